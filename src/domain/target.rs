@@ -1,0 +1,132 @@
+//! What is watched: an account, a region, and the pair of them that is polled.
+
+use std::{fmt, sync::Arc};
+
+/// Why a text cannot name an account or a region.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// There is no text.
+    #[error("must not be empty")]
+    Empty,
+    /// The text is longer than any name needs.
+    #[error("must not be longer than {limit} characters")]
+    TooLong {
+        /// How many characters are allowed.
+        limit: usize,
+    },
+    /// A character that has no place in such a name.
+    #[error("must not contain {found:?}; allowed are {allowed}")]
+    Character {
+        /// The first character that is not allowed.
+        found: char,
+        /// What is, in words.
+        allowed: &'static str,
+    },
+}
+
+/// The name of an account, chosen by the user in the configuration; the label `account`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountName(Arc<str>);
+
+impl AccountName {
+    /// Accepts 1 to 128 characters, none of them a control character.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        checked(name, 128, "all but control characters", |c| !c.is_control()).map(Self)
+    }
+
+    /// The name as the user wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A region of Tencent Cloud by its API name, such as `ap-guangzhou`; the label `region`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Region(Arc<str>);
+
+impl Region {
+    /// Accepts 1 to 64 lower-case letters, digits and hyphens: a region becomes part of a host name.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        let allowed = "lower-case letters, digits and hyphens";
+        checked(name, 64, allowed, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-').map(Self)
+    }
+
+    /// The name as the API spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is a finance region, cut off from the others and served by endpoints of its own.
+    #[must_use]
+    pub fn is_finance(&self) -> bool {
+        self.0.ends_with("-fsi")
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is polled as one: an account in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// The account.
+    pub account: AccountName,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.account, self.region)
+    }
+}
+
+fn checked(
+    name: &str,
+    limit: usize,
+    allowed: &'static str,
+    is_allowed: impl Fn(char) -> bool,
+) -> Result<Arc<str>, InvalidName> {
+    if name.is_empty() {
+        return Err(InvalidName::Empty);
+    }
+    if name.chars().count() > limit {
+        return Err(InvalidName::TooLong { limit });
+    }
+    match name.chars().find(|&c| !is_allowed(c)) {
+        Some(found) => Err(InvalidName::Character { found, allowed }),
+        None => Ok(name.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_fit_for_a_host_name() {
+        assert!(Region::new("ap-shanghai-fsi").is_ok_and(|region| region.is_finance()));
+        assert!(Region::new("eu-frankfurt").is_ok_and(|region| !region.is_finance()));
+        for bad in ["", "Frankfurt", "eu.frankfurt", "eu/..", "eu frankfurt"] {
+            assert!(Region::new(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_account_may_be_named_in_any_script() {
+        assert!(AccountName::new("生产 \"prod\"").is_ok());
+        let problem = AccountName::new("a\nb").expect_err("a line feed");
+        assert_eq!(problem.to_string(), "must not contain '\\n'; allowed are all but control characters");
+    }
+}

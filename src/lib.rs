@@ -1,0 +1,7 @@
+//! Prometheus exporter for the VPN tunnels of Tencent Cloud.
+
+pub mod config;
+pub mod domain;
+pub mod metrics;
+pub mod simulator;
+pub mod web;

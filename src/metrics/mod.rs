@@ -1,0 +1,3 @@
+//! Rendering of what is known as Prometheus metrics.
+
+pub mod exposition;
