@@ -4,4 +4,6 @@ pub mod config;
 pub mod domain;
 pub mod metrics;
 pub mod simulator;
+pub mod snapshot;
+pub mod tencent;
 pub mod web;

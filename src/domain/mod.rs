@@ -2,13 +2,15 @@
 //!
 //! Nothing here does I/O, knows a wire format or names a metric.
 
+mod listing;
 mod secret;
 mod target;
 mod tunnel;
 
+pub use listing::{Listing, UnknownValue};
 pub use secret::Secret;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
-    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, Tunnel,
-    TunnelId, TunnelState, Verdict,
+    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
+    Tunnel, TunnelId, TunnelState, Verdict,
 };

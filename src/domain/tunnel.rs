@@ -117,6 +117,42 @@ status! {
     }
 }
 
+/// Which of a tunnel's three statuses; the label `field` of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatusField {
+    /// [`TunnelState`].
+    State,
+    /// [`NetStatus`].
+    NetStatus,
+    /// [`HealthCheckStatus`].
+    HealthCheckStatus,
+}
+
+impl StatusField {
+    /// Every field, in the order of the document.
+    pub const ALL: [Self; 3] = [Self::State, Self::NetStatus, Self::HealthCheckStatus];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::NetStatus => "net_status",
+            Self::HealthCheckStatus => "health_check_status",
+        }
+    }
+
+    /// Whether the document has this value.
+    #[must_use]
+    pub fn knows(self, value: &str) -> bool {
+        match self {
+            Self::State => TunnelState::parse(value) != TunnelState::Unknown,
+            Self::NetStatus => NetStatus::parse(value) != NetStatus::Unknown,
+            Self::HealthCheckStatus => HealthCheckStatus::parse(value) != HealthCheckStatus::Unknown,
+        }
+    }
+}
+
 /// What one status, or all of them together, say of a tunnel's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -265,6 +301,16 @@ impl Tunnel {
             Verdict::Unknown
         } else {
             Verdict::Up
+        }
+    }
+
+    /// A status in the API's spelling, `UNKNOWN` included; `None` for the status of a check that is not configured.
+    #[must_use]
+    pub fn status(&self, field: StatusField) -> Option<&'static str> {
+        match field {
+            StatusField::State => Some(self.state.as_str()),
+            StatusField::NetStatus => Some(self.net_status.as_str()),
+            StatusField::HealthCheckStatus => self.health_check.status().map(HealthCheckStatus::as_str),
         }
     }
 

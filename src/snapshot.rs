@@ -1,0 +1,300 @@
+//! What was last seen: immutable values, one a target, swapped whole. Transitions are found here.
+//!
+//! It knows neither how tunnels are read nor how they are shown.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::{
+    domain::{Listing, StatusField, Target, Tunnel, TunnelId},
+    tencent::Reason,
+};
+
+/// All targets that this process polls, at one moment.
+pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;
+
+/// Where the present snapshot is kept: pollers publish to it, everyone else looks.
+#[derive(Debug, Clone)]
+pub struct Snapshots(watch::Sender<Snapshot>);
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self(watch::Sender::new(Snapshot::default()))
+    }
+}
+
+impl Snapshots {
+    /// Puts a target's new state in place of its old one.
+    pub fn publish(&self, target: Arc<TargetSnapshot>) {
+        self.0.send_modify(|snapshot| {
+            Arc::make_mut(snapshot).insert(target.target.clone(), target);
+        });
+    }
+
+    /// Takes out a target that is polled no more.
+    pub fn remove(&self, target: &Target) {
+        self.0.send_modify(|snapshot| {
+            Arc::make_mut(snapshot).remove(target);
+        });
+    }
+
+    /// The present snapshot.
+    #[must_use]
+    pub fn current(&self) -> Snapshot {
+        self.0.borrow().clone()
+    }
+
+    /// Tells of every later snapshot.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Snapshot> {
+        self.0.subscribe()
+    }
+}
+
+/// What is known of one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetSnapshot {
+    /// Which target.
+    pub target: Target,
+    /// Its last poll; `None` before the first has ended.
+    pub last_poll: Option<Poll>,
+    /// When its last good poll ended.
+    pub last_success: Option<Timestamp>,
+    /// When its next poll is due.
+    pub next_poll: Option<Timestamp>,
+    /// How many polls have ended.
+    pub polls: u64,
+    /// How many of them failed, in the order of [`Reason::ALL`].
+    pub failures: [u64; Reason::ALL.len()],
+    /// How many listings had pages that disagreed with each other.
+    pub inconsistencies: u64,
+    /// How many statuses were new to us, in the order of [`StatusField::ALL`].
+    pub unknown_values: [u64; StatusField::ALL.len()],
+    /// How many rows had no id.
+    pub rows_without_id: u64,
+    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    pub clock_offset: i64,
+    /// What the last good listing had, in the order of the ids; `None` before there was one.
+    listed: Option<Arc<[Arc<TunnelRecord>]>>,
+    /// Whether polls have failed for so long that the tunnels are no longer shown.
+    stale: bool,
+}
+
+/// How a poll ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// Why it failed; `None` if it did not.
+    pub failure: Option<Failure>,
+}
+
+/// Why a poll failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For machines.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+}
+
+/// A tunnel as last listed, and what was seen of its past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelRecord {
+    /// The tunnel.
+    pub tunnel: Tunnel,
+    /// The past of each status, in the order of [`StatusField::ALL`].
+    histories: [History; StatusField::ALL.len()],
+}
+
+/// What was seen of one status of one tunnel since the exporter started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct History {
+    /// The last known value, kept while the status reads `UNKNOWN`.
+    last_known: Option<&'static str>,
+    /// How often it changed from one known value to another.
+    pub transitions: u64,
+    /// When it last did.
+    pub last_transition: Option<Timestamp>,
+}
+
+/// What a listing changed in the eyes of someone who watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A tunnel that was not there before.
+    Appeared(Arc<TunnelRecord>),
+    /// A tunnel some of whose statuses read otherwise than before.
+    Changed {
+        /// As it is now.
+        record: Arc<TunnelRecord>,
+        /// Which statuses, what each was, and what it is.
+        statuses: Vec<(StatusField, &'static str, &'static str)>,
+    },
+    /// A tunnel that is there no longer; as it last was.
+    Disappeared(Arc<TunnelRecord>),
+}
+
+impl TargetSnapshot {
+    /// A target of which nothing is known yet.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            last_poll: None,
+            last_success: None,
+            next_poll: None,
+            polls: 0,
+            failures: [0; Reason::ALL.len()],
+            inconsistencies: 0,
+            unknown_values: [0; StatusField::ALL.len()],
+            rows_without_id: 0,
+            clock_offset: 0,
+            listed: None,
+            stale: false,
+        }
+    }
+
+    /// The tunnels to show: those of the last good listing, until they are stale.
+    #[must_use]
+    pub fn tunnels(&self) -> &[Arc<TunnelRecord>] {
+        if self.stale { &[] } else { self.listed.as_deref().unwrap_or_default() }
+    }
+
+    /// How many tunnels the last good listing had; `None` before there was one.
+    #[must_use]
+    pub fn listed(&self) -> Option<usize> {
+        self.listed.as_ref().map(|listed| listed.len())
+    }
+
+    /// Whether the tunnels of the last good listing are withheld, because polls have failed for so long.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Whether the last poll succeeded; `None` before the first has ended.
+    #[must_use]
+    pub fn is_up(&self) -> Option<bool> {
+        self.last_poll.as_ref().map(|poll| poll.failure.is_none())
+    }
+
+    /// The state after a good poll, and what it changed; before the first good poll everything is new, and nothing changed.
+    #[must_use]
+    pub fn succeeded(&self, listing: Listing, ended: Timestamp, duration: Duration) -> (Self, Vec<Change>) {
+        let mut next = self.clone();
+        next.polls += 1;
+        next.rows_without_id += listing.rows_without_id as u64;
+        for value in &listing.unknown_values {
+            next.unknown_values[value.field as usize] += 1;
+        }
+        next.last_poll = Some(Poll { ended, duration, failure: None });
+        next.last_success = Some(ended);
+        next.stale = false;
+        let (listed, changes) = compare(self.listed.as_deref(), listing.tunnels, ended);
+        next.listed = Some(listed);
+        (next, changes)
+    }
+
+    /// The state after a poll that failed: the tunnels stay as they were.
+    #[must_use]
+    pub fn failed(&self, failure: Failure, ended: Timestamp, duration: Duration) -> Self {
+        let mut next = self.clone();
+        next.polls += 1;
+        next.failures[failure.reason as usize] += 1;
+        next.last_poll = Some(Poll { ended, duration, failure: Some(failure) });
+        next
+    }
+
+    /// The state once the last good tunnels are too old to be shown; what was seen of their past is kept.
+    #[must_use]
+    pub fn expired(&self) -> Self {
+        Self { stale: true, ..self.clone() }
+    }
+}
+
+impl TunnelRecord {
+    /// The past of a status.
+    #[must_use]
+    pub fn history(&self, field: StatusField) -> &History {
+        &self.histories[field as usize]
+    }
+
+    /// When any status last changed; `None` if no change was seen.
+    #[must_use]
+    pub fn last_transition(&self) -> Option<Timestamp> {
+        self.histories.iter().filter_map(|history| history.last_transition).max()
+    }
+
+    fn first(tunnel: Tunnel, now: Timestamp) -> Self {
+        let histories = StatusField::ALL.map(|field| History::default().after(tunnel.status(field), now));
+        Self { tunnel, histories }
+    }
+
+    fn after(&self, tunnel: Tunnel, now: Timestamp) -> Self {
+        let histories = StatusField::ALL.map(|field| self.history(field).after(tunnel.status(field), now));
+        Self { tunnel, histories }
+    }
+}
+
+impl History {
+    /// The history after a reading; `None` where the status does not apply.
+    fn after(self, reading: Option<&'static str>, now: Timestamp) -> Self {
+        match (self.last_known, reading) {
+            // What a check said before it was switched off is no state to change from.
+            (_, None) => Self { last_known: None, ..self },
+            (_, Some("UNKNOWN")) => self,
+            (Some(before), Some(after)) if before != after => {
+                Self { last_known: reading, transitions: self.transitions + 1, last_transition: Some(now) }
+            }
+            _ => Self { last_known: reading, ..self },
+        }
+    }
+}
+
+/// Orders a listing by id, joins each tunnel with its past, and tells what changed. Records that did not change are the
+/// very same ones as before.
+fn compare(
+    before: Option<&[Arc<TunnelRecord>]>,
+    tunnels: Vec<Tunnel>,
+    now: Timestamp,
+) -> (Arc<[Arc<TunnelRecord>]>, Vec<Change>) {
+    let mut past: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
+        before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
+    let mut changes = Vec::new();
+    let mut listed = Vec::with_capacity(tunnels.len());
+    for tunnel in tunnels {
+        let record = match past.remove(&tunnel.id) {
+            Some(old) if old.tunnel == tunnel => Arc::clone(old),
+            Some(old) => {
+                let record = Arc::new(old.after(tunnel, now));
+                changes.extend(changed(old, &record));
+                record
+            }
+            None => {
+                let record = Arc::new(TunnelRecord::first(tunnel, now));
+                changes.push(Change::Appeared(Arc::clone(&record)));
+                record
+            }
+        };
+        listed.push(record);
+    }
+    changes.extend(past.into_values().cloned().map(Change::Disappeared));
+    if before.is_none() {
+        changes.clear();
+    }
+    listed.sort_unstable_by(|a, b| a.tunnel.id.cmp(&b.tunnel.id));
+    (listed.into(), changes)
+}
+
+fn changed(old: &TunnelRecord, new: &Arc<TunnelRecord>) -> Option<Change> {
+    let statuses: Vec<_> = StatusField::ALL
+        .into_iter()
+        .filter_map(|field| Some((field, old.tunnel.status(field)?, new.tunnel.status(field)?)))
+        .filter(|(_, before, after)| before != after)
+        .collect();
+    (!statuses.is_empty()).then(|| Change::Changed { record: Arc::clone(new), statuses })
+}

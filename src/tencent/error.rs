@@ -1,0 +1,249 @@
+//! What can go wrong with one call, and what its caller may do about it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Why a call, and with it a poll, failed: a small closed set, the label `reason` of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No answer in time.
+    Timeout,
+    /// No connection, no trusted TLS, or an answer that broke off.
+    Connection,
+    /// The API asked for fewer requests.
+    Throttled,
+    /// The API, or a gateway before it, failed: `InternalError`, `ServiceUnavailable`, HTTP 5xx.
+    ServerError,
+    /// An answer that is none of the API's.
+    MalformedAnswer,
+    /// `AuthFailure` and its kind: the credentials are refused.
+    Auth,
+    /// The credentials are good and the permission is missing, or this address is not let in.
+    Unauthorized,
+    /// Our clock and the API's are too far apart, and correcting it did not help.
+    ClockSkew,
+    /// The source of the credentials gave none.
+    Credentials,
+    /// The region has no such product.
+    UnsupportedRegion,
+    /// Any other refusal: the request itself is at fault.
+    Refused,
+}
+
+impl Reason {
+    /// Every reason, so that counters can start at zero.
+    pub const ALL: [Self; 11] = [
+        Self::Timeout,
+        Self::Connection,
+        Self::Throttled,
+        Self::ServerError,
+        Self::MalformedAnswer,
+        Self::Auth,
+        Self::Unauthorized,
+        Self::ClockSkew,
+        Self::Credentials,
+        Self::UnsupportedRegion,
+        Self::Refused,
+    ];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::MalformedAnswer => "malformed_answer",
+            Self::Auth => "auth",
+            Self::Unauthorized => "unauthorized",
+            Self::ClockSkew => "clock_skew",
+            Self::Credentials => "credentials",
+            Self::UnsupportedRegion => "unsupported_region",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Whether more of the same can do harm: refused credentials and addresses that are not let in.
+    #[must_use]
+    pub const fn is_refusal_of_identity(self) -> bool {
+        matches!(self, Self::Auth | Self::Unauthorized)
+    }
+}
+
+/// What a caller may do about an error within the same poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Try again after a pause, which the answer may have named.
+    Backoff(Option<Duration>),
+    /// Correct the clock by the API's and try again once; the API's time, where its answer told it.
+    CorrectClock(Option<Timestamp>),
+    /// Get new temporary credentials and try again once.
+    RenewCredentials,
+    /// Report it, and do not hammer.
+    Report,
+}
+
+/// Why one call gave no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The API answered with an error.
+    #[error("{code}: {message} (request {request_id})")]
+    Api {
+        /// Such as `AuthFailure.SignatureFailure`.
+        code: String,
+        /// The API's own words.
+        message: String,
+        /// `RequestId`, for Tencent's support; empty if the answer had none.
+        request_id: String,
+        /// The API's clock, by the answer's `Date`.
+        server_time: Option<Timestamp>,
+    },
+    /// An HTTP status that the API itself never sends.
+    #[error("HTTP status {status}{}", if (300..400).contains(status) { " (redirects are not followed)" } else { "" })]
+    Status {
+        /// The status.
+        status: u16,
+        /// `Retry-After`, where it was given in seconds.
+        retry_after: Option<Duration>,
+    },
+    /// No whole answer within the time-out.
+    #[error("no answer within {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// No connection, no trusted TLS, or an answer that broke off.
+    #[error("{0}")]
+    Connection(String),
+    /// An answer that is none of the API's.
+    #[error("malformed answer: {0}")]
+    Malformed(String),
+    /// There are no credentials to sign with.
+    #[error("credentials: {0}")]
+    Credentials(String),
+}
+
+impl ApiError {
+    /// The label `reason` of this error.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Api { code, .. } => reason_of_code(code),
+            Self::Status { status: 429, .. } => Reason::Throttled,
+            Self::Status { status: 500.., .. } => Reason::ServerError,
+            Self::Status { .. } | Self::Malformed(_) => Reason::MalformedAnswer,
+            Self::Timeout(_) => Reason::Timeout,
+            Self::Connection(_) => Reason::Connection,
+            Self::Credentials(_) => Reason::Credentials,
+        }
+    }
+
+    /// What a caller may do, given whether the call was signed with temporary credentials.
+    #[must_use]
+    pub fn remedy(&self, temporary_credentials: bool) -> Remedy {
+        if let Self::Api { code, server_time, .. } = self {
+            match code.as_str() {
+                "AuthFailure.SignatureExpire" => return Remedy::CorrectClock(*server_time),
+                "AuthFailure.TokenFailure" => return Remedy::RenewCredentials,
+                "AuthFailure.SecretIdNotFound" | "AuthFailure.InvalidSecretId" if temporary_credentials => {
+                    return Remedy::RenewCredentials;
+                }
+                _ => {}
+            }
+        }
+        match self.reason() {
+            Reason::Timeout | Reason::Connection | Reason::Throttled | Reason::ServerError => {
+                Remedy::Backoff(self.retry_after())
+            }
+            _ => Remedy::Report,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Sorts the API's codes; a code covers its dotted refinements, and what is unknown is a plain refusal.
+fn reason_of_code(code: &str) -> Reason {
+    let (family, refinement) = code.split_once('.').unwrap_or((code, ""));
+    match (family, refinement) {
+        ("AuthFailure", "SignatureExpire") => Reason::ClockSkew,
+        ("AuthFailure", "UnauthorizedOperation") => Reason::Unauthorized,
+        ("AuthFailure", _) => Reason::Auth,
+        ("UnauthorizedOperation" | "IpNotInWhitelist" | "IpInBlacklist", _) => Reason::Unauthorized,
+        ("RequestLimitExceeded", _) => Reason::Throttled,
+        ("InternalError" | "ServiceUnavailable" | "ResourceUnavailable", _) => Reason::ServerError,
+        ("UnsupportedRegion", _) => Reason::UnsupportedRegion,
+        _ => Reason::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: &str) -> ApiError {
+        ApiError::Api {
+            code: code.into(),
+            message: "no".into(),
+            request_id: "6a9e".into(),
+            server_time: None,
+        }
+    }
+
+    #[test]
+    fn each_code_has_its_reason_and_its_remedy() {
+        use Reason as R;
+        let backoff = Remedy::Backoff(None);
+        let clock = Remedy::CorrectClock(None);
+        let table = [
+            ("InternalError", R::ServerError, backoff),
+            ("InternalError.ModuleError", R::ServerError, backoff),
+            ("ServiceUnavailable", R::ServerError, backoff),
+            ("ResourceUnavailable", R::ServerError, backoff),
+            ("RequestLimitExceeded", R::Throttled, backoff),
+            ("RequestLimitExceeded.UinLimitExceeded", R::Throttled, backoff),
+            ("AuthFailure.SignatureExpire", R::ClockSkew, clock),
+            ("AuthFailure.TokenFailure", R::Auth, Remedy::RenewCredentials),
+            ("AuthFailure.SecretIdNotFound", R::Auth, Remedy::Report),
+            ("AuthFailure.SignatureFailure", R::Auth, Remedy::Report),
+            ("AuthFailure.UnauthorizedOperation", R::Unauthorized, Remedy::Report),
+            ("AuthFailure", R::Auth, Remedy::Report),
+            ("UnauthorizedOperation", R::Unauthorized, Remedy::Report),
+            ("UnauthorizedOperation.NoPermission", R::Unauthorized, Remedy::Report),
+            ("IpNotInWhitelist", R::Unauthorized, Remedy::Report),
+            ("IpInBlacklist", R::Unauthorized, Remedy::Report),
+            ("UnsupportedRegion", R::UnsupportedRegion, Remedy::Report),
+            ("InvalidParameterValue.Malformed", R::Refused, Remedy::Report),
+            ("LimitExceeded", R::Refused, Remedy::Report),
+            ("InternalErrors", R::Refused, Remedy::Report),
+            ("NeverHeardOf", R::Refused, Remedy::Report),
+        ];
+        for (code, reason, remedy) in table {
+            assert_eq!(api(code).reason(), reason, "{code}");
+            assert_eq!(api(code).remedy(false), remedy, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_is_renewed_only_where_it_is_temporary() {
+        for code in ["AuthFailure.SecretIdNotFound", "AuthFailure.InvalidSecretId"] {
+            assert_eq!(api(code).remedy(true), Remedy::RenewCredentials);
+            assert_eq!(api(code).remedy(false), Remedy::Report);
+        }
+    }
+
+    #[test]
+    fn a_status_of_a_gateway_is_tried_again_and_a_redirect_is_not() {
+        let after = Some(Duration::from_secs(7));
+        let status = |status| ApiError::Status { status, retry_after: after };
+        assert_eq!(status(429).remedy(false), Remedy::Backoff(after));
+        assert_eq!(status(503).remedy(false), Remedy::Backoff(after));
+        assert_eq!(status(302).remedy(false), Remedy::Report);
+        assert_eq!(status(302).to_string(), "HTTP status 302 (redirects are not followed)");
+        assert_eq!(status(403).reason(), Reason::MalformedAnswer);
+    }
+}

@@ -1,0 +1,14 @@
+//! Tencent Cloud's API, version 3.0: one signed call, its errors, and the wire shapes of the actions in use.
+//!
+//! It knows nothing of schedules, retries or metrics.
+
+mod answer;
+pub mod client;
+pub mod credentials;
+mod error;
+pub mod sign;
+pub mod vpn;
+
+pub use client::{Call, Client, Service};
+pub use credentials::Credentials;
+pub use error::{ApiError, Reason, Remedy};
