@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::{
-    domain::{Listing, StatusField, Target, Tunnel, TunnelId},
-    tencent::Reason,
-};
+use crate::domain::{Listing, Reason, StatusField, Target, Tunnel, TunnelId};
 
 /// All targets that this process polls, at one moment.
 pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;

@@ -3,11 +3,13 @@
 //! Nothing here does I/O, knows a wire format or names a metric.
 
 mod listing;
+mod reason;
 mod secret;
 mod target;
 mod tunnel;
 
 pub use listing::{Listing, UnknownValue};
+pub use reason::Reason;
 pub use secret::Secret;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{

@@ -11,4 +11,4 @@ pub mod vpn;
 
 pub use client::{Call, Client, Service};
 pub use credentials::Credentials;
-pub use error::{ApiError, Reason, Remedy};
+pub use error::{ApiError, Remedy};

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState,
+    Tunnel, TunnelId, TunnelState, UnknownValue,
 };
 
 /// `DescribeVpnConnections`: lists tunnels, a page at a time.
