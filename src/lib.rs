@@ -3,7 +3,9 @@
 pub mod config;
 pub mod domain;
 pub mod metrics;
+pub mod poll;
 pub mod simulator;
 pub mod snapshot;
+pub mod telemetry;
 pub mod tencent;
 pub mod web;

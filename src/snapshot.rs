@@ -23,10 +23,22 @@ impl Default for Snapshots {
 }
 
 impl Snapshots {
-    /// Puts a target's new state in place of its old one.
-    pub fn publish(&self, target: Arc<TargetSnapshot>) {
+    /// Takes in a target.
+    pub fn add(&self, target: Arc<TargetSnapshot>) {
         self.0.send_modify(|snapshot| {
             Arc::make_mut(snapshot).insert(target.target.clone(), target);
+        });
+    }
+
+    /// Puts a target's new state in place of its old one. Of a target that was taken out there is nothing to replace: what
+    /// a late poll says of it is dropped.
+    pub fn publish(&self, target: Arc<TargetSnapshot>) {
+        self.0.send_if_modified(|snapshot| match Arc::make_mut(snapshot).get_mut(&target.target) {
+            Some(present) => {
+                *present = target;
+                true
+            }
+            None => false,
         });
     }
 
@@ -161,10 +173,10 @@ impl TargetSnapshot {
         if self.stale { &[] } else { self.listed.as_deref().unwrap_or_default() }
     }
 
-    /// How many tunnels the last good listing had; `None` before there was one.
+    /// What the last good listing had, however old it is; `None` before there was one.
     #[must_use]
-    pub fn listed(&self) -> Option<usize> {
-        self.listed.as_ref().map(|listed| listed.len())
+    pub fn listed(&self) -> Option<&[Arc<TunnelRecord>]> {
+        self.listed.as_deref()
     }
 
     /// Whether the tunnels of the last good listing are withheld, because polls have failed for so long.

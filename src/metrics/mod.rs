@@ -1,3 +1,11 @@
-//! Rendering of what is known as Prometheus metrics.
+//! What is known, as Prometheus metrics: collectors over the snapshot, and the exposition that scrapes are served.
 
+mod compress;
 pub mod exposition;
+mod family;
+mod process;
+mod target;
+mod tunnel;
+
+pub use exposition::{Exposition, Renderer};
+pub use tunnel::TagLabel;

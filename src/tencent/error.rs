@@ -105,9 +105,9 @@ fn reason_of_code(code: &str) -> Reason {
     let (family, refinement) = code.split_once('.').unwrap_or((code, ""));
     match (family, refinement) {
         ("AuthFailure", "SignatureExpire") => Reason::ClockSkew,
-        ("AuthFailure", "UnauthorizedOperation") => Reason::Unauthorized,
+        ("AuthFailure", "UnauthorizedOperation")
+        | ("UnauthorizedOperation" | "IpNotInWhitelist" | "IpInBlacklist", _) => Reason::Unauthorized,
         ("AuthFailure", _) => Reason::Auth,
-        ("UnauthorizedOperation" | "IpNotInWhitelist" | "IpInBlacklist", _) => Reason::Unauthorized,
         ("RequestLimitExceeded", _) => Reason::Throttled,
         ("InternalError" | "ServiceUnavailable" | "ResourceUnavailable", _) => Reason::ServerError,
         ("UnsupportedRegion", _) => Reason::UnsupportedRegion,

@@ -23,6 +23,12 @@ pub const DESCRIBE_VPN_CONNECTIONS: &str = "DescribeVpnConnections";
 /// The most rows that the API gives at once.
 pub const PAGE_ROWS: usize = 100;
 
+/// The name of the filter by a tunnel's own id.
+pub const VPN_CONNECTION_ID: &str = "vpn-connection-id";
+
+/// The most values that one filter may have.
+pub const MAX_FILTER_VALUES: usize = 5;
+
 /// How much of a free text is kept, in characters; what the metrics expose is no longer.
 const MAX_TEXT_CHARS: usize = 128;
 
@@ -43,7 +49,7 @@ pub struct Filter {
 }
 
 /// The parameters of `DescribeVpnConnections`.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeVpnConnections<'a> {
     /// `Filters`: up to ten.
@@ -218,12 +224,11 @@ fn tunnel(row: &RawValue, unknown: &mut Vec<UnknownValue>) -> Option<Tunnel> {
         id,
         state: TunnelState::parse(&status(StatusField::State, row.state)),
         net_status: NetStatus::parse(&status(StatusField::NetStatus, row.net_status)),
-        health_check: match has_health_check(&row) {
-            false => HealthCheck::NotConfigured,
-            true => {
-                let text = status(StatusField::HealthCheckStatus, row.health_check_status);
-                HealthCheck::Configured(HealthCheckStatus::parse(&text))
-            }
+        health_check: if has_health_check(&row) {
+            let text = status(StatusField::HealthCheckStatus, row.health_check_status);
+            HealthCheck::Configured(HealthCheckStatus::parse(&text))
+        } else {
+            HealthCheck::NotConfigured
         },
         name: text(row.vpn_connection_name),
         vpc_id: text(row.vpc_id),

@@ -1,0 +1,279 @@
+//! The metrics of tunnels: a collector over the records of one target, or over some of them.
+
+use std::sync::Arc;
+
+use prometheus::{
+    core::{Collector, Desc},
+    proto::{LabelPair, Metric, MetricFamily},
+};
+
+use super::family::{Spec, label, seconds};
+use crate::{
+    domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
+    snapshot::TunnelRecord,
+};
+
+const IDENTITY: [&str; 4] = ["account", "region", "vpn_gateway_id", "vpn_connection_id"];
+
+/// A tag of tunnels that becomes a label of `tunnel_info`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagLabel {
+    /// The tag's key.
+    pub key: String,
+    /// The label's name.
+    pub label: String,
+}
+
+/// Takes one sample: more labels, in the order of their names, and a value.
+type Emit<'a> = dyn FnMut(&[&str], f64) + 'a;
+
+/// One metric of every tunnel.
+struct TunnelMetric {
+    spec: Spec,
+    labels: &'static [&'static str],
+    samples: fn(&TunnelRecord, &mut Emit<'_>),
+}
+
+/// All of them but `tunnel_info`, whose labels depend on the configuration.
+const METRICS: &[TunnelMetric] = &[
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_up",
+            "State of the link: 0 if any known status is not AVAILABLE, absent if none is and one is UNKNOWN, else 1.",
+        ),
+        labels: &[],
+        samples: |record, emit| match record.tunnel.verdict() {
+            Verdict::Up => emit(&[], 1.0),
+            Verdict::Down => emit(&[], 0.0),
+            Verdict::Unknown => {}
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_state",
+            "1 for the tunnel's present State, 0 for the others.",
+        ),
+        labels: &["state"],
+        samples: |record, emit| {
+            for &state in TunnelState::ALL {
+                emit(&[state.as_str()], indicator(state == record.tunnel.state));
+            }
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_net_status",
+            "1 for the tunnel's present NetStatus, 0 for the others.",
+        ),
+        labels: &["status"],
+        samples: |record, emit| {
+            for &status in NetStatus::ALL {
+                emit(&[status.as_str()], indicator(status == record.tunnel.net_status));
+            }
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_health_check_status",
+            "1 for the tunnel's present HealthCheckStatus, 0 for the others; absent where no health check is configured.",
+        ),
+        labels: &["status"],
+        samples: |record, emit| {
+            let Some(present) = record.tunnel.health_check.status() else { return };
+            for &status in HealthCheckStatus::ALL {
+                emit(&[status.as_str()], indicator(status == present));
+            }
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_health_check_enabled",
+            "Whether a health check is configured for the tunnel.",
+        ),
+        labels: &[],
+        samples: |record, emit| {
+            emit(&[], indicator(record.tunnel.health_check != HealthCheck::NotConfigured));
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_ike_info",
+            "How the tunnel's ends agree on keys (IKE); always 1.",
+        ),
+        labels: &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
+        samples: |record, emit| {
+            let ike = &record.tunnel.ike;
+            emit(&[&ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode], 1.0);
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_ipsec_info",
+            "How the tunnel protects traffic (IPsec); always 1.",
+        ),
+        labels: &["encryption", "integrity", "pfs_dh_group"],
+        samples: |record, emit| {
+            let ipsec = &record.tunnel.ipsec;
+            emit(&[&ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_created_timestamp_seconds",
+            "When the tunnel was created; absent where the API's time cannot be read.",
+        ),
+        labels: &[],
+        samples: |record, emit| {
+            if let Some(created) = record.tunnel.created {
+                emit(&[], created as f64);
+            }
+        },
+    },
+    TunnelMetric {
+        spec: Spec::counter(
+            "tencentcloud_vpn_tunnel_transitions_total",
+            "Changes of a status from one known value to another, as far as polls saw them.",
+        ),
+        labels: &["field"],
+        samples: |record, emit| {
+            for field in applicable(&record.tunnel) {
+                emit(&[field.as_str()], record.history(field).transitions as f64);
+            }
+        },
+    },
+    TunnelMetric {
+        spec: Spec::gauge(
+            "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds",
+            "When a status was last seen to change; absent before the first time.",
+        ),
+        labels: &["field"],
+        samples: |record, emit| {
+            for field in applicable(&record.tunnel) {
+                if let Some(time) = record.history(field).last_transition {
+                    emit(&[field.as_str()], seconds(time));
+                }
+            }
+        },
+    },
+];
+
+const INFO: Spec =
+    Spec::gauge("tencentcloud_vpn_tunnel_info", "The tunnel's name and what people know it by; always 1.");
+
+const INFO_LABELS: [&str; 10] = [
+    "vpn_connection_name",
+    "vpc_id",
+    "customer_gateway_id",
+    "remote_address",
+    "local_address",
+    "route_type",
+    "negotiation_type",
+    "dpd_action",
+    "health_check_local_ip",
+    "health_check_remote_ip",
+];
+
+fn info_values(tunnel: &Tunnel) -> [&str; 10] {
+    [
+        &tunnel.name,
+        &tunnel.vpc_id,
+        &tunnel.customer_gateway_id,
+        &tunnel.remote_address,
+        &tunnel.local_address,
+        &tunnel.route_type,
+        tunnel.negotiation_type.as_str(),
+        &tunnel.dpd_action,
+        &tunnel.health_check_local_ip,
+        &tunnel.health_check_remote_ip,
+    ]
+}
+
+fn indicator(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+fn applicable(tunnel: &Tunnel) -> impl Iterator<Item = StatusField> {
+    StatusField::ALL.into_iter().filter(|&field| tunnel.status(field).is_some())
+}
+
+/// The descriptors of all tunnel metrics, made once for a set of tag labels.
+#[derive(Debug, Clone)]
+pub(super) struct TunnelMetrics {
+    descs: Arc<[Desc]>,
+    tag_labels: Arc<[TagLabel]>,
+}
+
+impl TunnelMetrics {
+    /// Fails where a tag's label is no label of Prometheus, or is there twice.
+    pub(super) fn new(tag_labels: Vec<TagLabel>) -> prometheus::Result<Self> {
+        let labels =
+            |more: &[&str]| IDENTITY.iter().chain(more).map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let mut info = labels(&INFO_LABELS);
+        info.extend(tag_labels.iter().map(|tag| tag.label.clone()));
+        let descs = METRICS.iter().map(|metric| metric.spec.desc(labels(metric.labels)));
+        let descs = descs.chain([INFO.desc(info)]).collect::<prometheus::Result<Vec<_>>>()?;
+        Ok(Self { descs: descs.into(), tag_labels: tag_labels.into() })
+    }
+
+    /// A collector over some of a target's tunnels.
+    pub(super) fn over(&self, target: Target, records: Vec<Arc<TunnelRecord>>) -> TunnelCollector {
+        TunnelCollector { metrics: self.clone(), target, records }
+    }
+}
+
+/// Collects the metrics of some tunnels of one target.
+#[derive(Debug)]
+pub(super) struct TunnelCollector {
+    metrics: TunnelMetrics,
+    target: Target,
+    records: Vec<Arc<TunnelRecord>>,
+}
+
+impl TunnelCollector {
+    fn family(&self, metric: &TunnelMetric) -> MetricFamily {
+        let mut samples = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            (metric.samples)(record, &mut |values, value| {
+                let more = metric.labels.iter().zip(values).map(|(name, value)| label(name, value));
+                samples.push(metric.spec.sample(self.labels(record, more), value));
+            });
+        }
+        metric.spec.family(samples)
+    }
+
+    fn info(&self) -> MetricFamily {
+        let samples = self.records.iter().map(|record| self.info_sample(record)).collect();
+        INFO.family(samples)
+    }
+
+    fn info_sample(&self, record: &TunnelRecord) -> Metric {
+        let tunnel = &record.tunnel;
+        let known = INFO_LABELS.into_iter().zip(info_values(tunnel)).map(|(name, value)| label(name, value));
+        let tags = self.metrics.tag_labels.iter().map(|tag| {
+            let value = tunnel.tags.iter().find(|(key, _)| **key == *tag.key).map_or("", |(_, value)| value);
+            label(&tag.label, value)
+        });
+        INFO.sample(self.labels(record, known.chain(tags)), 1.0)
+    }
+
+    fn labels(&self, record: &TunnelRecord, more: impl Iterator<Item = LabelPair>) -> Vec<LabelPair> {
+        let tunnel = &record.tunnel;
+        let values = [
+            self.target.account.as_str(),
+            self.target.region.as_str(),
+            &tunnel.vpn_gateway_id,
+            tunnel.id.as_str(),
+        ];
+        IDENTITY.iter().zip(values).map(|(name, value)| label(name, value)).chain(more).collect()
+    }
+}
+
+impl Collector for TunnelCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.metrics.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        METRICS.iter().map(|metric| self.family(metric)).chain([self.info()]).collect()
+    }
+}

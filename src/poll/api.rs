@@ -1,0 +1,149 @@
+//! Calls as a poll makes them: in the account's turn, counted, and tried again as far as that can help.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
+use tokio::time::{Instant, sleep};
+
+use super::limit::RateLimit;
+use crate::{
+    domain::Target,
+    telemetry::{AccountTelemetry, ActionTelemetry},
+    tencent::{
+        ApiError, Call, Client, Remedy, Service,
+        client::FromResponse,
+        credentials::Keyring,
+        vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
+    },
+};
+
+/// A correction smaller than this is none: the API forgives 300 seconds.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What all calls of one account share.
+#[derive(Debug)]
+pub struct AccountApi {
+    /// The connections.
+    pub client: Client,
+    /// What calls are signed with.
+    pub keyring: Keyring,
+    /// The account's rate limit.
+    pub limit: RateLimit,
+    /// The account's own metrics.
+    pub telemetry: AccountTelemetry,
+}
+
+/// The API as it is called for one target.
+#[derive(Debug)]
+pub struct TargetApi {
+    /// What is shared with the account's other targets.
+    pub account: Arc<AccountApi>,
+    target: Target,
+    url: Url,
+    describe: ActionTelemetry,
+    /// The API's clock minus ours, in seconds, once that is known to matter.
+    clock_offset: AtomicI64,
+}
+
+impl TargetApi {
+    /// The API of `target`, found at `url`.
+    #[must_use]
+    pub fn new(account: Arc<AccountApi>, target: Target, url: Url) -> Self {
+        let describe = account.telemetry.action(DESCRIBE_VPN_CONNECTIONS);
+        Self { account, target, url, describe, clock_offset: AtomicI64::new(0) }
+    }
+
+    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    pub fn clock_offset(&self) -> i64 {
+        self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    /// One page of a listing. Errors are those that trying again did not mend before the deadline.
+    pub async fn describe(
+        &self,
+        parameters: &DescribeVpnConnections<'_>,
+        deadline: Instant,
+    ) -> Result<Page, ApiError> {
+        let call = Call {
+            service: Service::VPC,
+            action: DESCRIBE_VPN_CONNECTIONS,
+            region: &self.target.region,
+            url: &self.url,
+            body: parameters.body(),
+        };
+        self.persist(&call, &self.describe, deadline).await
+    }
+
+    /// Sends a call until it succeeds, cannot be helped, or the deadline is too near for another try.
+    async fn persist<T: FromResponse>(
+        &self,
+        call: &Call<'_>,
+        telemetry: &ActionTelemetry,
+        deadline: Instant,
+    ) -> Result<T, ApiError> {
+        let mut pauses = pauses();
+        let mut clock_corrected = false;
+        loop {
+            let credentials = self.account.keyring.current().await?;
+            self.account.limit.wait().await;
+            let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
+            let start = Instant::now();
+            let result = self.account.client.send(call, &credentials, now).await;
+            let failure = result.as_ref().err().map(ApiError::reason);
+            telemetry.count(start.elapsed().as_secs_f64(), failure);
+            let error = match result {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            tracing::debug!(
+                account = %self.target.account, region = %self.target.region, action = call.action, %error,
+                "request failed"
+            );
+            match error.remedy(credentials.token.is_some()) {
+                Remedy::CorrectClock(Some(server_time)) if !clock_corrected => {
+                    clock_corrected = true;
+                    self.correct_clock(server_time);
+                }
+                Remedy::Backoff(at_least) => {
+                    let Some(pause) = pauses.next() else { return Err(error) };
+                    let pause = pause.max(at_least.unwrap_or_default());
+                    if Instant::now() + pause >= deadline {
+                        return Err(error);
+                    }
+                    sleep(pause).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn correct_clock(&self, server_time: Timestamp) {
+        let offset = server_time.duration_since(Timestamp::now());
+        let offset = if offset.abs() < CLOCK_TOLERANCE { 0 } else { offset.as_secs() };
+        if self.clock_offset.swap(offset, Ordering::Relaxed) != offset {
+            tracing::warn!(
+                account = %self.target.account, region = %self.target.region, offset_seconds = offset,
+                "clock differs from the API's; requests are sent with the API's time"
+            );
+        }
+    }
+}
+
+/// Exponential pauses with full jitter: up to 0.25 s, 0.5 s, … 8 s, six in all.
+fn pauses() -> impl Iterator<Item = Duration> {
+    let bounds = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(8))
+        .with_factor(2.0)
+        .with_max_times(6)
+        .build();
+    bounds.map(|bound| bound.mul_f64(fastrand::f64()))
+}

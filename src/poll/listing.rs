@@ -1,0 +1,171 @@
+//! A target's whole listing: every page or nothing, and no tunnel that lives left out because pages shifted.
+//!
+//! The API's list is not a snapshot. A tunnel made or deleted between two pages shifts the rows behind it, so that a page
+//! can repeat a row or miss one, and counts do not always show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
+
+use super::TargetApi;
+use crate::{
+    domain::{Listing, Tunnel, TunnelId, UnknownValue},
+    tencent::{
+        ApiError,
+        vpn::{DescribeVpnConnections, Filter, MAX_FILTER_VALUES, PAGE_ROWS, Page, VPN_CONNECTION_ID},
+    },
+};
+
+/// How many requests of one target are under way at once.
+const CONCURRENT_REQUESTS: usize = 8;
+
+/// More pages than any account has tunnels for; a count that asks for more is not believed.
+const MAX_PAGES: usize = 1000;
+
+/// How many missing tunnels are asked for one by one; more are cheaper to find by a second listing.
+const MAX_LOOK_UPS: usize = 100;
+
+/// A listing, and whether its pages disagreed with each other.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) listing: Listing,
+    pub(super) inconsistent: bool,
+}
+
+/// What is read, and how far that has come.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) api: &'a TargetApi,
+    pub(super) filters: &'a [Filter],
+    pub(super) deadline: Instant,
+}
+
+impl Reader<'_> {
+    /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
+    pub(super) async fn read(&self, published: impl Iterator<Item = &TunnelId>) -> Result<Read, ApiError> {
+        let mut reading = self.pages().await?;
+        let mut expected: BTreeSet<TunnelId> = published.cloned().collect();
+        let inconsistent = !reading.is_consistent();
+        if inconsistent {
+            expected.extend(reading.tunnels.into_keys());
+            reading = self.pages().await?;
+        }
+        expected.retain(|id| !reading.tunnels.contains_key(id));
+        if expected.len() > MAX_LOOK_UPS {
+            reading.add_missing(self.pages().await?, &expected);
+            expected.retain(|id| !reading.tunnels.contains_key(id));
+        }
+        if expected.len() <= MAX_LOOK_UPS {
+            self.look_up(&expected, &mut reading).await?;
+        }
+        Ok(Read { listing: reading.into_listing(), inconsistent })
+    }
+
+    /// Reads every page once: the first says how many there are.
+    async fn pages(&self) -> Result<Reading, ApiError> {
+        let first = self.page(self.filters, 0).await?;
+        let pages = page_count(first.total_count)?;
+        let mut reading = Reading::new(first);
+        let offsets = (1..pages).map(|page| page * PAGE_ROWS);
+        let mut rest = stream::iter(offsets)
+            .map(|offset| self.page(self.filters, offset))
+            .buffer_unordered(CONCURRENT_REQUESTS);
+        while let Some(page) = rest.try_next().await? {
+            reading.add(page);
+        }
+        Ok(reading)
+    }
+
+    /// Asks for tunnels by their ids.
+    async fn look_up(&self, ids: &BTreeSet<TunnelId>, reading: &mut Reading) -> Result<(), ApiError> {
+        let ids: Vec<&TunnelId> = ids.iter().collect();
+        for some in ids.chunks(MAX_FILTER_VALUES) {
+            let filters = narrowed(self.filters, some);
+            let found = Reading::new(self.page(&filters, 0).await?);
+            if !found.is_consistent() {
+                let Reading { total_count, rows, .. } = found;
+                let problem =
+                    format!("a look-up of {} tunnels counts {total_count} and shows {rows}", some.len());
+                return Err(ApiError::Malformed(problem));
+            }
+            reading.add_missing(found, &some.iter().map(|&id| id.clone()).collect());
+        }
+        Ok(())
+    }
+
+    async fn page(&self, filters: &[Filter], offset: usize) -> Result<Page, ApiError> {
+        let parameters = DescribeVpnConnections { filters, offset, limit: PAGE_ROWS };
+        self.api.describe(&parameters, self.deadline).await
+    }
+}
+
+fn page_count(total_count: u64) -> Result<usize, ApiError> {
+    let pages = total_count.div_ceil(PAGE_ROWS as u64);
+    usize::try_from(pages).ok().filter(|&pages| pages <= MAX_PAGES).ok_or_else(|| {
+        let most = MAX_PAGES * PAGE_ROWS;
+        ApiError::Malformed(format!("TotalCount is {total_count}, more than the {most} that are believed"))
+    })
+}
+
+/// The account's own filters, and these ids. They take the place of ids that the account itself filters by, among which
+/// they are.
+fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
+    let values = ids.iter().map(|id| id.as_str().to_owned()).collect();
+    let own = filters.iter().filter(|filter| filter.name != VPN_CONNECTION_ID).cloned();
+    own.chain([Filter { name: VPN_CONNECTION_ID.into(), values }]).collect()
+}
+
+/// The pages of one reading, put together in the order of their arrival.
+#[derive(Debug)]
+struct Reading {
+    tunnels: BTreeMap<TunnelId, Tunnel>,
+    rows_without_id: usize,
+    unknown_values: Vec<UnknownValue>,
+    total_count: u64,
+    rows: u64,
+    counts_differ: bool,
+}
+
+impl Reading {
+    fn new(first: Page) -> Self {
+        let mut reading = Self {
+            tunnels: BTreeMap::new(),
+            rows_without_id: 0,
+            unknown_values: Vec::new(),
+            total_count: first.total_count,
+            rows: 0,
+            counts_differ: false,
+        };
+        reading.add(first);
+        reading
+    }
+
+    /// Of a tunnel that two pages show, the later page is believed.
+    fn add(&mut self, page: Page) {
+        self.counts_differ |= page.total_count != self.total_count;
+        self.rows += (page.tunnels.len() + page.rows_without_id) as u64;
+        self.rows_without_id += page.rows_without_id;
+        self.unknown_values.extend(page.unknown_values);
+        self.tunnels.extend(page.tunnels.into_iter().map(|tunnel| (tunnel.id.clone(), tunnel)));
+    }
+
+    /// Whether the pages agree on how many tunnels there are, and show as many, each once.
+    fn is_consistent(&self) -> bool {
+        let distinct = (self.tunnels.len() + self.rows_without_id) as u64;
+        !self.counts_differ && self.rows == self.total_count && distinct == self.rows
+    }
+
+    /// Takes over what another reading has of the tunnels that this one lacks.
+    fn add_missing(&mut self, other: Self, missing: &BTreeSet<TunnelId>) {
+        self.tunnels.extend(other.tunnels.into_iter().filter(|(id, _)| missing.contains(id)));
+    }
+
+    fn into_listing(self) -> Listing {
+        Listing {
+            tunnels: self.tunnels.into_values().collect(),
+            rows_without_id: self.rows_without_id,
+            unknown_values: self.unknown_values,
+        }
+    }
+}

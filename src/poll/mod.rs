@@ -1,0 +1,12 @@
+//! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
+
+mod api;
+mod fleet;
+pub mod limit;
+mod listing;
+mod poller;
+mod schedule;
+
+pub use api::{AccountApi, TargetApi};
+pub use fleet::{Fleet, Plan};
+pub use poller::{Settings, poll};

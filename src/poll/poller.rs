@@ -1,0 +1,252 @@
+//! One target's polls, one after another, and what becomes of its tunnels between them.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    TargetApi,
+    listing::{Read, Reader},
+    schedule::{Schedule, phase},
+};
+use crate::{
+    domain::{Reason, Verdict},
+    snapshot::{Change, Failure, Snapshots, TargetSnapshot},
+    tencent::{ApiError, vpn::Filter},
+};
+
+/// The longest pause after refused credentials.
+const MAX_REFUSAL_PAUSE: Duration = Duration::from_mins(10);
+
+/// How one target is polled.
+#[derive(Debug)]
+pub struct Settings {
+    /// The API, as it is called for this target.
+    pub api: TargetApi,
+    /// What narrows the listing.
+    pub filters: Vec<Filter>,
+    /// From one poll to the next.
+    pub interval: Duration,
+    /// For one poll, retries included.
+    pub timeout: Duration,
+    /// How long the last good tunnels stay published while polls fail.
+    pub stale_after: Duration,
+}
+
+/// Polls a target once: its state afterwards, and what the poll changed.
+pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapshot, Vec<Change>) {
+    let start = Instant::now();
+    let deadline = start + settings.timeout;
+    let reader = Reader { api: &settings.api, filters: &settings.filters, deadline };
+    // Also tunnels that are too old to be shown are looked for: their past goes on if they still live.
+    let listed = before.listed().into_iter().flatten().map(|record| &record.tunnel.id);
+    let result = timeout_at(deadline, reader.read(listed)).await;
+    let ended = Timestamp::now();
+    let duration = start.elapsed();
+    settings.api.account.telemetry.poll_duration.observe(duration.as_secs_f64());
+    let (mut after, changes) = match result {
+        Ok(Ok(Read { listing, inconsistent })) => {
+            let (mut after, changes) = before.succeeded(listing, ended, duration);
+            after.inconsistencies += u64::from(inconsistent);
+            (after, changes)
+        }
+        Ok(Err(error)) => (before.failed(failure(&error), ended, duration), Vec::new()),
+        Err(_) => (before.failed(deadline_passed(settings.timeout), ended, duration), Vec::new()),
+    };
+    after.clock_offset = settings.api.clock_offset();
+    (after, changes)
+}
+
+fn failure(error: &ApiError) -> Failure {
+    Failure { reason: error.reason(), message: error.to_string() }
+}
+
+fn deadline_passed(timeout: Duration) -> Failure {
+    let timeout = humantime::format_duration(timeout);
+    let message = format!(
+        "the poll was not done within {timeout}; poll.timeout or api.requests_per_second may be too small"
+    );
+    Failure { reason: Reason::Timeout, message }
+}
+
+/// Polls one target until it is dropped.
+#[derive(Debug)]
+pub(super) struct Poller {
+    snapshots: Snapshots,
+    settings: watch::Receiver<Arc<Settings>>,
+    state: Arc<TargetSnapshot>,
+    /// When the last good poll ended, by a clock that nobody sets.
+    last_success: Option<Instant>,
+    /// How many polls in a row were refused for who we are.
+    refusals: u32,
+}
+
+impl Poller {
+    pub(super) fn new(
+        snapshots: Snapshots,
+        settings: watch::Receiver<Arc<Settings>>,
+        state: Arc<TargetSnapshot>,
+    ) -> Self {
+        Self { snapshots, settings, state, last_success: None, refusals: 0 }
+    }
+
+    /// Runs for as long as it is wanted: the one who holds the sender of the settings ends it by dropping that.
+    pub(super) async fn run(mut self) {
+        let start = Instant::now();
+        loop {
+            let settings = Arc::clone(&self.settings.borrow_and_update());
+            self.poll(&settings).await;
+            let pause = refusal_pause(settings.interval, self.refusals);
+            let schedule = Schedule::new(start, settings.interval, phase(&self.state.target));
+            let next = schedule.next(Instant::now() + pause);
+            self.publish(next);
+            if !self.wait(next, &settings).await {
+                return;
+            }
+        }
+    }
+
+    async fn poll(&mut self, settings: &Settings) {
+        let (after, changes) = poll(settings, &self.state).await;
+        let before = std::mem::replace(&mut self.state, Arc::new(after));
+        log(&before, &self.state, &changes);
+        let failure = failure_of(&self.state);
+        let refused = failure.is_some_and(|failure| failure.reason.is_refusal_of_identity());
+        self.refusals = if refused { self.refusals + 1 } else { 0 };
+        if failure.is_none() {
+            self.last_success = Some(Instant::now());
+        }
+    }
+
+    /// Publishes the state together with the moment of the next poll.
+    fn publish(&mut self, next: Instant) {
+        let wait = SignedDuration::try_from(next - Instant::now()).unwrap_or(SignedDuration::MAX);
+        Arc::make_mut(&mut self.state).next_poll = Timestamp::now().checked_add(wait).ok();
+        self.snapshots.publish(Arc::clone(&self.state));
+    }
+
+    /// Waits for the next poll, and lets the tunnels go in between if they become stale. False: there is no next poll.
+    async fn wait(&mut self, next: Instant, settings: &Settings) -> bool {
+        let expiry = self.expiry(settings.stale_after);
+        if let Some(expiry) = expiry.filter(|&expiry| expiry < next) {
+            if let Some(ended) = self.wait_until(expiry, settings).await {
+                return ended;
+            }
+            self.expire(settings.stale_after);
+        }
+        self.wait_until(next, settings).await.unwrap_or(true)
+    }
+
+    /// `None` at that time; before it, whether the next poll is wanted now, or not at all.
+    async fn wait_until(&mut self, time: Instant, settings: &Settings) -> Option<bool> {
+        tokio::select! {
+            () = sleep_until(time) => None,
+            changed = self.settings.changed() => Some(changed.is_ok()),
+            () = settings.api.account.keyring.changed(), if self.refusals > 0 => Some(true),
+        }
+    }
+
+    /// When the tunnels become stale: only while polls fail, and only if there are tunnels to let go.
+    fn expiry(&self, stale_after: Duration) -> Option<Instant> {
+        let failing = failure_of(&self.state).is_some();
+        let due = self.last_success? + stale_after;
+        (failing && !self.state.is_stale()).then_some(due)
+    }
+
+    fn expire(&mut self, stale_after: Duration) {
+        tracing::warn!(
+            account = %self.state.target.account, region = %self.state.target.region,
+            tunnels = self.state.tunnels().len(), stale_after = %humantime::format_duration(stale_after),
+            "tunnels are no longer shown: no poll succeeded for too long"
+        );
+        self.state = Arc::new(self.state.expired());
+        self.snapshots.publish(Arc::clone(&self.state));
+    }
+}
+
+/// Twice as long after each refusal in a row, up to ten minutes; nothing without one.
+fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
+    match refusals.checked_sub(2) {
+        None => Duration::ZERO,
+        Some(doublings) => {
+            let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+            interval.saturating_mul(factor).min(MAX_REFUSAL_PAUSE)
+        }
+    }
+}
+
+/// Says once what a poll changed.
+fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
+    let (account, region) = (&after.target.account, &after.target.region);
+    match (failure_of(before), failure_of(after)) {
+        (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => tracing::warn!(
+            %account, %region, reason = now.reason.as_str(), error = %now.message,
+            "poll failed; the last good tunnels stay until they are stale"
+        ),
+        (_, Some(now)) => tracing::debug!(
+            %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
+        ),
+        (Some(_), None) => tracing::info!(%account, %region, "polls succeed again"),
+        (None, None) => {}
+    }
+    if after.inconsistencies > before.inconsistencies {
+        tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
+    }
+    if before.listed().is_none() && after.listed().is_some() {
+        log_first_listing(after);
+    }
+    for change in changes {
+        log_change(after, change);
+    }
+}
+
+fn failure_of(state: &TargetSnapshot) -> Option<&Failure> {
+    state.last_poll.as_ref()?.failure.as_ref()
+}
+
+fn log_first_listing(state: &TargetSnapshot) {
+    let count = |verdict| {
+        let tunnels = state.tunnels().iter().map(|record| &record.tunnel);
+        tunnels.filter(|tunnel| !tunnel.is_idle() && tunnel.verdict() == verdict).count()
+    };
+    let idle = state.tunnels().iter().filter(|record| record.tunnel.is_idle()).count();
+    tracing::info!(
+        account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
+        up = count(Verdict::Up), down = count(Verdict::Down), unknown = count(Verdict::Unknown), idle,
+        "first listing"
+    );
+}
+
+fn log_change(state: &TargetSnapshot, change: &Change) {
+    let (record, what, statuses) = match change {
+        Change::Appeared(record) => (record, "appeared", String::new()),
+        Change::Disappeared(record) => (record, "disappeared", String::new()),
+        Change::Changed { record, statuses } => {
+            let each = statuses.iter().map(|(field, from, to)| format!("{} {from} -> {to}", field.as_str()));
+            (record, "changed", format!(": {}", each.collect::<Vec<_>>().join(", ")))
+        }
+    };
+    let tunnel = &record.tunnel;
+    tracing::info!(
+        account = %state.target.account, region = %state.target.region,
+        vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,
+        "tunnel {what}{statuses}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_slow_polls_down_to_one_in_ten_minutes() {
+        let minute = Duration::from_mins(1);
+        let pauses: Vec<u64> = (0..8).map(|refusals| refusal_pause(minute, refusals).as_secs()).collect();
+        assert_eq!(pauses, [0, 0, 60, 120, 240, 480, 600, 600]);
+        assert_eq!(refusal_pause(minute, u32::MAX), MAX_REFUSAL_PAUSE);
+    }
+}
