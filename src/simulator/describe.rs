@@ -12,7 +12,7 @@ use super::{
     journal::Entry,
     names::is_identifier,
     parameters::{Filter, Parameters},
-    tunnel::Listed,
+    row::Listed,
     world::{RegionWorld, Selection},
 };
 

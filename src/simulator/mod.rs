@@ -17,6 +17,7 @@ mod names;
 mod options;
 mod parameters;
 mod request;
+mod row;
 mod signature;
 mod tunnel;
 mod world;

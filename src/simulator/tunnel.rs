@@ -1,13 +1,14 @@
-//! One tunnel of the simulated world: what it is, what it does, and its row in the answer.
+//! One tunnel of the simulated world: what it is, what it does, and what someone has changed. Its row is written
+//! elsewhere.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, ops::Range, time::Duration};
 
 use fastrand::Rng;
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    behaviour::{Behaviour, State, Status},
+    behaviour::{Behaviour, Status},
     names,
     world::Gateway,
 };
@@ -25,20 +26,20 @@ const CHINA_STANDARD_TIME: jiff::tz::Offset = jiff::tz::offset(8);
 pub(super) struct Tunnel {
     pub(super) id: String,
     pub(super) gateway_id: String,
-    vpc_id: String,
-    customer_gateway_id: String,
-    name: String,
-    pre_share_key: String,
-    route_type: &'static str,
-    negotiation_type: &'static str,
-    created: String,
-    ike: Ike,
-    ipsec: Ipsec,
-    policies: [Policy; 1],
-    dpd_timeout: String,
-    health_check: Option<HealthCheck>,
-    bgp: Option<Bgp>,
-    tags: Vec<Tag>,
+    pub(super) vpc_id: String,
+    pub(super) customer_gateway_id: String,
+    pub(super) name: String,
+    pub(super) pre_share_key: String,
+    pub(super) route_type: &'static str,
+    pub(super) negotiation_type: &'static str,
+    pub(super) created: String,
+    pub(super) ike: Ike,
+    pub(super) ipsec: Ipsec,
+    pub(super) policies: [Policy; 1],
+    pub(super) dpd_timeout: String,
+    pub(super) health_check: Option<HealthCheck>,
+    pub(super) bgp: Option<Bgp>,
+    pub(super) tags: Vec<Tag>,
     pub(super) behaviour: Behaviour,
     /// From when it is `DELETING`, and when it is gone.
     pub(super) deletion: Option<Range<Duration>>,
@@ -48,7 +49,7 @@ pub(super) struct Tunnel {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Ike {
+pub(super) struct Ike {
     propo_authen_algorithm: &'static str,
     propo_encry_algorithm: &'static str,
     exchange_mode: &'static str,
@@ -67,7 +68,7 @@ struct Ike {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Ipsec {
+pub(super) struct Ipsec {
     encrypt_algorithm: &'static str,
     integrity_algorith: &'static str,
     pfs_dh_group: &'static str,
@@ -79,18 +80,18 @@ struct Ipsec {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Policy {
+pub(super) struct Policy {
     local_cidr_block: String,
     remote_cidr_block: [String; 1],
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct HealthCheck {
+pub(super) struct HealthCheck {
     #[serde(skip)]
-    local_ip: Ipv4Addr,
+    pub(super) local_ip: Ipv4Addr,
     #[serde(skip)]
-    remote_ip: Ipv4Addr,
+    pub(super) remote_ip: Ipv4Addr,
     probe_type: &'static str,
     probe_interval: u32,
     probe_threshold: u32,
@@ -99,7 +100,7 @@ struct HealthCheck {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Bgp {
+pub(super) struct Bgp {
     tunnel_cidr: String,
     local_bgp_ip: Ipv4Addr,
     remote_bgp_ip: Ipv4Addr,
@@ -109,7 +110,7 @@ struct Bgp {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Tag {
+pub(super) struct Tag {
     key: &'static str,
     value: &'static str,
 }
@@ -280,117 +281,4 @@ fn created(number: usize, rng: &mut Rng) -> String {
     let second = FIRST_CREATED + number * 20_000 + rng.i64(0..20_000);
     let time = jiff::Timestamp::from_second(second).expect("a time within some decades");
     CHINA_STANDARD_TIME.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A tunnel at one moment, to be written as an element of `VpnConnectionSet`.
-pub(super) struct Listed<'a> {
-    pub(super) tunnel: &'a Tunnel,
-    pub(super) status: Status,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Row<'a> {
-    vpc_id: &'a str,
-    vpn_connection_id: &'a str,
-    vpn_connection_name: &'a str,
-    vpn_gateway_id: &'a str,
-    customer_gateway_id: &'a str,
-    pre_share_key: &'a str,
-    vpn_proto: &'a str,
-    encrypt_proto: &'a str,
-    route_type: &'a str,
-    #[serde(rename = "IKEOptionsSpecification")]
-    ike: &'a Ike,
-    #[serde(rename = "IPSECOptionsSpecification")]
-    ipsec: &'a Ipsec,
-    created_time: &'a str,
-    security_policy_database_set: &'a [Policy],
-    state: &'a str,
-    net_status: &'a str,
-    negotiation_type: &'a str,
-    dpd_enable: u8,
-    dpd_timeout: &'a str,
-    dpd_action: &'a str,
-    enable_health_check: bool,
-    health_check_local_ip: Text<Ipv4Addr>,
-    health_check_remote_ip: Text<Ipv4Addr>,
-    health_check_status: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    health_check_config: Option<&'a HealthCheck>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bgp_config: Option<&'a Bgp>,
-    tag_set: &'a [Tag],
-}
-
-/// A value that is written as an empty text where there is none.
-struct Text<T>(Option<T>);
-
-impl<T: Serialize> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(value) => value.serialize(serializer),
-            None => serializer.serialize_str(""),
-        }
-    }
-}
-
-impl Listed<'_> {
-    fn row(&self) -> Row<'_> {
-        let Self { tunnel, status } = self;
-        let health_check = tunnel.health_check.as_ref();
-        Row {
-            vpc_id: &tunnel.vpc_id,
-            vpn_connection_id: &tunnel.id,
-            vpn_connection_name: &tunnel.name,
-            vpn_gateway_id: &tunnel.gateway_id,
-            customer_gateway_id: &tunnel.customer_gateway_id,
-            pre_share_key: &tunnel.pre_share_key,
-            vpn_proto: "IPSEC",
-            encrypt_proto: "IKE",
-            route_type: tunnel.route_type,
-            ike: &tunnel.ike,
-            ipsec: &tunnel.ipsec,
-            created_time: &tunnel.created,
-            security_policy_database_set: &tunnel.policies,
-            state: match status.state {
-                State::Pending => "PENDING",
-                State::Available => "AVAILABLE",
-                State::Deleting => "DELETING",
-            },
-            net_status: availability(status.connected),
-            negotiation_type: tunnel.negotiation_type,
-            dpd_enable: 1,
-            dpd_timeout: &tunnel.dpd_timeout,
-            dpd_action: if tunnel.dpd_timeout == "60" { "restart" } else { "clear" },
-            enable_health_check: health_check.is_some(),
-            health_check_local_ip: Text(health_check.map(|check| check.local_ip)),
-            health_check_remote_ip: Text(health_check.map(|check| check.remote_ip)),
-            health_check_status: health_check.map_or("", |_| availability(status.healthy)),
-            health_check_config: health_check,
-            bgp_config: tunnel.bgp.as_ref(),
-            tag_set: &tunnel.tags,
-        }
-    }
-}
-
-fn availability(available: bool) -> &'static str {
-    if available { "AVAILABLE" } else { "UNAVAILABLE" }
-}
-
-impl Serialize for Listed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.tunnel.changes.is_empty() {
-            return self.row().serialize(serializer);
-        }
-        let mut row = serde_json::to_value(self.row()).map_err(S::Error::custom)?;
-        let fields = row.as_object_mut().expect("a row is an object");
-        for (field, change) in &self.tunnel.changes {
-            match change {
-                Some(value) => fields.insert(field.clone(), value.clone()),
-                None => fields.remove(field),
-            };
-        }
-        row.serialize(serializer)
-    }
 }

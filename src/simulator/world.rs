@@ -13,7 +13,8 @@ use super::{
     error::ApiError,
     names::Identifiers,
     options::Options,
-    tunnel::{Listed, Place, Tunnel},
+    row::Listed,
+    tunnel::{Place, Tunnel},
 };
 
 /// How many tunnels share a gateway.

@@ -150,11 +150,12 @@ impl Request {
         let authorization = self.authorization();
         self.fill_in("Authorization", &authorization);
         let present = self.headers.iter().filter(|(_, value)| !value.is_empty());
-        let headers: String = present.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: Vec<_> = present.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!(
-            "{} {} HTTP/1.1\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+            "{} {} HTTP/1.1\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n{}",
             self.method,
             self.path,
+            headers.concat(),
             self.body.len(),
             self.body
         )

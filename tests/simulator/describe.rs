@@ -90,7 +90,9 @@ fn assert_same_shape(example: &Value, row: &Value) {
         }
         (Value::Array(example), Value::Array(row)) => {
             if let Some(example) = example.first() {
-                row.iter().for_each(|row| assert_same_shape(example, row));
+                for row in row {
+                    assert_same_shape(example, row);
+                }
             }
         }
         _ => assert_eq!(std::mem::discriminant(example), std::mem::discriminant(row), "{example} and {row}"),
