@@ -1,1 +1,96 @@
-//! The VPC API, embedded: the other side of the wire, for the demo, for tests and for other clients.
+//! The VPC API, embedded: the other side of the wire, for the demo, for tests and for any other client.
+//!
+//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections`. It knows nothing of the client in
+//! `crate::tencent`: signatures are checked by a reading of its own, so that one mistake cannot hide in both.
+
+mod api;
+mod behaviour;
+mod clock;
+mod control;
+mod describe;
+mod error;
+mod http;
+mod identity;
+mod journal;
+mod limit;
+mod names;
+mod options;
+mod parameters;
+mod request;
+mod row;
+mod signature;
+mod tunnel;
+mod world;
+
+use std::{future::Future, io, net::SocketAddr};
+
+use tokio::net::TcpListener;
+
+pub use self::{
+    control::{Control, NotFound},
+    identity::Credentials,
+    journal::Entry,
+    options::{InvalidOptions, Options},
+    tunnel::PRE_SHARE_KEY_MARK,
+};
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An option makes no sense.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}; choose a free local address")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A simulator that has its address and does not answer yet.
+#[derive(Debug)]
+pub struct Simulator {
+    listener: TcpListener,
+    address: SocketAddr,
+    control: Control,
+}
+
+impl Simulator {
+    /// Makes the world that the options describe, and listens on the address; port 0 picks a free one.
+    pub async fn bind(options: Options, address: SocketAddr) -> Result<Self, StartError> {
+        let control = Control::new(&options)?;
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, control })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the simulated side of the wire shows and does, for a test or a demo to look at and to change.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// The credentials that it accepts.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        self.control.credentials()
+    }
+
+    /// Answers until `shutdown` completes. Connections are closed then; an answer under way is cut off.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = http::serve(&self.listener, &self.control) => {}
+            () = shutdown => {}
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The API itself: a request's headers and body in, the answer's body out. It knows no sockets, and time is passed in.
+
+use std::{
+    sync::{Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use hyper::HeaderMap;
+use serde::Serialize;
+
+use super::{
+    clock::{Clock, Moment},
+    describe::Query,
+    error::ApiError,
+    identity::Identities,
+    journal::{Entry, Journal},
+    limit::Limit,
+    names,
+    options::Options,
+    parameters::Parameters,
+    request::{self, Action, Call},
+    world::World,
+};
+
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) clock: Clock,
+    pub(super) identities: Identities,
+    pub(super) world: RwLock<World>,
+    pub(super) journal: Journal,
+    pub(super) latency: Duration,
+    limit: Mutex<Limit>,
+}
+
+/// Every answer's frame.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Envelope<T> {
+    response: T,
+}
+
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    #[serde(flatten)]
+    content: T,
+    #[serde(rename = "RequestId")]
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Failure<'a> {
+    error: Refusal<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refusal<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl Api {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            clock: Clock::new(options.speed),
+            identities: Identities::new(options.seed),
+            world: RwLock::new(World::new(options)),
+            journal: Journal::default(),
+            latency: options.latency,
+            limit: Mutex::new(Limit::new(options.requests_per_second)),
+        }
+    }
+
+    /// Answers a request, whatever it is like, and notes it in the journal.
+    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Vec<u8> {
+        let mut entry = Entry {
+            at: now.world,
+            action: request::text(headers, request::ACTION).unwrap_or_default().to_owned(),
+            region: request::text(headers, request::REGION).unwrap_or_default().to_owned(),
+            secret_id: request::secret_id(headers).unwrap_or_default().to_owned(),
+            request_id: names::request_id(),
+            ..Entry::default()
+        };
+        let answer = self.perform(headers, body, now, &mut entry).unwrap_or_else(|error| {
+            entry.error = Some(error.code.to_string());
+            refusal(&error, &entry.request_id)
+        });
+        tracing::debug!(
+            action = entry.action,
+            region = entry.region,
+            request_id = entry.request_id,
+            error = entry.error,
+            "request answered"
+        );
+        self.journal.write(entry);
+        answer
+    }
+
+    fn perform(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Moment,
+        entry: &mut Entry,
+    ) -> Result<Vec<u8>, ApiError> {
+        let call = Call::admit(headers, body, &self.identities, now.unix)?;
+        self.world.read().unwrap_or_else(PoisonError::into_inner).called(&entry.region)?;
+        self.grant(&call, entry, now)?;
+        let parameters = Parameters::parse(body)?;
+        match call.action {
+            Action::DescribeVpnConnections => self.describe(parameters, now, entry),
+        }
+    }
+
+    fn grant(&self, call: &Call, entry: &Entry, now: Moment) -> Result<(), ApiError> {
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.grant(&call.caller.account, &entry.region, call.action.name(), now.instant)
+    }
+
+    fn describe(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        let region = world.called(&entry.region)?;
+        let query = Query::parse(parameters)?;
+        query.note(entry);
+        Ok(success(query.page(region, now.world)?, &entry.request_id))
+    }
+}
+
+fn success(content: impl Serialize, request_id: &str) -> Vec<u8> {
+    let envelope = Envelope { response: Answer { content, request_id } };
+    serde_json::to_vec(&envelope).expect("an answer has only text for keys")
+}
+
+/// The answer to a request that is refused.
+pub(super) fn refusal(error: &ApiError, request_id: &str) -> Vec<u8> {
+    success(Failure { error: Refusal { code: &error.code, message: &error.message } }, request_id)
+}

@@ -1,0 +1,201 @@
+//! What a tunnel does as time passes: a pure function of its plan and of the time since the world began.
+
+use std::{ops::Range, time::Duration};
+
+use fastrand::Rng;
+
+/// How long a flapping tunnel stays in one state.
+const FLAP: Duration = Duration::from_secs(12);
+/// How long a deletion takes that was planned.
+const DELETION: Duration = Duration::from_secs(90);
+
+/// How a tunnel is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) state: State,
+    /// Whether the two ends are connected.
+    pub(super) connected: bool,
+    /// What a health check finds, where one is configured.
+    pub(super) healthy: bool,
+}
+
+/// The lifecycle of a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Pending,
+    Available,
+    Deleting,
+}
+
+impl Status {
+    pub(super) const UP: Self = Self { state: State::Available, connected: true, healthy: true };
+    const DOWN: Self = Self { state: State::Available, connected: false, healthy: false };
+    const SICK: Self = Self { state: State::Available, connected: true, healthy: false };
+    const PENDING: Self = Self { state: State::Pending, connected: false, healthy: false };
+    pub(super) const DELETING: Self = Self { state: State::Deleting, connected: false, healthy: false };
+}
+
+/// The plan that a tunnel follows until someone interferes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Behaviour {
+    /// Up for good.
+    Steady,
+    /// Down for good.
+    Broken,
+    /// Triggered by traffic that never comes: not connected, and rightly so.
+    Idle,
+    /// Down now and then.
+    Outages(Cycle),
+    /// Connected, while its health check fails now and then.
+    Sick(Cycle),
+    /// Up and down by turns, now and then.
+    Flapping(Cycle),
+    /// Being made until then.
+    Made { until: Duration },
+    /// Up, then deleted.
+    Deleted { from: Duration },
+}
+
+/// Something that happens again and again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cycle {
+    first: Duration,
+    every: Duration,
+    lasts: Duration,
+}
+
+impl Cycle {
+    /// How far into the event the time is.
+    fn inside(&self, at: Duration) -> Option<Duration> {
+        let since = at.checked_sub(self.first)?.as_nanos() % self.every.as_nanos();
+        let since = Duration::from_nanos(u64::try_from(since).ok()?);
+        (since < self.lasts).then_some(since)
+    }
+
+    fn draw(rng: &mut Rng, first: Range<u64>, lasts: Range<u64>) -> Self {
+        Self {
+            first: Duration::from_secs(rng.u64(first)),
+            every: Duration::from_secs(rng.u64(150..420)),
+            lasts: Duration::from_secs(rng.u64(lasts)),
+        }
+    }
+}
+
+impl Behaviour {
+    /// The status at a time since the world began.
+    pub(super) fn status(&self, at: Duration) -> Status {
+        match self {
+            Self::Broken | Self::Idle => Status::DOWN,
+            Self::Outages(cycle) if cycle.inside(at).is_some() => Status::DOWN,
+            Self::Sick(cycle) if cycle.inside(at).is_some() => Status::SICK,
+            Self::Flapping(cycle) => match cycle.inside(at) {
+                Some(since) if (since.as_secs() / FLAP.as_secs()).is_multiple_of(2) => Status::DOWN,
+                _ => Status::UP,
+            },
+            Self::Made { until } if at < *until => Status::PENDING,
+            _ => Status::UP,
+        }
+    }
+
+    /// From when the plan has the tunnel `DELETING`, and when it is gone.
+    pub(super) fn deletion(&self) -> Option<Range<Duration>> {
+        match self {
+            Self::Deleted { from } => Some(*from..*from + DELETION),
+            _ => None,
+        }
+    }
+
+    /// Whether the plan shows only with a health check, only without one, or with either.
+    pub(super) fn health_check(&self) -> Option<bool> {
+        match self {
+            Self::Sick(_) => Some(true),
+            Self::Idle => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Gives each of so many tunnels its plan. At most a third of them is ever in trouble; the first trouble comes within
+/// the first half minute.
+pub(super) fn plans(tunnels: usize, rng: &mut Rng) -> Vec<Behaviour> {
+    let mut plans = vec![Behaviour::Steady; tunnels];
+    let eventful = (tunnels / 3).min(8 + tunnels / 12).max(1);
+    let mut places: Vec<usize> = (0..tunnels).collect();
+    rng.shuffle(&mut places);
+    for (number, place) in places.into_iter().take(eventful).enumerate() {
+        plans[place] = plan(number, rng);
+    }
+    plans
+}
+
+/// The plan of the tunnel with this number among the eventful ones: what is most worth seeing comes first.
+fn plan(number: usize, rng: &mut Rng) -> Behaviour {
+    match number {
+        0 => Behaviour::Outages(Cycle::draw(rng, 10..25, 30..60)),
+        1 => Behaviour::Made { until: Duration::from_secs(rng.u64(30..50)) },
+        2 => Behaviour::Flapping(Cycle::draw(rng, 5..30, 60..120)),
+        3 => Behaviour::Sick(Cycle::draw(rng, 20..50, 60..120)),
+        4 => Behaviour::Deleted { from: Duration::from_secs(rng.u64(20..40)) },
+        5 => Behaviour::Idle,
+        6 => Behaviour::Broken,
+        n if n % 6 == 0 => Behaviour::Flapping(Cycle::draw(rng, 30..400, 60..120)),
+        n if n % 3 == 0 => Behaviour::Sick(Cycle::draw(rng, 30..400, 45..120)),
+        _ => Behaviour::Outages(Cycle::draw(rng, 30..400, 30..120)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn an_outage_comes_ends_and_comes_again() {
+        let cycle = Cycle { first: seconds(20), every: seconds(100), lasts: seconds(30) };
+        let behaviour = Behaviour::Outages(cycle);
+        let connected = |at| behaviour.status(seconds(at)).connected;
+        let expected =
+            [(0, true), (19, true), (20, false), (49, false), (50, true), (119, true), (120, false)];
+        for (at, expected) in expected {
+            assert_eq!(connected(at), expected, "at {at} s");
+        }
+    }
+
+    #[test]
+    fn a_flapping_tunnel_goes_down_and_up_by_turns() {
+        let cycle = Cycle { first: seconds(0), every: seconds(100), lasts: seconds(48) };
+        let behaviour = Behaviour::Flapping(cycle);
+        let connected = [0, 12, 24, 36, 48, 60, 100].map(|at| behaviour.status(seconds(at)).connected);
+        assert_eq!(connected, [false, true, false, true, true, true, false]);
+    }
+
+    #[test]
+    fn small_worlds_have_something_to_see_within_a_minute_and_are_mostly_up() {
+        for seed in 0..50 {
+            for tunnels in [1, 3, 10, 24, 100] {
+                let plans = plans(tunnels, &mut Rng::with_seed(seed));
+                let at = |at| plans.iter().map(|plan| plan.status(seconds(at))).collect::<Vec<_>>();
+                let changed = (1..60).any(|second| at(second) != at(second - 1));
+                assert!(changed, "nothing happens with seed {seed} and {tunnels} tunnels");
+                let up = |second| at(second).iter().filter(|&&status| status == Status::UP).count();
+                let least = (0..600).map(up).min().expect("moments");
+                assert!(tunnels < 3 || least * 3 >= tunnels * 2, "{least} of {tunnels} up, seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_demo_shows_every_kind_of_plan() {
+        let plans = plans(24, &mut Rng::with_seed(1));
+        let count = |is: fn(&Behaviour) -> bool| plans.iter().filter(|plan| is(plan)).count();
+        assert_eq!(count(|plan| matches!(plan, Behaviour::Idle)), 1);
+        assert_eq!(count(|plan| matches!(plan, Behaviour::Made { .. })), 1);
+        assert_eq!(count(|plan| matches!(plan, Behaviour::Deleted { .. })), 1);
+        assert!(count(|plan| matches!(plan, Behaviour::Flapping(_))) >= 1);
+        assert!(count(|plan| matches!(plan, Behaviour::Sick(_))) >= 1);
+        assert!(count(|plan| matches!(plan, Behaviour::Outages(_))) >= 1);
+    }
+}

@@ -1,0 +1,46 @@
+//! Time in the simulated world, which may run faster than ours and be pushed on by a test.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::time::Instant;
+
+/// One instant, as each part of the simulator sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Since the world began: what tunnels go by.
+    pub(super) world: Duration,
+    /// The server's clock, in Unix seconds: what signatures and the `Date` header go by.
+    pub(super) unix: u64,
+    /// Our own time: what rates are measured by.
+    pub(super) instant: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Clock {
+    started: Instant,
+    speed: f64,
+    advanced: Mutex<Duration>,
+}
+
+impl Clock {
+    pub(super) fn new(speed: f64) -> Self {
+        Self { started: Instant::now(), speed, advanced: Mutex::default() }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        let instant = Instant::now();
+        let passed = instant.duration_since(self.started).mul_f64(self.speed);
+        let advanced = *self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Moment { world: passed.saturating_add(advanced), unix, instant }
+    }
+
+    /// Pushes the world on; the clock that signatures are checked by stays.
+    pub(super) fn advance(&self, by: Duration) {
+        let mut advanced = self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
+        *advanced = advanced.saturating_add(by);
+    }
+}

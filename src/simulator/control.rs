@@ -1,0 +1,146 @@
+//! The hand that a test or a demo has in the simulated world: it sees what was asked, and changes what is there.
+
+use std::{
+    sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{
+    api::Api,
+    behaviour::Behaviour,
+    identity::Credentials,
+    journal::Entry,
+    options::{InvalidOptions, Options},
+    tunnel::Tunnel,
+    world::World,
+};
+use crate::domain::Region;
+
+/// What a change was meant for is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    /// The options named no such region.
+    #[error("region {0} is not simulated; name it in the options")]
+    Region(String),
+    /// The region has no such tunnel, or has no longer.
+    #[error("tunnel {0} is not there; choose one that is listed")]
+    Tunnel(String),
+}
+
+/// Sees and changes a simulated world while it is served. Clones control the same world; nothing of it waits.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<Api>);
+
+impl Control {
+    pub(super) fn new(options: &Options) -> Result<Self, InvalidOptions> {
+        options.check()?;
+        Ok(Self(Arc::new(Api::new(options))))
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.0
+    }
+
+    /// The credentials that are accepted.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.identities.credentials
+    }
+
+    /// The last 10,000 requests, in the order in which they were answered.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.0.journal.entries()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_journal(&self) {
+        self.0.journal.clear();
+    }
+
+    /// Waits until the requests so far meet a condition. It may be cancelled; a deadline is the caller's to set.
+    pub async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
+        self.0.journal.until(condition).await;
+    }
+
+    /// Pushes the world's time on. The clock that signatures are checked by stays as it is.
+    pub fn advance(&self, by: Duration) {
+        self.0.clock.advance(by);
+    }
+
+    /// The rows that a region's listing has now, in its order: what a client should come to see.
+    pub fn rows(&self, region: &Region) -> Result<Vec<Value>, NotFound> {
+        let now = self.0.clock.now().world;
+        let world = self.read();
+        let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        Ok(region.listed(now).map(|row| serde_json::to_value(row).expect("a row can be written")).collect())
+    }
+
+    /// The identifiers of the tunnels that a region's listing has now, in its order.
+    pub fn ids(&self, region: &Region) -> Result<Vec<String>, NotFound> {
+        let now = self.0.clock.now().world;
+        let world = self.read();
+        let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        Ok(region.listed(now).map(|row| row.tunnel.id.clone()).collect())
+    }
+
+    /// Makes a tunnel that is and stays up, at the end of the listing, and tells its identifier.
+    pub fn add(&self, region: &Region) -> Result<String, NotFound> {
+        let mut world = self.write();
+        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        Ok(there.add(Behaviour::Steady).id.clone())
+    }
+
+    /// Takes a tunnel away at once.
+    pub fn remove(&self, region: &Region, id: &str) -> Result<(), NotFound> {
+        let mut world = self.write();
+        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        there.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
+    }
+
+    /// Gives a field of a tunnel's row a value of any kind, from now on and whatever the tunnel's plan says: `State`
+    /// or `VpnConnectionName`, say, or one that the document does not know.
+    pub fn set(
+        &self,
+        region: &Region,
+        id: &str,
+        field: &str,
+        value: impl Into<Value>,
+    ) -> Result<(), NotFound> {
+        let value = value.into();
+        self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), Some(value)))
+    }
+
+    /// Leaves a field out of a tunnel's row from now on.
+    pub fn omit(&self, region: &Region, id: &str, field: &str) -> Result<(), NotFound> {
+        self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), None))
+    }
+
+    /// Undoes every [`set`](Self::set) and [`omit`](Self::omit) of a tunnel.
+    pub fn restore(&self, region: &Region, id: &str) -> Result<(), NotFound> {
+        self.change(region, id, |tunnel| tunnel.changes.clear())
+    }
+
+    fn change<T>(
+        &self,
+        region: &Region,
+        id: &str,
+        change: impl FnOnce(&mut Tunnel) -> T,
+    ) -> Result<(), NotFound> {
+        let mut world = self.write();
+        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let tunnel = there.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
+        change(tunnel);
+        Ok(())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, World> {
+        self.0.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, World> {
+        self.0.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

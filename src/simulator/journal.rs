@@ -1,0 +1,76 @@
+//! What was asked, for a test to look at: the last requests in the order of their answers, without bodies.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+/// How many requests are remembered; older ones are forgotten.
+const LENGTH: usize = 10_000;
+
+/// One request, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// When it was answered, in the world's time.
+    pub at: Duration,
+    /// `X-TC-Action` as it was sent; empty where it was not.
+    pub action: String,
+    /// `X-TC-Region` as it was sent; empty where it was not.
+    pub region: String,
+    /// The caller's `SecretId`, where an `Authorization` could be read; it is not secret.
+    pub secret_id: String,
+    /// Which row the page began with, for a listing whose parameters were accepted.
+    pub offset: Option<usize>,
+    /// How many rows the page could have had, likewise.
+    pub limit: Option<usize>,
+    /// `Filters`, likewise: names and values.
+    pub filters: Vec<(String, Vec<String>)>,
+    /// `VpnConnectionIds`, likewise.
+    pub ids: Vec<String>,
+    /// The `RequestId` of the answer.
+    pub request_id: String,
+    /// The error code that was answered; `None` for a success.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    entries: Mutex<VecDeque<Entry>>,
+    written: Notify,
+}
+
+impl Journal {
+    pub(super) fn write(&self, entry: Entry) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() == LENGTH {
+            entries.pop_front();
+        }
+        entries.push_back(entry);
+        drop(entries);
+        self.written.notify_waiters();
+    }
+
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    pub(super) fn clear(&self) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Waits until the entries meet a condition.
+    pub(super) async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
+        loop {
+            let mut written = std::pin::pin!(self.written.notified());
+            // Registered before looking, so that an entry written in between is not missed.
+            written.as_mut().enable();
+            if condition(&self.entries()) {
+                return;
+            }
+            written.await;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How many requests a caller may make: so many in any second, counted apart for each account, region and action.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::error::ApiError;
+
+const WINDOW: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Limit {
+    per_second: usize,
+    granted: HashMap<(String, String, &'static str), VecDeque<Instant>>,
+}
+
+impl Limit {
+    pub(super) fn new(per_second: usize) -> Self {
+        Self { per_second, granted: HashMap::new() }
+    }
+
+    /// Grants a request or refuses it. Refused requests do not count.
+    pub(super) fn grant(
+        &mut self,
+        account: &str,
+        region: &str,
+        action: &'static str,
+        now: Instant,
+    ) -> Result<(), ApiError> {
+        let granted = self.granted.entry((account.to_owned(), region.to_owned(), action)).or_default();
+        while granted.front().is_some_and(|&first| now.duration_since(first) >= WINDOW) {
+            granted.pop_front();
+        }
+        if granted.len() >= self.per_second {
+            let message =
+                format!("More than {} requests of {action} were made within a second.", self.per_second);
+            return Err(ApiError::new("RequestLimitExceeded", message));
+        }
+        granted.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_account_region_and_action_has_a_budget_for_any_second() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut limit = Limit::new(2);
+        let mut granted = |account, region, action, now| limit.grant(account, region, action, now).is_ok();
+        assert!(granted("1", "eu", "Describe", at(0)));
+        assert!(granted("1", "eu", "Describe", at(600)));
+        assert!(!granted("1", "eu", "Describe", at(999)));
+        assert!(granted("2", "eu", "Describe", at(999)));
+        assert!(granted("1", "ap", "Describe", at(999)));
+        assert!(granted("1", "eu", "Delete", at(999)));
+        assert!(granted("1", "eu", "Describe", at(1000)));
+        assert!(!granted("1", "eu", "Describe", at(1599)), "only one of the two has left the window");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a simulated world looks like, and which wishes make no sense.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::domain::Region;
+
+/// The most tunnels that one simulator holds: far beyond any account, and still some 200 MB.
+const MOST_TUNNELS: usize = 100_000;
+
+/// What the simulated world looks like and how it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The regions of the API, each once, and how many tunnels each has.
+    pub regions: Vec<(Region, usize)>,
+    /// Where names, addresses, credentials and incidents come from; the same seed makes the same world.
+    pub seed: u64,
+    /// Whether every tunnel simply stays up. What is changed through [`Control`](super::Control) or by a call still
+    /// happens.
+    pub frozen: bool,
+    /// How many seconds pass in the world with each real second; it does not touch the clock that signatures are
+    /// checked by.
+    pub speed: f64,
+    /// How long every answer is held back.
+    pub latency: Duration,
+    /// How many requests a second one account may make of one action in one region; Tencent allows 100.
+    pub requests_per_second: usize,
+}
+
+impl Default for Options {
+    /// The demo: 24 tunnels in three regions, with something to see within the first minute.
+    fn default() -> Self {
+        let regions = ["ap-guangzhou", "ap-singapore", "eu-frankfurt"]
+            .map(|name| Region::new(name).expect("these are names of regions"));
+        Self {
+            regions: Self::spread(24, &regions),
+            seed: 1,
+            frozen: false,
+            speed: 1.0,
+            latency: Duration::ZERO,
+            requests_per_second: 100,
+        }
+    }
+}
+
+impl Options {
+    /// Distributes a number of tunnels evenly over regions; the first ones get what remains.
+    #[must_use]
+    pub fn spread(tunnels: usize, regions: &[Region]) -> Vec<(Region, usize)> {
+        let share = |place| tunnels / regions.len() + usize::from(place < tunnels % regions.len());
+        regions.iter().enumerate().map(|(place, region)| (region.clone(), share(place))).collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidOptions> {
+        if self.regions.is_empty() {
+            return Err(InvalidOptions::NoRegion);
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = self.regions.iter().find(|(region, _)| !seen.insert(region)) {
+            return Err(InvalidOptions::RegionTwice(twice.clone()));
+        }
+        let tunnels = self.regions.iter().fold(0_usize, |sum, (_, tunnels)| sum.saturating_add(*tunnels));
+        if tunnels > MOST_TUNNELS {
+            return Err(InvalidOptions::TooManyTunnels(tunnels));
+        }
+        if !(self.speed.is_finite() && self.speed > 0.0 && self.speed <= 1e6) {
+            return Err(InvalidOptions::Speed(self.speed));
+        }
+        if self.requests_per_second == 0 {
+            return Err(InvalidOptions::NoRequests);
+        }
+        Ok(())
+    }
+}
+
+/// Why options were refused: the option, its value and the remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum InvalidOptions {
+    /// There is no region to ask.
+    #[error("regions: none is given; name at least one, such as ap-guangzhou")]
+    NoRegion,
+    /// A region is named twice.
+    #[error("regions: {0} is given twice; name it once")]
+    RegionTwice(Region),
+    /// The world would not fit into memory.
+    #[error("tunnels: {0} in all is too many; choose at most {MOST_TUNNELS}")]
+    TooManyTunnels(usize),
+    /// Time would stand still, run backwards or overflow.
+    #[error("speed: {0} is no pace; choose more than 0 and at most 1000000, or a frozen world")]
+    Speed(f64),
+    /// Every request would be refused.
+    #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
+    NoRequests,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        Region::new(name).expect("a region")
+    }
+
+    #[test]
+    fn tunnels_are_spread_evenly() {
+        let spread = Options::spread(8, &[region("a"), region("b"), region("c")]);
+        assert_eq!(spread.iter().map(|(_, tunnels)| *tunnels).collect::<Vec<_>>(), [3, 3, 2]);
+        assert!(Options::spread(8, &[]).is_empty());
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_named() {
+        let good = Options::default();
+        assert_eq!(good.check(), Ok(()));
+        let regions = |regions: &[(&str, usize)]| Options {
+            regions: regions.iter().map(|(name, tunnels)| (region(name), *tunnels)).collect(),
+            ..good.clone()
+        };
+        let table = [
+            (regions(&[]), "regions: none is given"),
+            (regions(&[("eu", 1), ("eu", 2)]), "regions: eu is given twice"),
+            (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
+            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
+            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
+        ];
+        for (options, expected) in table {
+            let message = options.check().expect_err(expected).to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

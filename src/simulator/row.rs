@@ -1,0 +1,123 @@
+//! A tunnel at one moment as an element of `VpnConnectionSet`, in the order and shape of the document's example.
+
+use std::net::Ipv4Addr;
+
+use serde::{Serialize, Serializer, ser::Error as _};
+
+use super::{
+    behaviour::{State, Status},
+    tunnel::{Bgp, HealthCheck, Ike, Ipsec, Policy, Tag, Tunnel},
+};
+
+/// A tunnel at one moment, to be written as an element of `VpnConnectionSet`.
+pub(super) struct Listed<'a> {
+    pub(super) tunnel: &'a Tunnel,
+    pub(super) status: Status,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    vpc_id: &'a str,
+    vpn_connection_id: &'a str,
+    vpn_connection_name: &'a str,
+    vpn_gateway_id: &'a str,
+    customer_gateway_id: &'a str,
+    pre_share_key: &'a str,
+    vpn_proto: &'a str,
+    encrypt_proto: &'a str,
+    route_type: &'a str,
+    #[serde(rename = "IKEOptionsSpecification")]
+    ike: &'a Ike,
+    #[serde(rename = "IPSECOptionsSpecification")]
+    ipsec: &'a Ipsec,
+    created_time: &'a str,
+    security_policy_database_set: &'a [Policy],
+    state: &'a str,
+    net_status: &'a str,
+    negotiation_type: &'a str,
+    dpd_enable: u8,
+    dpd_timeout: &'a str,
+    dpd_action: &'a str,
+    enable_health_check: bool,
+    health_check_local_ip: Text<Ipv4Addr>,
+    health_check_remote_ip: Text<Ipv4Addr>,
+    health_check_status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_check_config: Option<&'a HealthCheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bgp_config: Option<&'a Bgp>,
+    tag_set: &'a [Tag],
+}
+
+/// A value that is written as an empty text where there is none.
+struct Text<T>(Option<T>);
+
+impl<T: Serialize> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+impl Listed<'_> {
+    fn row(&self) -> Row<'_> {
+        let Self { tunnel, status } = self;
+        let health_check = tunnel.health_check.as_ref();
+        Row {
+            vpc_id: &tunnel.vpc_id,
+            vpn_connection_id: &tunnel.id,
+            vpn_connection_name: &tunnel.name,
+            vpn_gateway_id: &tunnel.gateway_id,
+            customer_gateway_id: &tunnel.customer_gateway_id,
+            pre_share_key: &tunnel.pre_share_key,
+            vpn_proto: "IPSEC",
+            encrypt_proto: "IKE",
+            route_type: tunnel.route_type,
+            ike: &tunnel.ike,
+            ipsec: &tunnel.ipsec,
+            created_time: &tunnel.created,
+            security_policy_database_set: &tunnel.policies,
+            state: match status.state {
+                State::Pending => "PENDING",
+                State::Available => "AVAILABLE",
+                State::Deleting => "DELETING",
+            },
+            net_status: availability(status.connected),
+            negotiation_type: tunnel.negotiation_type,
+            dpd_enable: 1,
+            dpd_timeout: &tunnel.dpd_timeout,
+            dpd_action: if tunnel.dpd_timeout == "60" { "restart" } else { "clear" },
+            enable_health_check: health_check.is_some(),
+            health_check_local_ip: Text(health_check.map(|check| check.local_ip)),
+            health_check_remote_ip: Text(health_check.map(|check| check.remote_ip)),
+            health_check_status: health_check.map_or("", |_| availability(status.healthy)),
+            health_check_config: health_check,
+            bgp_config: tunnel.bgp.as_ref(),
+            tag_set: &tunnel.tags,
+        }
+    }
+}
+
+fn availability(available: bool) -> &'static str {
+    if available { "AVAILABLE" } else { "UNAVAILABLE" }
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.tunnel.changes.is_empty() {
+            return self.row().serialize(serializer);
+        }
+        let mut row = serde_json::to_value(self.row()).map_err(S::Error::custom)?;
+        let fields = row.as_object_mut().expect("a row is an object");
+        for (field, change) in &self.tunnel.changes {
+            match change {
+                Some(value) => fields.insert(field.clone(), value.clone()),
+                None => fields.remove(field),
+            };
+        }
+        row.serialize(serializer)
+    }
+}

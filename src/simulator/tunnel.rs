@@ -1,0 +1,284 @@
+//! One tunnel of the simulated world: what it is, what it does, and what someone has changed. Its row is written
+//! elsewhere.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, ops::Range, time::Duration};
+
+use fastrand::Rng;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    behaviour::{Behaviour, Status},
+    names,
+    world::Gateway,
+};
+
+/// What every simulated `PreShareKey` begins with, the tunnel's identifier following: whatever must never show a key
+/// can be searched for it.
+pub const PRE_SHARE_KEY_MARK: &str = "simulated-pre-share-key-of-";
+
+/// When the oldest tunnel of a region was made: 2023-01-01 00:00:00 China Standard Time. The others follow it.
+const FIRST_CREATED: i64 = 1_672_502_400;
+const CHINA_STANDARD_TIME: jiff::tz::Offset = jiff::tz::offset(8);
+
+/// A tunnel: fixed attributes, a plan, and what someone has changed since.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    pub(super) id: String,
+    pub(super) gateway_id: String,
+    pub(super) vpc_id: String,
+    pub(super) customer_gateway_id: String,
+    pub(super) name: String,
+    pub(super) pre_share_key: String,
+    pub(super) route_type: &'static str,
+    pub(super) negotiation_type: &'static str,
+    pub(super) created: String,
+    pub(super) ike: Ike,
+    pub(super) ipsec: Ipsec,
+    pub(super) policies: [Policy; 1],
+    pub(super) dpd_timeout: String,
+    pub(super) health_check: Option<HealthCheck>,
+    pub(super) bgp: Option<Bgp>,
+    pub(super) tags: Vec<Tag>,
+    pub(super) behaviour: Behaviour,
+    /// From when it is `DELETING`, and when it is gone.
+    pub(super) deletion: Option<Range<Duration>>,
+    /// Fields of the row that someone has given another value, or that are left out.
+    pub(super) changes: BTreeMap<String, Option<Value>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Ike {
+    propo_authen_algorithm: &'static str,
+    propo_encry_algorithm: &'static str,
+    exchange_mode: &'static str,
+    local_identity: &'static str,
+    remote_identity: &'static str,
+    local_address: Ipv4Addr,
+    remote_address: Ipv4Addr,
+    local_fqdn_name: &'static str,
+    remote_fqdn_name: &'static str,
+    dh_group_name: &'static str,
+    #[serde(rename = "IKESaLifetimeSeconds")]
+    sa_lifetime_seconds: u32,
+    #[serde(rename = "IKEVersion")]
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Ipsec {
+    encrypt_algorithm: &'static str,
+    integrity_algorith: &'static str,
+    pfs_dh_group: &'static str,
+    #[serde(rename = "IPSECSaLifetimeSeconds")]
+    sa_lifetime_seconds: u32,
+    #[serde(rename = "IPSECSaLifetimeTraffic")]
+    sa_lifetime_traffic: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Policy {
+    local_cidr_block: String,
+    remote_cidr_block: [String; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct HealthCheck {
+    #[serde(skip)]
+    pub(super) local_ip: Ipv4Addr,
+    #[serde(skip)]
+    pub(super) remote_ip: Ipv4Addr,
+    probe_type: &'static str,
+    probe_interval: u32,
+    probe_threshold: u32,
+    probe_timeout: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Bgp {
+    tunnel_cidr: String,
+    local_bgp_ip: Ipv4Addr,
+    remote_bgp_ip: Ipv4Addr,
+    local_bgp_asn: u32,
+    remote_bgp_asn: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tag {
+    key: &'static str,
+    value: &'static str,
+}
+
+/// What a tunnel is told by its region when it is made.
+pub(super) struct Place<'a> {
+    pub(super) id: String,
+    pub(super) customer_gateway_id: String,
+    pub(super) gateway: &'a Gateway,
+    /// Its number in its region, in the order of creation.
+    pub(super) number: usize,
+    pub(super) behaviour: Behaviour,
+}
+
+impl Tunnel {
+    /// Draws what the place leaves open.
+    pub(super) fn draw(place: Place<'_>, rng: &mut Rng) -> Self {
+        let Place { id, customer_gateway_id, gateway, number, behaviour } = place;
+        // Two of three bytes of the networks behind the tunnel; every tunnel of a region has its own.
+        let [high, low] = u16::try_from(number % 0x10000).expect("less than 2^16").to_be_bytes();
+        let peer = Ipv4Addr::new(198, 18 + (high >> 7), high << 1 | low >> 7, low << 1 | 1);
+        let checked = behaviour.health_check().unwrap_or_else(|| rng.u8(..5) < 2);
+        let routed_by_bgp = rng.u8(..6) == 0;
+        Self {
+            gateway_id: gateway.id.clone(),
+            vpc_id: gateway.vpc_id.clone(),
+            customer_gateway_id,
+            name: names::tunnel_name(number),
+            pre_share_key: format!("{PRE_SHARE_KEY_MARK}{id}"),
+            route_type: if routed_by_bgp { "BGP" } else { "StaticRoute" },
+            negotiation_type: negotiation_type(&behaviour, rng),
+            created: created(number, rng),
+            ike: Ike::draw(gateway.address, peer, rng),
+            ipsec: Ipsec::draw(rng),
+            policies: [Policy {
+                local_cidr_block: gateway.network.clone(),
+                remote_cidr_block: [format!("10.{high}.{low}.0/24")],
+            }],
+            dpd_timeout: rng.choice(["30", "31", "60"]).expect("choices").to_owned(),
+            health_check: checked.then(|| HealthCheck::between(high, low)),
+            bgp: routed_by_bgp.then(|| Bgp::between(high, low)),
+            tags: Tag::draw(rng),
+            deletion: behaviour.deletion(),
+            behaviour,
+            changes: BTreeMap::new(),
+            id,
+        }
+    }
+
+    /// How it is at a time since the world began; `None` once it is gone.
+    pub(super) fn status(&self, at: Duration) -> Option<Status> {
+        match &self.deletion {
+            Some(deletion) if at >= deletion.end => None,
+            Some(deletion) if at >= deletion.start => Some(Status::DELETING),
+            _ => Some(self.behaviour.status(at)),
+        }
+    }
+
+    /// A field that requests may filter by, as its row shows it.
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
+        match self.changes.get(field) {
+            Some(change) => change.as_ref()?.as_str(),
+            None => match field {
+                "VpnConnectionId" => Some(&self.id),
+                "VpnConnectionName" => Some(&self.name),
+                "VpnGatewayId" => Some(&self.gateway_id),
+                "CustomerGatewayId" => Some(&self.customer_gateway_id),
+                "VpcId" => Some(&self.vpc_id),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Ike {
+    /// Four of five tunnels use what is recommended today; the rest is old.
+    fn draw(local_address: Ipv4Addr, remote_address: Ipv4Addr, rng: &mut Rng) -> Self {
+        let (authentication, encryption, group, version) = match rng.u8(..10) {
+            0 => ("MD5", "3DES-CBC", "GROUP2", "IKEV1"),
+            1 => ("SHA", "AES-CBC-128", "GROUP1", "IKEV1"),
+            2..5 => ("SHA-256", "AES-CBC-128", "GROUP14", "IKEV2"),
+            _ => ("SHA-256", "AES-CBC-256", "GROUP14", "IKEV2"),
+        };
+        Self {
+            propo_authen_algorithm: authentication,
+            propo_encry_algorithm: encryption,
+            exchange_mode: if version == "IKEV1" && rng.bool() { "AGGRESSIVE" } else { "MAIN" },
+            local_identity: "ADDRESS",
+            remote_identity: "ADDRESS",
+            local_address,
+            remote_address,
+            local_fqdn_name: "",
+            remote_fqdn_name: "",
+            dh_group_name: group,
+            sa_lifetime_seconds: 86_400,
+            version,
+        }
+    }
+}
+
+impl Ipsec {
+    fn draw(rng: &mut Rng) -> Self {
+        let (encryption, integrity, group) = match rng.u8(..10) {
+            0 => ("3DES-CBC", "MD5", "NULL"),
+            1..5 => ("AES-CBC-128", "SHA-256", "DH-GROUP14"),
+            _ => ("AES-CBC-256", "SHA-256", "DH-GROUP14"),
+        };
+        Self {
+            encrypt_algorithm: encryption,
+            integrity_algorith: integrity,
+            pfs_dh_group: group,
+            sa_lifetime_seconds: 3600,
+            sa_lifetime_traffic: 1_843_200,
+        }
+    }
+}
+
+impl HealthCheck {
+    fn between(high: u8, low: u8) -> Self {
+        Self {
+            local_ip: Ipv4Addr::new(169, 254, 128 | high >> 1, low & !1),
+            remote_ip: Ipv4Addr::new(169, 254, 128 | high >> 1, low | 1),
+            probe_type: "NQA",
+            probe_interval: 5000,
+            probe_threshold: 3,
+            probe_timeout: 150,
+        }
+    }
+}
+
+impl Bgp {
+    fn between(high: u8, low: u8) -> Self {
+        let network = |last: u8| Ipv4Addr::new(169, 254, high & 0x7f, (low << 2) | last);
+        Self {
+            tunnel_cidr: format!("{}/30", network(0)),
+            local_bgp_ip: network(1),
+            remote_bgp_ip: network(2),
+            local_bgp_asn: 64_551,
+            remote_bgp_asn: 65_000,
+        }
+    }
+}
+
+impl Tag {
+    fn draw(rng: &mut Rng) -> Vec<Self> {
+        let mut tags =
+            vec![Self { key: "env", value: if rng.u8(..4) == 0 { "staging" } else { "production" } }];
+        if rng.u8(..5) > 0 {
+            let value = rng.choice(["network", "logistics", "retail", "payments"]).expect("choices");
+            tags.push(Self { key: "team", value });
+        }
+        tags
+    }
+}
+
+fn negotiation_type(behaviour: &Behaviour, rng: &mut Rng) -> &'static str {
+    match behaviour {
+        Behaviour::Idle => "flowTrigger",
+        // An unconnected flowTrigger tunnel reads as idle, so what goes down visibly is of another type.
+        Behaviour::Steady => rng.choice(["active", "active", "passive", "flowTrigger"]).expect("choices"),
+        _ => rng.choice(["active", "passive"]).expect("choices"),
+    }
+}
+
+/// `CreatedTime`: later for each further tunnel of a region, in China Standard Time and without a zone.
+fn created(number: usize, rng: &mut Rng) -> String {
+    let number = i64::try_from(number).expect("a region's tunnels fit into memory");
+    let second = FIRST_CREATED + number * 20_000 + rng.i64(0..20_000);
+    let time = jiff::Timestamp::from_second(second).expect("a time within some decades");
+    CHINA_STANDARD_TIME.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,6 @@
+//! The simulator over real HTTP, by a client that shares no code with it.
+
+mod client;
+mod describe;
+mod refusals;
+mod world;
