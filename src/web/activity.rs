@@ -1,0 +1,175 @@
+//! What one connection is doing, since when, and until when it may: the judgement of idle, dripping and slow clients.
+//!
+//! Knows nothing of HTTP's syntax or of sockets; it is told what happens on the connection.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, places::Place};
+
+/// How long a client that was told to go may take to hang up.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What one connection is doing.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Mutex<State>,
+    cut: CancellationToken,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Since when the client has had nothing to wait for: the connection's start, or the end of its last answer.
+    waiting_since: Instant,
+    /// Until when a request's head that has begun must be whole.
+    head_due: Option<Instant>,
+    /// Whether bytes from a waiting client begin a head. In HTTP/2 they may as well be housekeeping.
+    bytes_begin_heads: bool,
+    /// Since when the client has taken none of the bytes that are ready for it.
+    blocked_since: Option<Instant>,
+    /// The answers that are being made or written.
+    answers: Vec<Running>,
+    answers_begun: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    since: Instant,
+    place: Option<Place>,
+}
+
+impl Activity {
+    /// A connection that has just been accepted: its first request is due at once, TLS handshake included.
+    pub(super) fn new(limits: &Limits) -> Self {
+        let now = Instant::now();
+        Self {
+            state: Mutex::new(State {
+                waiting_since: now,
+                head_due: Some(now + limits.header_timeout),
+                bytes_begin_heads: true,
+                blocked_since: None,
+                answers: Vec::new(),
+                answers_begun: 0,
+            }),
+            cut: CancellationToken::new(),
+        }
+    }
+
+    /// The connection turned out to speak HTTP/2.
+    pub(super) fn speaks_http2(&self) {
+        self.state().bytes_begin_heads = false;
+    }
+
+    /// The client sent bytes.
+    pub(super) fn received(&self, limits: &Limits) {
+        let mut state = self.state();
+        if state.bytes_begin_heads && state.answers.is_empty() && state.head_due.is_none() {
+            state.head_due = Some(Instant::now() + limits.header_timeout);
+        }
+    }
+
+    /// The client took bytes.
+    pub(super) fn sent(&self) {
+        self.state().blocked_since = None;
+    }
+
+    /// Bytes are ready, and the client takes none.
+    pub(super) fn blocked(&self) {
+        self.state().blocked_since.get_or_insert_with(Instant::now);
+    }
+
+    /// We have said all we will: the client should hang up.
+    pub(super) fn closing(&self) {
+        let mut state = self.state();
+        state.bytes_begin_heads = false;
+        state.head_due = Some(Instant::now() + LINGER);
+    }
+
+    /// A request's head is whole; its answer is in flight until the value returned is dropped.
+    pub(super) fn begin_answer(self: &Arc<Self>) -> Answering {
+        let mut state = self.state();
+        let number = state.answers_begun;
+        state.answers_begun += 1;
+        state.head_due = None;
+        state.answers.push(Running { number, since: Instant::now(), place: None });
+        Answering { activity: self.clone(), number }
+    }
+
+    /// When the connection must be cut if nothing changes.
+    pub(super) fn deadline(&self, limits: &Limits) -> Instant {
+        let state = self.state();
+        let due = match state.oldest_answer() {
+            Some(since) => since + limits.answer_timeout,
+            None => state.head_due.unwrap_or(state.waiting_since + limits.idle_timeout),
+        };
+        state.blocked_since.map_or(due, |since| due.min(since + limits.stall_timeout))
+    }
+
+    /// Whether an answer is in flight, its last bytes included.
+    pub(super) fn is_answering(&self) -> bool {
+        let state = self.state();
+        !state.answers.is_empty() || state.blocked_since.is_some()
+    }
+
+    /// Which connection to give up first: the lowest. The idle and the dripping go before the answering, the old
+    /// before the young.
+    pub(super) fn worth(&self) -> (bool, Instant) {
+        let state = self.state();
+        state.oldest_answer().map_or((false, state.waiting_since), |since| (true, since))
+    }
+
+    /// Since when it has held a place among the concurrent scrapes.
+    pub(super) fn oldest_place(&self) -> Option<Instant> {
+        self.state().answers.iter().filter(|answer| answer.place.is_some()).map(|answer| answer.since).min()
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Waits until the connection is to be ended at once.
+    pub(super) async fn until_cut(&self) {
+        self.cut.cancelled().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl State {
+    fn oldest_answer(&self) -> Option<Instant> {
+        self.answers.iter().map(|answer| answer.since).min()
+    }
+}
+
+/// An answer in flight.
+#[derive(Debug)]
+pub(super) struct Answering {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl Answering {
+    /// Keeps a place among the concurrent scrapes until the answer is written.
+    pub(super) fn take(&self, place: Place) {
+        let mut state = self.activity.state();
+        let answer = state.answers.iter_mut().find(|answer| answer.number == self.number);
+        answer.expect("an answer is listed until it is dropped").place = Some(place);
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut state = self.activity.state();
+        state.answers.retain(|answer| answer.number != self.number);
+        state.waiting_since = Instant::now();
+    }
+}

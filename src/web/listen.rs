@@ -1,0 +1,208 @@
+//! The sockets that are listened on, opened apart from serving: a port that is taken is told before anything starts.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, lookup_host};
+
+/// How many connections the kernel may hold ready for us.
+const BACKLOG: i32 = 1024;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// It is not `host:port`.
+    #[error("listen address `{address}` is not host:port: write one such as `:14500` or `127.0.0.1:14500`")]
+    Malformed {
+        /// The address as it was given.
+        address: String,
+    },
+    /// Its host is a name that has no address.
+    #[error(
+        "listen address `{address}`: `{host}` cannot be resolved ({cause}): give an IP address of this machine"
+    )]
+    Unresolved {
+        /// The address as it was given.
+        address: String,
+        /// The name in it.
+        host: String,
+        /// What the resolver says.
+        cause: String,
+    },
+    /// The system refuses it.
+    #[error("cannot listen on `{address}`: {cause}: {remedy}")]
+    Refused {
+        /// The address as it was given.
+        address: String,
+        /// What the system says.
+        cause: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+}
+
+/// Listens on each of `addresses`, all of them or none.
+///
+/// An address without a host means all interfaces, IPv6 and IPv4 alike; port 0 means one that the system chooses, which
+/// is logged.
+pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = match resolve(address).await? {
+            Place::Everywhere(port) => listen_everywhere(port),
+            Place::At(place) => listen(place),
+        };
+        let listener = listener.map_err(|error| refused(address, &error))?;
+        let bound = listener.local_addr().map_err(|error| refused(address, &error))?;
+        tracing::info!(address = %bound, "listening");
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Where a listen address points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All interfaces, at this port.
+    Everywhere(u16),
+    /// This address.
+    At(SocketAddr),
+}
+
+/// Reads a listen address, `host:port`; a name is looked up, and IPv4 preferred.
+pub(super) async fn resolve(address: &str) -> Result<Place, BindError> {
+    let malformed = || BindError::Malformed { address: address.to_owned() };
+    let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    let port = port.parse().map_err(|_| malformed())?;
+    if host.is_empty() {
+        return Ok(Place::Everywhere(port));
+    }
+    if let Ok(place) = address.parse() {
+        return Ok(Place::At(place));
+    }
+    if host.contains([':', '[', ']', '/']) {
+        return Err(malformed());
+    }
+    let unresolved = |cause: &str| BindError::Unresolved {
+        address: address.to_owned(),
+        host: host.to_owned(),
+        cause: cause.to_owned(),
+    };
+    let found: Vec<_> =
+        lookup_host((host, port)).await.map_err(|error| unresolved(&error.to_string()))?.collect();
+    let place = found.iter().find(|place| place.is_ipv4()).or(found.first());
+    place.map(|place| Place::At(*place)).ok_or_else(|| unresolved("no address"))
+}
+
+/// Listens on `[::]` for both families, and on `0.0.0.0` where the machine has no IPv6.
+fn listen_everywhere(port: u16) -> io::Result<TcpListener> {
+    listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).or_else(|error| match error.kind() {
+        // The port is the trouble, not the family.
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+        _ => listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+    })
+}
+
+fn listen(place: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(place), Type::STREAM, Some(Protocol::TCP))?;
+    if place.is_ipv6() && place.ip().is_unspecified() {
+        // The system's own default may be either.
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for the connections of the process before it to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&place.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn refused(address: &str, error: &io::Error) -> BindError {
+    let (cause, remedy) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            "the port is already in use".to_owned(),
+            "stop what listens there, or choose another port with --web.listen-address",
+        ),
+        io::ErrorKind::PermissionDenied => (
+            "permission denied".to_owned(),
+            "choose a port above 1023 with --web.listen-address, or grant CAP_NET_BIND_SERVICE",
+        ),
+        io::ErrorKind::AddrNotAvailable => (
+            "this machine has no such address".to_owned(),
+            "choose one of its own with --web.listen-address, or `:port` for all interfaces",
+        ),
+        _ => (error.to_string(), "choose another address with --web.listen-address"),
+    };
+    BindError::Refused { address: address.to_owned(), cause, remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bind_one(address: &str) -> Result<TcpListener, BindError> {
+        bind(&[address.to_owned()]).await.map(|mut listeners| listeners.remove(0))
+    }
+
+    #[tokio::test]
+    async fn address_without_host_serves_both_families() {
+        let listener = bind_one(":0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        if listener.local_addr().unwrap().is_ipv6() {
+            tokio::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn port_in_use_is_told_with_its_remedy() {
+        let first = bind_one("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        let error = bind_one(&address).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot listen on `{address}`: the port is already in use: \
+                 stop what listens there, or choose another port with --web.listen-address"
+            )
+        );
+    }
+
+    #[tokio::test]
+    async fn port_in_use_on_one_family_is_not_evaded() {
+        let first = bind_one(":0").await.unwrap();
+        let address = format!(":{}", first.local_addr().unwrap().port());
+        assert!(bind_one(&address).await.unwrap_err().to_string().contains("already in use"));
+    }
+
+    #[tokio::test]
+    async fn foreign_address_is_told_with_its_remedy() {
+        let error = bind_one("192.0.2.1:0").await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot listen on `192.0.2.1:0`: this machine has no such address"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_refused() {
+        for address in
+            ["", "14500", "127.0.0.1", "127.0.0.1:", ":http", ":65536", "::1:80", "[::1:80", "http://a:1"]
+        {
+            let error = bind_one(address).await.unwrap_err();
+            assert!(matches!(error, BindError::Malformed { .. }), "{address}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn names_and_literals_resolve() {
+        let loopback = Place::At("127.0.0.1:80".parse().unwrap());
+        assert_eq!(resolve("localhost:80").await.unwrap(), loopback);
+        assert_eq!(resolve("127.0.0.1:80").await.unwrap(), loopback);
+        assert_eq!(resolve("[::1]:80").await.unwrap(), Place::At("[::1]:80".parse().unwrap()));
+        assert_eq!(resolve(":80").await.unwrap(), Place::Everywhere(80));
+    }
+}

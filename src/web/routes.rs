@@ -1,0 +1,197 @@
+//! From a request to its answer.
+//!
+//! Nothing of a request is ever given back: not its path, its query, nor its headers. No body is read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Incoming},
+    header::{
+        ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+        HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    activity::{Activity, Answering},
+    body::Body,
+    encoding::takes_gzip,
+    places::Places,
+    site::{ReloadRequest, Site},
+};
+
+/// The most that a request's body may announce, in bytes. None is of use.
+const MAX_BODY: u64 = 1024;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// Answers requests.
+#[derive(Debug)]
+pub(super) struct Routes {
+    site: Site,
+    places: Places,
+    stopping: CancellationToken,
+}
+
+/// What is served somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Telemetry,
+    Page,
+    Healthy,
+    Ready,
+    Reload,
+}
+
+impl Route {
+    /// The methods that it knows, as in `Allow`.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Reload => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+impl Routes {
+    /// Serves `site`, until `stopping`.
+    pub(super) fn new(site: Site, places: Places, stopping: CancellationToken) -> Self {
+        Self { site, places, stopping }
+    }
+
+    /// Answers one request of a connection that does `activity`.
+    pub(super) async fn answer(
+        &self,
+        activity: &Arc<Activity>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let answering = activity.begin_answer();
+        let mut response = self.respond(&answering, &request).await;
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let length = response.body().remaining();
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Body::default();
+        }
+        response.body_mut().belong_to(answering);
+        response
+    }
+
+    async fn respond(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
+        if request.body().size_hint().lower() > MAX_BODY {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "no request here needs a body\n");
+        }
+        let Some(route) = self.route(request.uri().path()) else {
+            return text(StatusCode::NOT_FOUND, "not found\n");
+        };
+        if !route.allows(request.method()) {
+            let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+            return with(refusal, ALLOW, HeaderValue::from_static(route.methods()));
+        }
+        match route {
+            Route::Telemetry => self.scrape(answering, request).await,
+            Route::Page => self.page(answering, request.uri().query().unwrap_or_default()).await,
+            Route::Healthy => text(StatusCode::OK, "healthy\n"),
+            Route::Ready => self.ready(),
+            Route::Reload => self.reload().await,
+        }
+    }
+
+    fn route(&self, path: &str) -> Option<Route> {
+        match path {
+            _ if path == self.site.telemetry_path.as_str() => Some(Route::Telemetry),
+            "/" => Some(Route::Page),
+            "/-/healthy" => Some(Route::Healthy),
+            "/-/ready" => Some(Route::Ready),
+            "/-/reload" => Some(Route::Reload),
+            _ => None,
+        }
+    }
+
+    async fn scrape(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
+        let counted = request.method() == Method::GET;
+        let Some(place) = self.places.take(counted.then_some(&self.site.scrape_duration)).await else {
+            return too_many();
+        };
+        answering.take(place);
+        if counted {
+            self.site.scrapes.inc();
+        }
+        let exposition = self.site.exposition.borrow().clone();
+        // Before the first rendering there is no gzip member yet, not even an empty one.
+        let gzip = takes_gzip(request.headers()) && !exposition.gzip.is_empty();
+        let pieces = if gzip { &exposition.gzip } else { &exposition.plain };
+        let mut response = whole(StatusCode::OK, EXPOSITION, pieces.clone());
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if gzip {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    async fn page(&self, answering: &Answering, query: &str) -> Response<Body> {
+        let Some(place) = self.places.take(None).await else {
+            return too_many();
+        };
+        answering.take(place);
+        let page = (self.site.page)(query);
+        let response = whole(StatusCode::OK, HTML, vec![page.html]);
+        with(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
+    }
+
+    fn ready(&self) -> Response<Body> {
+        if *self.site.ready.borrow() && !self.stopping.is_cancelled() {
+            return text(StatusCode::OK, "ready\n");
+        }
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
+
+    async fn reload(&self) -> Response<Body> {
+        let Some(reloads) = &self.site.reload else {
+            return text(
+                StatusCode::FORBIDDEN,
+                "reloading by HTTP is off: start with --web.enable-lifecycle\n",
+            );
+        };
+        let (reply, outcome) = oneshot::channel();
+        if let Err(TrySendError::Full(_)) = reloads.try_send(ReloadRequest { reply }) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "a reload is under way\n");
+        }
+        match outcome.await {
+            Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
+            Ok(Err(problems)) => text(StatusCode::BAD_REQUEST, problems + "\n"),
+            // Whoever reloads has gone, and took the reply along.
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        }
+    }
+}
+
+fn too_many() -> Response<Body> {
+    let refusal = text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once: see --web.max-requests\n");
+    with(refusal, RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+fn text(status: StatusCode, words: impl Into<Bytes>) -> Response<Body> {
+    whole(status, TEXT, vec![words.into()])
+}
+
+fn whole(status: StatusCode, content_type: HeaderValue, pieces: Vec<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::of(pieces));
+    *response.status_mut() = status;
+    with(response, CONTENT_TYPE, content_type)
+}
+
+fn with(mut response: Response<Body>, name: HeaderName, value: HeaderValue) -> Response<Body> {
+    response.headers_mut().insert(name, value);
+    response
+}

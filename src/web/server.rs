@@ -1,0 +1,106 @@
+//! The server: takes connections in, and ends them all before it returns.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, connection, connections::Connections, places::Places, routes::Routes, site::Site};
+
+/// How long to wait when the system has nothing left to accept a connection with.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// The least time between two complaints that connections cannot be accepted.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Serves `site` on `listeners` until `shutdown`.
+///
+/// From then on no connection is accepted, idle ones are closed at once, and answers in flight get 1.5 seconds to
+/// finish; then it returns. A panic while a connection is served ends that connection, and is logged.
+pub async fn serve(listeners: Vec<TcpListener>, site: Site, limits: Limits, shutdown: CancellationToken) {
+    let connections = Arc::new(Connections::default());
+    let places = Places::new(limits.scrapes, connections.clone());
+    let routes = Arc::new(Routes::new(site, places, shutdown.clone()));
+    let doors = listeners.into_iter().map(|listener| Door {
+        listener,
+        connections: connections.clone(),
+        routes: routes.clone(),
+        limits,
+        shutdown: shutdown.clone(),
+    });
+    let mut doors: JoinSet<()> = doors.map(Door::keep).collect();
+    while let Some(kept) = doors.join_next().await {
+        if let Err(error) = kept {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+/// One listener, with what its connections need.
+struct Door {
+    listener: TcpListener,
+    connections: Arc<Connections>,
+    routes: Arc<Routes>,
+    limits: Limits,
+    shutdown: CancellationToken,
+}
+
+impl Door {
+    /// Accepts until the server stops, then waits for all that came in here.
+    async fn keep(self) {
+        let mut tasks = JoinSet::new();
+        let mut complained = None;
+        loop {
+            select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(ended) = tasks.join_next() => report(ended),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream, &mut tasks),
+                    Err(error) => self.bear(&error, &mut complained).await,
+                },
+            }
+        }
+        drop(self.listener);
+        while let Some(ended) = tasks.join_next().await {
+            report(ended);
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, tasks: &mut JoinSet<()>) {
+        // What is written is whole answers: nothing is gained by holding back their last part.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let seat = self.connections.admit(&self.limits);
+        tasks.spawn(connection::serve(stream, seat, self.routes.clone(), self.limits, self.shutdown.clone()));
+    }
+
+    /// Lives with a failure to accept: of that one connection, or for want of file descriptors or memory.
+    async fn bear(&self, error: &io::Error, complained: &mut Option<Instant>) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        if complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
+            *complained = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept connections: closing idle ones; raise the limit of open files if that is what is short");
+        }
+        self.connections.cut_one();
+        select! {
+            () = self.shutdown.cancelled() => {}
+            () = sleep(BREATH) => {}
+        }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "serving a connection panicked");
+    }
+}

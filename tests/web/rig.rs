@@ -1,0 +1,202 @@
+//! A server on loopback, and clients that say exactly what they mean.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use prometheus::{Histogram, HistogramOpts, IntCounter};
+use tencentcloud_vpn_exporter::{
+    metrics::exposition::Exposition,
+    web::{self, Limits, Page, ReloadRequest, Site, TelemetryPath},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+/// No test waits longer for anything.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that runs.
+pub struct Server {
+    pub address: SocketAddr,
+    pub exposition: watch::Sender<Arc<Exposition>>,
+    pub ready: watch::Sender<bool>,
+    pub reloads: Option<mpsc::Receiver<ReloadRequest>>,
+    pub scrapes: IntCounter,
+    pub scrape_duration: Histogram,
+    pub shutdown: CancellationToken,
+    pub served: JoinHandle<()>,
+}
+
+/// What differs from a server with everything at its default.
+pub struct Setup {
+    pub telemetry_path: &'static str,
+    pub lifecycle: bool,
+    pub limits: Limits,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { telemetry_path: "/metrics", lifecycle: false, limits: Limits::default() }
+    }
+}
+
+impl Setup {
+    pub async fn start(self) -> Server {
+        let (exposition, exposition_seen) = watch::channel(Arc::new(exposition("tencentcloud_vpn_up 1\n")));
+        let (ready, ready_seen) = watch::channel(false);
+        let (reload, reloads) = mpsc::channel(1);
+        let scrapes = IntCounter::new("scrapes_total", "Scrapes.").unwrap();
+        let scrape_duration = Histogram::with_opts(HistogramOpts::new("seconds", "Durations.")).unwrap();
+        let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
+        let site = Site {
+            page: Box::new({
+                let telemetry_path = telemetry_path.clone();
+                move |query| Page {
+                    html: format!("query={query}").into(),
+                    ..web::landing_page(&telemetry_path)
+                }
+            }),
+            telemetry_path,
+            exposition: exposition_seen,
+            ready: ready_seen,
+            reload: self.lifecycle.then_some(reload),
+            scrapes: scrapes.clone(),
+            scrape_duration: scrape_duration.clone(),
+        };
+        let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(web::serve(listeners, site, self.limits, shutdown.clone()));
+        let reloads = self.lifecycle.then_some(reloads);
+        Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
+    }
+}
+
+impl Server {
+    pub async fn with_defaults() -> Self {
+        Setup::default().start().await
+    }
+
+    pub async fn connect(&self) -> Client {
+        Client { stream: TcpStream::connect(self.address).await.unwrap() }
+    }
+
+    /// A client that takes in no more than a few kilobytes before it reads.
+    pub async fn connect_narrowly(&self) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Client { stream: socket.connect(self.address).await.unwrap() }
+    }
+
+    /// Sends one request on a connection of its own.
+    pub async fn ask(&self, request: &str) -> Answer {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer().await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
+    }
+
+    /// Publishes an exposition too large for any socket's buffers, and gives its text.
+    pub fn publish_much(&self) -> String {
+        let text = "# a line that says nothing, many times over\n".repeat(500_000);
+        self.exposition.send_replace(Arc::new(exposition(&text)));
+        text
+    }
+
+    /// Waits until the server has returned.
+    pub async fn stopped(self) {
+        timeout(PATIENCE, self.served).await.expect("the server stops").unwrap();
+    }
+}
+
+/// `text` in two pieces, plain and compressed.
+pub fn exposition(text: &str) -> Exposition {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    Exposition { plain: halves(text.as_bytes()), gzip: halves(&encoder.finish().unwrap()) }
+}
+
+fn halves(bytes: &[u8]) -> Vec<Bytes> {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    vec![Bytes::copy_from_slice(first), Bytes::copy_from_slice(second)]
+}
+
+/// A connection that a test writes to by hand.
+pub struct Client {
+    pub stream: TcpStream,
+}
+
+impl Client {
+    pub async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The next answer to a `GET`, its body as long as it says.
+    pub async fn answer(&mut self) -> Answer {
+        timeout(PATIENCE, read_answer(&mut self.stream))
+            .await
+            .expect("an answer comes")
+            .expect("an answer comes whole")
+    }
+
+    /// Everything until the server hangs up.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A connection that is cut may end in a reset.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("the server hangs up");
+        rest
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Reads one answer; none if the connection ends before it does.
+pub async fn read_answer(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<Answer> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut answer = Answer { status, head, body: Vec::new() };
+    let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+    answer.body.resize(length, 0);
+    stream.read_exact(&mut answer.body).await.ok()?;
+    Some(answer)
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let waited = timeout(PATIENCE, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "still waiting until {what}");
+}

@@ -1,0 +1,65 @@
+//! How the server stops.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::rig::{Server, until};
+
+const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
+
+/// Less than the grace that answers in flight are given.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn idle_and_silent_connections_do_not_delay_the_stop() {
+    let server = Server::with_defaults().await;
+    let mut idle = server.connect().await;
+    idle.send(SCRAPE).await;
+    idle.answer().await;
+    let mut silent = server.connect().await;
+    let mut dripping = server.connect().await;
+    dripping.send("GET /metr").await;
+    // All three have been accepted, in turn, once this is answered.
+    server.get("/-/healthy").await;
+
+    let asked = Instant::now();
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert!(asked.elapsed() < AT_ONCE, "took {:?}", asked.elapsed());
+    for client in [&mut idle, &mut silent, &mut dripping] {
+        assert_eq!(client.rest().await, b"");
+    }
+}
+
+#[tokio::test]
+async fn scrape_in_flight_is_finished() {
+    let server = Server::with_defaults().await;
+    let text = server.publish_much();
+    let mut client = server.connect_narrowly().await;
+    client.send(SCRAPE).await;
+    client.stream.readable().await.unwrap();
+
+    server.shutdown.cancel();
+    let address = server.address;
+    until("nothing is accepted", async || TcpStream::connect(address).await.is_err()).await;
+    let answer = client.answer().await;
+    assert!(answer.text() == text, "{} bytes", answer.body.len());
+    assert_eq!(client.rest().await, b"", "the connection ends with its answer");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn scrape_that_is_not_read_is_cut_off_after_the_grace() {
+    let server = Server::with_defaults().await;
+    server.publish_much();
+    let mut client = server.connect_narrowly().await;
+    client.send(SCRAPE).await;
+    client.stream.readable().await.unwrap();
+
+    let asked = Instant::now();
+    server.shutdown.cancel();
+    server.stopped().await;
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_millis(1450) && took < Duration::from_millis(2500), "took {took:?}");
+}
