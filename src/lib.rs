@@ -1,5 +1,6 @@
 //! Prometheus exporter for the VPN tunnels of Tencent Cloud.
 
+//pub mod app;
 pub mod config;
 pub mod domain;
 pub mod metrics;

@@ -274,7 +274,14 @@ fn has_health_check(row: &RowFields<'_>) -> bool {
 }
 
 fn text(field: Field<'_>) -> Box<str> {
-    answer::text(field).map_or_else(Box::default, |text| answer::cut(&text, MAX_TEXT_CHARS).into())
+    answer::text(field).map_or_else(Box::default, |text| printable(answer::cut(&text, MAX_TEXT_CHARS)))
+}
+
+/// A text without control characters, but for tabs and line ends: readers of the exposition take a NUL for its end, and
+/// terminals obey some others.
+fn printable(text: &str) -> Box<str> {
+    let unfit = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    if text.contains(unfit) { text.replace(unfit, "\u{fffd}").into() } else { text.into() }
 }
 
 /// `2022-07-22 14:05:07` in Unix seconds; `None` for a time that cannot be read, such as the document's own older example
@@ -424,6 +431,12 @@ mod tests {
         let tunnel =
             tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "é".repeat(10_000)}));
         assert_eq!(*tunnel.name, "é".repeat(128));
+    }
+
+    #[test]
+    fn control_characters_are_replaced_but_for_tabs_and_line_ends() {
+        let row = json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "a\u{0}b\u{1b}[31mc\td\r\ne\u{9b}f"});
+        assert_eq!(*tunnel_of(&row).name, *"a\u{fffd}b\u{fffd}[31mc\td\r\ne\u{fffd}f");
     }
 
     #[test]

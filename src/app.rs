@@ -1,0 +1,235 @@
+//! The daemon's parts, put together and watched: pollers, renderer and server, until it is told to stop.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, TagLabel},
+    metrics::{self, Exposition, Renderer, exposition::RenderError},
+    poll::Fleet,
+    snapshot::{Snapshot, Snapshots},
+    telemetry::Telemetry,
+    tencent::client::ClientError,
+    web::{self, Limits, ReloadRequest, Site, TelemetryPath},
+    wiring::{Variables, Wiring},
+};
+
+/// What the daemon is started with.
+pub struct Start {
+    /// The configuration to begin with.
+    pub config: Config,
+    /// Reads the configuration again; the error says every problem.
+    pub read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    /// The process' environment.
+    pub variables: Variables,
+    /// The exporter's own metrics.
+    pub telemetry: Telemetry,
+    /// Where scrapes come in.
+    pub listeners: Vec<TcpListener>,
+    /// Where a scrape asks.
+    pub telemetry_path: TelemetryPath,
+    /// How much of the server clients may take.
+    pub limits: Limits,
+    /// Whether `POST /-/reload` is allowed.
+    pub lifecycle: bool,
+    /// Wishes that the configuration be read again, apart from those that the server passes on.
+    pub reloads: mpsc::Receiver<ReloadRequest>,
+}
+
+/// Why the daemon could not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No connections can be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The metrics contradict each other.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The exposition is rendered no more.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A part of the daemon ended although nobody asked it to.
+    #[error("{part} ended: {source}")]
+    Part {
+        /// Which.
+        part: &'static str,
+        /// How.
+        source: JoinError,
+    },
+}
+
+/// Runs the daemon until `shutdown`, then lets scrapes that are being served finish.
+pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
+    let mut app = App::new(start, &shutdown)?;
+    let result = app.watch(&shutdown).await;
+    shutdown.cancel();
+    app.stop().await;
+    result
+}
+
+struct App {
+    read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    variables: Variables,
+    telemetry: Telemetry,
+    wiring: Wiring,
+    snapshots: Snapshots,
+    changes: watch::Receiver<Snapshot>,
+    ready: watch::Sender<bool>,
+    fleet: Fleet,
+    expositions: watch::Sender<Arc<Exposition>>,
+    renderer: AbortHandle,
+    renderers: JoinSet<Result<(), RenderError>>,
+    server: JoinSet<()>,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    reloads_of_server: mpsc::Receiver<ReloadRequest>,
+}
+
+impl App {
+    fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
+        let Start { telemetry, variables, .. } = start;
+        let wiring = Wiring::new(start.config, &variables, &telemetry)?;
+        let snapshots = Snapshots::default();
+        let (expositions, exposition) = watch::channel(Arc::default());
+        let (ready, is_ready) = watch::channel(false);
+        let (reload, reloads_of_server) = mpsc::channel(1);
+        let site = Site {
+            exposition,
+            ready: is_ready,
+            reload: start.lifecycle.then_some(reload),
+            scrapes: telemetry.scrapes.clone(),
+            scrape_duration: telemetry.scrape_duration.clone(),
+            page: {
+                let path = start.telemetry_path.clone();
+                Box::new(move |_| web::landing_page(&path))
+            },
+            telemetry_path: start.telemetry_path,
+        };
+        let mut server = JoinSet::new();
+        server.spawn(web::serve(start.listeners, site, start.limits, shutdown.clone()));
+        let mut renderers = JoinSet::new();
+        let renderer = Renderer::new(&telemetry, tag_labels(wiring.config()))?;
+        let renderer = renderers.spawn(metrics::exposition::keep_rendered(
+            renderer,
+            snapshots.subscribe(),
+            expositions.clone(),
+        ));
+        let mut fleet = Fleet::new(snapshots.clone());
+        fleet.follow(wiring.plan());
+        note_reload(&telemetry);
+        Ok(Self {
+            read_config: start.read_config,
+            variables,
+            telemetry,
+            wiring,
+            changes: snapshots.subscribe(),
+            snapshots,
+            ready,
+            fleet,
+            expositions,
+            renderer,
+            renderers,
+            server,
+            reloads: start.reloads,
+            reloads_of_server,
+        })
+    }
+
+    /// Does what comes up until the end is asked for, or a part ends by itself.
+    async fn watch(&mut self, shutdown: &CancellationToken) -> Result<(), AppError> {
+        loop {
+            let is_ready = *self.ready.borrow();
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                source = self.fleet.failure() => return Err(AppError::Part { part: "a poller", source }),
+                Some(ended) = self.renderers.join_next() => accept_end("the renderer", ended)?.unwrap_or(Ok(()))?,
+                Some(ended) = self.server.join_next() => accept_end("the server", ended)?.unwrap_or(()),
+                Some(request) = self.reloads.recv() => self.reload(request),
+                Some(request) = self.reloads_of_server.recv() => self.reload(request),
+                _ = self.changes.changed(), if !is_ready => self.look_whether_ready(),
+            }
+        }
+    }
+
+    /// Ready once every target was tried, and then for good.
+    fn look_whether_ready(&mut self) {
+        let snapshot = self.changes.borrow_and_update().clone();
+        if snapshot.values().all(|target| target.last_poll.is_some()) {
+            self.ready.send_replace(true);
+            tracing::info!(targets = snapshot.len(), "ready: every target was tried once");
+        }
+    }
+
+    fn reload(&mut self, request: ReloadRequest) {
+        let result = self.try_reload();
+        match &result {
+            Ok(()) => {
+                note_reload(&self.telemetry);
+                tracing::info!("configuration reloaded");
+            }
+            Err(problems) => {
+                self.telemetry.reload_successful.set(0);
+                tracing::error!(%problems, "configuration not reloaded; the old one goes on");
+            }
+        }
+        // Who asked may have gone away meanwhile.
+        let _ = request.reply.send(result);
+    }
+
+    /// Takes a new configuration whole, or not at all.
+    fn try_reload(&mut self) -> Result<(), String> {
+        let config = (self.read_config)()?;
+        let told = |error: &dyn std::error::Error| error.to_string();
+        let wiring =
+            self.wiring.reloaded(config, &self.variables, &self.telemetry).map_err(|error| told(&error))?;
+        let (old, new) = (tag_labels(self.wiring.config()), tag_labels(wiring.config()));
+        if old != new {
+            let renderer = Renderer::new(&self.telemetry, new).map_err(|error| told(&error))?;
+            self.replace_renderer(renderer);
+        }
+        self.fleet.follow(wiring.plan());
+        self.wiring = wiring;
+        Ok(())
+    }
+
+    fn replace_renderer(&mut self, renderer: Renderer) {
+        self.renderer.abort();
+        let keep = metrics::exposition::keep_rendered(
+            renderer,
+            self.snapshots.subscribe(),
+            self.expositions.clone(),
+        );
+        self.renderer = self.renderers.spawn(keep);
+    }
+
+    async fn stop(mut self) {
+        self.fleet.stop().await;
+        self.renderers.shutdown().await;
+        while self.server.join_next().await.is_some() {}
+    }
+}
+
+/// A part that was replaced has a right to end; one that panicked has not.
+fn accept_end<T>(part: &'static str, ended: Result<T, JoinError>) -> Result<Option<T>, AppError> {
+    match ended {
+        Ok(value) => Ok(Some(value)),
+        Err(source) if source.is_cancelled() => Ok(None),
+        Err(source) => Err(AppError::Part { part, source }),
+    }
+}
+
+fn note_reload(telemetry: &Telemetry) {
+    telemetry.reload_successful.set(1);
+    telemetry.reload_success_time.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
+}
+
+fn tag_labels(config: &Config) -> Vec<metrics::TagLabel> {
+    let each = config.metrics.tag_labels.iter();
+    each.map(|TagLabel { key, label }| metrics::TagLabel { key: key.clone(), label: label.clone() }).collect()
+}

@@ -1,0 +1,105 @@
+//! The whole way from an answer of the API to the text of a scrape, held against files in `tests/golden`.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew, to be read before they are committed.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::{Value, value::RawValue};
+use tencentcloud_vpn_exporter::{
+    domain::{AccountName, Listing, Reason, Region, Target},
+    metrics::{Renderer, TagLabel},
+    snapshot::{Failure, Snapshots, TargetSnapshot},
+    telemetry::{BuildInfo, Telemetry},
+    tencent::{client::FromResponse, vpn::Page},
+};
+
+const ANSWER: &str = include_str!("fixtures/api/every_quirk.json");
+const START: i64 = 1_700_000_000;
+
+fn target() -> TargetSnapshot {
+    let account = AccountName::new("pro\"duction\\").expect("a name");
+    TargetSnapshot::new(Target { account, region: Region::new("ap-guangzhou").expect("a region") })
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(START + second).expect("a time")
+}
+
+fn listing(answer: &Value) -> Listing {
+    let response: Box<RawValue> = serde_json::from_value(answer["Response"].clone()).expect("JSON");
+    let page = Page::from_response(&response).expect("a page");
+    Listing {
+        tunnels: page.tunnels,
+        rows_without_id: page.rows_without_id,
+        unknown_values: page.unknown_values,
+    }
+}
+
+fn answer() -> Value {
+    serde_json::from_str(ANSWER).expect("JSON")
+}
+
+/// The exposition's tunnel and target metrics; the exporter's own vary from run to run.
+fn exposition(state: TargetSnapshot) -> String {
+    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+    let telemetry = Telemetry::new(&build).expect("metrics");
+    let tags = ["env", "team"].map(|key| TagLabel { key: key.into(), label: format!("tag_{key}") });
+    let mut renderer = Renderer::new(&telemetry, tags.into()).expect("a renderer");
+    let snapshots = Snapshots::default();
+    snapshots.add(Arc::new(state));
+    let exposition = renderer.render(&snapshots.current()).expect("an exposition");
+    let text = String::from_utf8(exposition.plain.concat()).expect("UTF-8");
+    let own = |line: &&str| !line.contains("tencentcloud_vpn_exporter_") && !line.contains("process_");
+    text.lines().filter(own).map(|line| format!("{line}\n")).collect()
+}
+
+#[track_caller]
+fn assert_golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&path).expect("the golden file can be read");
+    if golden != text {
+        let differing = golden.lines().zip(text.lines()).find(|(golden, new)| golden != new);
+        panic!("{name} differs; first differing lines: {differing:#?}");
+    }
+}
+
+#[test]
+fn every_state_and_every_quirk_of_a_first_listing() {
+    let (state, changes) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
+    assert!(changes.is_empty(), "a first listing changes nothing");
+    assert_golden("every_quirk.prom", &exposition(state));
+}
+
+#[test]
+fn transitions_and_a_failure_after_them() {
+    let (state, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
+    let mut later = answer();
+    let rows = later["Response"]["VpnConnectionSet"].as_array_mut().expect("rows");
+    rows[0]["HealthCheckStatus"] = "UNAVAILABLE".into();
+    rows[1]["State"] = "AVAILABLE".into();
+    rows[1]["NetStatus"] = "AVAILABLE".into();
+    rows[3]["NetStatus"] = "AVAILABLE".into();
+    rows.remove(2);
+    let (state, changes) = state.succeeded(listing(&later), at(60), Duration::from_millis(110));
+    assert_eq!(changes.len(), 4, "{changes:#?}");
+    let failure = Failure { reason: Reason::Throttled, message: "RequestLimitExceeded".into() };
+    let state = state.failed(failure, at(120), Duration::from_secs(45));
+    assert_golden("transitions.prom", &exposition(state));
+}
+
+#[test]
+fn a_stale_target_shows_no_tunnels_and_keeps_its_own_metrics() {
+    let (state, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
+    let failure = Failure { reason: Reason::Timeout, message: "no answer within 10s".into() };
+    let state = state.failed(failure, at(60), Duration::from_secs(45)).expired();
+    assert_golden("stale.prom", &exposition(state));
+}
+
+#[test]
+fn a_target_before_its_first_poll() {
+    assert_golden("before_first_poll.prom", &exposition(target()));
+}
