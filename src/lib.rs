@@ -3,6 +3,7 @@
 //pub mod app;
 pub mod config;
 pub mod domain;
+pub mod logging;
 pub mod metrics;
 pub mod poll;
 pub mod simulator;

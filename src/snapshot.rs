@@ -307,3 +307,162 @@ fn changed(old: &TunnelRecord, new: &Arc<TunnelRecord>) -> Option<Change> {
         .collect();
     (!statuses.is_empty()).then(|| Change::Changed { record: Arc::clone(new), statuses })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
+        NetStatus, Region, TunnelState,
+    };
+
+    fn tunnel(id: &str) -> Tunnel {
+        Tunnel {
+            id: TunnelId::new(id).expect("an id"),
+            name: "office".into(),
+            vpc_id: "".into(),
+            vpn_gateway_id: "vpngw-1".into(),
+            customer_gateway_id: "".into(),
+            state: TunnelState::Available,
+            net_status: NetStatus::Available,
+            health_check: HealthCheck::NotConfigured,
+            health_check_local_ip: "".into(),
+            health_check_remote_ip: "".into(),
+            negotiation_type: NegotiationType::parse("active"),
+            route_type: "".into(),
+            dpd_action: "".into(),
+            local_address: "".into(),
+            remote_address: "".into(),
+            ike: IkeParameters::default(),
+            ipsec: IpsecParameters::default(),
+            created: None,
+            tags: Box::default(),
+        }
+    }
+
+    fn unconnected(id: &str) -> Tunnel {
+        Tunnel { net_status: NetStatus::Unavailable, ..tunnel(id) }
+    }
+
+    fn checked(status: HealthCheckStatus) -> Tunnel {
+        Tunnel { health_check: HealthCheck::Configured(status), ..tunnel("vpnx-1") }
+    }
+
+    /// A target and the second at which it is polled next.
+    struct Watched(TargetSnapshot, i64);
+
+    impl Watched {
+        fn new() -> Self {
+            let account = AccountName::new("production").expect("a name");
+            let region = Region::new("ap-guangzhou").expect("a region");
+            Self(TargetSnapshot::new(Target { account, region }), 0)
+        }
+
+        fn now(&mut self) -> Timestamp {
+            self.1 += 60;
+            Timestamp::from_second(self.1).expect("a time")
+        }
+
+        fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change> {
+            let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+            let now = self.now();
+            let (next, changes) = self.0.succeeded(listing, now, Duration::ZERO);
+            self.0 = next;
+            changes
+        }
+
+        fn fails(&mut self) {
+            let failure = Failure { reason: Reason::Timeout, message: "no answer".into() };
+            let now = self.now();
+            self.0 = self.0.failed(failure, now, Duration::ZERO);
+        }
+
+        fn history(&self, field: StatusField) -> (u64, Option<i64>) {
+            let history = self.0.listed().expect("a listing")[0].history(field);
+            (history.transitions, history.last_transition.map(Timestamp::as_second))
+        }
+    }
+
+    #[test]
+    fn a_change_between_known_values_is_a_transition_and_unknown_is_none() {
+        let mut target = Watched::new();
+        let unknown = || Tunnel { net_status: NetStatus::Unknown, ..tunnel("vpnx-1") };
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+        target.lists([unknown()]);
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.history(StatusField::NetStatus), (0, None), "known, unknown, the same again");
+        target.lists([unknown()]);
+        target.lists([unconnected("vpnx-1")]);
+        assert_eq!(target.history(StatusField::NetStatus), (1, Some(300)), "known, unknown, another");
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.history(StatusField::NetStatus), (2, Some(360)));
+        assert_eq!(target.history(StatusField::State), (0, None));
+    }
+
+    #[test]
+    fn switching_a_health_check_off_or_on_is_no_transition() {
+        let mut target = Watched::new();
+        target.lists([checked(HealthCheckStatus::Available)]);
+        target.lists([tunnel("vpnx-1")]);
+        target.lists([checked(HealthCheckStatus::Unavailable)]);
+        assert_eq!(target.history(StatusField::HealthCheckStatus), (0, None));
+        target.lists([checked(HealthCheckStatus::Available)]);
+        assert_eq!(target.history(StatusField::HealthCheckStatus), (1, Some(240)));
+        target.lists([tunnel("vpnx-1")]);
+        target.lists([checked(HealthCheckStatus::Available)]);
+        assert_eq!(target.history(StatusField::HealthCheckStatus), (1, Some(240)), "the count is kept");
+    }
+
+    #[test]
+    fn the_past_survives_renames_failures_and_staleness() {
+        let mut target = Watched::new();
+        target.lists([tunnel("vpnx-1")]);
+        target.lists([unconnected("vpnx-1")]);
+        target.lists([Tunnel { name: "renamed".into(), ..unconnected("vpnx-1") }]);
+        target.fails();
+        assert_eq!(target.0.tunnels().len(), 1, "a failure keeps the tunnels");
+        target.0 = target.0.expired();
+        assert!(target.0.tunnels().is_empty());
+        let changes = target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.history(StatusField::NetStatus), (2, Some(300)));
+        assert!(matches!(&changes[..], [Change::Changed { .. }]), "{changes:?}");
+    }
+
+    #[test]
+    fn a_tunnel_made_anew_is_another_tunnel() {
+        let mut target = Watched::new();
+        target.lists([tunnel("vpnx-1")]);
+        let changes = target.lists([unconnected("vpnx-2")]);
+        assert!(matches!(&changes[..], [Change::Appeared(_), Change::Disappeared(_)]), "{changes:?}");
+        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+    }
+
+    #[test]
+    fn what_did_not_change_is_the_same_record() {
+        let mut target = Watched::new();
+        target.lists([tunnel("vpnx-1"), tunnel("vpnx-2")]);
+        let before = target.0.tunnels().to_vec();
+        assert!(target.lists([unconnected("vpnx-2"), tunnel("vpnx-1")]).len() == 1);
+        assert!(Arc::ptr_eq(&before[0], &target.0.tunnels()[0]));
+        assert!(!Arc::ptr_eq(&before[1], &target.0.tunnels()[1]));
+    }
+
+    #[test]
+    fn a_rename_is_no_change_of_state() {
+        let mut target = Watched::new();
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.lists([Tunnel { name: "renamed".into(), ..tunnel("vpnx-1") }]), []);
+        assert_eq!(&*target.0.tunnels()[0].tunnel.name, "renamed");
+    }
+
+    #[test]
+    fn a_target_that_was_taken_out_cannot_come_back_by_a_late_poll() {
+        let snapshots = Snapshots::default();
+        let state = Arc::new(Watched::new().0);
+        snapshots.add(Arc::clone(&state));
+        snapshots.remove(&state.target);
+        snapshots.publish(state);
+        assert!(snapshots.current().is_empty());
+    }
+}

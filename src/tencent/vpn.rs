@@ -435,7 +435,8 @@ mod tests {
 
     #[test]
     fn control_characters_are_replaced_but_for_tabs_and_line_ends() {
-        let row = json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "a\u{0}b\u{1b}[31mc\td\r\ne\u{9b}f"});
+        let row =
+            json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "a\u{0}b\u{1b}[31mc\td\r\ne\u{9b}f"});
         assert_eq!(*tunnel_of(&row).name, *"a\u{fffd}b\u{fffd}[31mc\td\r\ne\u{fffd}f");
     }
 

@@ -1,0 +1,27 @@
+# Lists the recipes.
+default:
+    @just --list
+
+# The exporter with made-up tunnels; needs no account.
+demo *flags:
+    cargo run --release -- demo {{flags}}
+
+# Everything that continuous integration runs.
+test *arguments:
+    tests/run {{arguments}}
+
+# Only the tests of one name.
+only name:
+    cargo test {{name}}
+
+# Formats the code.
+format:
+    cargo fmt
+
+# Lints, with warnings as errors.
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# Writes the golden expositions anew; read the difference before you commit it.
+golden:
+    UPDATE_GOLDEN=1 cargo test --test golden

@@ -1,0 +1,68 @@
+//! The log: where it goes, what it lets through, and in which format.
+
+use tracing_subscriber::{
+    EnvFilter, Registry, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// `--log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `ts=… level=… key=value …`, a line an event.
+    Logfmt,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Starts to log to standard error. `level` is one of `error`, `warn`, `info`, `debug` and `trace`, or a filter of
+/// `tracing`.
+///
+/// A plain level is meant for the exporter itself: of the libraries below it, whose lines are many and speak of bytes and
+/// sockets, only warnings are let through. A filter can ask for more.
+pub fn start(level: &str, format: Format) -> Result<(), ParseError> {
+    let registry = Registry::default().with(filter(level)?);
+    match format {
+        Format::Logfmt => registry
+            .with(tracing_logfmt::builder().with_target(false).layer().with_writer(std::io::stderr))
+            .init(),
+        Format::Json => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_target(false)
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_writer(std::io::stderr),
+            )
+            .init(),
+    }
+    Ok(())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let plain = ["error", "warn", "info", "debug", "trace"].contains(&level);
+    let crate_name = env!("CARGO_CRATE_NAME");
+    if plain && level != "error" {
+        EnvFilter::builder().parse(format!("warn,{crate_name}={level}"))
+    } else {
+        EnvFilter::builder().parse(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_level_is_for_the_exporter_and_not_for_its_libraries() {
+        let filter = filter("debug").expect("a filter").to_string();
+        assert!(filter.contains("tencentcloud_vpn_exporter=debug"), "{filter}");
+        assert!(filter.contains("warn"), "{filter}");
+    }
+
+    #[test]
+    fn a_filter_is_taken_as_it_is() {
+        assert_eq!(filter("info,hyper=debug").expect("a filter").to_string(), "hyper=debug,info");
+        assert!(filter("a=b=c").is_err());
+    }
+}
