@@ -5,6 +5,7 @@
 
 pub mod problem;
 pub mod walk;
+pub mod yaml;
 
 use std::{path::PathBuf, time::Duration};
 

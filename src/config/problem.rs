@@ -29,10 +29,9 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// All problems, or `None` where there are none.
-    #[must_use]
-    pub fn new(problems: Vec<Problem>) -> Option<Self> {
-        (!problems.is_empty()).then_some(Self(problems))
+    /// An error if anything was found.
+    pub fn check(found: Vec<Problem>) -> Result<(), Self> {
+        if found.is_empty() { Ok(()) } else { Err(Self(found)) }
     }
 
     /// Each problem, in the order of the configuration's sections.

@@ -38,10 +38,8 @@ impl Findings {
 
     /// Ends the walk: with the warnings if nothing is wrong, else with all that is.
     pub fn finish(self) -> Result<Vec<Problem>, Problems> {
-        match Problems::new(self.problems.into_inner()) {
-            None => Ok(self.warnings.into_inner()),
-            Some(problems) => Err(problems),
-        }
+        Problems::check(self.problems.into_inner())?;
+        Ok(self.warnings.into_inner())
     }
 }
 
