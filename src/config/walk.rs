@@ -4,7 +4,12 @@
 //! particular file. A key without a value (null) is a problem, not an absent key: a default would hide a forgotten
 //! value, or a template that came out empty.
 
-use std::{cell::RefCell, collections::HashMap, fmt};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::Hash,
+};
 
 use config::{Value, ValueKind};
 
@@ -34,6 +39,11 @@ impl Findings {
     #[must_use]
     pub fn root<'a>(&'a self, value: &'a Value) -> Node<'a> {
         Node { value, path: String::new(), is_secret: false, findings: self }
+    }
+
+    /// Adds problems that were found elsewhere.
+    pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.borrow_mut().extend(problems);
     }
 
     /// Ends the walk: with the warnings if nothing is wrong, else with all that is.
@@ -193,14 +203,34 @@ impl<'a> Table<'a> {
         self.entries.get(key).map(|value| self.node.child(key, value))
     }
 
-    /// The value of a key that must be there; the remedy goes on from "is missing": `name the account`.
+    /// The place of a key, to report what is wrong with it even where it is absent.
     #[must_use]
-    pub fn require(&self, key: &str, remedy: &str) -> Option<Node<'a>> {
-        let found = self.get(key);
-        if found.is_none() {
-            self.node.child(key, self.node.value).problem(format_args!("is missing; {remedy}"));
-        }
-        found
+    pub fn at(&self, key: &str) -> Node<'a> {
+        self.get(key).unwrap_or_else(|| self.node.child(key, self.node.value))
+    }
+
+    /// Reads the value of a key; gives `absent` where the key is not there.
+    #[must_use]
+    pub fn read_or<T>(&self, key: &str, absent: T, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
+        self.get(key).map_or(Some(absent), |node| read(&node))
+    }
+
+    /// Reads the value of a key that must be there. The remedy follows "is missing" or "has no value":
+    /// `name the account`.
+    #[must_use]
+    pub fn require<T>(
+        &self,
+        key: &str,
+        remedy: &str,
+        read: impl FnOnce(&Node<'a>) -> Option<T>,
+    ) -> Option<T> {
+        let what = match self.get(key) {
+            Some(node) if node.kind() == &ValueKind::Nil => "has no value",
+            Some(node) => return read(&node),
+            None => "is missing",
+        };
+        self.at(key).problem(format_args!("{what}; {remedy}"));
+        None
     }
 
     /// All keys and their values, in the keys' alphabetical order.
@@ -224,6 +254,24 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Reads each of these, and reports one that is the same as one before it; gives all of them, or none.
+pub fn distinct<'a, T: Clone + Eq + Hash>(
+    nodes: &[Node<'a>],
+    read: impl Fn(&Node<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let mut seen = HashSet::new();
+    let items = nodes.iter().map(|node| {
+        let item = read(node)?;
+        if !seen.insert(item.clone()) {
+            node.refuse("is there already; keep one");
+        }
+        Some(item)
+    });
+    // Each is read before one that is wrong ends the reading.
+    let items: Vec<Option<T>> = items.collect();
+    items.into_iter().collect()
+}
+
 /// The candidate that `text` is most likely a misspelling of, if there is one.
 pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate| (strsim::osa_distance(text, candidate), candidate);
@@ -232,14 +280,15 @@ pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// A text in quotes, in one line, cut where it is too long to help.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN_CHARS) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),
     }
 }
 
-fn shown_key(key: &str) -> String {
+/// A key as it is where it is written as keys are, else in quotes.
+pub(super) fn shown_key(key: &str) -> String {
     let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_plain && key.len() <= MAX_SHOWN_CHARS { key.to_owned() } else { quoted(key) }
 }
@@ -290,7 +339,7 @@ mod tests {
             let root = root.table(&["interval", "regions"]).expect("a table");
             let region = root.get("regions").and_then(|node| node.list()).expect("a list").remove(1);
             region.refuse("is not a region");
-            assert!(root.require("interval", "say how often to poll").is_none());
+            assert!(root.require("interval", "say how often to poll", Node::text).is_none());
         });
         assert_eq!(
             found,

@@ -240,6 +240,11 @@ fn why_invalid(reason: &str) -> &str {
     if reason.contains("mapping values are not allowed") {
         return "a colon and a space stand inside a value, or the line is indented wrongly; quote the value";
     }
+    let unclosed =
+        ["unexpected end of stream", "unexpected document indicator", "indentation in quoted scalar"];
+    if unclosed.iter().any(|unclosed| reason.contains(unclosed)) {
+        return "a quote is not closed, or what it quotes goes on in a line that is not indented";
+    }
     if reason.contains("unexpected character") {
         return "a value cannot begin with this character; quote the value";
     }
@@ -350,10 +355,7 @@ mod tests {
                 "2: is not valid YAML: a value cannot begin with this character; quote the value",
             ),
             ("a: [hunter2", "2: is not valid YAML: while parsing a flow sequence, expected ',' or ']'"),
-            (
-                "a: 'hunter2",
-                "1: is not valid YAML: while scanning a quoted scalar, found unexpected end of stream",
-            ),
+            ("a: 'hunter2", "1: is not valid YAML: a quote is not closed"),
             ("a: 1\n--- hunter2", "2: begins a second document; keep one"),
             ("---\n---\n", "2: begins a second document; keep one"),
             ("[hunter2]: x", "1: has a mapping, a list or an alias where a key is meant; a key is a text"),

@@ -2,10 +2,12 @@
 //!
 //! Nothing here does I/O, knows a wire format or names a metric.
 
+mod endpoint;
 mod secret;
 mod target;
 mod tunnel;
 
+pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use secret::Secret;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
