@@ -1,6 +1,6 @@
 //! Prometheus exporter for the VPN tunnels of Tencent Cloud.
 
-//pub mod app;
+pub mod app;
 pub mod config;
 pub mod domain;
 pub mod logging;
@@ -11,3 +11,4 @@ pub mod snapshot;
 pub mod telemetry;
 pub mod tencent;
 pub mod web;
+pub mod wiring;

@@ -103,7 +103,12 @@ impl Wiring {
         accounts.collect()
     }
 
-    fn make_account(&self, config: &config::Account, variables: &Variables, telemetry: &Telemetry) -> Account {
+    fn make_account(
+        &self,
+        config: &config::Account,
+        variables: &Variables,
+        telemetry: &Telemetry,
+    ) -> Account {
         let telemetry = telemetry.account(&config.name);
         let api = Arc::new(AccountApi {
             client: self.client.clone(),

@@ -3,9 +3,23 @@
 //! Every problem is reported at once, each with its key's path. It performs no call and opens no file but the
 //! configuration itself.
 
+mod accounts;
+mod credentials;
+pub(crate) mod duration;
+mod load;
+pub mod problem;
+mod regions;
+mod sections;
+mod variables;
+pub mod walk;
+pub mod yaml;
+
 use std::{path::PathBuf, time::Duration};
 
-use crate::domain::{AccountName, Region, Secret};
+pub use load::Loaded;
+pub use problem::{Problem, Problems};
+
+use crate::domain::{AccountName, Endpoint, Region, Secret};
 
 /// Everything that the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,23 +45,45 @@ pub struct Poll {
     pub stale_after: Duration,
 }
 
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(45),
+            stale_after: Duration::from_secs(300),
+        }
+    }
+}
+
 /// `api`: how the API is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
     /// Where each service is found.
-    pub endpoint: String,
-    /// The metadata service, for the instance's role.
+    pub endpoint: Endpoint,
+    /// The metadata service, for the instance's role: scheme and host, maybe a port, no final slash.
     pub metadata_endpoint: String,
     /// For one request, its answer's body included.
     pub request_timeout: Duration,
     /// A PEM file with more certificate authorities than the system's.
     pub ca_file: Option<PathBuf>,
-    /// For each account, over all its regions; positive, not always whole.
+    /// For each account, over all its regions; from 0.01 to 100, not always whole.
     pub requests_per_second: f64,
 }
 
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::default(),
+            metadata_endpoint: "http://metadata.tencentyun.com".to_owned(),
+            request_timeout: Duration::from_secs(10),
+            ca_file: None,
+            requests_per_second: 20.0,
+        }
+    }
+}
+
 /// `metrics`: what the metrics carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
     /// `tag_labels`: the tunnel tags that become labels of `tunnel_info`, in the order given.
     pub tag_labels: Vec<TagLabel>,
@@ -120,13 +156,13 @@ pub enum SecretText {
 /// `assume_role`: a role that is taken on by `sts:AssumeRole`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssumeRole {
-    /// `role_arn`, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
+    /// `role_arn`: a role's description, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
     pub role_arn: String,
     /// `session_name`: 2 to 128 of `[\w+=,.@_-]`.
     pub session_name: String,
     /// `external_id`, if the role asks for one.
-    pub external_id: Option<String>,
-    /// `duration`: up to 12 hours.
+    pub external_id: Option<Secret>,
+    /// `duration`: whole seconds, up to 12 hours.
     pub duration: Duration,
 }
 

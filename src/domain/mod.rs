@@ -2,12 +2,14 @@
 //!
 //! Nothing here does I/O, knows a wire format or names a metric.
 
+mod endpoint;
 mod listing;
 mod reason;
 mod secret;
 mod target;
 mod tunnel;
 
+pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use reason::Reason;
 pub use secret::Secret;

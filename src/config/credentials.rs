@@ -1,0 +1,136 @@
+//! `credentials` and `assume_role`: from the untyped value to where an account's credentials come from.
+
+use std::time::Duration;
+
+use super::{
+    AssumeRole, CredentialSource, SecretText,
+    sections::{duration, path},
+    walk::{Node, Table},
+};
+use crate::domain::Secret;
+
+/// What `type` may be.
+const TYPES: &str = "write one of static, environment, profile, instance_role, workload_identity and default";
+
+/// The keys of the type `static`.
+const STATIC_KEYS: [&str; 4] = ["secret_id", "secret_id_file", "secret_key", "secret_key_file"];
+
+/// What `role_arn` looks like.
+const ROLE_ARN: &str = "write one such as qcs::cam::uin/100000000001:roleName/monitoring";
+
+/// What the session of a role is called where nothing else is said; it is seen in the audit log.
+const SESSION_NAME: &str = "tencentcloud-vpn-exporter";
+
+/// How long a role is taken on where nothing else is said: the API's own default.
+const ROLE_DURATION: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long a role can be taken on at most, by the API's document.
+const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
+
+pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
+    let [id, id_file, key, key_file] = STATIC_KEYS;
+    let table = node.table(&["type", id, id_file, key, key_file])?;
+    let (kind_node, kind) =
+        table.require("type", TYPES, |node| node.text().map(|text| (node.clone(), text)))?;
+    let source = match kind {
+        "static" => {
+            let (secret_id, secret_key) = (secret(&table, id, id_file), secret(&table, key, key_file));
+            return Some(CredentialSource::Static { secret_id: secret_id?, secret_key: secret_key? });
+        }
+        "environment" => CredentialSource::Environment,
+        "profile" => CredentialSource::Profile,
+        "instance_role" => CredentialSource::InstanceRole,
+        "workload_identity" => CredentialSource::WorkloadIdentity,
+        "default" => CredentialSource::Default,
+        _ => {
+            kind_node.refuse(format_args!("is not a type of credentials; {TYPES}"));
+            return None;
+        }
+    };
+    for node in STATIC_KEYS.iter().filter_map(|key| table.get(key)) {
+        node.problem(format_args!("does not belong to the type {kind}; remove it, or write type: static"));
+    }
+    Some(source)
+}
+
+/// A secret that is either given in one key or in a file that another key names.
+fn secret(table: &Table<'_>, key: &str, file_key: &str) -> Option<SecretText> {
+    match (table.get(key), table.get(file_key)) {
+        (Some(value), None) => value.parsed(secret_text).map(SecretText::Value),
+        (None, Some(file)) => path(&file).map(SecretText::File),
+        (Some(_), Some(file)) => {
+            file.problem(format_args!("stands beside {key}; keep one of them"));
+            None
+        }
+        (None, None) => {
+            table.at(key).problem(format_args!("is missing; write it, or {file_key}"));
+            None
+        }
+    }
+}
+
+fn secret_text(text: &str) -> Result<Secret, &'static str> {
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("has white space or other characters that no key of Tencent Cloud has");
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn assume_role(node: &Node<'_>) -> Option<AssumeRole> {
+    let table = node.table(&["role_arn", "session_name", "external_id", "duration"])?;
+    let role_arn = table.require("role_arn", ROLE_ARN, |node| node.parsed(role_arn));
+    let session_name =
+        table.read_or("session_name", SESSION_NAME.to_owned(), |node| node.parsed(session_name));
+    let external_id = table.read_or("external_id", None, |node| node.parsed(external_id).map(Some));
+    let duration = table.read_or("duration", ROLE_DURATION, role_duration);
+    Some(AssumeRole {
+        role_arn: role_arn?,
+        session_name: session_name?,
+        external_id: external_id?,
+        duration: duration?,
+    })
+}
+
+/// Accepts a role by its name, or by its number (`role/…`), of a user or of a service: the API's document has all.
+fn role_arn(text: &str) -> Result<String, String> {
+    let is_role = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':')).is_some_and(
+        |(uin, role)| {
+            let name = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
+            is_made_of("", uin, 1)
+                && uin.chars().all(|c| c.is_ascii_digit())
+                && name.is_some_and(|name| is_made_of("/+=,.@_-", name, 1))
+        },
+    );
+    if is_role { Ok(text.to_owned()) } else { Err(format!("is not the description of a role; {ROLE_ARN}")) }
+}
+
+fn session_name(text: &str) -> Result<String, &'static str> {
+    if is_made_of("+=,.@_-", text, 2) {
+        return Ok(text.to_owned());
+    }
+    Err("is not 2 to 128 letters, digits and characters of +=,.@_-")
+}
+
+fn external_id(text: &str) -> Result<Secret, &'static str> {
+    if is_made_of("+=,.@:/_-", text, 2) {
+        return Ok(Secret::new(text));
+    }
+    Err("is not 2 to 128 letters, digits and characters of +=,.@:/_-")
+}
+
+/// Whether a text is `least` to 128 ASCII letters, digits and other characters of `others`.
+fn is_made_of(others: &str, text: &str, least: usize) -> bool {
+    (least..=128).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+}
+
+fn role_duration(node: &Node<'_>) -> Option<Duration> {
+    let length = duration(node)?;
+    if length > MAX_ROLE_DURATION || length.subsec_nanos() != 0 {
+        node.refuse("is not a whole number of seconds, at most 12h");
+    }
+    Some(length)
+}

@@ -1,0 +1,132 @@
+//! `poll`, `api` and `metrics`: from the untyped value to their types.
+
+use std::{path::PathBuf, time::Duration};
+
+use config::ValueKind;
+
+use super::{
+    Api, Metrics, Poll, TagLabel,
+    duration::{self, InvalidDuration},
+    walk::{Node, Table},
+};
+use crate::domain::{Endpoint, base_url};
+
+pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
+    root.read_or("poll", Poll::default(), |section| {
+        let section = section.table(&["interval", "timeout", "stale_after"])?;
+        let default = Poll::default();
+        let interval = section.read_or("interval", default.interval, duration);
+        // Whoever sets a short interval alone does not mean polls that overlap it.
+        let default_timeout = interval.map_or(default.timeout, |interval| interval.min(default.timeout));
+        let timeout = section.read_or("timeout", default_timeout, duration);
+        let stale_after = section.read_or("stale_after", default.stale_after, duration);
+        let poll = Poll { interval: interval?, timeout: timeout?, stale_after: stale_after? };
+        warn_of(&poll, &section);
+        Some(poll)
+    })
+}
+
+fn warn_of(poll: &Poll, section: &Table<'_>) {
+    if poll.timeout > poll.interval {
+        section.at("timeout").warning("is longer than poll.interval: a slow poll delays the next one");
+    }
+    if poll.stale_after < poll.interval {
+        let message = "is shorter than poll.interval: one failed poll makes a target's tunnels disappear";
+        section.at("stale_after").warning(message);
+    }
+}
+
+pub(super) fn api(root: &Table<'_>) -> Option<Api> {
+    root.read_or("api", Api::default(), |section| {
+        let section = section.table(&[
+            "endpoint",
+            "metadata_endpoint",
+            "request_timeout",
+            "ca_file",
+            "requests_per_second",
+        ])?;
+        let default = Api::default();
+        let endpoint = section.read_or("endpoint", default.endpoint, endpoint);
+        let metadata_endpoint = section.read_or("metadata_endpoint", default.metadata_endpoint, |node| {
+            // The text is not repeated: it may hold a password.
+            base_url(node.text()?).map_err(|error| node.problem(error)).ok()
+        });
+        let request_timeout = section.read_or("request_timeout", default.request_timeout, duration);
+        let ca_file = section.read_or("ca_file", None, |node| path(node).map(Some));
+        let requests_per_second = section.read_or("requests_per_second", default.requests_per_second, rate);
+        Some(Api {
+            endpoint: endpoint?,
+            metadata_endpoint: metadata_endpoint?,
+            request_timeout: request_timeout?,
+            ca_file: ca_file?,
+            requests_per_second: requests_per_second?,
+        })
+    })
+}
+
+fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
+    // The text is not repeated: it may hold a password.
+    let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
+    if endpoint.is_for_one_service() {
+        node.warning("is the address of one service, and three are called; write {service} in its place");
+    }
+    Some(endpoint)
+}
+
+/// Requests a second: few enough for Tencent, and enough that waiting for one can be timed.
+fn rate(node: &Node<'_>) -> Option<f64> {
+    let rate = node.number()?;
+    if (0.01..=100.0).contains(&rate) {
+        return Some(rate);
+    }
+    node.refuse("is not between 0.01 and 100, the most that Tencent allows");
+    None
+}
+
+pub(super) fn metrics(root: &Table<'_>) -> Option<Metrics> {
+    root.read_or("metrics", Metrics::default(), |section| {
+        let section = section.table(&["tag_labels"])?;
+        Some(Metrics { tag_labels: section.read_or("tag_labels", vec![], tag_labels)? })
+    })
+}
+
+fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
+    let mut labels: Vec<TagLabel> = Vec::new();
+    for node in node.list()? {
+        let Some(label) = node.parsed(tag_label) else { continue };
+        match labels.iter().find(|earlier| earlier.label == label.label) {
+            Some(earlier) if earlier.key == label.key => node.refuse("is there already; keep one"),
+            Some(earlier) => node.refuse(format_args!(
+                "and {:?} would both be the label {}; leave one out",
+                earlier.key, label.label
+            )),
+            None => labels.push(label),
+        }
+    }
+    Some(labels)
+}
+
+fn tag_label(key: &str) -> Result<TagLabel, &'static str> {
+    if key.is_empty() {
+        return Err("is no tag; write its key, or leave it out");
+    }
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let label = format!("tag_{}", key.chars().map(allowed).collect::<String>());
+    Ok(TagLabel { key: key.to_owned(), label })
+}
+
+/// A length of time.
+pub(super) fn duration(node: &Node<'_>) -> Option<Duration> {
+    let reason = match node.kind() {
+        ValueKind::I64(_) | ValueKind::Float(_) => InvalidDuration::NoUnit,
+        ValueKind::Boolean(_) => InvalidDuration::Format,
+        _ => return node.parsed(duration::parse),
+    };
+    node.refuse(reason);
+    None
+}
+
+/// The path of a file, which is not opened here.
+pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
+    node.parsed(|text| if text.is_empty() { Err("is no path; name a file") } else { Ok(text.into()) })
+}

@@ -1,0 +1,103 @@
+//! The environment variables that stand for keys of `poll`, `api` and `metrics`:
+//! `TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL` for `poll.interval`.
+//!
+//! An empty variable counts as absent, since templates and compose files pass on what is not set in this way.
+
+use std::collections::{BTreeMap, HashMap};
+
+use config::{ConfigError, Source, Value, ValueKind};
+
+use super::{
+    problem::Problem,
+    walk::{nearest, shown_key},
+};
+
+const PREFIX: &str = "TENCENTCLOUD_VPN_EXPORTER__";
+
+/// The keys that have a variable, by their paths, and how its text is read.
+const KEYS: [(&str, Form); 9] = [
+    ("poll.interval", Form::Text),
+    ("poll.timeout", Form::Text),
+    ("poll.stale_after", Form::Text),
+    ("api.endpoint", Form::Text),
+    ("api.metadata_endpoint", Form::Text),
+    ("api.request_timeout", Form::Text),
+    ("api.ca_file", Form::Text),
+    ("api.requests_per_second", Form::Number),
+    ("metrics.tag_labels", Form::List),
+];
+
+/// How the text of a variable becomes a value.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Text,
+    Number,
+    List,
+}
+
+/// What the variables say, as a source of the `config` crate: each value by its path, with its variable as origin.
+#[derive(Debug, Clone)]
+pub(super) struct Variables(HashMap<String, Value>);
+
+impl Variables {
+    /// Takes the variables that have the prefix; also gives what is wrong with them.
+    pub(super) fn new(environment: &BTreeMap<String, String>) -> (Self, Vec<Problem>) {
+        let (mut values, mut problems) = (HashMap::new(), Vec::new());
+        for (name, text) in environment {
+            if !name.to_ascii_uppercase().starts_with(PREFIX) {
+                continue;
+            }
+            match KEYS.iter().find(|(path, _)| name_of(path) == *name) {
+                None => problems.push(unknown(name)),
+                Some(_) if text.is_empty() => {}
+                Some((path, form)) => drop(values.insert((*path).to_owned(), value(name, text, *form))),
+            }
+        }
+        (Self(values), problems)
+    }
+
+    /// Without the variables of a section, such as `poll`.
+    pub(super) fn without(mut self, section: &str) -> Self {
+        self.0.retain(|path, _| path.split_once('.').is_none_or(|(of, _)| of != section));
+        self
+    }
+}
+
+impl Source for Variables {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<HashMap<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The variable of a key.
+fn name_of(path: &str) -> String {
+    format!("{PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
+}
+
+fn unknown(name: &str) -> Problem {
+    let path = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+    let remedy = match nearest(&path, KEYS.map(|(known, _)| known)) {
+        Some(near) => format!("did you mean {}?", name_of(near)),
+        None if path.starts_with("accounts") => "accounts come from the file of --config.file".to_owned(),
+        None => format!("known are {}", KEYS.map(|(known, _)| name_of(known)).join(", ")),
+    };
+    let message = format!("is not a variable of this program; {remedy}");
+    Problem { place: shown_key(name), path: String::new(), message }
+}
+
+fn value(name: &str, text: &str, form: Form) -> Value {
+    let origin = name.to_owned();
+    let value = |kind| Value::new(Some(&origin), kind);
+    let as_text = |text: &str| ValueKind::String(text.to_owned());
+    match form {
+        Form::Text => value(as_text(text)),
+        Form::Number => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Float)),
+        Form::List => {
+            value(ValueKind::Array(text.split(',').map(|item| value(as_text(item.trim()))).collect()))
+        }
+    }
+}

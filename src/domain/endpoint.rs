@@ -1,0 +1,245 @@
+//! Where the API's services are found: a template that a service and a region fill in.
+//!
+//! Answers carry pre-shared keys, so plain HTTP is accepted on a loopback host alone.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use super::Region;
+
+/// The domain of Tencent's own endpoints, on all of its sites.
+const TENCENT_DOMAIN: &str = ".tencentcloudapi.com";
+/// Where a finance region is found.
+const FINANCE: &str = "{service}.{region}.tencentcloudapi.com";
+/// What stands for the placeholders while a template is read as a URL.
+const SAMPLE_SERVICE: &str = "service-placeholder";
+const SAMPLE_REGION: &str = "region-placeholder";
+
+/// Why a text is not the address of an API or of a metadata service. The text itself, which may hold a password, is
+/// no part of the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEndpoint {
+    /// It is no URL, or a URL without a host.
+    #[error("is not a URL; write a scheme and a host, such as https://{{service}}.tencentcloudapi.com")]
+    NotAUrl,
+    /// Its scheme is neither `https` nor `http`.
+    #[error("has a scheme that is neither https nor http")]
+    Scheme,
+    /// It is `http` to another machine.
+    #[error("would send pre-shared keys in clear; write https, or http with a loopback address")]
+    Plain,
+    /// It has a user, a password, a path, a query or a fragment.
+    #[error("has more than a scheme, a host and a port; leave the rest out")]
+    MoreThanAHost,
+    /// It has braces around something else than `service` and `region`, or braces without a partner.
+    #[error("has a placeholder that is not known; known are {{service}} and {{region}}")]
+    Placeholder,
+}
+
+/// The template of the API's addresses, such as `https://{service}.tencentcloudapi.com`.
+///
+/// Finance regions are cut off from Tencent's general endpoints. For them a template on Tencent's own domain gives way
+/// to `https://{service}.{region}.tencentcloudapi.com`, unless it names the region itself. A template on any other
+/// host, a proxy or a simulator, is followed for them too: no request may pass it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    scheme: &'static str,
+    /// Host and port as an HTTP client sends them: in lower case, without the scheme's own port.
+    authority: String,
+}
+
+impl Endpoint {
+    /// Reads a template: `https`, or `http` on a loopback host, with `{service}` and `{region}` in the host.
+    pub fn new(template: &str) -> Result<Self, InvalidEndpoint> {
+        let filled = template.replace("{service}", SAMPLE_SERVICE).replace("{region}", SAMPLE_REGION);
+        if filled.contains(['{', '}']) {
+            return Err(InvalidEndpoint::Placeholder);
+        }
+        let url = bare_url(&filled)?;
+        let scheme = if url.scheme() == "https" { "https" } else { "http" };
+        if scheme == "http" && !is_loopback(&url) {
+            return Err(InvalidEndpoint::Plain);
+        }
+        let authority =
+            url.authority().replace(SAMPLE_SERVICE, "{service}").replace(SAMPLE_REGION, "{region}");
+        Ok(Self { scheme, authority })
+    }
+
+    /// The address of a service in a region, without a path: `https://vpc.tencentcloudapi.com`.
+    #[must_use]
+    pub fn url(&self, service: &str, region: &Region) -> String {
+        format!("{}://{}", self.scheme, self.host(service, region))
+    }
+
+    /// The host of that address, with its port if that is not the scheme's own: what the `Host` header says, and what
+    /// is signed.
+    #[must_use]
+    pub fn host(&self, service: &str, region: &Region) -> String {
+        let cut_off = region.is_finance() && self.is_tencents() && !self.authority.contains("{region}");
+        let template = if cut_off { FINANCE } else { &self.authority };
+        template.replace("{service}", service).replace("{region}", region.as_str())
+    }
+
+    /// Whether this is one service's own address at Tencent, where the others cannot be called.
+    #[must_use]
+    pub fn is_for_one_service(&self) -> bool {
+        self.is_tencents() && !self.authority.contains("{service}")
+    }
+
+    fn is_tencents(&self) -> bool {
+        self.authority.ends_with(TENCENT_DOMAIN)
+    }
+}
+
+impl Default for Endpoint {
+    /// The general endpoint of the main site.
+    fn default() -> Self {
+        Self { scheme: "https", authority: format!("{{service}}{TENCENT_DOMAIN}") }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// The address of a service that may be plain HTTP anywhere, such as the metadata service; without a final slash.
+pub fn base_url(text: &str) -> Result<String, InvalidEndpoint> {
+    let url = bare_url(text)?;
+    Ok(format!("{}://{}", url.scheme(), url.authority()))
+}
+
+/// A URL of `https` or `http` that has a host, maybe a port, and nothing else.
+fn bare_url(text: &str) -> Result<Url, InvalidEndpoint> {
+    let url = Url::parse(text).map_err(|_| InvalidEndpoint::NotAUrl)?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(InvalidEndpoint::Scheme);
+    }
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(InvalidEndpoint::MoreThanAHost);
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        Region::new(name).expect("a region")
+    }
+
+    #[test]
+    fn service_and_region_are_filled_in() {
+        let table = [
+            ("https://{service}.tencentcloudapi.com", "https://vpc.tencentcloudapi.com"),
+            (
+                "https://{service}.{region}.tencentcloudapi.com/",
+                "https://vpc.ap-guangzhou.tencentcloudapi.com",
+            ),
+            ("HTTPS://{service}.Intl.TencentCloudAPI.com:443", "https://vpc.intl.tencentcloudapi.com"),
+            ("https://proxy.example:8443", "https://proxy.example:8443"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://127.8.9.1", "http://127.8.9.1"),
+            ("http://localhost:80", "http://localhost"),
+            ("http://[::1]:9", "http://[::1]:9"),
+        ];
+        for (template, url) in table {
+            let endpoint = Endpoint::new(template).expect(template);
+            assert_eq!(endpoint.url("vpc", &region("ap-guangzhou")), url);
+            assert_eq!(
+                format!("{}://{}", endpoint.scheme, endpoint.host("vpc", &region("ap-guangzhou"))),
+                url
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused() {
+        use InvalidEndpoint::{MoreThanAHost, NotAUrl, Placeholder, Plain, Scheme};
+        let table = [
+            ("", NotAUrl),
+            ("vpc.tencentcloudapi.com", NotAUrl),
+            ("https://", NotAUrl),
+            ("https://a b", NotAUrl),
+            ("https://host:{service}", NotAUrl),
+            ("ftp://127.0.0.1", Scheme),
+            ("file:///etc", Scheme),
+            ("http://{service}.tencentcloudapi.com", Plain),
+            ("http://10.0.0.1", Plain),
+            ("http://localhost.example", Plain),
+            ("http://127.0.0.1.example", Plain),
+            ("http://[::2]", Plain),
+            ("http://0.0.0.0", Plain),
+            ("https://user:password@host", MoreThanAHost),
+            ("https://{service}@host", MoreThanAHost),
+            ("https://host/{service}", MoreThanAHost),
+            ("https://host/?q", MoreThanAHost),
+            ("https://host/#f", MoreThanAHost),
+            ("https://{zone}.host", Placeholder),
+            ("https://{Service}.host", Placeholder),
+            ("https://{service.host", Placeholder),
+            ("https://host}", Placeholder),
+        ];
+        for (template, reason) in table {
+            assert_eq!(Endpoint::new(template), Err(reason), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_finance_region_has_its_own_address_at_tencent_and_none_elsewhere() {
+        let own = "https://vpc.ap-shanghai-fsi.tencentcloudapi.com";
+        let table = [
+            ("https://{service}.tencentcloudapi.com", own),
+            ("https://{service}.intl.tencentcloudapi.com", own),
+            ("https://{service}.internal.tencentcloudapi.com", own),
+            (
+                "https://{service}.{region}.internal.tencentcloudapi.com",
+                "https://vpc.ap-shanghai-fsi.internal.tencentcloudapi.com",
+            ),
+            ("https://proxy.example", "https://proxy.example"),
+            ("https://tencentcloudapi.com.example", "https://tencentcloudapi.com.example"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ];
+        for (template, url) in table {
+            let endpoint = Endpoint::new(template).expect(template);
+            assert_eq!(endpoint.url("vpc", &region("ap-shanghai-fsi")), url, "{template}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_what_its_text_says() {
+        let default = Endpoint::default();
+        assert_eq!(default.to_string(), "https://{service}.tencentcloudapi.com");
+        assert_eq!(Endpoint::new(&default.to_string()), Ok(default));
+    }
+
+    #[test]
+    fn one_services_address_at_tencent_is_told_from_a_proxy() {
+        let is_for_one = |template| Endpoint::new(template).expect(template).is_for_one_service();
+        assert!(is_for_one("https://vpc.tencentcloudapi.com"));
+        assert!(!is_for_one("https://{service}.tencentcloudapi.com"));
+        assert!(!is_for_one("https://proxy.example"));
+    }
+
+    #[test]
+    fn a_metadata_service_may_be_plain_http_but_has_no_path() {
+        let parse = |text| base_url(text);
+        assert_eq!(parse("http://metadata.tencentyun.com/"), Ok("http://metadata.tencentyun.com".to_owned()));
+        assert_eq!(parse("https://127.0.0.1:81"), Ok("https://127.0.0.1:81".to_owned()));
+        assert_eq!(parse("http://metadata.tencentyun.com/latest"), Err(InvalidEndpoint::MoreThanAHost));
+        assert_eq!(parse("unix:/run/x"), Err(InvalidEndpoint::Scheme));
+    }
+}

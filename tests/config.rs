@@ -1,0 +1,306 @@
+//! What the configuration accepts, and exactly what it says where it does not.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use tencentcloud_vpn_exporter::{
+    config::{
+        Account, Api, AssumeRole, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions,
+        SecretText, TagLabel,
+    },
+    domain::{AccountName, Endpoint, Region, Secret},
+};
+
+const BAD: &str = "tests/fixtures/config/bad";
+const GOOD: &str = "tests/fixtures/config/good";
+
+fn environment<const N: usize>(variables: [(&str, &str); N]) -> BTreeMap<String, String> {
+    variables.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+}
+
+fn load(file: &str) -> Loaded {
+    Config::load(Some(Path::new(file)), &BTreeMap::new()).expect(file)
+}
+
+fn regions(names: &[&str]) -> Regions {
+    Regions::Listed(names.iter().map(|name| Region::new(name).expect("a region")).collect())
+}
+
+/// An account with nothing but a name and regions.
+fn account(name: &str, regions: Regions) -> Account {
+    Account {
+        name: AccountName::new(name).expect("a name"),
+        regions,
+        credentials: CredentialSource::Default,
+        assume_role: None,
+        filters: vec![],
+    }
+}
+
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("the directory");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "yml")).collect()
+}
+
+/// Each file breaks one rule. Its message stands beside it, without the directory.
+#[test]
+fn each_bad_file_gets_its_exact_message() {
+    let files = yaml_files(BAD);
+    assert!(files.len() > 80, "only {} files were found", files.len());
+    for file in files {
+        let expected = fs::read_to_string(file.with_extension("txt")).expect("the message beside the file");
+        let Err(problems) = Config::load(Some(&file), &BTreeMap::new()) else {
+            panic!("{} was accepted", file.display());
+        };
+        let found = problems.to_string().replace(&format!("{BAD}/"), "");
+        assert_eq!(found, expected.trim_end());
+        assert!(!found.to_lowercase().contains("hunter"), "a secret was repeated: {found}");
+    }
+}
+
+#[test]
+fn doubtful_files_are_accepted_with_their_exact_warnings() {
+    for file in yaml_files(GOOD) {
+        let loaded = load(file.to_str().expect("a name in UTF-8"));
+        let found: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+        assert_eq!(found.join("\n").replace(&format!("{GOOD}/"), ""), expected.trim_end());
+    }
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let config = load(&format!("{GOOD}/full.yml")).config;
+    let expected = Config {
+        poll: Poll {
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(45),
+            stale_after: Duration::from_secs(300),
+        },
+        api: Api {
+            endpoint: Endpoint::new("https://{service}.intl.tencentcloudapi.com").expect("an endpoint"),
+            metadata_endpoint: "http://metadata.tencentyun.com".to_owned(),
+            request_timeout: Duration::from_secs(10),
+            ca_file: Some("/etc/ssl/extra.pem".into()),
+            requests_per_second: 20.0,
+        },
+        metrics: Metrics {
+            tag_labels: vec![
+                TagLabel { key: "env".to_owned(), label: "tag_env".to_owned() },
+                TagLabel { key: "cost-center".to_owned(), label: "tag_cost_center".to_owned() },
+            ],
+        },
+        accounts: vec![Account {
+            credentials: CredentialSource::Static {
+                secret_id: SecretText::Value(Secret::new("AKIDhunter2")),
+                // A relative path starts at the file's directory.
+                secret_key: SecretText::File(Path::new(GOOD).join("key")),
+            },
+            assume_role: Some(AssumeRole {
+                role_arn: "qcs::cam::uin/100000000001:roleName/monitoring".to_owned(),
+                session_name: "vpn-exporter".to_owned(),
+                external_id: Some(Secret::new("000123")),
+                duration: Duration::from_secs(7200),
+            }),
+            filters: vec![
+                Filter { name: "vpn-gateway-id".to_owned(), values: vec!["vpngw-6x0wxvtp".to_owned()] },
+                Filter {
+                    name: "vpn-connection-id".to_owned(),
+                    values: vec!["vpnx-f49l6u0z".to_owned(), "vpnx-abcdefgh".to_owned()],
+                },
+            ],
+            ..account("production", regions(&["ap-guangzhou", "eu-frankfurt"]))
+        }],
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = load(&format!("{GOOD}/least.yml")).config;
+    let accounts = vec![account("production", Regions::All)];
+    let (poll, api, metrics) = (Poll::default(), Api::default(), Metrics::default());
+    assert_eq!(config, Config { poll, api, metrics, accounts });
+}
+
+#[test]
+fn each_type_of_credentials_is_read() {
+    let accounts = load(&format!("{GOOD}/credential-types.yml")).config.accounts;
+    let credentials: Vec<_> = accounts.iter().map(|account| account.credentials.clone()).collect();
+    let expected = [
+        CredentialSource::Environment,
+        CredentialSource::Profile,
+        CredentialSource::InstanceRole,
+        CredentialSource::WorkloadIdentity,
+        CredentialSource::Default,
+        CredentialSource::Static {
+            secret_id: SecretText::File("/run/secrets/id".into()),
+            secret_key: SecretText::Value(Secret::new("hunter2")),
+        },
+    ];
+    assert_eq!(credentials, expected);
+    assert!(accounts.iter().all(|account| account.regions == regions(&["ap-guangzhou", "ap-shanghai-fsi"])));
+    let role = accounts[5].assume_role.as_ref().expect("a role");
+    assert_eq!((role.session_name.as_str(), role.duration.as_secs()), ("tencentcloud-vpn-exporter", 7200));
+}
+
+#[test]
+fn variables_win_over_the_file() {
+    let variables = environment([
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "2m"),
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT", "1m30s"),
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__STALE_AFTER", "1h"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT", "http://127.0.0.1:8080"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__METADATA_ENDPOINT", "http://[::1]:81/"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__REQUEST_TIMEOUT", "500ms"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__CA_FILE", "/other.pem"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND", "0.5"),
+        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "team, 7,true"),
+        ("TENCENTCLOUD_REGION", "eu-frankfurt"),
+        ("PATH", "/bin"),
+    ]);
+    let file = format!("{GOOD}/full.yml");
+    let found = Config::load(Some(Path::new(&file)), &variables).expect("a configuration").config;
+    let seconds = Duration::from_secs;
+    assert_eq!(found.poll, Poll { interval: seconds(120), timeout: seconds(90), stale_after: seconds(3600) });
+    let api = Api {
+        endpoint: Endpoint::new("http://127.0.0.1:8080").expect("an endpoint"),
+        metadata_endpoint: "http://[::1]:81".to_owned(),
+        request_timeout: Duration::from_millis(500),
+        ca_file: Some("/other.pem".into()),
+        requests_per_second: 0.5,
+    };
+    assert_eq!(found.api, api);
+    let labels: Vec<_> = found.metrics.tag_labels.iter().map(|tag| tag.label.as_str()).collect();
+    assert_eq!(labels, ["tag_team", "tag_7", "tag_true"]);
+    assert_eq!(found.accounts, load(&file).config.accounts);
+}
+
+#[test]
+fn an_empty_variable_counts_as_absent() {
+    let variables = environment([
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", ""),
+        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", ""),
+    ]);
+    let file = format!("{GOOD}/full.yml");
+    let found = Config::load(Some(Path::new(&file)), &variables).expect("a configuration");
+    assert_eq!(found, load(&file));
+}
+
+#[test]
+fn each_variable_that_is_wrong_is_named() {
+    let variables = environment([
+        ("TENCENTCLOUD_REGION", "ap-guangzhou,Nowhere"),
+        ("TENCENTCLOUD_VPN_EXPORTER__ACCOUNTS", "production"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND", "many"),
+        ("TENCENTCLOUD_VPN_EXPORTER__LOG__LEVEL", "debug"),
+        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "env,,env"),
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVALL", "60s"),
+        ("TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT", "60"),
+        ("TENCENTCLOUD_VPN_EXPORTER_SERVICE_HOST", "10.0.0.1"),
+        ("tencentcloud_vpn_exporter__poll__interval", "60s"),
+    ]);
+    let problems = Config::load(None, &variables).expect_err("problems").to_string();
+    let expected = [
+        "TENCENTCLOUD_VPN_EXPORTER__ACCOUNTS: is not a variable of this program; accounts come from the file of --config.file",
+        "TENCENTCLOUD_VPN_EXPORTER__LOG__LEVEL: is not a variable of this program; known are TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL",
+        "TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVALL: is not a variable of this program; did you mean TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL?",
+        "tencentcloud_vpn_exporter__poll__interval: is not a variable of this program; did you mean TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL?",
+        "TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT: poll.timeout: \"60\" has no unit; write one of d, h, m, s and ms after the number",
+        "TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND: api.requests_per_second: a text stands where a number is meant; write it in digits, without quotes",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[1]: \"\" is no tag; write its key, or leave it out",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[2]: \"env\" is there already; keep one",
+        "TENCENTCLOUD_REGION: accounts[0].regions[1]: \"Nowhere\" must not contain 'N'; allowed are lower-case letters, digits and hyphens",
+    ];
+    let found: Vec<&str> = problems.lines().collect();
+    assert_eq!(found.len(), expected.len(), "{problems}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn a_variable_does_not_hide_a_section_that_is_wrong() {
+    let variables = environment([("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "60s")]);
+    let file = format!("{BAD}/section-is-a-text.yml");
+    let problems = Config::load(Some(Path::new(&file)), &variables).expect_err("problems");
+    assert!(problems.to_string().contains("poll: a text stands where a mapping is meant"), "{problems}");
+}
+
+#[test]
+fn without_a_file_the_environment_names_the_regions_of_one_account() {
+    let accounts = |region| {
+        let loaded = Config::load(None, &environment([("TENCENTCLOUD_REGION", region)]));
+        loaded.map(|loaded| loaded.config.accounts)
+    };
+    let default = |regions| Ok::<_, Problems>(vec![account("default", regions)]);
+    assert_eq!(accounts("all"), default(Regions::All));
+    assert_eq!(accounts("ap-guangzhou"), default(regions(&["ap-guangzhou"])));
+    assert_eq!(accounts(" ap-guangzhou, eu-frankfurt "), default(regions(&["ap-guangzhou", "eu-frankfurt"])));
+    assert_eq!(
+        accounts("ap-guangzhou,all").expect_err("problems").to_string(),
+        "TENCENTCLOUD_REGION: accounts[0].regions[1]: all stands in a list; write all by itself, or list regions without it"
+    );
+    for missing in [environment([]), environment([("TENCENTCLOUD_REGION", " ")])] {
+        assert_eq!(
+            Config::load(None, &missing).expect_err("problems").to_string(),
+            "TENCENTCLOUD_REGION: is not set; list regions there, separated by commas, or write all, or give a file \
+             by --config.file"
+        );
+    }
+}
+
+#[test]
+fn a_short_interval_alone_shortens_the_timeout() {
+    let variables =
+        environment([("TENCENTCLOUD_REGION", "all"), ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "15s")]);
+    let loaded = Config::load(None, &variables).expect("a configuration");
+    assert_eq!(loaded.config.poll.timeout, Duration::from_secs(15));
+    assert_eq!(loaded.warnings, []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Wherever a secret stands, and whatever else is wrong, nobody gets to read it.
+    #[test]
+    fn no_secret_is_ever_shown(
+        secret in "[A-Za-z0-9]{12,40}",
+        quote in prop::sample::select(vec!["", "\"", "'"]),
+        noise in "[ \t:@&*!#%{}\\[\\],|>\"'-]{0,3}",
+        lines in prop::sample::subsequence(vec![
+            "    secret_key: SECRET",
+            "    external_id: [SECRET]",
+            "    credentials:",
+            "      type: static",
+            "      type: statc",
+            "      type: profile",
+            "      type: SECRET",
+            "      secret_id: SECRET",
+            "      secret_key: SECRET",
+            "      secret-key: SECRET",
+            "      token: {a: SECRET}",
+            "      SECRET: SECRET",
+            "    assume_role:",
+            "      role_arn: qcs::cam::uin/1:roleName/a",
+            "      external_id: SECRET",
+            "      external-id: SECRET",
+        ], 1..16),
+    ) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("config.yml");
+        let text = format!("accounts:\n  - name: production\n    regions: all\n{}\n", lines.join("\n"));
+        fs::write(&file, text.replace("SECRET", &format!("{quote}{noise}{secret}{quote}"))).expect("a file");
+        let shown = match Config::load(Some(&file), &BTreeMap::new()) {
+            Ok(loaded) => format!("{loaded:?}"),
+            Err(problems) => format!("{problems} {problems:?}"),
+        };
+        prop_assert!(!shown.contains(&secret), "{shown}");
+    }
+}
