@@ -229,7 +229,9 @@ fn note_reload(telemetry: &Telemetry) {
     telemetry.reload_success_time.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
 }
 
-fn tag_labels(config: &Config) -> Vec<metrics::TagLabel> {
+/// The tags that become labels, as the renderer takes them.
+#[must_use]
+pub fn tag_labels(config: &Config) -> Vec<metrics::TagLabel> {
     let each = config.metrics.tag_labels.iter();
     each.map(|TagLabel { key, label }| metrics::TagLabel { key: key.clone(), label: label.clone() }).collect()
 }

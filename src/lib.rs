@@ -1,6 +1,8 @@
 //! Prometheus exporter for the VPN tunnels of Tencent Cloud.
 
 pub mod app;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod logging;

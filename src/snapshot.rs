@@ -191,6 +191,12 @@ impl TargetSnapshot {
         self.last_poll.as_ref().map(|poll| poll.failure.is_none())
     }
 
+    /// Why the last poll failed; `None` if it did not, or if there was none.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.last_poll.as_ref()?.failure.as_ref()
+    }
+
     /// The state after a good poll, and what it changed; before the first good poll everything is new, and nothing changed.
     #[must_use]
     pub fn succeeded(&self, listing: Listing, ended: Timestamp, duration: Duration) -> (Self, Vec<Change>) {

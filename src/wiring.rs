@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -142,7 +141,7 @@ impl Wiring {
 }
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
-    Client::new(api.request_timeout.min(FOREVER), api.ca_file.as_ref().map(PathBuf::clone))
+    Client::new(api.request_timeout.min(FOREVER), api.ca_file.clone())
 }
 
 fn keyring(source: &CredentialSource, variables: &Variables) -> Keyring {

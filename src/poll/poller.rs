@@ -114,7 +114,7 @@ impl Poller {
         let (after, changes) = poll(settings, &self.state).await;
         let before = std::mem::replace(&mut self.state, Arc::new(after));
         log(&before, &self.state, &changes);
-        let failure = failure_of(&self.state);
+        let failure = self.state.failure();
         let refused = failure.is_some_and(|failure| failure.reason.is_refusal_of_identity());
         self.refusals = if refused { self.refusals + 1 } else { 0 };
         if failure.is_none() {
@@ -152,7 +152,7 @@ impl Poller {
 
     /// When the tunnels become stale: only while polls fail, and only if there are tunnels to let go.
     fn expiry(&self, stale_after: Duration) -> Option<Instant> {
-        let failing = failure_of(&self.state).is_some();
+        let failing = self.state.failure().is_some();
         let due = self.last_success? + stale_after;
         (failing && !self.state.is_stale()).then_some(due)
     }
@@ -182,7 +182,7 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
 /// Says once what a poll changed.
 fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
     let (account, region) = (&after.target.account, &after.target.region);
-    match (failure_of(before), failure_of(after)) {
+    match (before.failure(), after.failure()) {
         (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => tracing::warn!(
             %account, %region, reason = now.reason.as_str(), error = %now.message,
             "poll failed; the last good tunnels stay until they are stale"
@@ -202,10 +202,6 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
     for change in changes {
         log_change(after, change);
     }
-}
-
-fn failure_of(state: &TargetSnapshot) -> Option<&Failure> {
-    state.last_poll.as_ref()?.failure.as_ref()
 }
 
 fn log_first_listing(state: &TargetSnapshot) {

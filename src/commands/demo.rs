@@ -1,0 +1,57 @@
+//! `demo`: the daemon against the embedded VPC API, with tunnels that change state; needs no account.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use super::{Failure, serve::serve, start_log};
+use crate::{
+    cli::{Daemon, Demo},
+    config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
+    domain::{AccountName, Endpoint, Secret},
+    simulator::Simulator,
+};
+
+pub(super) async fn run(daemon: &Daemon, demo: &Demo) -> Result<(), Failure> {
+    start_log(daemon)?;
+    let options = demo.options()?;
+    let regions = options.regions.iter().map(|(region, _)| region.clone()).collect();
+    let simulator = Simulator::bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
+    let config = config(&simulator, regions)?;
+    let again = config.clone();
+    let read_config = Box::new(move || Ok(again.clone()));
+    tokio::select! {
+        result = serve(daemon, config, read_config, super::Variables::new()) => result,
+        () = simulator.run(std::future::pending()) => Ok(()),
+    }
+}
+
+/// One account, polled often enough to see something happen.
+fn config(simulator: &Simulator, regions: Vec<crate::domain::Region>) -> anyhow::Result<Config> {
+    let credentials = simulator.credentials();
+    let account = Account {
+        name: AccountName::new("demo")?,
+        regions: Regions::Listed(regions),
+        credentials: CredentialSource::Static {
+            secret_id: SecretText::Value(Secret::new(&*credentials.secret_id)),
+            secret_key: SecretText::Value(credentials.secret_key.clone()),
+        },
+        assume_role: None,
+        filters: Vec::new(),
+    };
+    Ok(Config {
+        poll: Poll {
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(4),
+            stale_after: Duration::from_secs(30),
+        },
+        api: Api {
+            endpoint: Endpoint::new(&format!("http://{}", simulator.local_addr()))?,
+            ..Api::default()
+        },
+        metrics: Metrics {
+            tag_labels: ["env", "team"]
+                .map(|key| TagLabel { key: key.to_owned(), label: format!("tag_{key}") })
+                .into(),
+        },
+        accounts: vec![account],
+    })
+}

@@ -1,0 +1,58 @@
+//! No subcommand: the daemon.
+
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, load, signals, start_log, telemetry, usage, variables};
+use crate::{
+    app::{self, Start},
+    cli::Daemon,
+    config::Config,
+    web::{self, Limits},
+    wiring::Variables,
+};
+
+pub(super) async fn run(daemon: &Daemon) -> Result<(), Failure> {
+    start_log(daemon)?;
+    let variables = variables();
+    let config = load(daemon.config_file.as_deref(), &variables).map_err(|problems| usage(&problems))?;
+    let read_config = config_reader(daemon.config_file.clone(), variables.clone());
+    serve(daemon, config, read_config, variables).await
+}
+
+/// Binds, and runs until a signal ends it.
+pub(super) async fn serve(
+    daemon: &Daemon,
+    config: Config,
+    read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    variables: Variables,
+) -> Result<(), Failure> {
+    let listeners = web::bind(&daemon.listen_addresses).await?;
+    let shutdown = CancellationToken::new();
+    let (reload, reloads) = mpsc::channel(1);
+    let signals = signals::watch(shutdown.clone(), reload)?;
+    let start = Start {
+        config,
+        read_config,
+        variables,
+        telemetry: telemetry()?,
+        listeners,
+        telemetry_path: daemon.telemetry_path.clone(),
+        limits: Limits { scrapes: daemon.max_requests, ..Limits::default() },
+        lifecycle: daemon.enable_lifecycle,
+        reloads,
+    };
+    tokio::select! {
+        result = app::run(start, shutdown) => Ok(result?),
+        never = signals => match never {},
+    }
+}
+
+fn config_reader(
+    file: Option<PathBuf>,
+    variables: Variables,
+) -> Box<dyn Fn() -> Result<Config, String> + Send> {
+    Box::new(move || load(file.as_deref(), &variables).map_err(|problems| problems.to_string()))
+}
