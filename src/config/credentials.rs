@@ -30,8 +30,8 @@ const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
     let [id, id_file, key, key_file] = STATIC_KEYS;
     let table = node.table(&["type", id, id_file, key, key_file])?;
-    let (kind_node, kind) =
-        table.require("type", TYPES, |node| node.text().map(|text| (node.clone(), text)))?;
+    let kind_node = table.require("type", TYPES)?;
+    let kind = kind_node.text()?;
     let source = match kind {
         "static" => {
             let (secret_id, secret_key) = (secret(&table, id, id_file), secret(&table, key, key_file));
@@ -81,7 +81,7 @@ fn secret_text(text: &str) -> Result<Secret, &'static str> {
 
 pub(super) fn assume_role(node: &Node<'_>) -> Option<AssumeRole> {
     let table = node.table(&["role_arn", "session_name", "external_id", "duration"])?;
-    let role_arn = table.require("role_arn", ROLE_ARN, |node| node.parsed(role_arn));
+    let role_arn = table.require("role_arn", ROLE_ARN).and_then(|node| node.parsed(role_arn));
     let session_name =
         table.read_or("session_name", SESSION_NAME.to_owned(), |node| node.parsed(session_name));
     let external_id = table.read_or("external_id", None, |node| node.parsed(external_id).map(Some));
