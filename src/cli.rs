@@ -29,6 +29,7 @@ pub const EXIT_USAGE: u8 = 64;
 /// regions that TENCENTCLOUD_REGION lists. It exits with 0 after SIGTERM or SIGINT, with 64 for a bad flag or
 /// configuration, and with 1 for anything else.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
 #[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
@@ -475,6 +476,10 @@ mod tests {
             (
                 "--shard.index 2 --shard.count 2",
                 "--shard.index is 2, but the shards are numbered from 0, and --shard.count is 2",
+            ),
+            (
+                "once --shard.index 1",
+                "--shard.index is 1, but the shards are numbered from 0, and --shard.count is 1",
             ),
             (
                 "check-config --shard.index 1",

@@ -68,7 +68,7 @@ pub struct ShardFlags {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogFlags {
-    /// How much is logged: error, warn, info, debug, trace, or a filter such as warn,tencentcloud_vpn_exporter=debug.
+    /// How much is logged: error, warn, info, debug, trace, or a filter such as warn,hyper=debug.
     #[arg(
         long = "log.level",
         value_name = "LEVEL",
