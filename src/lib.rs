@@ -12,5 +12,6 @@ pub mod simulator;
 pub mod snapshot;
 pub mod telemetry;
 pub mod tencent;
+pub mod version;
 pub mod web;
 pub mod wiring;

@@ -5,11 +5,11 @@ use tracing_subscriber::{
 };
 
 /// `--log.format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// `ts=… level=… key=value …`, a line an event.
+    /// Keys and values, for people.
     Logfmt,
-    /// A JSON object a line.
+    /// A JSON object, for programs.
     Json,
 }
 

@@ -2,13 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tencentcloud_vpn_exporter::{cli::Cli, commands};
+use tencentcloud_vpn_exporter::{cli, commands};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     end_on_panic();
-    commands::run(Cli::parse()).await
+    match cli::parse(std::env::args_os()) {
+        Ok(command) => commands::run(command).await,
+        Err(error) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _ = error.print();
+            ExitCode::from(cli::exit_status(&error))
+        }
+    }
 }
 
 /// A process in which one part is dead and the others go on would show old states for ever: better none at all.

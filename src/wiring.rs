@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use reqwest::Url;
@@ -21,9 +20,6 @@ use crate::{
         vpn::Filter,
     },
 };
-
-/// Longer than any process runs, and short enough to be added to any time.
-const FOREVER: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// The variables of the process' environment, taken once.
 pub type Variables = BTreeMap<String, String>;
@@ -133,15 +129,15 @@ impl Wiring {
             filters: filters
                 .map(|filter| Filter { name: filter.name.clone(), values: filter.values.clone() })
                 .collect(),
-            interval: self.config.poll.interval.min(FOREVER),
-            timeout: self.config.poll.timeout.min(FOREVER),
-            stale_after: self.config.poll.stale_after.min(FOREVER),
+            interval: self.config.poll.interval,
+            timeout: self.config.poll.timeout,
+            stale_after: self.config.poll.stale_after,
         })
     }
 }
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
-    Client::new(api.request_timeout.min(FOREVER), api.ca_file.clone())
+    Client::new(api.request_timeout, api.ca_file.clone())
 }
 
 fn keyring(source: &CredentialSource, variables: &Variables) -> Keyring {

@@ -2,13 +2,12 @@
 
 use super::{Failure, usage, variables};
 use crate::{
-    cli::{CheckConfig, Daemon},
+    cli::CheckConfigFlags,
     config::{Config, Regions},
 };
 
-pub(super) async fn run(daemon: &Daemon, _check: &CheckConfig) -> Result<(), Failure> {
-    let loaded =
-        Config::load(daemon.config_file.as_deref(), &variables()).map_err(|problems| usage(&problems))?;
+pub(super) fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
+    let loaded = Config::load(flags.daemon.config.file.as_deref(), &variables()).map_err(usage)?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }

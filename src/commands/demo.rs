@@ -2,30 +2,33 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Failure, serve::serve, start_log};
+use super::{Failure, bind, serve::serve, start_log};
 use crate::{
-    cli::{Daemon, Demo},
+    cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
-    domain::{AccountName, Endpoint, Secret},
-    simulator::Simulator,
+    domain::{AccountName, Endpoint, Region, Secret},
+    simulator::{Options, Simulator},
 };
 
-pub(super) async fn run(daemon: &Daemon, demo: &Demo) -> Result<(), Failure> {
-    start_log(daemon)?;
-    let options = demo.options()?;
-    let regions = options.regions.iter().map(|(region, _)| region.clone()).collect();
-    let simulator = Simulator::bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
-    let config = config(&simulator, regions)?;
+pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
+    start_log(&flags.log)?;
+    let options = Options {
+        regions: Options::spread(flags.world.tunnels, &flags.world.regions),
+        seed: flags.world.seed,
+        ..Options::default()
+    };
+    let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
+    let config = config(&simulator, flags.world.regions.clone())?;
     let again = config.clone();
     let read_config = Box::new(move || Ok(again.clone()));
     tokio::select! {
-        result = serve(daemon, config, read_config, super::Variables::new()) => result,
+        result = serve(&flags.web, config, read_config, super::Variables::new()) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }
 
 /// One account, polled often enough to see something happen.
-fn config(simulator: &Simulator, regions: Vec<crate::domain::Region>) -> anyhow::Result<Config> {
+fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config> {
     let credentials = simulator.credentials();
     let account = Account {
         name: AccountName::new("demo")?,

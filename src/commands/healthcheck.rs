@@ -1,8 +1,8 @@
 //! `healthcheck`: asks the daemon that the same flags describe whether it is healthy.
 
 use super::Failure;
-use crate::cli::Daemon;
+use crate::cli::DaemonFlags;
 
-pub(super) async fn run(_daemon: &Daemon) -> Result<(), Failure> {
+pub(super) async fn run(_flags: &DaemonFlags) -> Result<(), Failure> {
     Err(anyhow::anyhow!("missing").into())
 }

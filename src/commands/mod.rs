@@ -8,28 +8,28 @@ mod serve;
 mod signals;
 mod simulate;
 
-use std::{collections::BTreeMap, env, path::Path, process::ExitCode};
+use std::{env, fmt, net::SocketAddr, path::Path, process::ExitCode};
 
 use crate::{
-    cli::{Cli, Command, Daemon},
+    cli::{Command, EXIT_USAGE, LogFlags},
     config::{Config, Problems},
     logging,
+    simulator::{self, Simulator, StartError},
     telemetry::{BuildInfo, Telemetry},
+    version,
     wiring::Variables,
 };
 
-/// The exit status for a bad flag or configuration (`EX_USAGE`).
-const USAGE: u8 = 64;
-
 /// Does what the command line asks for.
-pub async fn run(cli: Cli) -> ExitCode {
-    let result = match cli.command {
-        None => serve::run(&cli.daemon).await,
-        Some(Command::Demo(demo)) => demo::run(&cli.daemon, &demo).await,
-        Some(Command::Simulate(simulate)) => simulate::run(&cli.daemon, &simulate).await,
-        Some(Command::CheckConfig(check)) => check_config::run(&cli.daemon, &check).await,
-        Some(Command::Once) => once::run(&cli.daemon).await,
-        Some(Command::Healthcheck) => healthcheck::run(&cli.daemon).await,
+pub async fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Serve(flags) => serve::run(&flags).await,
+        Command::Demo(flags) => demo::run(&flags).await,
+        Command::Simulate(flags) => simulate::run(&flags).await,
+        Command::CheckConfig(flags) => check_config::run(&flags),
+        Command::Once(flags) => once::run(&flags).await,
+        Command::Healthcheck(flags) => healthcheck::run(&flags).await,
+        Command::Tunnels(_) => todo!(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +51,7 @@ enum Failure {
 impl Failure {
     fn report(self) -> ExitCode {
         let (message, code) = match self {
-            Self::Usage(problems) => (problems, ExitCode::from(USAGE)),
+            Self::Usage(problems) => (problems, ExitCode::from(EXIT_USAGE)),
             Self::Other(error) => (format!("{error:#}"), ExitCode::FAILURE),
             Self::Said => return ExitCode::FAILURE,
         };
@@ -74,29 +74,37 @@ fn variables() -> Variables {
     env::vars_os().filter_map(text).collect()
 }
 
-fn start_log(daemon: &Daemon) -> Result<(), Failure> {
-    logging::start(&daemon.log_level, daemon.log_format).map_err(|error| {
+fn start_log(flags: &LogFlags) -> Result<(), Failure> {
+    logging::start(&flags.level, flags.format).map_err(|error| {
         Failure::Usage(format!("--log.level: {error}; write error, warn, info, debug or trace"))
     })
 }
 
 /// Reads the configuration, and warns of what is allowed but hardly meant.
-fn load(file: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Config, Problems> {
+fn load(file: Option<&Path>, variables: &Variables) -> Result<Config, Problems> {
     let loaded = Config::load(file, variables)?;
     for warning in &loaded.warnings {
-        tracing::warn!("configuration: {warning}");
+        tracing::warn!(%warning, "the configuration is valid, and maybe not meant so");
     }
     Ok(loaded.config)
 }
 
-fn usage(problems: &Problems) -> Failure {
-    Failure::Usage(problems.to_string())
+fn usage(problem: impl fmt::Display) -> Failure {
+    Failure::Usage(problem.to_string())
 }
 
 fn telemetry() -> Result<Telemetry, prometheus::Error> {
     Telemetry::new(&BuildInfo {
-        version: env!("CARGO_PKG_VERSION"),
-        revision: option_env!("BUILD_REVISION").unwrap_or("unknown"),
-        rustc: option_env!("BUILD_RUSTC").unwrap_or("unknown"),
+        version: version::VERSION,
+        revision: version::REVISION,
+        rustc: version::RUSTC,
+    })
+}
+
+/// Starts the embedded API; options that make no sense are the user's to change.
+async fn bind(options: simulator::Options, address: SocketAddr) -> Result<Simulator, Failure> {
+    Simulator::bind(options, address).await.map_err(|error| match error {
+        StartError::Options(problem) => usage(problem),
+        error @ StartError::Listen { .. } => error.into(),
     })
 }

@@ -7,17 +7,17 @@ use tokio::task::JoinSet;
 use super::{Failure, load, start_log, telemetry, usage, variables};
 use crate::{
     app,
-    cli::Daemon,
+    cli::OnceFlags,
     metrics::Renderer,
     poll,
     snapshot::{Snapshots, TargetSnapshot},
     wiring::Wiring,
 };
 
-pub(super) async fn run(daemon: &Daemon) -> Result<(), Failure> {
-    start_log(daemon)?;
+pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
+    start_log(&flags.log)?;
     let variables = variables();
-    let config = load(daemon.config_file.as_deref(), &variables).map_err(|problems| usage(&problems))?;
+    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
     let telemetry = telemetry()?;
     let mut renderer = Renderer::new(&telemetry, app::tag_labels(&config))?;
     let wiring = Wiring::new(config, &variables, &telemetry)?;

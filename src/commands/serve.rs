@@ -1,4 +1,4 @@
-//! No subcommand: the daemon.
+//! No subcommand: the flags.
 
 use std::path::PathBuf;
 
@@ -8,28 +8,28 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, load, signals, start_log, telemetry, usage, variables};
 use crate::{
     app::{self, Start},
-    cli::Daemon,
+    cli::{DaemonFlags, WebFlags},
     config::Config,
     web::{self, Limits},
     wiring::Variables,
 };
 
-pub(super) async fn run(daemon: &Daemon) -> Result<(), Failure> {
-    start_log(daemon)?;
+pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
+    start_log(&flags.log)?;
     let variables = variables();
-    let config = load(daemon.config_file.as_deref(), &variables).map_err(|problems| usage(&problems))?;
-    let read_config = config_reader(daemon.config_file.clone(), variables.clone());
-    serve(daemon, config, read_config, variables).await
+    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
+    let read_config = config_reader(flags.config.file.clone(), variables.clone());
+    serve(&flags.web, config, read_config, variables).await
 }
 
 /// Binds, and runs until a signal ends it.
 pub(super) async fn serve(
-    daemon: &Daemon,
+    flags: &WebFlags,
     config: Config,
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
     variables: Variables,
 ) -> Result<(), Failure> {
-    let listeners = web::bind(&daemon.listen_addresses).await?;
+    let listeners = web::bind(&flags.listen_addresses).await?;
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
     let signals = signals::watch(shutdown.clone(), reload)?;
@@ -39,9 +39,9 @@ pub(super) async fn serve(
         variables,
         telemetry: telemetry()?,
         listeners,
-        telemetry_path: daemon.telemetry_path.clone(),
-        limits: Limits { scrapes: daemon.max_requests, ..Limits::default() },
-        lifecycle: daemon.enable_lifecycle,
+        telemetry_path: flags.telemetry_path.clone(),
+        limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
+        lifecycle: flags.enable_lifecycle,
         reloads,
     };
     tokio::select! {

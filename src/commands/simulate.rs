@@ -3,15 +3,20 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, signals, start_log};
-use crate::{
-    cli::{Daemon, Simulate},
-    simulator::Simulator,
-};
+use super::{Failure, bind, signals, start_log};
+use crate::{cli::SimulateFlags, simulator::Options};
 
-pub(super) async fn run(daemon: &Daemon, simulate: &Simulate) -> Result<(), Failure> {
-    start_log(daemon)?;
-    let simulator = Simulator::bind(simulate.options()?, simulate.listen_address).await?;
+pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
+    start_log(&flags.log)?;
+    let options = Options {
+        regions: Options::spread(flags.world.tunnels, &flags.world.regions),
+        seed: flags.world.seed,
+        frozen: flags.frozen,
+        speed: flags.speed,
+        latency: flags.latency.unwrap_or_default(),
+        requests_per_second: flags.requests_per_second,
+    };
+    let simulator = bind(options, flags.listen_address).await?;
     let shutdown = CancellationToken::new();
     let (reload, _reloads) = mpsc::channel(1);
     let signals = signals::watch(shutdown.clone(), reload)?;

@@ -23,28 +23,29 @@ const FILTERS: [&str; 5] =
 const MAX_FILTER_VALUES: usize = 5;
 
 pub(super) fn read(root: &Table<'_>) -> Option<Vec<Account>> {
-    root.require("accounts", LIST_ACCOUNTS, |node| {
-        let nodes = node.list()?;
-        if nodes.is_empty() {
-            node.problem(format_args!("is empty; {LIST_ACCOUNTS}"));
-        }
-        let mut names = HashSet::new();
-        // Every account is read before one that is wrong ends the reading.
-        let accounts: Vec<Option<Account>> = nodes.iter().map(|node| account(node, &mut names)).collect();
-        accounts.into_iter().collect()
-    })
+    let node = root.require("accounts", LIST_ACCOUNTS)?;
+    let nodes = node.list()?;
+    if nodes.is_empty() {
+        node.problem(format_args!("is empty; {LIST_ACCOUNTS}"));
+    }
+    let mut names = HashSet::new();
+    // Every account is read before one that is wrong ends the reading.
+    let accounts: Vec<Option<Account>> = nodes.iter().map(|node| account(node, &mut names)).collect();
+    accounts.into_iter().collect()
 }
 
 fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account> {
     let table = node.table(&["name", "regions", "credentials", "assume_role", "filters"])?;
-    let name = table.require("name", "name the account; the name becomes a label", |node| {
+    let name = table.require("name", "name the account; the name becomes a label").and_then(|node| {
         let name = node.parsed(AccountName::new)?;
         if !names.insert(name.clone()) {
             node.refuse("is the name of an earlier account; each needs its own");
         }
         Some(name)
     });
-    let regions = table.require("regions", "list them, such as [ap-guangzhou], or write all", regions);
+    let regions = table
+        .require("regions", "list them, such as [ap-guangzhou], or write all")
+        .and_then(|node| regions(&node));
     let credentials = table.read_or("credentials", CredentialSource::Default, credentials);
     let assume_role = table.read_or("assume_role", None, |node| assume_role(node).map(Some));
     let filters = table.read_or("filters", vec![], filters);
@@ -60,7 +61,7 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account>
 fn regions(node: &Node<'_>) -> Option<Regions> {
     if let ValueKind::String(text) = node.kind() {
         if text != "all" {
-            node.refuse(format_args!("is neither all nor a list; a single region is written [{text}]"));
+            node.refuse("is neither all nor a list; a single region is a list too, such as [ap-guangzhou]");
         }
         return Some(Regions::All);
     }
@@ -94,14 +95,14 @@ fn filters(node: &Node<'_>) -> Option<Vec<Filter>> {
 
 fn filter(node: &Node<'_>, names: &mut HashSet<String>) -> Option<Filter> {
     let table = node.table(&["name", "values"])?;
-    let name = table.require("name", &format!("write one of {}", FILTERS.join(", ")), |node| {
+    let name = table.require("name", &format!("write one of {}", FILTERS.join(", "))).and_then(|node| {
         let name = node.parsed(filter_name)?;
         if !names.insert(name.clone()) {
             node.refuse("is the name of an earlier filter; put all values into one");
         }
         Some(name)
     });
-    let values = table.require("values", "list 1 to 5 of them", filter_values);
+    let values = table.require("values", "list 1 to 5 of them").and_then(|node| filter_values(&node));
     Some(Filter { name: name?, values: values? })
 }
 

@@ -30,8 +30,8 @@ const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
     let [id, id_file, key, key_file] = STATIC_KEYS;
     let table = node.table(&["type", id, id_file, key, key_file])?;
-    let (kind_node, kind) =
-        table.require("type", TYPES, |node| node.text().map(|text| (node.clone(), text)))?;
+    let kind_node = table.require("type", TYPES)?;
+    let kind = kind_node.text()?;
     let source = match kind {
         "static" => {
             let (secret_id, secret_key) = (secret(&table, id, id_file), secret(&table, key, key_file));
@@ -81,7 +81,7 @@ fn secret_text(text: &str) -> Result<Secret, &'static str> {
 
 pub(super) fn assume_role(node: &Node<'_>) -> Option<AssumeRole> {
     let table = node.table(&["role_arn", "session_name", "external_id", "duration"])?;
-    let role_arn = table.require("role_arn", ROLE_ARN, |node| node.parsed(role_arn));
+    let role_arn = table.require("role_arn", ROLE_ARN).and_then(|node| node.parsed(role_arn));
     let session_name =
         table.read_or("session_name", SESSION_NAME.to_owned(), |node| node.parsed(session_name));
     let external_id = table.read_or("external_id", None, |node| node.parsed(external_id).map(Some));
@@ -96,14 +96,13 @@ pub(super) fn assume_role(node: &Node<'_>) -> Option<AssumeRole> {
 
 /// Accepts a role by its name, or by its number (`role/…`), of a user or of a service: the API's document has all.
 fn role_arn(text: &str) -> Result<String, String> {
-    let is_role = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':')).is_some_and(
-        |(uin, role)| {
-            let name = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
-            is_made_of("", uin, 1)
-                && uin.chars().all(|c| c.is_ascii_digit())
-                && name.is_some_and(|name| is_made_of("/+=,.@_-", name, 1))
-        },
-    );
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let is_name = |text: &str| is_made_of("/+=,.@_-", text, 1);
+    let parts = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(':'));
+    let is_role = parts.is_some_and(|(uin, role)| {
+        let name = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
+        is_number(uin) && name.is_some_and(is_name)
+    });
     if is_role { Ok(text.to_owned()) } else { Err(format!("is not the description of a role; {ROLE_ARN}")) }
 }
 
@@ -133,4 +132,46 @@ fn role_duration(node: &Node<'_>) -> Option<Duration> {
         node.refuse("is not a whole number of seconds, at most 12h");
     }
     Some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_described_by_name_or_number() {
+        let good =
+            ["roleName/monitoring", "role/4611686018427397919", "role/tencentcloudServiceRoleName/vpn"];
+        for role in good {
+            let text = format!("qcs::cam::uin/100000000001:{role}");
+            assert_eq!(role_arn(&text).as_deref(), Ok(text.as_str()));
+        }
+        let bad = [
+            "",
+            "qcs::cam::uin/100000000001",
+            "qcs::cam::uin/:roleName/monitoring",
+            "qcs::cam::uin/x:roleName/monitoring",
+            "qcs::cam::uin/1:roleName/",
+            "qcs::cam::uin/1:user/monitoring",
+            "qcs::cam::uin/1:roleName/a b",
+            " qcs::cam::uin/1:roleName/a",
+        ];
+        for text in bad {
+            assert!(role_arn(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn names_and_ids_of_a_session_have_2_to_128_characters() {
+        for length in [2, 128] {
+            assert!(session_name(&"x".repeat(length)).is_ok(), "{length}");
+            assert!(external_id(&"x".repeat(length)).is_ok(), "{length}");
+        }
+        for length in [0, 1, 129] {
+            assert!(session_name(&"x".repeat(length)).is_err(), "{length}");
+            assert!(external_id(&"x".repeat(length)).is_err(), "{length}");
+        }
+        assert!(session_name("a/b").is_err());
+        assert!(external_id("a/b:c").is_ok());
+    }
 }

@@ -215,18 +215,13 @@ impl<'a> Table<'a> {
         self.get(key).map_or(Some(absent), |node| read(&node))
     }
 
-    /// Reads the value of a key that must be there. The remedy follows "is missing" or "has no value":
+    /// The value of a key that must be there and not null. The remedy follows "is missing" or "has no value":
     /// `name the account`.
     #[must_use]
-    pub fn require<T>(
-        &self,
-        key: &str,
-        remedy: &str,
-        read: impl FnOnce(&Node<'a>) -> Option<T>,
-    ) -> Option<T> {
+    pub fn require(&self, key: &str, remedy: &str) -> Option<Node<'a>> {
         let what = match self.get(key) {
             Some(node) if node.kind() == &ValueKind::Nil => "has no value",
-            Some(node) => return read(&node),
+            Some(node) => return Some(node),
             None => "is missing",
         };
         self.at(key).problem(format_args!("{what}; {remedy}"));
@@ -339,7 +334,7 @@ mod tests {
             let root = root.table(&["interval", "regions"]).expect("a table");
             let region = root.get("regions").and_then(|node| node.list()).expect("a list").remove(1);
             region.refuse("is not a region");
-            assert!(root.require("interval", "say how often to poll", Node::text).is_none());
+            assert!(root.require("interval", "say how often to poll").is_none());
         });
         assert_eq!(
             found,

@@ -1,0 +1,148 @@
+//! Groups of flags that several subcommands share, and what their values must be.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+    value_parser,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    domain::{Region, TunnelId, TunnelState},
+    logging,
+    web::TelemetryPath,
+};
+
+/// What is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ConfigFlags {
+    /// The configuration, in YAML; without it the environment alone configures one account.
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// How metrics are served.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Web")]
+pub struct WebFlags {
+    /// Where to listen: each `host:port`, with an empty host for all interfaces; at least one.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "HOST:PORT",
+        default_value = ":14500",
+        value_parser = listen_address,
+        help = "Where to listen, such as :14500 for all interfaces, 127.0.0.1:0 for a free port, or [::1]:14500; may \
+                be repeated"
+    )]
+    pub listen_addresses: Vec<String>,
+    /// Where the metrics are.
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = TelemetryPath::new
+    )]
+    pub telemetry_path: TelemetryPath,
+    /// TLS and authentication, in the format of the exporter toolkit of Prometheus.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Allow a reload of the configuration by POST /-/reload.
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
+    /// How many scrapes are served at once; 0 for no limit.
+    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 40)]
+    pub max_requests: usize,
+}
+
+/// Which share of the targets this process polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Shards")]
+pub struct ShardFlags {
+    /// Which of the shards this process is; the first is 0.
+    #[arg(long = "shard.index", value_name = "NUMBER", default_value_t = 0)]
+    pub index: u32,
+    /// Over how many processes the targets are spread.
+    #[arg(
+        long = "shard.count",
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = value_parser!(u32).range(1..)
+    )]
+    pub count: u32,
+}
+
+/// How the log is written, on standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Log")]
+pub struct LogFlags {
+    /// How much is logged: error, warn, info, debug, trace, or a filter such as warn,hyper=debug.
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        default_value = "info",
+        value_parser = log_level
+    )]
+    pub level: String,
+    /// How each line is written.
+    #[arg(long = "log.format", value_enum, default_value_t = logging::Format::Logfmt)]
+    pub format: logging::Format,
+}
+
+/// What the embedded API shows.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Simulated world")]
+pub struct WorldFlags {
+    /// How many tunnels there are, in all regions together.
+    #[arg(long, value_name = "NUMBER", default_value_t = 24)]
+    pub tunnels: usize,
+    /// The regions over which they are spread, separated by commas.
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_delimiter = ',',
+        default_value = "ap-guangzhou,ap-singapore,eu-frankfurt",
+        value_parser = Region::new
+    )]
+    pub regions: Vec<Region>,
+    /// Where names, addresses and incidents come from; the same seed makes the same world.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Checks the form of `host:port`. The host may be empty, for all interfaces, and an IPv6 address is in brackets;
+/// names are looked up when they are listened on.
+fn listen_address(text: &str) -> Result<String, &'static str> {
+    let form = "write host:port, such as :14500, 127.0.0.1:14500 or [::1]:14500";
+    let (host, port) = text.rsplit_once(':').ok_or(form)?;
+    port.parse::<u16>().map_err(|_| "the port is not a number up to 65535")?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    if is_bracketed && text.parse::<std::net::SocketAddr>().is_err() {
+        return Err("what is in brackets is not an IPv6 address");
+    }
+    if !is_bracketed && host.contains([':', '[', ']', '/', '@', ' ']) {
+        return Err(form);
+    }
+    Ok(text.to_owned())
+}
+
+/// Accepts a level or a filter of the `tracing` crates. A single word that is no level would be read as a target there,
+/// and nothing else would be logged any more.
+fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric());
+    if is_word && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text)) {
+        return Err("write error, warn, info, debug, trace, or a filter such as warn,hyper=debug".to_owned());
+    }
+    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+pub(super) fn tunnel_id(text: &str) -> Result<TunnelId, &'static str> {
+    TunnelId::new(text).ok_or("is not an id of 1 to 128 characters")
+}
+
+pub(super) fn tunnel_state() -> impl TypedValueParser<Value = TunnelState> {
+    PossibleValuesParser::new(TunnelState::ALL.iter().map(|state| state.as_str()))
+        .map(|text| TunnelState::parse(&text.to_ascii_uppercase()))
+}
