@@ -103,12 +103,12 @@ fn check_content_type(value: &str) -> Result<(), ApiError> {
 }
 
 /// The document gives this header's alphabet and length, not what happens to another one: it is refused, so that a
-/// client's mistake is seen here first.
+/// client's mistake is seen here first. Tencent's own SDKs add a space.
 fn check_client(headers: &HeaderMap) -> Result<(), ApiError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_,;.".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_,;. ".contains(&byte);
     match headers.get(CLIENT).map(hyper::header::HeaderValue::as_bytes) {
         Some(client) if client.is_empty() || client.len() > 128 || !client.iter().copied().all(allowed) => {
-            Err(ApiError::mistyped(CLIENT, "1 to 128 letters, digits and any of `-_,;.`"))
+            Err(ApiError::mistyped(CLIENT, "1 to 128 letters, digits, spaces and any of `-_,;.`"))
         }
         _ => Ok(()),
     }

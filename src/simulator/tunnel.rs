@@ -104,8 +104,8 @@ pub(super) struct Bgp {
     tunnel_cidr: String,
     local_bgp_ip: Ipv4Addr,
     remote_bgp_ip: Ipv4Addr,
-    local_bgp_asn: u32,
-    remote_bgp_asn: u32,
+    local_bgp_asn: &'static str,
+    remote_bgp_asn: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -248,8 +248,8 @@ impl Bgp {
             tunnel_cidr: format!("{}/30", network(0)),
             local_bgp_ip: network(1),
             remote_bgp_ip: network(2),
-            local_bgp_asn: 64_551,
-            remote_bgp_asn: 65_000,
+            local_bgp_asn: "64551",
+            remote_bgp_asn: "65000",
         }
     }
 }

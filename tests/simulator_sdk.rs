@@ -1,0 +1,153 @@
+//! Tencent's official Python SDK as a client of the simulator: what it is content with, any client may be.
+//!
+//! The SDK is taken from the virtual environment that `PYTHON_ENV` names, or installed into one below `target/`.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use tencentcloud_vpn_exporter::{
+    domain::{Region, Secret},
+    simulator::{Control, Credentials, Options, Simulator},
+};
+
+const EU: &str = "eu-frankfurt";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_sdk_is_content() {
+    let python = tokio::task::spawn_blocking(python).await.expect("an environment");
+    let region = Region::new(EU).expect("a region");
+    let options = Options { regions: vec![(region.clone(), 230)], frozen: true, ..Options::default() };
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let simulator = Simulator::bind(options, address).await.expect("a simulator");
+    let sdk = Sdk { python, endpoint: simulator.local_addr().to_string() };
+    let (control, credentials) = (simulator.control(), simulator.credentials().clone());
+    let served = tokio::spawn(simulator.run(std::future::pending()));
+
+    pages_are_read_whole(&sdk, &control, &credentials, &region).await;
+    refusals_are_understood(&sdk, &control, &credentials, &region).await;
+    served.abort();
+}
+
+async fn pages_are_read_whole(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let pages = [0, 100, 200].map(|offset| json!({"Offset": offset, "Limit": 100}));
+    let answers = sdk.describe(credentials, &pages).await;
+    let rows: Vec<_> =
+        answers.iter().flat_map(|page| page["VpnConnectionSet"].as_array().expect("rows")).collect();
+    let expected = control.rows(region).expect("the region");
+    assert_eq!(rows.len(), 230);
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert_understood(expected, row);
+    }
+    let journal = control.journal();
+    let asked: Vec<_> = journal.iter().map(|entry| (entry.offset, entry.limit)).collect();
+    assert_eq!(asked, [0, 100, 200].map(|offset| (Some(offset), Some(100))));
+}
+
+/// The SDK's models have each field that was sent, with the same value.
+fn assert_understood(sent: &Value, understood: &Value) {
+    match (sent, understood) {
+        (Value::Object(sent), Value::Object(understood)) => {
+            for (field, value) in sent {
+                assert_understood(value, understood.get(field).unwrap_or_else(|| panic!("{field} is lost")));
+            }
+        }
+        (Value::Array(sent), Value::Array(understood)) => {
+            assert_eq!(sent.len(), understood.len());
+            for (sent, understood) in sent.iter().zip(understood) {
+                assert_understood(sent, understood);
+            }
+        }
+        _ => assert_eq!(sent, understood),
+    }
+}
+
+async fn refusals_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let id = &control.ids(region).expect("the region")[0];
+    let filter = json!([{"Name": "vpc-id", "Values": ["vpc-0a36uwkr"]}]);
+    let (parameters, expected): (Vec<_>, Vec<_>) = [
+        (json!({"VpnConnectionIds": [id], "Filters": filter}), "InvalidParameter.Coexist"),
+        (json!({"Filters": [{"Name": "state", "Values": ["a"]}]}), "InvalidParameter.FilterInvalidKey"),
+        (json!({"Limit": 101}), "InvalidParameterValue.LimitExceeded"),
+        (json!({"VpnConnectionIds": ["vpnx"]}), "InvalidParameterValue.Malformed"),
+        (json!({"VpnConnectionIds": ["vpnx-00000000"]}), "ResourceNotFound"),
+    ]
+    .into_iter()
+    .unzip();
+    assert_eq!(codes(&sdk.describe(credentials, &parameters).await), expected);
+
+    let wrong_key = Credentials { secret_key: Secret::new("another key"), ..credentials.clone() };
+    let wrong_id = Credentials { secret_id: "AKIDEXAMPLE".to_owned(), ..credentials.clone() };
+    assert_eq!(codes(&sdk.describe(&wrong_key, &[json!({})]).await), ["AuthFailure.SignatureFailure"]);
+    assert_eq!(codes(&sdk.describe(&wrong_id, &[json!({})]).await), ["AuthFailure.SecretIdNotFound"]);
+}
+
+fn codes(answers: &[Value]) -> Vec<&str> {
+    answers.iter().map(|answer| answer["Error"].as_str().unwrap_or("none")).collect()
+}
+
+struct Sdk {
+    python: PathBuf,
+    endpoint: String,
+}
+
+impl Sdk {
+    async fn describe(&self, credentials: &Credentials, parameters: &[Value]) -> Vec<Value> {
+        let call = |parameters| json!({"service": "vpc", "action": "DescribeVpnConnections", "region": EU, "parameters": parameters});
+        let order = json!({
+            "endpoint": self.endpoint,
+            "secret_id": credentials.secret_id,
+            "secret_key": credentials.secret_key.expose(),
+            "calls": parameters.iter().map(call).collect::<Vec<_>>(),
+        });
+        let python = self.python.clone();
+        let output = tokio::task::spawn_blocking(move || run(&python, &order.to_string())).await;
+        serde_json::from_slice(&output.expect("a run")).expect("a list of answers")
+    }
+}
+
+/// Runs the script with this input and gives its output.
+fn run(python: &Path, input: &str) -> Vec<u8> {
+    let mut command = Command::new(python);
+    command.arg(root().join("tests/sdk/call.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the interpreter");
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("the script reads");
+    let output = child.wait_with_output().expect("the script ends");
+    assert!(output.status.success(), "the script failed, see above");
+    output.stdout
+}
+
+/// The interpreter of an environment that has the SDK.
+fn python() -> PathBuf {
+    if let Some(prepared) = std::env::var_os("PYTHON_ENV") {
+        return Path::new(&prepared).join("bin/python");
+    }
+    let requirements = root().join("tests/sdk/requirements.txt");
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-env");
+    let python = environment.join("bin/python");
+    // pip alone knows whether all is there; where it is, this takes a second.
+    if !python.exists() {
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+    }
+    succeed(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(requirements),
+    );
+    python
+}
+
+fn succeed(command: &mut Command) {
+    let status = command.status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?}: {status:?}; set PYTHON_ENV to a virtual environment that has tests/sdk/requirements.txt"
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
