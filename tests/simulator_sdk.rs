@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use tencentcloud_vpn_exporter::{
     domain::{Region, Secret},
-    simulator::{Control, Credentials, Options, Simulator},
+    simulator::{Control, Credentials, Fault, FaultKind, Options, Simulator},
 };
 
 const EU: &str = "eu-frankfurt";
@@ -78,6 +78,13 @@ async fn refusals_are_understood(sdk: &Sdk, control: &Control, credentials: &Cre
     .into_iter()
     .unzip();
     assert_eq!(codes(&sdk.describe(credentials, &parameters).await), expected);
+
+    for code in ["InternalError.ModuleError", "UnsupportedOperation"] {
+        let fault = Fault::new(FaultKind::Error { code: code.to_owned() });
+        control.set_faults(vec![fault]).expect("a fault");
+        assert_eq!(codes(&sdk.describe(credentials, &[json!({})]).await), [code]);
+    }
+    control.set_faults(vec![]).expect("no fault");
 
     let wrong_key = Credentials { secret_key: Secret::new("another key"), ..credentials.clone() };
     let wrong_id = Credentials { secret_id: "AKIDEXAMPLE".to_owned(), ..credentials.clone() };

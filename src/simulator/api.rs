@@ -12,6 +12,7 @@ use super::{
     clock::{Clock, Moment},
     describe::Query,
     error::ApiError,
+    faults::{FaultKind, Faults, Plan},
     identity::Identities,
     journal::{Entry, Journal},
     limit::Limit,
@@ -28,6 +29,7 @@ pub(super) struct Api {
     pub(super) identities: Identities,
     pub(super) world: RwLock<World>,
     pub(super) journal: Journal,
+    pub(super) faults: Faults,
     pub(super) latency: Duration,
     limit: Mutex<Limit>,
 }
@@ -67,22 +69,20 @@ impl Api {
             identities: Identities::new(options.seed),
             world: RwLock::new(World::new(options)),
             journal: Journal::default(),
+            faults: Faults::default(),
             latency: options.latency,
             limit: Mutex::new(Limit::new(options.requests_per_second)),
         }
     }
 
     /// Answers a request, whatever it is like, and notes it in the journal.
-    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Vec<u8> {
-        let mut entry = Entry {
-            at: now.world,
-            action: request::text(headers, request::ACTION).unwrap_or_default().to_owned(),
-            region: request::text(headers, request::REGION).unwrap_or_default().to_owned(),
-            secret_id: request::secret_id(headers).unwrap_or_default().to_owned(),
-            request_id: names::request_id(),
-            ..Entry::default()
+    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) -> Vec<u8> {
+        let mut entry = entry(headers, plan, now);
+        let performed = match plan.error() {
+            Some(code) => Err(ApiError::new(code.to_owned(), "This error was ordered as a fault.")),
+            None => self.perform(headers, body, now, &mut entry),
         };
-        let answer = self.perform(headers, body, now, &mut entry).unwrap_or_else(|error| {
+        let answer = performed.unwrap_or_else(|error| {
             entry.error = Some(error.code.to_string());
             refusal(&error, &entry.request_id)
         });
@@ -93,8 +93,18 @@ impl Api {
             error = entry.error,
             "request answered"
         );
+        self.drift(plan, &entry.region, now);
         self.journal.write(entry);
         answer
+    }
+
+    /// Notes a request in the journal that something else than an answer comes of.
+    pub(super) fn withhold(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) {
+        let mut entry = entry(headers, plan, now);
+        if let Ok(query) = Parameters::parse(body).and_then(Query::parse) {
+            query.note(&mut entry);
+        }
+        self.journal.write(entry);
     }
 
     fn perform(
@@ -124,6 +134,32 @@ impl Api {
         let query = Query::parse(parameters)?;
         query.note(entry);
         Ok(success(query.page(region, now.world)?, &entry.request_id))
+    }
+
+    /// Changes the tunnels of a region between one page and the next.
+    fn drift(&self, plan: &Plan, region: &str, now: Moment) {
+        for kind in plan.kinds() {
+            if let FaultKind::Drift { remove, add } = kind {
+                let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+                if let Some(region) = world.region_mut(region) {
+                    region.drift(*remove, *add, now.world);
+                }
+            }
+        }
+    }
+}
+
+/// What the journal is told of a request before it is looked at.
+fn entry(headers: &HeaderMap, plan: &Plan, now: Moment) -> Entry {
+    let text = |name| request::text(headers, name).unwrap_or_default().to_owned();
+    Entry {
+        at: now.world,
+        action: text(request::ACTION),
+        region: text(request::REGION),
+        secret_id: request::secret_id(headers).unwrap_or_default().to_owned(),
+        faults: plan.names(),
+        request_id: names::request_id(),
+        ..Entry::default()
     }
 }
 

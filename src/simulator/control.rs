@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     api::Api,
     behaviour::Behaviour,
+    faults::{Fault, InvalidFault},
     identity::Credentials,
     journal::Entry,
     options::{InvalidOptions, Options},
@@ -31,48 +32,66 @@ pub enum NotFound {
 
 /// Sees and changes a simulated world while it is served. Clones control the same world; nothing of it waits.
 #[derive(Debug, Clone)]
-pub struct Control(Arc<Api>);
+pub struct Control {
+    api: Arc<Api>,
+    options: Arc<Options>,
+}
 
 impl Control {
     pub(super) fn new(options: &Options) -> Result<Self, InvalidOptions> {
         options.check()?;
-        Ok(Self(Arc::new(Api::new(options))))
+        let control = Self { api: Arc::new(Api::new(options)), options: Arc::new(options.clone()) };
+        control.api.faults.replace(options.faults.clone());
+        Ok(control)
     }
 
     pub(super) fn api(&self) -> &Api {
-        &self.0
+        &self.api
     }
 
     /// The credentials that are accepted.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
-        &self.0.identities.credentials
+        &self.api.identities.credentials
     }
 
     /// The last 10,000 requests, in the order in which they were answered.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
-        self.0.journal.entries()
+        self.api.journal.entries()
     }
 
     /// Forgets the requests so far.
     pub fn clear_journal(&self) {
-        self.0.journal.clear();
+        self.api.journal.clear();
     }
 
     /// Waits until the requests so far meet a condition. It may be cancelled; a deadline is the caller's to set.
     pub async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
-        self.0.journal.until(condition).await;
+        self.api.journal.until(condition).await;
+    }
+
+    /// Puts these faults in the place of all that are in force.
+    pub fn set_faults(&self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
+        self.options.check_faults(&faults)?;
+        self.api.faults.replace(faults);
+        Ok(())
+    }
+
+    /// The faults in force, those that are over included.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.api.faults.list()
     }
 
     /// Pushes the world's time on. The clock that signatures are checked by stays as it is.
     pub fn advance(&self, by: Duration) {
-        self.0.clock.advance(by);
+        self.api.clock.advance(by);
     }
 
     /// The rows that a region's listing has now, in its order: what a client should come to see.
     pub fn rows(&self, region: &Region) -> Result<Vec<Value>, NotFound> {
-        let now = self.0.clock.now().world;
+        let now = self.api.clock.now().world;
         let world = self.read();
         let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
         Ok(region.listed(now).map(|row| serde_json::to_value(row).expect("a row can be written")).collect())
@@ -80,7 +99,7 @@ impl Control {
 
     /// The identifiers of the tunnels that a region's listing has now, in its order.
     pub fn ids(&self, region: &Region) -> Result<Vec<String>, NotFound> {
-        let now = self.0.clock.now().world;
+        let now = self.api.clock.now().world;
         let world = self.read();
         let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
         Ok(region.listed(now).map(|row| row.tunnel.id.clone()).collect())
@@ -137,10 +156,10 @@ impl Control {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, World> {
-        self.0.world.read().unwrap_or_else(PoisonError::into_inner)
+        self.api.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, World> {
-        self.0.world.write().unwrap_or_else(PoisonError::into_inner)
+        self.api.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,9 +30,11 @@ pub struct Entry {
     pub filters: Vec<(String, Vec<String>)>,
     /// `VpnConnectionIds`, likewise.
     pub ids: Vec<String>,
+    /// The faults that befell it, by their names in JSON.
+    pub faults: Vec<&'static str>,
     /// The `RequestId` of the answer.
     pub request_id: String,
-    /// The error code that was answered; `None` for a success.
+    /// The error code that was answered; `None` for a success, and where no answer of the API came.
     pub error: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod clock;
 mod control;
 mod describe;
 mod error;
+mod faults;
 mod http;
 mod identity;
 mod journal;
@@ -28,6 +29,7 @@ use tokio::net::TcpListener;
 
 pub use self::{
     control::{Control, NotFound},
+    faults::{Fault, FaultKind, InvalidFault},
     identity::Credentials,
     journal::Entry,
     options::{InvalidOptions, Options},

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::{
+    faults::{Fault, InvalidFault},
+    request::Action,
+};
 use crate::domain::Region;
 
 /// The most tunnels that one simulator holds: far beyond any account, and still some 200 MB.
@@ -24,6 +28,8 @@ pub struct Options {
     pub latency: Duration,
     /// How many requests a second one account may make of one action in one region; Tencent allows 100.
     pub requests_per_second: usize,
+    /// What goes wrong from the start.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Options {
@@ -38,6 +44,7 @@ impl Default for Options {
             speed: 1.0,
             latency: Duration::ZERO,
             requests_per_second: 100,
+            faults: vec![],
         }
     }
 }
@@ -68,7 +75,13 @@ impl Options {
         if self.requests_per_second == 0 {
             return Err(InvalidOptions::NoRequests);
         }
-        Ok(())
+        self.check_faults(&self.faults).map_err(InvalidOptions::Fault)
+    }
+
+    /// Whether such faults could happen in this world.
+    pub(super) fn check_faults(&self, faults: &[Fault]) -> Result<(), InvalidFault> {
+        let is_region = |name: &str| self.regions.iter().any(|(region, _)| region.as_str() == name);
+        faults.iter().try_for_each(|fault| fault.check(is_region, Action::is_offered))
     }
 }
 
@@ -90,11 +103,15 @@ pub enum InvalidOptions {
     /// Every request would be refused.
     #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
     NoRequests,
+    /// A fault could never happen.
+    #[error(transparent)]
+    Fault(InvalidFault),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::faults::FaultKind;
 
     fn region(name: &str) -> Region {
         Region::new(name).expect("a region")
@@ -121,6 +138,13 @@ mod tests {
             (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
             (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
             (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (
+                Options {
+                    faults: vec![Fault { share: 2.0, ..Fault::new(FaultKind::Reset) }],
+                    ..good.clone()
+                },
+                "faults: share 2 is",
+            ),
             (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
         ];
         for (options, expected) in table {

@@ -8,6 +8,7 @@ use hyper::{
 use super::{
     error::ApiError,
     identity::{Caller, Identities},
+    parameters::Parameters,
     signature::{Authorization, check_time},
 };
 
@@ -32,6 +33,11 @@ impl Action {
 
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(.., action)| *action == self).expect("every action is listed").1
+    }
+
+    /// Whether there is an action of this name.
+    pub(super) fn is_offered(name: &str) -> bool {
+        Self::ALL.iter().any(|(_, known, _)| *known == name)
     }
 
     fn find(product: &str, name: &str, version: &str) -> Result<Self, ApiError> {
@@ -85,7 +91,12 @@ pub(super) fn secret_id(headers: &HeaderMap) -> Option<&str> {
     Some(Authorization::parse(header).ok()?.secret_id)
 }
 
-pub(super) fn required<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ApiError> {
+/// The first row of the page that a body asks for, as far as it says so.
+pub(super) fn first_row(body: &[u8]) -> Option<usize> {
+    Some(Parameters::parse(body).ok()?.number("Offset").ok()?.unwrap_or(0))
+}
+
+fn required<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ApiError> {
     text(headers, name).filter(|value| !value.is_empty()).ok_or_else(|| ApiError::missing(name))
 }
 

@@ -164,6 +164,17 @@ impl RegionWorld {
         self.tunnels.iter_mut().find(|tunnel| tunnel.id == id)
     }
 
+    /// Takes away the tunnel at a place in the listing, and makes so many new ones at its end.
+    pub(super) fn drift(&mut self, remove: Option<usize>, add: usize, at: Duration) {
+        let gone = remove.and_then(|place| self.listed(at).nth(place)).map(|row| row.tunnel.id.clone());
+        if let Some(id) = gone {
+            self.remove(&id);
+        }
+        for _ in 0..add {
+            self.add(Behaviour::Steady);
+        }
+    }
+
     /// Takes a tunnel away at once, without a trace.
     pub(super) fn remove(&mut self, id: &str) -> Option<Tunnel> {
         let place = self.tunnels.iter().position(|tunnel| tunnel.id == id)?;

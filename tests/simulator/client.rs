@@ -135,14 +135,20 @@ impl Request {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let mut stream = TcpStream::connect(&self.client.host).await.expect("a connection");
-        stream.write_all(self.text().as_bytes()).await.expect("a request");
+        let mut stream = self.open().await;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("an answer");
         let answer = String::from_utf8(answer).expect("an answer in UTF-8");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// Sends the request and leaves what comes back to the caller.
+    pub(crate) async fn open(self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.client.host).await.expect("a connection");
+        stream.write_all(self.text().as_bytes()).await.expect("a request");
+        stream
     }
 
     fn text(mut self) -> String {

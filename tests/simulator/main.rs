@@ -2,5 +2,6 @@
 
 mod client;
 mod describe;
+mod faults;
 mod refusals;
 mod world;
