@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     clock::{Clock, Moment},
+    delete::Order,
     describe::Query,
     error::ApiError,
     faults::{FaultKind, Faults, Plan},
@@ -31,6 +32,7 @@ pub(super) struct Api {
     pub(super) journal: Journal,
     pub(super) faults: Faults,
     pub(super) latency: Duration,
+    deletion: Duration,
     limit: Mutex<Limit>,
 }
 
@@ -48,6 +50,10 @@ struct Answer<'a, T> {
     #[serde(rename = "RequestId")]
     request_id: &'a str,
 }
+
+/// The content of an answer that has only a `RequestId`.
+#[derive(Serialize)]
+struct Nothing {}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -71,6 +77,7 @@ impl Api {
             journal: Journal::default(),
             faults: Faults::default(),
             latency: options.latency,
+            deletion: options.deletion,
             limit: Mutex::new(Limit::new(options.requests_per_second)),
         }
     }
@@ -120,6 +127,7 @@ impl Api {
         let parameters = Parameters::parse(body)?;
         match call.action {
             Action::DescribeVpnConnections => self.describe(parameters, now, entry),
+            Action::DeleteVpnConnection => self.delete(parameters, now, entry),
         }
     }
 
@@ -134,6 +142,15 @@ impl Api {
         let query = Query::parse(parameters)?;
         query.note(entry);
         Ok(success(query.page(region, now.world)?, &entry.request_id))
+    }
+
+    fn delete(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+        let order = Order::parse(parameters)?;
+        order.note(entry);
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        let region = world.region_mut(&entry.region).expect("the region was found before");
+        order.carry_out(region, now.world, self.deletion)?;
+        Ok(success(Nothing {}, &entry.request_id))
     }
 
     /// Changes the tunnels of a region between one page and the next.

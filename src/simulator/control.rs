@@ -15,7 +15,7 @@ use super::{
     journal::Entry,
     options::{InvalidOptions, Options},
     tunnel::Tunnel,
-    world::World,
+    world::{GatewayState, World},
 };
 use crate::domain::Region;
 
@@ -25,6 +25,9 @@ pub enum NotFound {
     /// The options named no such region.
     #[error("region {0} is not simulated; name it in the options")]
     Region(String),
+    /// The region has no such gateway.
+    #[error("gateway {0} is not there; choose one that a tunnel is on")]
+    Gateway(String),
     /// The region has no such tunnel, or has no longer.
     #[error("tunnel {0} is not there; choose one that is listed")]
     Tunnel(String),
@@ -140,6 +143,14 @@ impl Control {
     /// Undoes every [`set`](Self::set) and [`omit`](Self::omit) of a tunnel.
     pub fn restore(&self, region: &Region, id: &str) -> Result<(), NotFound> {
         self.change(region, id, |tunnel| tunnel.changes.clear())
+    }
+
+    /// Has a gateway allow or refuse the deletion of its tunnels, from now on.
+    pub fn set_gateway(&self, region: &Region, id: &str, state: GatewayState) -> Result<(), NotFound> {
+        let mut world = self.write();
+        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        there.gateway_mut(id).ok_or_else(|| NotFound::Gateway(id.to_owned()))?.state = state;
+        Ok(())
     }
 
     fn change<T>(

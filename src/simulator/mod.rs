@@ -1,12 +1,13 @@
 //! The VPC API, embedded: the other side of the wire, for the demo, for tests and for any other client.
 //!
-//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections`. It knows nothing of the client in
+//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`. It knows nothing of the client in
 //! `crate::tencent`: signatures are checked by a reading of its own, so that one mistake cannot hide in both.
 
 mod api;
 mod behaviour;
 mod clock;
 mod control;
+mod delete;
 mod describe;
 mod error;
 mod faults;
@@ -34,6 +35,7 @@ pub use self::{
     journal::Entry,
     options::{InvalidOptions, Options},
     tunnel::PRE_SHARE_KEY_MARK,
+    world::GatewayState,
 };
 
 /// Why a simulator did not start.

@@ -28,6 +28,8 @@ pub struct Options {
     pub latency: Duration,
     /// How many requests a second one account may make of one action in one region; Tencent allows 100.
     pub requests_per_second: usize,
+    /// How long a tunnel that is deleted by a call stays `DELETING`, in the world's time.
+    pub deletion: Duration,
     /// What goes wrong from the start.
     pub faults: Vec<Fault>,
 }
@@ -44,6 +46,7 @@ impl Default for Options {
             speed: 1.0,
             latency: Duration::ZERO,
             requests_per_second: 100,
+            deletion: Duration::from_secs(20),
             faults: vec![],
         }
     }

@@ -23,11 +23,15 @@ const CLIENT: &str = "X-TC-RequestClient";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     DescribeVpnConnections,
+    DeleteVpnConnection,
 }
 
 impl Action {
     /// What each product offers.
-    const ALL: [(&str, &str, Self); 1] = [("vpc", "DescribeVpnConnections", Self::DescribeVpnConnections)];
+    const ALL: [(&str, &str, Self); 2] = [
+        ("vpc", "DescribeVpnConnections", Self::DescribeVpnConnections),
+        ("vpc", "DeleteVpnConnection", Self::DeleteVpnConnection),
+    ];
     /// The one version of each product.
     const VERSIONS: [(&str, &str); 1] = [("vpc", "2017-03-12")];
 
