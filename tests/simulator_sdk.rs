@@ -11,16 +11,22 @@ use std::{
 use serde_json::{Value, json};
 use tencentcloud_vpn_exporter::{
     domain::{Region, Secret},
-    simulator::{Control, Credentials, Fault, FaultKind, Options, Simulator},
+    simulator::{Control, Credentials, Fault, FaultKind, Options, Simulator, WebIdentity},
 };
 
 const EU: &str = "eu-frankfurt";
+const ARN: &str = "qcs::cam::uin/100000000001:roleName/monitoring";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_is_content() {
     let python = tokio::task::spawn_blocking(python).await.expect("an environment");
     let region = Region::new(EU).expect("a region");
-    let options = Options { regions: vec![(region.clone(), 230)], frozen: true, ..Options::default() };
+    let options = Options {
+        regions: vec![(region.clone(), 230)],
+        frozen: true,
+        web_identity: Some(WebIdentity { provider_id: "tke".to_owned(), token: Secret::new("a token") }),
+        ..Options::default()
+    };
     let address = "127.0.0.1:0".parse().expect("an address");
     let simulator = Simulator::bind(options, address).await.expect("a simulator");
     let sdk = Sdk { python, endpoint: simulator.local_addr().to_string() };
@@ -29,6 +35,9 @@ async fn the_official_sdk_is_content() {
 
     pages_are_read_whole(&sdk, &control, &credentials, &region).await;
     refusals_are_understood(&sdk, &control, &credentials, &region).await;
+    deletions_are_understood(&sdk, &control, &credentials, &region).await;
+    roles_are_taken_on(&sdk, &credentials).await;
+    regions_are_listed(&sdk, &credentials).await;
     served.abort();
 }
 
@@ -96,6 +105,57 @@ fn codes(answers: &[Value]) -> Vec<&str> {
     answers.iter().map(|answer| answer["Error"].as_str().unwrap_or("none")).collect()
 }
 
+async fn deletions_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let row = &control.rows(region).expect("the region")[0];
+    let (gateway, tunnel) = (&row["VpnGatewayId"], &row["VpnConnectionId"]);
+    let order = |gateway: &Value, tunnel: &Value| {
+        let parameters = json!({"VpnGatewayId": gateway, "VpnConnectionId": tunnel});
+        call("vpc", "DeleteVpnConnection", &parameters)
+    };
+    let calls = [
+        order(gateway, tunnel),
+        order(gateway, tunnel),
+        order(&json!("vpngw-00000000"), tunnel),
+        order(gateway, &json!("vpnx")),
+    ];
+    let expected = [
+        "none",
+        "UnsupportedOperation.DeleteVpnConnInvalidState",
+        "ResourceNotFound",
+        "InvalidParameterValue.Malformed",
+    ];
+    assert_eq!(codes(&sdk.call(credentials, None, &calls).await), expected);
+}
+
+async fn roles_are_taken_on(sdk: &Sdk, credentials: &Credentials) {
+    let role = json!({"RoleArn": ARN, "RoleSessionName": "sdk", "DurationSeconds": 7200});
+    let mut identity = role.clone();
+    identity["ProviderId"] = json!("tke");
+    identity["WebIdentityToken"] = json!("a token");
+    let mut unsigned = call("sts", "AssumeRoleWithWebIdentity", &identity);
+    unsigned["unsigned"] = json!(true);
+    let calls = [call("sts", "AssumeRole", &role), unsigned];
+    for granted in sdk.call(credentials, None, &calls).await {
+        let given = &granted["Credentials"];
+        let text = |key: &str| given[key].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
+        let temporary =
+            Credentials { secret_id: text("TmpSecretId"), secret_key: Secret::new(text("TmpSecretKey")) };
+        let calls = [call("vpc", "DescribeVpnConnections", &json!({}))];
+        assert_eq!(codes(&sdk.call(&temporary, Some(&text("Token")), &calls).await), ["none"]);
+        assert_eq!(codes(&sdk.call(&temporary, None, &calls).await), ["AuthFailure.TokenFailure"]);
+    }
+}
+
+async fn regions_are_listed(sdk: &Sdk, credentials: &Credentials) {
+    let calls = [call("region", "DescribeRegions", &json!({"Product": "vpc"}))];
+    let answers = sdk.call(credentials, None, &calls).await;
+    assert_eq!(answers[0]["RegionSet"][0]["Region"], EU, "{answers:?}");
+}
+
+fn call(service: &str, action: &str, parameters: &Value) -> Value {
+    json!({"service": service, "action": action, "region": EU, "parameters": parameters})
+}
+
 struct Sdk {
     python: PathBuf,
     endpoint: String,
@@ -103,12 +163,17 @@ struct Sdk {
 
 impl Sdk {
     async fn describe(&self, credentials: &Credentials, parameters: &[Value]) -> Vec<Value> {
-        let call = |parameters| json!({"service": "vpc", "action": "DescribeVpnConnections", "region": EU, "parameters": parameters});
+        let calls = parameters.iter().map(|parameters| call("vpc", "DescribeVpnConnections", parameters));
+        self.call(credentials, None, &calls.collect::<Vec<_>>()).await
+    }
+
+    async fn call(&self, credentials: &Credentials, token: Option<&str>, calls: &[Value]) -> Vec<Value> {
         let order = json!({
             "endpoint": self.endpoint,
             "secret_id": credentials.secret_id,
             "secret_key": credentials.secret_key.expose(),
-            "calls": parameters.iter().map(call).collect::<Vec<_>>(),
+            "token": token,
+            "calls": calls,
         });
         let python = self.python.clone();
         let output = tokio::task::spawn_blocking(move || run(&python, &order.to_string())).await;

@@ -20,7 +20,10 @@ use super::{
     names,
     options::Options,
     parameters::Parameters,
+    regions::{OfferedRegion, describe_regions},
     request::{self, Action, Call},
+    roles::{Role, WebIdentity},
+    sts::{assume_role, assume_role_with_web_identity},
     world::World,
 };
 
@@ -31,6 +34,11 @@ pub(super) struct Api {
     pub(super) world: RwLock<World>,
     pub(super) journal: Journal,
     pub(super) faults: Faults,
+    /// What `DescribeRegions` tells.
+    pub(super) offered: Mutex<Vec<OfferedRegion>>,
+    pub(super) web_identity: Mutex<Option<WebIdentity>>,
+    pub(super) instance_role: Option<String>,
+    roles: Vec<Role>,
     pub(super) latency: Duration,
     deletion: Duration,
     limit: Mutex<Limit>,
@@ -72,10 +80,14 @@ impl Api {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             clock: Clock::new(options.speed),
-            identities: Identities::new(options.seed),
+            identities: Identities::new(options),
             world: RwLock::new(World::new(options)),
             journal: Journal::default(),
             faults: Faults::default(),
+            offered: Mutex::new(options.offered()),
+            web_identity: Mutex::new(options.web_identity.clone()),
+            instance_role: options.instance_role.clone(),
+            roles: options.roles.clone(),
             latency: options.latency,
             deletion: options.deletion,
             limit: Mutex::new(Limit::new(options.requests_per_second)),
@@ -121,19 +133,30 @@ impl Api {
         now: Moment,
         entry: &mut Entry,
     ) -> Result<Vec<u8>, ApiError> {
-        let call = Call::admit(headers, body, &self.identities, now.unix)?;
-        self.world.read().unwrap_or_else(PoisonError::into_inner).called(&entry.region)?;
-        self.grant(&call, entry, now)?;
+        let Call { action, caller } = Call::admit(headers, body, &self.identities, now.unix)?;
+        entry.account.clone_from(&caller.account);
+        let region = if action.is_regional() { &*entry.region } else { "" };
+        if action.is_regional() {
+            self.world.read().unwrap_or_else(PoisonError::into_inner).called(region)?;
+        }
+        self.identities.check_permission(&caller, action.name())?;
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.grant(&caller.account, region, action.name(), now.instant)?;
+        drop(limit);
         let parameters = Parameters::parse(body)?;
-        match call.action {
+        match action {
             Action::DescribeVpnConnections => self.describe(parameters, now, entry),
             Action::DeleteVpnConnection => self.delete(parameters, now, entry),
+            Action::AssumeRole => {
+                let granted = assume_role(parameters, &self.roles, &self.identities.sessions, now.unix)?;
+                Ok(success(granted, &entry.request_id))
+            }
+            Action::AssumeRoleWithWebIdentity => self.assume_role_with_web_identity(parameters, now, entry),
+            Action::DescribeRegions => {
+                let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(success(describe_regions(parameters, &offered)?, &entry.request_id))
+            }
         }
-    }
-
-    fn grant(&self, call: &Call, entry: &Entry, now: Moment) -> Result<(), ApiError> {
-        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        limit.grant(&call.caller.account, &entry.region, call.action.name(), now.instant)
     }
 
     fn describe(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
@@ -151,6 +174,19 @@ impl Api {
         let region = world.region_mut(&entry.region).expect("the region was found before");
         order.carry_out(region, now.world, self.deletion)?;
         Ok(success(Nothing {}, &entry.request_id))
+    }
+
+    fn assume_role_with_web_identity(
+        &self,
+        parameters: Parameters,
+        now: Moment,
+        entry: &Entry,
+    ) -> Result<Vec<u8>, ApiError> {
+        let accepted = self.web_identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = &self.identities.sessions;
+        let granted =
+            assume_role_with_web_identity(parameters, accepted.as_ref(), &self.roles, sessions, now.unix)?;
+        Ok(success(granted, &entry.request_id))
     }
 
     /// Changes the tunnels of a region between one page and the next.

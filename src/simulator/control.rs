@@ -11,9 +11,12 @@ use super::{
     api::Api,
     behaviour::Behaviour,
     faults::{Fault, InvalidFault},
-    identity::Credentials,
+    identity::{Account, Credentials, instance_role},
     journal::Entry,
     options::{InvalidOptions, Options},
+    regions::OfferedRegion,
+    request::Action,
+    roles::WebIdentity,
     tunnel::Tunnel,
     world::{GatewayState, World},
 };
@@ -25,6 +28,12 @@ pub enum NotFound {
     /// The options named no such region.
     #[error("region {0} is not simulated; name it in the options")]
     Region(String),
+    /// There is neither such an account nor such a role.
+    #[error("neither an account nor a role is {0:?}; name an account's number or a role's ARN")]
+    Identity(String),
+    /// No product offers such an action.
+    #[error("action {0:?} is not offered; name one that is")]
+    Action(String),
     /// The region has no such gateway.
     #[error("gateway {0} is not there; choose one that a tunnel is on")]
     Gateway(String),
@@ -52,10 +61,60 @@ impl Control {
         &self.api
     }
 
-    /// The credentials that are accepted.
+    /// The credentials of the first account.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
-        &self.api.identities.credentials
+        &self.accounts()[0].credentials
+    }
+
+    /// The accounts that have credentials of their own; there is at least one.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.api.identities.accounts
+    }
+
+    /// Forbids an account, by its number, or a role, by its ARN, an action.
+    pub fn forbid(&self, who: &str, action: &str) -> Result<(), NotFound> {
+        self.permit(who, action, false)
+    }
+
+    /// Undoes a [`forbid`](Self::forbid).
+    pub fn allow(&self, who: &str, action: &str) -> Result<(), NotFound> {
+        self.permit(who, action, true)
+    }
+
+    fn permit(&self, who: &str, action: &str, permitted: bool) -> Result<(), NotFound> {
+        let mut roles = self
+            .options
+            .roles
+            .iter()
+            .cloned()
+            .chain(self.options.instance_role.as_deref().map(instance_role));
+        let known = self.accounts().iter().any(|account| account.number == who)
+            || roles.any(|role| role.account == who || role.arn() == who);
+        if !known {
+            return Err(NotFound::Identity(who.to_owned()));
+        }
+        if !Action::is_offered(action) {
+            return Err(NotFound::Action(action.to_owned()));
+        }
+        self.api.identities.permit(who, action, permitted);
+        Ok(())
+    }
+
+    /// Makes all temporary credentials that were given so far worthless, before they expire.
+    pub fn revoke_tokens(&self) {
+        self.api.identities.sessions.revoke();
+    }
+
+    /// Changes what pods have to show to take on a role.
+    pub fn set_web_identity(&self, accepted: Option<WebIdentity>) {
+        *self.api.web_identity.lock().unwrap_or_else(PoisonError::into_inner) = accepted;
+    }
+
+    /// Changes what `DescribeRegions` tells. Which regions there are stays as it is.
+    pub fn set_offered_regions(&self, offered: Vec<OfferedRegion>) {
+        *self.api.offered.lock().unwrap_or_else(PoisonError::into_inner) = offered;
     }
 
     /// The last 10,000 requests, in the order in which they were answered.

@@ -19,9 +19,11 @@ use tokio::{
 
 use super::{
     api::{self, Api},
+    clock::Moment,
     control::Control,
     error::ApiError,
-    faults::{self, Asked, Body, Reset},
+    faults::{self, Asked, Body, Plan, Reset},
+    metadata::{self, Question},
     names, request,
 };
 
@@ -72,11 +74,14 @@ async fn respond(
 ) -> Result<Response<Body>, Reset> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, LONGEST_BODY).collect().await.map(Collected::to_bytes).ok();
+    if let (&Method::GET, Some(question)) = (&head.method, Question::parse(head.uri.path())) {
+        return tell(control.api(), question).await;
+    }
     match (&head.method, head.uri.path(), body) {
         (&Method::POST, "/", Some(body)) => call(control.api(), &head, &body).await,
         (method, "/_faults", Some(body)) => Ok(order(control, peer, method, &body)),
         (method, "/", body) => Ok(refuse(control.api(), method, body.is_some())),
-        _ => Ok(answer(control.api(), StatusCode::NOT_FOUND, TEXT, "not found\n")),
+        _ => Ok(not_found(control.api())),
     }
 }
 
@@ -88,21 +93,53 @@ async fn call(api: &Api, head: &Parts, body: &[u8]) -> Result<Response<Body>, Re
         offset: request::first_row(body),
     };
     let plan = api.faults.plan(&asked);
-    let latency = api.latency + plan.latency();
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
-    let now = api.clock.now().skewed(plan.skew());
-    let mut response = if let Some(kind) = plan.instead() {
+    let now = delay(api, &plan).await;
+    let response = if let Some(kind) = plan.instead() {
         api.withhold(&head.headers, body, &plan, now);
         faults::instead(kind).await?
     } else {
         faults::spoilt(&plan, api.answer(&head.headers, body, &plan, now))
     };
+    Ok(dated(response, JSON, now))
+}
+
+/// A question to the metadata service, with all that befalls it.
+async fn tell(api: &Api, question: Question<'_>) -> Result<Response<Body>, Reset> {
+    let plan = api.faults.plan(&Asked { region: "", action: question.name(), offset: None });
+    let now = delay(api, &plan).await;
+    let mut entry = question.entry(&plan, now);
+    let told = match plan.error() {
+        Some(code) => Some(metadata::failure(code)),
+        None => question.answer(api.instance_role.as_deref(), &api.identities.sessions, now.unix),
+    };
+    entry.error = plan.error().map(str::to_owned).or_else(|| told.is_none().then(|| "404".to_owned()));
+    api.journal.write(entry);
+    let response = match (plan.instead(), told) {
+        (Some(kind), _) => faults::instead(kind).await?,
+        (None, Some(told)) => faults::spoilt(&plan, told),
+        (None, None) => not_found(api),
+    };
+    Ok(dated(response, TEXT, now))
+}
+
+/// Waits as long as is planned, and tells the time then.
+async fn delay(api: &Api, plan: &Plan) -> Moment {
+    let latency = api.latency + plan.latency();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    api.clock.now().skewed(plan.skew())
+}
+
+fn dated(mut response: Response<Body>, content_type: HeaderValue, now: Moment) -> Response<Body> {
     let headers = response.headers_mut();
-    headers.entry(CONTENT_TYPE).or_insert(JSON);
+    headers.entry(CONTENT_TYPE).or_insert(content_type);
     headers.insert(DATE, date(now.unix));
-    Ok(response)
+    response
+}
+
+fn not_found(api: &Api) -> Response<Body> {
+    answer(api, StatusCode::NOT_FOUND, TEXT, "not found\n")
 }
 
 /// What faults there are to be from now on. Only a peer on this machine may say.

@@ -16,10 +16,13 @@ const LENGTH: usize = 10_000;
 pub struct Entry {
     /// When it was answered, in the world's time.
     pub at: Duration,
-    /// `X-TC-Action` as it was sent; empty where it was not.
+    /// `X-TC-Action` as it was sent, empty where it was not; or `MetadataRole` or `MetadataCredentials`.
     pub action: String,
     /// `X-TC-Region` as it was sent; empty where it was not.
     pub region: String,
+    /// The number of the account that the request came from, or of the role that it took on; empty where the request
+    /// was refused before that was known.
+    pub account: String,
     /// The caller's `SecretId`, where an `Authorization` could be read; it is not secret.
     pub secret_id: String,
     /// Which row the page began with, for a listing whose parameters were accepted.

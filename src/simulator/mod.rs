@@ -1,6 +1,7 @@
 //! The VPC API, embedded: the other side of the wire, for the demo, for tests and for any other client.
 //!
-//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`. It knows nothing of the client in
+//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`, with what
+//! stands beside them: STS, the list of regions, and the metadata service. It knows nothing of the client in
 //! `crate::tencent`: signatures are checked by a reading of its own, so that one mistake cannot hide in both.
 
 mod api;
@@ -15,12 +16,17 @@ mod http;
 mod identity;
 mod journal;
 mod limit;
+mod metadata;
 mod names;
 mod options;
 mod parameters;
+mod regions;
 mod request;
+mod roles;
 mod row;
+mod sessions;
 mod signature;
+mod sts;
 mod tunnel;
 mod world;
 
@@ -31,9 +37,12 @@ use tokio::net::TcpListener;
 pub use self::{
     control::{Control, NotFound},
     faults::{Fault, FaultKind, InvalidFault},
-    identity::Credentials,
+    identity::{Account, Credentials},
     journal::Entry,
     options::{InvalidOptions, Options},
+    regions::OfferedRegion,
+    roles::{Role, WebIdentity},
+    sessions::TOKEN_MARK,
     tunnel::PRE_SHARE_KEY_MARK,
     world::GatewayState,
 };
@@ -84,7 +93,7 @@ impl Simulator {
         self.control.clone()
     }
 
-    /// The credentials that it accepts.
+    /// The credentials of its first account.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         self.control.credentials()

@@ -126,6 +126,12 @@ impl Client {
 }
 
 impl Request {
+    /// Turns to another product than `vpc`.
+    pub(crate) fn to(mut self, service: &'static str, version: &str) -> Self {
+        self.service = service;
+        self.with("X-TC-Version", Some(version))
+    }
+
     /// Gives a header this value, or leaves it out. What is not set is filled in when the request is sent.
     pub(crate) fn with(mut self, name: &str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| known != name);

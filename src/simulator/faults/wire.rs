@@ -121,14 +121,15 @@ fn rows(count: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The answer with one part changed or left out. Where there is no such part it stays as it is.
+/// The answer with one part changed or left out. Where there is no such part, or no JSON, it stays as
+/// it is.
 fn edited(answer: Vec<u8>, kind: &FaultKind) -> Vec<u8> {
     let (pointer, value) = match kind {
         FaultKind::Replace { pointer, value } => (pointer, Some(value)),
         FaultKind::Remove { pointer } => (pointer, None),
         _ => return answer,
     };
-    let mut whole: Value = serde_json::from_slice(&answer).expect("the API answers in JSON");
+    let Ok(mut whole) = serde_json::from_slice::<Value>(&answer) else { return answer };
     let (parent, key) = pointer.rsplit_once('/').expect("the pointer was checked");
     let key = key.replace("~1", "/").replace("~0", "~");
     match (whole.pointer_mut(parent), value) {
