@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Limits, connection, connections::Connections, places::Places, routes::Routes, site::Site};
 
 /// How long to wait when the system has nothing left to accept a connection with.
-const BREATH: Duration = Duration::from_millis(100);
+const BREATH: Duration = Duration::from_millis(50);
 
 /// The least time between two complaints that connections cannot be accepted.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -91,7 +91,7 @@ impl Door {
             *complained = Some(Instant::now());
             tracing::warn!(%error, "cannot accept connections: closing idle ones; raise the limit of open files if that is what is short");
         }
-        self.connections.cut_one();
+        self.connections.cut_quarter();
         select! {
             () = self.shutdown.cancelled() => {}
             () = sleep(BREATH) => {}

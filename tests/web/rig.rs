@@ -56,9 +56,9 @@ impl Setup {
         let site = Site {
             page: Box::new({
                 let telemetry_path = telemetry_path.clone();
-                move |query| Page {
-                    html: format!("query={query}").into(),
-                    ..web::landing_page(&telemetry_path)
+                move |query| {
+                    assert_ne!(query, "panic");
+                    Page { html: format!("query={query}").into(), ..web::landing_page(&telemetry_path) }
                 }
             }),
             telemetry_path,
@@ -106,8 +106,9 @@ impl Server {
 
     /// Publishes an exposition too large for any socket's buffers, and gives its text.
     pub fn publish_much(&self) -> String {
-        let text = "# a line that says nothing, many times over\n".repeat(500_000);
-        self.exposition.send_replace(Arc::new(exposition(&text)));
+        let text = much();
+        self.exposition
+            .send_replace(Arc::new(Exposition { plain: halves(text.as_bytes()), gzip: Vec::new() }));
         text
     }
 
@@ -115,6 +116,11 @@ impl Server {
     pub async fn stopped(self) {
         timeout(PATIENCE, self.served).await.expect("the server stops").unwrap();
     }
+}
+
+/// A text too large for any socket's buffers.
+pub fn much() -> String {
+    "# a line that says nothing, many times over\n".repeat(500_000)
 }
 
 /// `text` in two pieces, plain and compressed.
