@@ -117,6 +117,11 @@ impl Activity {
         !state.answers.is_empty() || state.blocked_since.is_some()
     }
 
+    /// Whether bytes are ready that the client does not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.state().blocked_since.is_some()
+    }
+
     /// Which connection to give up first: the lowest. The idle and the dripping go before the answering, the old
     /// before the young.
     pub(super) fn worth(&self) -> (bool, Instant) {

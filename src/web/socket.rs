@@ -43,6 +43,16 @@ impl Socket {
     }
 }
 
+impl Drop for Socket {
+    /// What a client that was cut off did not take would stay in the kernel, for as long as it pleases the client.
+    fn drop(&mut self) {
+        if self.activity.is_blocked() {
+            // Failing that, the kernel gives up in its own time.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
