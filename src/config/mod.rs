@@ -3,6 +3,10 @@
 //! Every problem is reported at once, each with its key's path. It performs no call and opens no file but the
 //! configuration itself.
 
+pub mod problem;
+pub mod walk;
+pub mod yaml;
+
 use std::{path::PathBuf, time::Duration};
 
 use crate::domain::{AccountName, Region, Secret};
