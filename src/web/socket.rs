@@ -33,6 +33,13 @@ impl Socket {
         Self { stream, activity, limits, ignored: None }
     }
 
+    /// The first byte that the client sends, left to be read again; none if it hangs up first.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let read = self.stream.peek(&mut byte).await?;
+        Ok((read > 0).then_some(byte[0]))
+    }
+
     fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
             Poll::Ready(Ok(_)) => self.activity.sent(),

@@ -71,7 +71,7 @@ impl Setup {
         let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(web::serve(listeners, site, self.limits, shutdown.clone()));
+        let served = tokio::spawn(web::serve(listeners, site, self.limits, None, shutdown.clone()));
         let reloads = self.lifecycle.then_some(reloads);
         Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
     }
