@@ -98,7 +98,9 @@ impl Users {
             let _check = check;
             bcrypt::verify(password.as_slice(), hash.expose())
         });
-        if found.is_some() && matches!(is_right.await, Ok(Ok(true))) {
+        // Awaited for unknown users, too.
+        let is_right = matches!(is_right.await, Ok(Ok(true)));
+        if is_right && found.is_some() {
             *user.proof.lock().expect(UNPOISONED) = Some(proof);
             return Login::Granted;
         }
