@@ -168,3 +168,88 @@ fn refuse_unsupported(table: &Table<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustls::version::TLS13;
+
+    use super::*;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/web");
+
+    fn accepted(name: &str) -> WebConfig {
+        let text = fs::read_to_string(format!("{FIXTURES}/accepted/{name}.yml")).unwrap();
+        read(Path::new("/etc/exporter/web.yml"), &text)
+            .unwrap_or_else(|problems| panic!("{name}: {problems}"))
+    }
+
+    /// Each file begins with what is wrong with it, as comments.
+    #[test]
+    fn each_fixture_is_refused_for_the_reasons_that_it_begins_with() {
+        let mut fixtures = 0;
+        for entry in fs::read_dir(format!("{FIXTURES}/refused")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let reasons: Vec<_> = text.lines().map_while(|line| line.strip_prefix("# ")).collect();
+            let problems = read(Path::new("web.yml"), &text).expect_err("it is refused").to_string();
+            assert_eq!(problems, reasons.join("\n"), "{}", path.display());
+            fixtures += 1;
+        }
+        assert!(fixtures > 0);
+    }
+
+    #[test]
+    fn without_a_word_nothing_is_asked_for() {
+        for name in ["empty", "comments-alone", "blank-header"] {
+            let config = accepted(name);
+            assert!(config.tls.is_none() && config.headers.is_empty() && config.users.is_empty(), "{name}");
+            assert!(config.warnings.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn defaults_of_tls_are_those_of_the_format() {
+        let tls = accepted("tls").tls.unwrap();
+        assert_eq!(tls.cert_file, Path::new("/etc/exporter/server.pem"));
+        assert_eq!(tls.key_file, Path::new("/etc/exporter/server.key"));
+        assert_eq!(tls.clients, Clients::Anyone);
+        assert_eq!(tls.versions.len(), 2);
+        assert!(tls.http2 && tls.prefers_own_cipher_suites);
+    }
+
+    #[test]
+    fn everything_that_is_said_is_taken_over() {
+        let config = accepted("everything");
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.cert_file, Path::new("/etc/tls/server.pem"), "an absolute path stays");
+        let allowed_sans = Some(vec!["prometheus.example".to_owned(), "ops@example.org".to_owned()]);
+        let ca_file = Path::new("/etc/exporter/clients.pem").to_owned();
+        assert_eq!(tls.clients, Clients::Verified { ca_file, allowed_sans });
+        let suites: Vec<_> = tls.cipher_suites.iter().map(|suite| (suite.version(), suite.suite())).collect();
+        assert_eq!(
+            suites.iter().filter(|(version, _)| *version == &TLS13).count(),
+            3,
+            "the list is not of these"
+        );
+        assert_eq!(suites.len(), 5);
+        let curves: Vec<_> = tls.curves.iter().map(|curve| format!("{:?}", curve.name())).collect();
+        assert_eq!(curves, ["secp384r1", "X25519"]);
+        assert!(!tls.http2 && !tls.prefers_own_cipher_suites);
+        assert_eq!(config.headers.len(), 5);
+        assert_eq!(config.headers["x-frame-options"], "deny");
+        assert_eq!(config.users.keys().collect::<Vec<_>>(), ["ann", "ben"]);
+        assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn passwords_without_tls_are_warned_of() {
+        let warnings = accepted("users-alone").warnings;
+        assert_eq!(
+            warnings[0].to_string(),
+            "/etc/exporter/web.yml:1: basic_auth_users: passwords cross the network unencrypted; \
+             add tls_server_config, or a proxy that has it"
+        );
+    }
+}

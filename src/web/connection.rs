@@ -64,7 +64,7 @@ const TLS_HANDSHAKE: u8 = 22;
 
 /// The answer to a client that speaks plain HTTP where TLS is spoken.
 const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
-    content-length: 33\r\nconnection: close\r\n\r\nTLS is spoken here: ask https://\r\n";
+    content-length: 33\r\nconnection: close\r\n\r\nTLS is spoken here: ask https://\n";
 
 /// What connections need, all of them the same.
 pub(super) struct Host {

@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod connections;
 mod encoding;
+mod healthcheck;
 mod limits;
 mod listen;
 mod places;
@@ -23,6 +24,7 @@ mod socket;
 mod streams;
 mod tls;
 
+pub use healthcheck::{HealthcheckError, healthcheck};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use protection::{Protection, WebConfigError};

@@ -102,20 +102,19 @@ impl Protection {
             return;
         }
         let rules = reading.and_then(|material| Ok(Rules::new(material)?));
+        let file = self.path.display();
         let mut state = self.state();
         state.digest = digest;
         match rules {
             Ok(rules) if rules.tls.is_some() != state.rules.tls.is_some() => {
-                tracing::warn!(
-                    "the web configuration turns TLS on or off, which takes a restart: the old one stays"
-                );
+                tracing::warn!(%file, "turning TLS on or off takes a restart: the old web configuration stays in force");
             }
             Ok(rules) => {
                 state.rules = Arc::new(rules);
-                tracing::info!("web configuration or certificates changed, and read again");
+                tracing::info!(%file, "web configuration or certificates changed, and were read again");
             }
             Err(error) => {
-                tracing::warn!(%error, "the web configuration has changed and cannot be used: the old one stays");
+                tracing::warn!(%file, %error, "cannot use the new web configuration: the old one stays in force");
             }
         }
     }

@@ -86,7 +86,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some(clients) => builder.with_client_cert_verifier(clients),
         };
-        let mut server = builder.with_single_cert(chain, key).map_err(|error| mismatch(config, &error))?;
+        let mut server = builder.with_single_cert(chain, key).map_err(|error| config.mismatch(&error))?;
         let protocols: &[&[u8]] = if config.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
         server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         server.ignore_client_order = config.prefers_own_cipher_suites;
@@ -164,17 +164,24 @@ fn clients(
     Ok(Some(Arc::new(ClientVerifier::new(by_authority, allowed_sans, own.clone()))))
 }
 
-fn mismatch(config: &TlsConfig, error: &rustls::Error) -> TlsError {
-    let (cert, key) = (&config.cert_file, &config.key_file);
-    match error {
-        rustls::Error::InconsistentKeys(_) => {
-            let problem = format!("is not the key of the certificate in {}", cert.display());
-            unfit(key, problem, "put the two there that belong together")
+impl TlsConfig {
+    /// What it means that the certificate and the key were refused.
+    pub(super) fn mismatch(&self, error: &rustls::Error) -> TlsError {
+        match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let problem = format!("is not the key of the certificate in {}", self.cert_file.display());
+                unfit(&self.key_file, problem, "put the two there that belong together")
+            }
+            rustls::Error::InvalidCertificate(error) => {
+                let problem = format!("the first certificate cannot be used ({error:?})");
+                unfit(&self.cert_file, problem, "have it issued anew")
+            }
+            error => unfit(
+                &self.key_file,
+                error.to_string(),
+                "use a key of type ECDSA P-256, ECDSA P-384, Ed25519 or RSA",
+            ),
         }
-        rustls::Error::InvalidCertificate(error) => {
-            unfit(cert, format!("the first certificate cannot be used ({error:?})"), "have it issued anew")
-        }
-        error => unfit(key, error.to_string(), "use a key of type ECDSA P-256, ECDSA P-384, Ed25519 or RSA"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tencentcloud_vpn_exporter::web::Limits;
 use tokio::net::TcpStream;
 
-use crate::rig::{Client, Server, Setup, until};
+use crate::rig::{Client, Server, Setup, logged, until};
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
@@ -243,6 +243,7 @@ async fn panic_ends_its_own_connection_only() {
     client.send("GET /?panic HTTP/1.1\r\nHost: here\r\n\r\n").await;
     assert_eq!(client.rest().await, b"");
     assert_eq!(server.get("/metrics").await.status, 200);
+    until("it is reported", async || logged(&["serving a connection panicked"]) == 1).await;
 }
 
 /// Not a test: the server of the test below, in a process that may open few files.
