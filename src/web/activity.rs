@@ -117,6 +117,11 @@ impl Activity {
         !state.answers.is_empty() || state.blocked_since.is_some()
     }
 
+    /// Whether bytes are ready that the client does not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.state().blocked_since.is_some()
+    }
+
     /// Which connection to give up first: the lowest. The idle and the dripping go before the answering, the old
     /// before the young.
     pub(super) fn worth(&self) -> (bool, Instant) {
@@ -171,5 +176,90 @@ impl Drop for Answering {
         let mut state = self.activity.state();
         state.answers.retain(|answer| answer.number != self.number);
         state.waiting_since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    const LIMITS: Limits = Limits {
+        scrapes: 1,
+        connections: 1,
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(300),
+        answer_timeout: Duration::from_secs(60),
+        stall_timeout: Duration::from_secs(5),
+    };
+
+    /// In how many seconds the connection will be cut.
+    fn left(activity: &Activity) -> u64 {
+        (activity.deadline(&LIMITS) - Instant::now()).as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_request_is_due_at_once_and_later_ones_when_they_begin() {
+        let activity = Arc::new(Activity::new(&LIMITS));
+        assert_eq!(left(&activity), 10);
+        drop(activity.begin_answer());
+        assert_eq!(left(&activity), 300);
+        advance(100 * SECOND).await;
+        activity.received(&LIMITS);
+        assert_eq!(left(&activity), 10);
+        advance(SECOND).await;
+        activity.received(&LIMITS);
+        assert_eq!(left(&activity), 9, "more of it is no new beginning");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn housekeeping_of_http2_begins_no_request_and_keeps_nothing_open() {
+        let activity = Arc::new(Activity::new(&LIMITS));
+        activity.speaks_http2();
+        drop(activity.begin_answer());
+        advance(100 * SECOND).await;
+        activity.received(&LIMITS);
+        assert_eq!(left(&activity), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn oldest_of_several_answers_sets_the_deadline() {
+        let activity = Arc::new(Activity::new(&LIMITS));
+        let first = activity.begin_answer();
+        advance(10 * SECOND).await;
+        let second = activity.begin_answer();
+        assert_eq!(left(&activity), 50);
+        drop(first);
+        assert_eq!(left(&activity), 60);
+        assert!(activity.is_answering());
+        drop(second);
+        assert!(!activity.is_answering());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_takes_nothing_has_less_time_than_one_that_takes_little() {
+        let activity = Arc::new(Activity::new(&LIMITS));
+        let _answering = activity.begin_answer();
+        activity.blocked();
+        advance(4 * SECOND).await;
+        activity.blocked();
+        assert_eq!(left(&activity), 1, "it has been blocked from the first time on");
+        activity.sent();
+        assert_eq!(left(&activity), 56);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dripping_connection_is_worth_less_than_a_younger_or_an_answering_one() {
+        let dripping = Arc::new(Activity::new(&LIMITS));
+        let answering = Arc::new(Activity::new(&LIMITS));
+        let _answer = answering.begin_answer();
+        advance(SECOND).await;
+        dripping.received(&LIMITS);
+        let young = Arc::new(Activity::new(&LIMITS));
+        assert!(dripping.worth() < young.worth());
+        assert!(young.worth() < answering.worth());
     }
 }

@@ -1,106 +1,212 @@
 //! The life of one connection: what it speaks, until when it may, and its end.
 
 use std::{
+    convert::Infallible,
+    error::Error,
     future::{Future, poll_fn},
+    io,
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     select,
     time::{Instant, sleep_until},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, activity::Activity, connections::Seat, routes::Routes, socket::Socket};
+use super::{
+    Limits, Protection,
+    activity::Activity,
+    body::Body,
+    connections::Seat,
+    routes::Routes,
+    socket::Socket,
+    streams::{Begun, WithStreams},
+    tls::Visitor,
+};
 
 /// How long answers in flight may take once the server stops.
 const GRACE: Duration = Duration::from_millis(1500);
 
 /// The longest head of a request, in bytes.
-const MAX_HEAD: usize = 16 * 1024;
+const MAX_HEAD: u32 = 16 * 1024;
 
-/// The most header lines of a request.
+/// The most header lines of a request, in HTTP/1.
 const MAX_HEADERS: usize = 64;
 
-/// The most that is buffered of a connection, in bytes; bodies are not copied into it.
+/// The most that is buffered of a connection or stream, in bytes; bodies are not copied into it.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Serves one connection until its end, which comes by itself, by `limits` or by `stopping`.
-pub(super) async fn serve(
-    stream: TcpStream,
-    seat: Seat,
-    routes: Arc<Routes>,
-    limits: Limits,
-    stopping: CancellationToken,
-) {
-    let activity = &seat.activity;
-    let socket = Socket::new(stream, activity.clone(), limits);
-    let watch = Watch { activity, limits, stopping };
+/// The most that is taken in of requests' bodies, which nobody reads: the least that HTTP/2 has a word for.
+const BODY_WINDOW: u32 = 65_535;
+
+/// The most requests at once on one connection, in HTTP/2.
+const MAX_STREAMS: u32 = 16;
+
+/// The most streams that a client may begin only to have them reset, before it is sent away.
+const MAX_RESETS: usize = 32;
+
+/// The first byte of every TLS connection: the record type of a handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// The answer to a client that speaks plain HTTP where TLS is spoken.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 33\r\nconnection: close\r\n\r\nTLS is spoken here: ask https://\n";
+
+/// What connections need, all of them the same.
+pub(super) struct Host {
+    /// Answers requests.
+    pub(super) routes: Routes,
+    /// What clients may use up.
+    pub(super) limits: Limits,
+    /// What clients must be, if anything.
+    pub(super) protection: Option<Arc<Protection>>,
+    /// Ends all connections.
+    pub(super) stopping: CancellationToken,
+}
+
+/// How a connection ended.
+type End = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// Serves one connection until its end, which comes by itself, by the limits or by the server's stop.
+pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, seat: Seat) {
+    let connection = Connection { host, activity: seat.activity.clone() };
     select! {
-        () = activity.until_cut() => tracing::debug!("connection cut to make room"),
-        () = serve_http1(socket, &routes, &watch) => {}
+        () = seat.activity.until_cut() => tracing::debug!("connection cut to make room"),
+        end = connection.serve(stream) => if let Err(error) = end {
+            tracing::debug!(error, "connection failed");
+        }
     }
 }
 
-async fn serve_http1(socket: Socket, routes: &Arc<Routes>, watch: &Watch<'_>) {
-    let service = service_fn(async |request| {
-        Ok::<_, std::convert::Infallible>(routes.answer(watch.activity, request).await)
-    });
-    let connection = http1::Builder::new()
-        .max_header_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_BUFFER)
-        // The watch measures all times, idle ones apart from those of heads.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(socket), service);
-    watch.over(connection, http1::Connection::graceful_shutdown).await;
+struct Connection {
+    host: Arc<Host>,
+    activity: Arc<Activity>,
 }
 
-/// Watches over a connection: cuts it when it is overdue, and ends it when the server stops.
-struct Watch<'a> {
-    activity: &'a Arc<Activity>,
-    limits: Limits,
-    stopping: CancellationToken,
-}
+impl Connection {
+    async fn serve(&self, stream: TcpStream) -> End {
+        let socket = Socket::new(stream, self.activity.clone(), self.host.limits);
+        let Some(protection) = self.host.protection.as_ref().filter(|protection| protection.has_tls()) else {
+            return self.serve_http1(socket, Visitor::Guest).await;
+        };
+        let handshake = pin!(handshake(socket, protection));
+        let Some((stream, visitor)) = self.within_limits(handshake, |_| {}).await.transpose()?.flatten()
+        else {
+            return Ok(());
+        };
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => self.serve_http2(stream, visitor).await,
+            _ => self.serve_http1(stream, visitor).await,
+        }
+    }
 
-impl Watch<'_> {
-    /// Drives `connection` to its end; `stop` is how it is told to take no more requests.
-    async fn over<C>(&self, connection: C, stop: fn(Pin<&mut C>))
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        let mut connection = pin!(connection);
-        let mut stopped = pin!(self.stopping.cancelled());
+    async fn serve_http1(&self, stream: impl AsyncRead + AsyncWrite + Unpin, visitor: Visitor) -> End {
+        let connection = http1::Builder::new()
+            .max_header_size(MAX_HEAD as usize)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_BUFFER)
+            // Our own limits tell an idle connection from one that drips a head.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), self.service(visitor));
+        let end = self.within_limits(pin!(connection), http1::Connection::graceful_shutdown).await;
+        Ok(end.transpose().map(|_| ())?)
+    }
+
+    async fn serve_http2(&self, stream: TlsStream<Socket>, visitor: Visitor) -> End {
+        self.activity.speaks_http2();
+        let begun = Begun::default();
+        let connection = http2::Builder::new(begun.clone())
+            .max_header_list_size(MAX_HEAD)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_RESETS)
+            .initial_stream_window_size(BODY_WINDOW)
+            .initial_connection_window_size(BODY_WINDOW)
+            .max_send_buf_size(MAX_BUFFER)
+            .serve_connection(TokioIo::new(stream), self.service(visitor));
+        let connection = pin!(WithStreams::new(connection, begun));
+        let stop = |connection: Pin<&mut WithStreams<_>>| {
+            http2::Connection::graceful_shutdown(connection.get_mut().connection());
+        };
+        Ok(self.within_limits(connection, stop).await.transpose().map(|_| ())?)
+    }
+
+    fn service(
+        &self,
+        visitor: Visitor,
+    ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+    + use<> {
+        let (host, activity) = (self.host.clone(), self.activity.clone());
+        service_fn(move |request| {
+            let (host, activity) = (host.clone(), activity.clone());
+            async move { Ok(host.routes.answer(&activity, visitor, &request).await) }
+        })
+    }
+
+    /// Drives `work` to its end, or until it is overdue: then there is no outcome. `stop` is how it learns that the
+    /// server stops; what is in flight then has a moment to finish, and what is not has none.
+    async fn within_limits<F: Future>(
+        &self,
+        mut work: Pin<&mut F>,
+        stop: impl Fn(Pin<&mut F>),
+    ) -> Option<F::Output> {
+        let mut stopped = pin!(self.host.stopping.cancelled());
         let mut grace = None;
         let mut overdue = pin!(sleep_until(Instant::now()));
         poll_fn(|cx| {
             if grace.is_none() && stopped.as_mut().poll(cx).is_ready() {
                 grace = Some(Instant::now() + GRACE);
-                stop(connection.as_mut());
+                stop(work.as_mut());
             }
-            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                if let Err(error) = end {
-                    tracing::debug!(%error, "connection failed");
-                }
-                return Poll::Ready(());
+            if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
             }
             if grace.is_some() && !self.activity.is_answering() {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
-            // Only now, for what the connection did may have brought the deadline nearer.
-            let due = self.activity.deadline(&self.limits);
+            // Only now, for what the work did may have brought the deadline nearer.
+            let due = self.activity.deadline(&self.host.limits);
             let due = grace.map_or(due, |grace| due.min(grace));
             if due != overdue.deadline() {
                 overdue.as_mut().reset(due);
             }
-            overdue.as_mut().poll(cx)
+            overdue.as_mut().poll(cx).map(|()| None)
         })
-        .await;
+        .await
     }
+}
+
+/// Brings a client to TLS; none if it does not speak it.
+async fn handshake(
+    mut socket: Socket,
+    protection: &Arc<Protection>,
+) -> io::Result<Option<(TlsStream<Socket>, Visitor)>> {
+    match socket.first_byte().await? {
+        Some(TLS_HANDSHAKE) => {}
+        Some(_) => {
+            socket.write_all(SPEAK_TLS).await?;
+            socket.shutdown().await?;
+            return Ok(None);
+        }
+        None => return Ok(None),
+    }
+    let rules = protection.rules().await;
+    let tls = rules.tls.as_ref().expect("TLS is neither turned on nor off while the server runs");
+    let stream = TlsAcceptor::from(tls.server.clone()).accept(socket).await?;
+    let visitor = tls.visitor(stream.get_ref().1);
+    Ok(Some((stream, visitor)))
 }

@@ -39,9 +39,12 @@ impl Connections {
         Seat { connections: self.clone(), number, activity }
     }
 
-    /// Ends the connection that is of least worth, for a system that has run out of something.
-    pub(super) fn cut_one(&self) {
-        self.open().cut_least_worth();
+    /// Ends the quarter of the connections that is of least worth, for a system that has run out of something.
+    pub(super) fn cut_quarter(&self) {
+        let mut open = self.open();
+        for _ in 0..open.by_number.len().div_ceil(4) {
+            open.cut_least_worth();
+        }
     }
 
     /// Ends the connection that has held a place for a scrape the longest, if that is long. Tells whether there was one.

@@ -4,19 +4,30 @@
 //! and renders nothing: expositions and pages come from outside, as bytes.
 
 mod activity;
+mod answer;
+mod auth;
 mod body;
+mod client_cert;
+mod config;
 mod connection;
 mod connections;
 mod encoding;
+mod healthcheck;
 mod limits;
 mod listen;
 mod places;
+mod protection;
 mod routes;
 mod server;
 mod site;
 mod socket;
+mod streams;
+mod tls;
 
+pub use healthcheck::{HealthcheckError, healthcheck};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
+pub use protection::{Protection, WebConfigError};
 pub use server::serve;
 pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath, landing_page};
+pub use tls::TlsError;

@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
     header::{
-        ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-        HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+        ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
+        X_CONTENT_TYPE_OPTIONS,
     },
 };
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
@@ -18,24 +17,28 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     activity::{Activity, Answering},
+    answer::{busy, text, unauthorized, whole, with},
+    auth::Login,
     body::Body,
     encoding::takes_gzip,
     places::Places,
+    protection::{Protection, Rules},
     site::{ReloadRequest, Site},
+    tls::Visitor,
 };
 
 /// The most that a request's body may announce, in bytes. None is of use.
 const MAX_BODY: u64 = 1024;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const TOO_MANY: &str = "too many scrapes at once: see --web.max-requests\n";
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// Answers requests.
-#[derive(Debug)]
 pub(super) struct Routes {
     site: Site,
     places: Places,
+    protection: Option<Arc<Protection>>,
     stopping: CancellationToken,
 }
 
@@ -64,27 +67,69 @@ impl Route {
 }
 
 impl Routes {
-    /// Serves `site`, until `stopping`.
-    pub(super) fn new(site: Site, places: Places, stopping: CancellationToken) -> Self {
-        Self { site, places, stopping }
+    /// Serves `site` to those who pass `protection`, until `stopping`.
+    pub(super) fn new(
+        site: Site,
+        places: Places,
+        protection: Option<Arc<Protection>>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { site, places, protection, stopping }
     }
 
-    /// Answers one request of a connection that does `activity`.
+    /// Answers one request that `visitor` makes on a connection that does `activity`.
     pub(super) async fn answer(
         &self,
         activity: &Arc<Activity>,
-        request: Request<Incoming>,
+        visitor: Visitor,
+        request: &Request<Incoming>,
     ) -> Response<Body> {
         let answering = activity.begin_answer();
-        let mut response = self.respond(&answering, &request).await;
-        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let length = response.body().remaining();
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        let mut answer = match &self.protection {
+            None => self.respond(&answering, request).await,
+            Some(protection) => {
+                let rules = protection.rules().await;
+                let answer = match self.refuse(&rules, visitor, request).await {
+                    Some(refusal) => refusal,
+                    None => self.respond(&answering, request).await,
+                };
+                rules
+                    .headers
+                    .iter()
+                    .fold(answer, |answer, (name, value)| with(answer, name.clone(), value.clone()))
+            }
+        };
+        let length = answer.body().remaining();
+        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if request.method() == Method::HEAD {
-            *response.body_mut() = Body::default();
+            *answer.body_mut() = Body::default();
         }
-        response.body_mut().belong_to(answering);
-        response
+        answer.body_mut().belong_to(answering);
+        answer
+    }
+
+    /// Sends away whom the rules do not let in. Whether the process is well, everyone may ask.
+    async fn refuse(
+        &self,
+        rules: &Rules,
+        visitor: Visitor,
+        request: &Request<Incoming>,
+    ) -> Option<Response<Body>> {
+        if matches!(self.route(request.uri().path()), Some(Route::Healthy | Route::Ready)) {
+            return None;
+        }
+        if visitor == Visitor::Ourselves {
+            return Some(text(
+                StatusCode::FORBIDDEN,
+                "the server's own certificate is good for health checks alone\n",
+            ));
+        }
+        match rules.users.login(request.headers()).await {
+            Login::Granted => None,
+            Login::Denied => Some(unauthorized()),
+            Login::Busy => Some(busy("too many passwords to check\n")),
+        }
     }
 
     async fn respond(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
@@ -121,7 +166,7 @@ impl Routes {
     async fn scrape(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
         let counted = request.method() == Method::GET;
         let Some(place) = self.places.take(counted.then_some(&self.site.scrape_duration)).await else {
-            return too_many();
+            return busy(TOO_MANY);
         };
         answering.take(place);
         if counted {
@@ -141,7 +186,7 @@ impl Routes {
 
     async fn page(&self, answering: &Answering, query: &str) -> Response<Body> {
         let Some(place) = self.places.take(None).await else {
-            return too_many();
+            return busy(TOO_MANY);
         };
         answering.take(place);
         let page = (self.site.page)(query);
@@ -174,24 +219,4 @@ impl Routes {
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         }
     }
-}
-
-fn too_many() -> Response<Body> {
-    let refusal = text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once: see --web.max-requests\n");
-    with(refusal, RETRY_AFTER, HeaderValue::from_static("1"))
-}
-
-fn text(status: StatusCode, words: impl Into<Bytes>) -> Response<Body> {
-    whole(status, TEXT, vec![words.into()])
-}
-
-fn whole(status: StatusCode, content_type: HeaderValue, pieces: Vec<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::of(pieces));
-    *response.status_mut() = status;
-    with(response, CONTENT_TYPE, content_type)
-}
-
-fn with(mut response: Response<Body>, name: HeaderName, value: HeaderValue) -> Response<Body> {
-    response.headers_mut().insert(name, value);
-    response
 }

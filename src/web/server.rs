@@ -10,10 +10,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, connection, connections::Connections, places::Places, routes::Routes, site::Site};
+use super::{
+    Limits, Protection,
+    connection::{self, Host},
+    connections::Connections,
+    places::Places,
+    routes::Routes,
+    site::Site,
+};
 
 /// How long to wait when the system has nothing left to accept a connection with.
-const BREATH: Duration = Duration::from_millis(100);
+const BREATH: Duration = Duration::from_millis(50);
 
 /// The least time between two complaints that connections cannot be accepted.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
@@ -22,18 +29,19 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// From then on no connection is accepted, idle ones are closed at once, and answers in flight get 1.5 seconds to
 /// finish; then it returns. A panic while a connection is served ends that connection, and is logged.
-pub async fn serve(listeners: Vec<TcpListener>, site: Site, limits: Limits, shutdown: CancellationToken) {
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    site: Site,
+    limits: Limits,
+    protection: Option<Arc<Protection>>,
+    shutdown: CancellationToken,
+) {
     let connections = Arc::new(Connections::default());
     let places = Places::new(limits.scrapes, connections.clone());
-    let routes = Arc::new(Routes::new(site, places, shutdown.clone()));
-    let doors = listeners.into_iter().map(|listener| Door {
-        listener,
-        connections: connections.clone(),
-        routes: routes.clone(),
-        limits,
-        shutdown: shutdown.clone(),
-    });
-    let mut doors: JoinSet<()> = doors.map(Door::keep).collect();
+    let routes = Routes::new(site, places, protection.clone(), shutdown.clone());
+    let host = Arc::new(Host { routes, limits, protection, stopping: shutdown });
+    let door = |listener| Door { listener, connections: connections.clone(), host: host.clone() };
+    let mut doors: JoinSet<()> = listeners.into_iter().map(door).map(Door::keep).collect();
     while let Some(kept) = doors.join_next().await {
         if let Err(error) = kept {
             std::panic::resume_unwind(error.into_panic());
@@ -45,9 +53,7 @@ pub async fn serve(listeners: Vec<TcpListener>, site: Site, limits: Limits, shut
 struct Door {
     listener: TcpListener,
     connections: Arc<Connections>,
-    routes: Arc<Routes>,
-    limits: Limits,
-    shutdown: CancellationToken,
+    host: Arc<Host>,
 }
 
 impl Door {
@@ -58,7 +64,7 @@ impl Door {
         loop {
             select! {
                 biased;
-                () = self.shutdown.cancelled() => break,
+                () = self.host.stopping.cancelled() => break,
                 Some(ended) = tasks.join_next() => report(ended),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.admit(stream, &mut tasks),
@@ -77,8 +83,8 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let seat = self.connections.admit(&self.limits);
-        tasks.spawn(connection::serve(stream, seat, self.routes.clone(), self.limits, self.shutdown.clone()));
+        let seat = self.connections.admit(&self.host.limits);
+        tasks.spawn(connection::serve(self.host.clone(), stream, seat));
     }
 
     /// Lives with a failure to accept: of that one connection, or for want of file descriptors or memory.
@@ -91,9 +97,9 @@ impl Door {
             *complained = Some(Instant::now());
             tracing::warn!(%error, "cannot accept connections: closing idle ones; raise the limit of open files if that is what is short");
         }
-        self.connections.cut_one();
+        self.connections.cut_quarter();
         select! {
-            () = self.shutdown.cancelled() => {}
+            () = self.host.stopping.cancelled() => {}
             () = sleep(BREATH) => {}
         }
     }

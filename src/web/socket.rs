@@ -33,6 +33,13 @@ impl Socket {
         Self { stream, activity, limits, ignored: None }
     }
 
+    /// The first byte that the client sends, left to be read again; none if it hangs up first.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let read = self.stream.peek(&mut byte).await?;
+        Ok((read > 0).then_some(byte[0]))
+    }
+
     fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
             Poll::Ready(Ok(_)) => self.activity.sent(),
@@ -40,6 +47,16 @@ impl Socket {
             Poll::Pending => self.activity.blocked(),
         }
         written
+    }
+}
+
+impl Drop for Socket {
+    /// What a client that was cut off did not take would stay in the kernel, for as long as it pleases the client.
+    fn drop(&mut self) {
+        if self.activity.is_blocked() {
+            // Failing that, the kernel gives up in its own time.
+            let _ = self.stream.set_zero_linger();
+        }
     }
 }
 

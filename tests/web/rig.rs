@@ -1,15 +1,21 @@
 //! A server on loopback, and clients that say exactly what they mean.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, Once},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use prometheus::{Histogram, HistogramOpts, IntCounter};
 use tencentcloud_vpn_exporter::{
     metrics::exposition::Exposition,
-    web::{self, Limits, Page, ReloadRequest, Site, TelemetryPath},
+    web::{self, Limits, Page, Protection, ReloadRequest, Site, TelemetryPath},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -37,16 +43,18 @@ pub struct Setup {
     pub telemetry_path: &'static str,
     pub lifecycle: bool,
     pub limits: Limits,
+    pub web_config: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { telemetry_path: "/metrics", lifecycle: false, limits: Limits::default() }
+        Self { telemetry_path: "/metrics", lifecycle: false, limits: Limits::default(), web_config: None }
     }
 }
 
 impl Setup {
     pub async fn start(self) -> Server {
+        keep_log();
         let (exposition, exposition_seen) = watch::channel(Arc::new(exposition("tencentcloud_vpn_up 1\n")));
         let (ready, ready_seen) = watch::channel(false);
         let (reload, reloads) = mpsc::channel(1);
@@ -56,9 +64,9 @@ impl Setup {
         let site = Site {
             page: Box::new({
                 let telemetry_path = telemetry_path.clone();
-                move |query| Page {
-                    html: format!("query={query}").into(),
-                    ..web::landing_page(&telemetry_path)
+                move |query| {
+                    assert_ne!(query, "panic");
+                    Page { html: format!("query={query}").into(), ..web::landing_page(&telemetry_path) }
                 }
             }),
             telemetry_path,
@@ -71,7 +79,8 @@ impl Setup {
         let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(web::serve(listeners, site, self.limits, shutdown.clone()));
+        let protection = self.web_config.map(|path| Protection::open(&path).unwrap());
+        let served = tokio::spawn(web::serve(listeners, site, self.limits, protection, shutdown.clone()));
         let reloads = self.lifecycle.then_some(reloads);
         Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
     }
@@ -106,8 +115,9 @@ impl Server {
 
     /// Publishes an exposition too large for any socket's buffers, and gives its text.
     pub fn publish_much(&self) -> String {
-        let text = "# a line that says nothing, many times over\n".repeat(500_000);
-        self.exposition.send_replace(Arc::new(exposition(&text)));
+        let text = much();
+        self.exposition
+            .send_replace(Arc::new(Exposition { plain: halves(text.as_bytes()), gzip: Vec::new() }));
         text
     }
 
@@ -115,6 +125,11 @@ impl Server {
     pub async fn stopped(self) {
         timeout(PATIENCE, self.served).await.expect("the server stops").unwrap();
     }
+}
+
+/// A text too large for any socket's buffers.
+pub fn much() -> String {
+    "# a line that says nothing, many times over\n".repeat(300_000)
 }
 
 /// `text` in two pieces, plain and compressed.
@@ -131,11 +146,11 @@ fn halves(bytes: &[u8]) -> Vec<Bytes> {
 }
 
 /// A connection that a test writes to by hand.
-pub struct Client {
-    pub stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub stream: S,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
@@ -199,4 +214,28 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         }
     });
     assert!(waited.await.is_ok(), "still waiting until {what}");
+}
+
+/// How many lines have been logged by this process that have all of these words.
+pub fn logged(words: &[&str]) -> usize {
+    let log = LOG.lock().unwrap();
+    log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+/// Keeps what is logged, for all tests of this process.
+fn keep_log() {
+    struct Log;
+    impl io::Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            LOG.lock().unwrap().push_str(str::from_utf8(line).unwrap());
+            Ok(line.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init());
 }

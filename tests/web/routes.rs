@@ -1,10 +1,10 @@
 //! What is answered to whom, in plain HTTP.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 use tokio::process::Command;
 
-use crate::rig::{Server, Setup, until};
+use crate::rig::{Server, Setup, exposition, much, until};
 
 #[tokio::test]
 async fn scrape_is_the_exposition_in_the_text_format() {
@@ -39,7 +39,7 @@ async fn every_scrape_sees_the_newest_exposition() {
     let mut client = server.connect().await;
     for value in 0..3 {
         let text = format!("tencentcloud_vpn_up {value}\n");
-        server.exposition.send_replace(std::sync::Arc::new(crate::rig::exposition(&text)));
+        server.exposition.send_replace(Arc::new(exposition(&text)));
         client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
         assert_eq!(client.answer().await.text(), text);
     }
@@ -48,7 +48,8 @@ async fn every_scrape_sees_the_newest_exposition() {
 #[tokio::test]
 async fn curl_and_python_read_a_large_compressed_scrape_whole() {
     let server = Server::with_defaults().await;
-    let text = server.publish_much();
+    let text = much();
+    server.exposition.send_replace(Arc::new(exposition(&text)));
     let url = format!("http://{}/metrics", server.address);
     let script = "import gzip, sys, urllib.request as u\n\
                   ask = u.Request(sys.argv[1], headers={'Accept-Encoding': 'gzip'})\n\

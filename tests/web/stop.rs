@@ -36,7 +36,7 @@ async fn idle_and_silent_connections_do_not_delay_the_stop() {
 async fn scrape_in_flight_is_finished() {
     let server = Server::with_defaults().await;
     let text = server.publish_much();
-    let mut client = server.connect_narrowly().await;
+    let mut client = server.connect().await;
     client.send(SCRAPE).await;
     client.stream.readable().await.unwrap();
 

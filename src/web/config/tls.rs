@@ -1,0 +1,233 @@
+//! The section `tls_server_config`.
+
+use std::path::{Path, PathBuf};
+
+use rustls::{
+    SupportedCipherSuite, SupportedProtocolVersion,
+    crypto::{SupportedKxGroup, ring},
+    version::{TLS12, TLS13},
+};
+
+use super::{optional, refuse_unsupported};
+use crate::config::walk::{Node, Table};
+
+/// `tls_server_config`.
+#[derive(Debug)]
+pub(in crate::web) struct TlsConfig {
+    /// The server's certificate, and those that lead to its authority.
+    pub(in crate::web) cert_file: PathBuf,
+    /// The certificate's key.
+    pub(in crate::web) key_file: PathBuf,
+    /// Who may connect.
+    pub(in crate::web) clients: Clients,
+    /// From `min_version` to `max_version`.
+    pub(in crate::web) versions: Vec<&'static SupportedProtocolVersion>,
+    /// `cipher_suites`, by preference.
+    pub(in crate::web) cipher_suites: Vec<SupportedCipherSuite>,
+    /// `prefer_server_cipher_suites`: whose preference counts.
+    pub(in crate::web) prefers_own_cipher_suites: bool,
+    /// `curve_preferences`.
+    pub(in crate::web) curves: Vec<&'static dyn SupportedKxGroup>,
+    /// Whether HTTP/2 is offered beside HTTP/1.1.
+    pub(in crate::web) http2: bool,
+}
+
+/// `client_auth_type`, with what it needs.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::web) enum Clients {
+    /// `NoClientCert`: anyone.
+    Anyone,
+    /// `VerifyClientCertIfGiven`: anyone, but no certificate that these authorities did not issue.
+    VerifiedIfGiven { ca_file: PathBuf },
+    /// `RequireAndVerifyClientCert`: who has a certificate of these authorities, with one of these names, if there are
+    /// any.
+    Verified { ca_file: PathBuf, allowed_sans: Option<Vec<String>> },
+}
+
+impl Clients {
+    /// The file with the authorities of clients.
+    pub(in crate::web) fn ca_file(&self) -> Option<&Path> {
+        match self {
+            Self::Anyone => None,
+            Self::VerifiedIfGiven { ca_file } | Self::Verified { ca_file, .. } => Some(ca_file),
+        }
+    }
+}
+
+const TLS_KEYS: &[&str] = &[
+    "cert_file",
+    "key_file",
+    "client_auth_type",
+    "client_ca_file",
+    "client_allowed_sans",
+    "min_version",
+    "max_version",
+    "cipher_suites",
+    "prefer_server_cipher_suites",
+    "curve_preferences",
+    "cert",
+    "key",
+    "client_ca",
+];
+
+/// The policies that let in certificates of anyone's making.
+const UNVERIFIED: &[&str] = &["RequestClientCert", "RequireAnyClientCert", "RequireClientCert"];
+
+/// The elliptic curves by the names of the format.
+const CURVES: &[(&str, &dyn SupportedKxGroup)] = &[
+    ("X25519", ring::kx_group::X25519),
+    ("CurveP256", ring::kx_group::SECP256R1),
+    ("CurveP384", ring::kx_group::SECP384R1),
+];
+
+impl TlsConfig {
+    /// Reads the section; the files that it names are relative to `directory`.
+    pub(super) fn read(section: &Node<'_>, directory: &Path) -> Option<Self> {
+        let table = section.table(TLS_KEYS)?;
+        refuse_unsupported(&table);
+        let cert_file =
+            file(&table, "cert_file", "name the PEM file with the server's certificate", directory);
+        let key_file = file(&table, "key_file", "name the PEM file with the certificate's key", directory);
+        let clients = Clients::read(&table, directory);
+        let versions = versions(&table);
+        let cipher_suites =
+            optional(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
+        let prefers_own_cipher_suites = optional(&table, "prefer_server_cipher_suites", true, Node::boolean);
+        let curves = optional(&table, "curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
+        Some(Self {
+            cert_file: cert_file?,
+            key_file: key_file?,
+            clients: clients?,
+            versions: versions?,
+            cipher_suites: cipher_suites?,
+            prefers_own_cipher_suites: prefers_own_cipher_suites?,
+            curves: curves?,
+            http2: true,
+        })
+    }
+}
+
+impl Clients {
+    fn read(table: &Table<'_>, directory: &Path) -> Option<Self> {
+        let policy = optional(table, "client_auth_type", "NoClientCert", Node::text)?;
+        let ca_file =
+            || file(table, "client_ca_file", "name the PEM file with the clients' authorities", directory);
+        match policy {
+            "NoClientCert" => {
+                refuse_idle(table, "client_ca_file");
+                refuse_idle(table, "client_allowed_sans");
+                Some(Self::Anyone)
+            }
+            "VerifyClientCertIfGiven" => {
+                refuse_idle(table, "client_allowed_sans");
+                Some(Self::VerifiedIfGiven { ca_file: ca_file()? })
+            }
+            "RequireAndVerifyClientCert" => {
+                let ca_file = ca_file();
+                let allowed_sans =
+                    optional(table, "client_allowed_sans", None, |node| allowed_sans(node).map(Some));
+                Some(Self::Verified { ca_file: ca_file?, allowed_sans: allowed_sans? })
+            }
+            _ => {
+                let node = table.get("client_auth_type")?;
+                if UNVERIFIED.contains(&policy) {
+                    node.refuse("lets in any certificate, unverified; use RequireAndVerifyClientCert");
+                } else {
+                    node.refuse(
+                        "is not one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Reports a key that would close nothing.
+fn refuse_idle(table: &Table<'_>, key: &str) {
+    if let Some(node) = table.get(key) {
+        node.problem("has no effect unless client_auth_type is RequireAndVerifyClientCert");
+    }
+}
+
+fn file(table: &Table<'_>, key: &str, remedy: &str, directory: &Path) -> Option<PathBuf> {
+    let node = table.require(key, remedy)?;
+    let name = node.text()?;
+    if name.is_empty() {
+        node.refuse("names no file");
+        return None;
+    }
+    Some(directory.join(name))
+}
+
+fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
+    let least = optional(table, "min_version", &TLS12, version);
+    let most = optional(table, "max_version", &TLS13, version);
+    let range = u16::from(least?.version)..=u16::from(most?.version);
+    if range.is_empty() {
+        table.get("max_version")?.refuse("is less than min_version");
+    }
+    Some([&TLS13, &TLS12].into_iter().filter(|version| range.contains(&version.version.into())).collect())
+}
+
+fn version(node: &Node<'_>) -> Option<&'static SupportedProtocolVersion> {
+    match node.text()? {
+        "TLS12" => Some(&TLS12),
+        "TLS13" => Some(&TLS13),
+        "TLS10" | "TLS11" => {
+            node.refuse("is no longer secure, and not supported; use TLS12 or TLS13");
+            None
+        }
+        _ => {
+            node.refuse("is not one of TLS12, TLS13");
+            None
+        }
+    }
+}
+
+fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
+    let known: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(|suite| (suite_name(*suite), *suite)).collect();
+    let suites = chosen(section, &known)?;
+    if suites.iter().any(|suite| suite.tls13().is_some()) {
+        return Some(suites);
+    }
+    // As the format has it, the list is of the suites up to TLS 1.2: later ones stay.
+    let later = ring::ALL_CIPHER_SUITES.iter().filter(|suite| suite.tls13().is_some());
+    Some(later.copied().chain(suites).collect())
+}
+
+/// The name of a cipher suite in its registry, which is the format's.
+fn suite_name(suite: SupportedCipherSuite) -> String {
+    format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+}
+
+fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
+    let known: Vec<_> = CURVES.iter().map(|(name, curve)| ((*name).to_owned(), *curve)).collect();
+    chosen(section, &known)
+}
+
+/// A list of names that stand for what is `known` by them; at least one.
+fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> {
+    let nodes = section.list()?;
+    if nodes.is_empty() {
+        section.problem("is empty; name at least one, or leave the key out");
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+    let choice = |node: &Node<'_>| {
+        let text = node.text()?;
+        let found = known.iter().find(|(name, _)| name == text);
+        if found.is_none() {
+            node.refuse(format_args!("is not supported; supported are {}", names.join(", ")));
+        }
+        found.map(|(_, value)| *value)
+    };
+    Some(nodes.iter().filter_map(choice).collect())
+}
+
+fn allowed_sans(section: &Node<'_>) -> Option<Vec<String>> {
+    let nodes = section.list()?;
+    if nodes.is_empty() {
+        section.problem("is empty, so that nobody could connect; name at least one, or leave the key out");
+    }
+    nodes.iter().map(|node| node.text().map(str::to_owned)).collect()
+}

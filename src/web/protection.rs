@@ -1,0 +1,191 @@
+//! What the web configuration file asks for, as it is now: the file, and those that it names, are read again when they
+//! change, and what is broken never takes the place of what works.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use hyper::HeaderMap;
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+
+use super::{
+    auth::Users,
+    config::{self, WebConfig},
+    tls::{Pem, Tls, TlsError},
+};
+use crate::config::problem::Problems;
+
+/// How often the files are looked at, at most; and only when somebody connects or asks.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why a web configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WebConfigError {
+    /// The file says what it must not, or not what it must.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The files that it names do not fit, or any of them cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Protection by a web configuration file.
+pub struct Protection {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    rules: Arc<Rules>,
+    /// Of what was read last, be it good or not.
+    digest: [u8; 32],
+    looked: Instant,
+}
+
+/// What is asked of those who connect, and told to them.
+pub(super) struct Rules {
+    /// What a handshake needs; none for plain HTTP.
+    pub(super) tls: Option<Tls>,
+    /// Headers of every answer.
+    pub(super) headers: HeaderMap,
+    /// Who may log in.
+    pub(super) users: Users,
+}
+
+impl Protection {
+    /// Reads the file at `path`, and all that it names.
+    pub fn open(path: &Path) -> Result<Arc<Self>, WebConfigError> {
+        let reading = Material::read(path);
+        let digest = digest(&reading);
+        let rules = Arc::new(Rules::new(reading?)?);
+        let state = Mutex::new(State { rules, digest, looked: Instant::now() });
+        Ok(Arc::new(Self { path: path.to_owned(), state }))
+    }
+
+    /// Whether TLS is spoken. This never changes: a file that loses its section must not open what was closed.
+    pub(super) fn has_tls(&self) -> bool {
+        self.state().rules.tls.is_some()
+    }
+
+    /// The rules as they are now.
+    pub(super) async fn rules(self: &Arc<Self>) -> Arc<Rules> {
+        let is_due = {
+            let mut state = self.state();
+            let is_due = state.looked.elapsed() >= LOOK_INTERVAL;
+            if is_due {
+                state.looked = Instant::now();
+            }
+            is_due
+        };
+        if is_due {
+            let protection = self.clone();
+            if let Err(error) = spawn_blocking(move || protection.look()).await {
+                tracing::error!(%error, "reading the web configuration again panicked");
+            }
+        }
+        self.state().rules.clone()
+    }
+
+    /// Takes over what has changed, if it works.
+    fn look(&self) {
+        let reading = Material::read(&self.path);
+        let digest = digest(&reading);
+        if digest == self.state().digest {
+            return;
+        }
+        let rules = reading.and_then(|material| Ok(Rules::new(material)?));
+        let file = self.path.display();
+        let mut state = self.state();
+        state.digest = digest;
+        match rules {
+            Ok(rules) if rules.tls.is_some() != state.rules.tls.is_some() => {
+                tracing::warn!(%file, "turning TLS on or off takes a restart: the old web configuration stays in force");
+            }
+            Ok(rules) => {
+                state.rules = Arc::new(rules);
+                tracing::info!(%file, "web configuration or certificates changed, and were read again");
+            }
+            Err(error) => {
+                tracing::warn!(%file, %error, "cannot use the new web configuration: the old one stays in force");
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl Rules {
+    fn new(material: Material) -> Result<Self, TlsError> {
+        let Material { config, pem, .. } = material;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let tls = match (&config.tls, &pem) {
+            (Some(config), Some(pem)) => Some(Tls::new(config, pem)?),
+            _ => None,
+        };
+        Ok(Self { tls, headers: config.headers, users: Users::new(config.users) })
+    }
+}
+
+/// A web configuration, and what is in the files that it names.
+pub(super) struct Material {
+    /// The configuration.
+    pub(super) config: WebConfig,
+    /// The files for TLS, where it is configured.
+    pub(super) pem: Option<Pem>,
+    digest: Sha256,
+}
+
+impl Material {
+    /// Reads the file at `path`, and all that it names.
+    pub(super) fn read(path: &Path) -> Result<Self, WebConfigError> {
+        let mut digest = Sha256::new();
+        let mut read = |path: &Path| {
+            let contents = contents(path)?;
+            digest.update(contents.len().to_le_bytes());
+            digest.update(&contents);
+            Ok::<_, TlsError>(contents)
+        };
+        let text = String::from_utf8(read(path)?).map_err(|_| unreadable(path, "it is not UTF-8"))?;
+        let config = config::read(path, &text)?;
+        let pem = match &config.tls {
+            None => None,
+            Some(tls) => Some(Pem {
+                cert: read(&tls.cert_file)?,
+                key: read(&tls.key_file)?,
+                client_ca: tls.clients.ca_file().map(read).transpose()?,
+            }),
+        };
+        Ok(Self { config, pem, digest })
+    }
+}
+
+/// Equal for what was read alike, be it good or not.
+fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
+    match reading {
+        Ok(material) => material.digest.clone().finalize().into(),
+        Err(error) => Sha256::digest(error.to_string()).into(),
+    }
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let mut contents = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut contents));
+    read.map_err(|error| unreadable(path, &error.to_string()))?;
+    Ok(contents)
+}
+
+fn unreadable(path: &Path, cause: &str) -> TlsError {
+    TlsError::Unreadable { file: path.display().to_string(), cause: cause.to_owned() }
+}

@@ -1,0 +1,384 @@
+//! TLS, client certificates, and their files as they change.
+
+use std::{
+    fs,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rcgen::SanType;
+use rustls::{
+    crypto::{CryptoProvider, ring},
+    version::{TLS12, TLS13},
+};
+use tencentcloud_vpn_exporter::web::Limits;
+use tokio::process::Command;
+
+use crate::{
+    pki::{Authority, Files, Identity, Trust},
+    rig::{Server, Setup, exposition, logged, much, until},
+};
+
+async fn serve(files: &Files) -> Server {
+    Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
+}
+
+fn dns(name: &str) -> SanType {
+    SanType::DnsName(name.try_into().unwrap())
+}
+
+/// A server that wants clients of `clients`, with more said of them below `tls_server_config`.
+async fn serve_mutually(server: &Identity, clients: &Authority, more: &str) -> (Files, Server) {
+    let files = Files::tls(server, &format!("  client_ca_file: clients.pem\n{more}"));
+    files.write("clients.pem", &clients.pem);
+    let server = serve(&files).await;
+    (files, server)
+}
+
+const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n";
+
+#[tokio::test]
+async fn scrape_over_tls_is_answered_in_both_versions() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    for version in [&TLS12, &TLS13] {
+        let trust = Trust::build(&authority, None, &[version], ring::default_provider());
+        let answer = trust.get(&server, "/metrics").await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "tencentcloud_vpn_up 1\n"));
+    }
+    let stranger = Trust::in_authority(&Authority::new("others"));
+    assert_eq!(
+        stranger.status(&server, "/metrics").await,
+        None,
+        "a client that trusts others does not go on"
+    );
+}
+
+#[tokio::test]
+async fn versions_and_cipher_suites_are_those_configured() {
+    let authority = Authority::new("servers");
+    let only = |suite: &str| {
+        let suites =
+            ring::ALL_CIPHER_SUITES.iter().filter(|known| format!("{:?}", known.suite()) == suite).copied();
+        CryptoProvider { cipher_suites: suites.collect(), ..ring::default_provider() }
+    };
+    let aes128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    let aes256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+
+    let files = Files::tls(&authority.server(), "  min_version: TLS13\n");
+    let server = serve(&files).await;
+    let old = Trust::build(&authority, None, &[&TLS12], ring::default_provider());
+    assert_eq!(old.status(&server, "/metrics").await, None);
+    assert_eq!(Trust::in_authority(&authority).status(&server, "/metrics").await, Some(200));
+
+    let files =
+        Files::tls(&authority.server(), &format!("  max_version: TLS12\n  cipher_suites: [{aes128}]\n"));
+    let server = serve(&files).await;
+    let new = Trust::build(&authority, None, &[&TLS13], ring::default_provider());
+    assert_eq!(new.status(&server, "/metrics").await, None);
+    let weak = Trust::build(&authority, None, &[&TLS12], only(aes256));
+    assert_eq!(weak.status(&server, "/metrics").await, None);
+    let fit = Trust::build(&authority, None, &[&TLS12], only(aes128));
+    assert_eq!(fit.status(&server, "/metrics").await, Some(200));
+}
+
+#[tokio::test]
+async fn http2_is_offered_unless_turned_off() {
+    let authority = Authority::new("servers");
+    let client = || {
+        let config = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]).into_config();
+        reqwest::Client::builder().no_proxy().no_gzip().tls_backend_preconfigured(config).build().unwrap()
+    };
+    let files = Files::tls(&authority.server(), "");
+    for (http2, version) in [("true", reqwest::Version::HTTP_2), ("false", reqwest::Version::HTTP_11)] {
+        files.write(
+            "web.yml",
+            &format!(
+                "tls_server_config: {{cert_file: server.pem, key_file: server.key}}\nhttp_server_config: {{http2: {http2}}}\n"
+            ),
+        );
+        let server = serve(&files).await;
+        let text = much();
+        server.exposition.send_replace(Arc::new(exposition(&text)));
+        let url = format!("https://{}/metrics", server.address);
+        let answer = client().get(&url).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
+        assert!(answer.text().await.unwrap() == text, "the body is whole");
+        let head = client().head(&url).send().await.unwrap();
+        assert_eq!(head.headers()["content-length"], text.len().to_string());
+    }
+}
+
+#[tokio::test]
+async fn requests_on_one_http2_connection_do_not_wait_for_each_other() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
+    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap();
+    let url = format!("https://{}", server.address);
+    let text = server.publish_much();
+    let mut large = client.get(format!("{url}/metrics")).send().await.unwrap();
+    let mut read = large.chunk().await.unwrap().unwrap().len();
+    for _ in 0..3 {
+        let small = client.get(format!("{url}/-/healthy")).send().await.unwrap();
+        assert_eq!(small.text().await.unwrap(), "healthy\n");
+    }
+    while let Some(chunk) = large.chunk().await.unwrap() {
+        read += chunk.len();
+    }
+    assert_eq!(read, text.len());
+    drop((large, client));
+    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
+    server.shutdown.cancel();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn curl_and_python_read_a_large_compressed_scrape_over_tls() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    files.write("ca.pem", &authority.pem);
+    let server = serve(&files).await;
+    let text = much();
+    server.exposition.send_replace(Arc::new(exposition(&text)));
+    let (url, ca) = (format!("https://{}/metrics", server.address), files.path("ca.pem"));
+    let ca = ca.to_str().unwrap();
+    let script = "import gzip, ssl, sys, urllib.request as u\n\
+                  ask = u.Request(sys.argv[1], headers={'Accept-Encoding': 'gzip'})\n\
+                  tls = u.HTTPSHandler(context=ssl.create_default_context(cafile=sys.argv[2]))\n\
+                  sys.stdout.write(gzip.decompress(u.build_opener(u.ProxyHandler({}), tls).open(ask).read()).decode())";
+    for (client, arguments) in [
+        (
+            "curl",
+            vec![
+                "--compressed",
+                "--silent",
+                "--show-error",
+                "--fail",
+                "--noproxy",
+                "*",
+                "--cacert",
+                ca,
+                &url,
+            ],
+        ),
+        ("python3", vec!["-c", script, &url, ca]),
+    ] {
+        let output = Command::new(client).args(arguments).stdin(Stdio::null()).output().await.unwrap();
+        assert!(output.status.success(), "{client}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout == text.as_bytes(), "{client} read {} bytes", output.stdout.len());
+    }
+}
+
+#[tokio::test]
+async fn plain_http_on_the_tls_port_is_told_so_at_once() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    let mut client = server.connect().await;
+    client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text()), (400, "TLS is spoken here: ask https://\n"));
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test]
+async fn client_that_dawdles_in_the_handshake_is_cut_off() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let limits = Limits { header_timeout: Duration::from_millis(100), ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
+    for beginning in ["", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0\u{1}"] {
+        let mut client = server.connect().await;
+        client.send(beginning).await;
+        assert_eq!(client.rest().await, b"");
+    }
+}
+
+#[tokio::test]
+async fn stop_does_not_wait_for_idle_tls_connections() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    let mut idle = Vec::new();
+    for protocol in ["h2", "http/1.1"] {
+        idle.push(Trust::in_authority(&authority).speaking(&[protocol]).connect(&server).await.unwrap());
+    }
+    let dawdling = server.connect().await;
+    assert_eq!(Trust::in_authority(&authority).status(&server, "/-/healthy").await, Some(200));
+    let asked = Instant::now();
+    server.shutdown.cancel();
+    server.stopped().await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "took {:?}", asked.elapsed());
+    drop((idle, dawdling));
+}
+
+#[tokio::test]
+async fn client_certificate_is_required_and_verified() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    for path in ["/metrics", "/-/healthy"] {
+        let known = Trust::showing(&servers, &clients.client(vec![]));
+        assert_eq!(known.status(&server, path).await, Some(200));
+        assert_eq!(Trust::in_authority(&servers).status(&server, path).await, None, "none is shown");
+        for foreign in [Authority::new("clients").client(vec![]), servers.client(vec![]), clients.server()] {
+            assert_eq!(Trust::showing(&servers, &foreign).status(&server, path).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_certificate_is_verified_if_given() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let policy = "  client_auth_type: VerifyClientCertIfGiven\n";
+    let (_files, server) = serve_mutually(&servers.server(), &clients, policy).await;
+    let path = "/metrics";
+    assert_eq!(Trust::in_authority(&servers).status(&server, path).await, Some(200));
+    assert_eq!(Trust::showing(&servers, &clients.client(vec![])).status(&server, path).await, Some(200));
+    assert_eq!(Trust::showing(&servers, &servers.client(vec![])).status(&server, path).await, None);
+}
+
+#[tokio::test]
+async fn only_allowed_names_may_connect() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let names = "  client_allowed_sans: [prometheus.example, ops@example.org, 'spiffe://example/prom', 192.0.2.7, '2001:db8:0::7']\n";
+    let (_files, server) = serve_mutually(&servers.server(), &clients, &format!("{REQUIRED}{names}")).await;
+    let mail = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
+    let uri = |name: &str| SanType::URI(name.try_into().unwrap());
+    let ip = |ip: &str| SanType::IpAddress(ip.parse().unwrap());
+    let shows =
+        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    for name in [
+        dns("prometheus.example"),
+        mail("ops@example.org"),
+        uri("spiffe://example/prom"),
+        ip("192.0.2.7"),
+        ip("2001:db8::7"),
+    ] {
+        assert_eq!(shows(vec![name.clone()]).await, Some(200), "{name:?}");
+        assert_eq!(shows(vec![dns("other.example"), name]).await, Some(200));
+    }
+    for name in [
+        dns("other.example"),
+        dns("a.prometheus.example"),
+        dns("*.example"),
+        mail("other@example.org"),
+        uri("spiffe://example/prom/x"),
+        ip("192.0.2.8"),
+    ] {
+        assert_eq!(shows(vec![name.clone()]).await, None, "{name:?}");
+    }
+    assert_eq!(shows(vec![]).await, None, "no name is no allowed name");
+}
+
+#[tokio::test]
+async fn servers_own_certificate_is_good_for_health_checks_alone() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let own = servers.server();
+    let names = "  client_allowed_sans: [prometheus.example]\n";
+    let (_files, server) = serve_mutually(&own, &clients, &format!("{REQUIRED}{names}")).await;
+    let ourselves = Trust::showing(&servers, &own);
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 503),
+        ("/metrics", 403),
+        ("/", 403),
+        ("/-/reload", 403),
+        ("/nowhere", 403),
+    ] {
+        assert_eq!(ourselves.status(&server, path).await, Some(status), "{path}");
+    }
+    let sibling = servers.server();
+    assert_eq!(
+        Trust::showing(&servers, &sibling).status(&server, "/-/healthy").await,
+        None,
+        "exactly that certificate"
+    );
+}
+
+#[tokio::test]
+async fn renewed_certificate_is_shown_without_a_restart() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let files = Files::tls(&old.server(), "");
+    let server = serve(&files).await;
+    let mut kept = Trust::in_authority(&old).connect(&server).await.unwrap();
+    files.put(&new.server());
+    until("the new one is shown", async || {
+        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+    })
+    .await;
+    assert_eq!(Trust::in_authority(&old).status(&server, "/metrics").await, None);
+    kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    assert_eq!(kept.answer().await.status, 200, "connections go on");
+}
+
+#[tokio::test]
+async fn broken_certificate_does_not_replace_a_good_one() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let files = Files::tls(&old.server(), "");
+    let server = serve(&files).await;
+    let shows_old = async || Trust::in_authority(&old).status(&server, "/metrics").await == Some(200);
+    let file = files.web_config();
+    let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in force"]);
+    let lone = new.server().certificate_pem;
+    let cases = [Some(lone.as_str()), Some("rubbish"), Some(""), None];
+    for (case, broken) in cases.into_iter().enumerate() {
+        match broken {
+            Some(broken) => files.write("server.pem", broken),
+            None => fs::remove_file(files.path("server.pem")).unwrap(),
+        }
+        until("it is refused", async || shows_old().await && refusals() == case + 1).await;
+        assert!(shows_old().await, "{broken:?}");
+    }
+    files.put(&new.server());
+    until("the new one is shown", async || {
+        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+    })
+    .await;
+    assert_eq!(refusals(), cases.len(), "each is logged once");
+}
+
+#[tokio::test]
+async fn renewed_client_authority_is_in_force_without_a_restart() {
+    let servers = Authority::new("servers");
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (files, server) = serve_mutually(&servers.server(), &old, REQUIRED).await;
+    let shows = async |client: &Identity| Trust::showing(&servers, client).status(&server, "/metrics").await;
+    let (old_client, new_client) = (old.client(vec![]), new.client(vec![]));
+    assert_eq!((shows(&old_client).await, shows(&new_client).await), (Some(200), None));
+    files.write("clients.pem", &new.pem);
+    until("the new authority is trusted", async || shows(&new_client).await == Some(200)).await;
+    assert_eq!(shows(&old_client).await, None);
+}
+
+#[tokio::test]
+async fn tls_is_never_turned_off_while_the_server_runs() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    files.write("web.yml", "");
+    let over_tls = async || Trust::in_authority(&authority).status(&server, "/metrics").await;
+    let file = files.web_config();
+    let refused = || logged(&[file.to_str().unwrap(), "takes a restart"]) == 1;
+    until("it is refused", async || over_tls().await == Some(200) && refused()).await;
+    assert_eq!(over_tls().await, Some(200));
+    assert_eq!(server.get("/metrics").await.status, 400);
+}
+
+#[tokio::test]
+async fn stalled_reader_over_http2_is_cut_off() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let limits = Limits { answer_timeout: Duration::from_millis(500), ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
+    server.publish_much();
+    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
+    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap();
+    let answer = client.get(format!("https://{}/metrics", server.address)).send().await.unwrap();
+    // Nothing is read, so that the client's window closes while its connection stays lively.
+    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
+    assert!(answer.bytes().await.is_err());
+}
