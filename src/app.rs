@@ -17,7 +17,7 @@ use crate::{
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
     tencent::client::ClientError,
-    web::{self, Limits, ReloadRequest, Site, TelemetryPath},
+    web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
     wiring::{Variables, Wiring},
 };
 
@@ -37,6 +37,8 @@ pub struct Start {
     pub telemetry_path: TelemetryPath,
     /// How much of the server clients may take.
     pub limits: Limits,
+    /// TLS and authentication, if any.
+    pub protection: Option<Arc<Protection>>,
     /// Whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
     /// Wishes that the configuration be read again, apart from those that the server passes on.
@@ -112,7 +114,7 @@ impl App {
             telemetry_path: start.telemetry_path,
         };
         let mut server = JoinSet::new();
-        server.spawn(web::serve(start.listeners, site, start.limits, shutdown.clone()));
+        server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
         let mut renderers = JoinSet::new();
         let renderer = Renderer::new(&telemetry, tag_labels(wiring.config()))?;
         let renderer = renderers.spawn(metrics::exposition::keep_rendered(

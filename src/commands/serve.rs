@@ -10,7 +10,7 @@ use crate::{
     app::{self, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
-    web::{self, Limits},
+    web::{self, Limits, Protection},
     wiring::Variables,
 };
 
@@ -29,6 +29,7 @@ pub(super) async fn serve(
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
     variables: Variables,
 ) -> Result<(), Failure> {
+    let protection = flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)?;
     let listeners = web::bind(&flags.listen_addresses).await?;
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
@@ -41,6 +42,7 @@ pub(super) async fn serve(
         listeners,
         telemetry_path: flags.telemetry_path.clone(),
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
+        protection,
         lifecycle: flags.enable_lifecycle,
         reloads,
     };

@@ -119,6 +119,7 @@ impl Daemon {
             listeners,
             telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
             limits: Limits::default(),
+            protection: None,
             lifecycle: true,
             reloads: receiver,
         };
