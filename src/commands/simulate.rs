@@ -15,6 +15,7 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
         speed: flags.speed,
         latency: flags.latency.unwrap_or_default(),
         requests_per_second: flags.requests_per_second,
+        ..Options::default()
     };
     let simulator = bind(options, flags.listen_address).await?;
     let shutdown = CancellationToken::new();

@@ -1,6 +1,6 @@
 //! One call: signed, sent once, its answer read whole within bounds, and turned into a value or an [`ApiError`].
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{
@@ -9,6 +9,10 @@ use reqwest::{
 };
 
 use serde_json::value::RawValue;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use super::{ApiError, answer, credentials::Credentials, sign};
 use crate::domain::{Region, Secret};
@@ -19,6 +23,13 @@ const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_P
 
 /// The most that one answer may hold, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many bytes all answers together may hold while they are read: eight of the largest, or 200 pages of real tunnels.
+const MAX_HELD_BYTES: usize = 8 * MAX_ANSWER_BYTES;
+
+/// How many requests of the whole process are under way at once. Each may need a connection of its own, and systems often
+/// allow no more than 1024 open files.
+const MAX_REQUESTS: usize = 256;
 
 /// A product of Tencent Cloud and the version of its API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +89,8 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     request_timeout: Duration,
+    requests: Arc<Semaphore>,
+    held_bytes: Arc<Semaphore>,
 }
 
 impl Client {
@@ -88,14 +101,17 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .user_agent(CLIENT_NAME)
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(request_timeout)
-            .timeout(request_timeout)
             .pool_max_idle_per_host(16);
         if let Some(path) = ca_file {
             builder = builder.tls_certs_merge(certificates(path)?);
         }
         let http = builder.build().map_err(|error| ClientError::Tls(root_cause(&error)))?;
-        Ok(Self { http, request_timeout })
+        Ok(Self {
+            http,
+            request_timeout,
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            held_bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)),
+        })
     }
 
     /// Sends one call once, and reads what is in its answer's `Response`. `now` is the time that the API is told: our
@@ -111,36 +127,50 @@ impl Client {
     where
         T: FromResponse,
     {
+        let _turn = self.requests.acquire().await.expect("the semaphore is never closed");
+        let exchange = self.exchange(call, credentials, now);
+        timeout(self.request_timeout, exchange).await.unwrap_or(Err(ApiError::Timeout(self.request_timeout)))
+    }
+
+    async fn exchange<T: FromResponse>(
+        &self,
+        call: &Call<'_>,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<T, ApiError> {
         let headers = headers(call, credentials, now)?;
         let request = self.http.post(call.url.clone()).headers(headers).body(call.body.clone());
-        let response = request.send().await.map_err(|error| self.transport(&error))?;
+        let response = request.send().await.map_err(|error| connection(&error))?;
         accept_status(&response)?;
         let server_time = date(&response);
-        let body = self.read(response).await?;
+        let (body, _held) = self.read(response).await?;
         let response = answer::unframe(&body, server_time);
         T::from_response(response.map_err(|error| without_secrets(error, credentials))?)
     }
 
-    /// Reads a body whole, and no more of it than is allowed.
-    async fn read(&self, mut response: Response) -> Result<Vec<u8>, ApiError> {
+    /// Reads a body whole, and no more of it than is allowed. What it holds is counted for as long as the permit lives.
+    async fn read(&self, mut response: Response) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), ApiError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
+        let mut held: Option<SemaphorePermit<'_>> = None;
+        while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 let limit = MAX_ANSWER_BYTES / 1024 / 1024;
                 return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
             }
+            let bytes = u32::try_from(chunk.len()).expect("a chunk fits into an answer");
+            let more = self.held_bytes.acquire_many(bytes).await.expect("the semaphore is never closed");
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        Ok((body, held))
     }
+}
 
-    fn transport(&self, error: &reqwest::Error) -> ApiError {
-        if error.is_timeout() {
-            ApiError::Timeout(self.request_timeout)
-        } else {
-            ApiError::Connection(root_cause(error))
-        }
-    }
+fn connection(error: &reqwest::Error) -> ApiError {
+    ApiError::Connection(root_cause(error))
 }
 
 fn headers(call: &Call<'_>, credentials: &Credentials, now: Timestamp) -> Result<HeaderMap, ApiError> {
