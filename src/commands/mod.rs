@@ -7,14 +7,19 @@ mod once;
 mod serve;
 mod signals;
 mod simulate;
+mod tunnels;
 
 use std::{env, fmt, net::SocketAddr, path::Path, process::ExitCode};
+
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     cli::{Command, EXIT_USAGE, LogFlags},
     config::{Config, Problems},
     logging,
+    poll::{self, Plan},
     simulator::{self, Simulator, StartError},
+    snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     version,
     wiring::Variables,
@@ -29,7 +34,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::CheckConfig(flags) => check_config::run(&flags),
         Command::Once(flags) => once::run(&flags).await,
         Command::Healthcheck(flags) => healthcheck::run(&flags).await,
-        Command::Tunnels(_) => todo!(),
+        Command::Tunnels(command) => tunnels::run(&command).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +96,25 @@ fn load(file: Option<&Path>, variables: &Variables) -> Result<Config, Problems> 
 
 fn usage(problem: impl fmt::Display) -> Failure {
     Failure::Usage(problem.to_string())
+}
+
+/// Polls every target once, and says of each one that failed why it did.
+async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
+    let mut polls: JoinSet<TargetSnapshot> = plan
+        .into_iter()
+        .map(|(target, settings)| async move { poll::poll(&settings, &TargetSnapshot::new(target)).await.0 })
+        .collect();
+    let mut states = Vec::new();
+    while let Some(state) = polls.join_next().await {
+        states.push(state?);
+    }
+    states.sort_by(|a, b| a.target.cmp(&b.target));
+    for state in &states {
+        if let Some(failure) = state.failure() {
+            eprintln!("{}: {}", state.target, failure.message);
+        }
+    }
+    Ok(states)
 }
 
 fn telemetry() -> Result<Telemetry, prometheus::Error> {

@@ -2,17 +2,8 @@
 
 use std::{io::Write, sync::Arc};
 
-use tokio::task::JoinSet;
-
-use super::{Failure, load, start_log, telemetry, usage, variables};
-use crate::{
-    app,
-    cli::OnceFlags,
-    metrics::Renderer,
-    poll,
-    snapshot::{Snapshots, TargetSnapshot},
-    wiring::Wiring,
-};
+use super::{Failure, load, poll_each_once, start_log, telemetry, usage, variables};
+use crate::{app, cli::OnceFlags, metrics::Renderer, snapshot::Snapshots, wiring::Wiring};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
@@ -22,21 +13,12 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     let mut renderer = Renderer::new(&telemetry, app::tag_labels(&config))?;
     let wiring = Wiring::new(config, &variables, &telemetry)?;
     let snapshots = Snapshots::default();
-    let mut polls: JoinSet<TargetSnapshot> = wiring
-        .plan()
-        .into_iter()
-        .map(|(target, settings)| async move { poll::poll(&settings, &TargetSnapshot::new(target)).await.0 })
-        .collect();
-    let mut failed = 0;
-    while let Some(state) = polls.join_next().await {
-        let state = state?;
-        if let Some(failure) = state.failure() {
-            failed += 1;
-            eprintln!("{}: {}", state.target, failure.message);
-        }
+    let states = poll_each_once(wiring.plan()).await?;
+    let failed = states.iter().any(|state| state.failure().is_some());
+    for state in states {
         snapshots.add(Arc::new(state));
     }
     let exposition = renderer.render(&snapshots.current())?;
     std::io::stdout().write_all(&exposition.plain.concat())?;
-    if failed == 0 { Ok(()) } else { Err(Failure::Said) }
+    if failed { Err(Failure::Said) } else { Ok(()) }
 }

@@ -18,7 +18,7 @@ use crate::{
     domain::Target,
     telemetry::{AccountTelemetry, ActionTelemetry},
     tencent::{
-        ApiError, Call, Client, Remedy, Service,
+        ApiError, Call, Client, Credentials, Remedy, Service,
         client::FromResponse,
         credentials::Keyring,
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
@@ -72,14 +72,19 @@ impl TargetApi {
         parameters: &DescribeVpnConnections<'_>,
         deadline: Instant,
     ) -> Result<Page, ApiError> {
-        let call = Call {
-            service: Service::VPC,
-            action: DESCRIBE_VPN_CONNECTIONS,
-            region: &self.target.region,
-            url: &self.url,
-            body: parameters.body(),
-        };
+        let call = self.call(DESCRIBE_VPN_CONNECTIONS, parameters.body());
         self.persist(&call, &self.describe, deadline).await
+    }
+
+    /// Sends a call exactly once, in the account's turn: for what must not be done twice.
+    pub async fn once<T: FromResponse>(&self, action: &'static str, body: String) -> Result<T, ApiError> {
+        let credentials = self.account.keyring.current().await?;
+        let telemetry = self.account.telemetry.action(action);
+        self.attempt(&self.call(action, body), &telemetry, &credentials).await
+    }
+
+    fn call(&self, action: &'static str, body: String) -> Call<'_> {
+        Call { service: Service::VPC, action, region: &self.target.region, url: &self.url, body }
     }
 
     /// Sends a call until it succeeds, cannot be helped, or the deadline is too near for another try.
@@ -93,20 +98,10 @@ impl TargetApi {
         let mut clock_corrected = false;
         loop {
             let credentials = self.account.keyring.current().await?;
-            self.account.limit.wait().await;
-            let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
-            let start = Instant::now();
-            let result = self.account.client.send(call, &credentials, now).await;
-            let failure = result.as_ref().err().map(ApiError::reason);
-            telemetry.count(start.elapsed().as_secs_f64(), failure);
-            let error = match result {
+            let error = match self.attempt(call, telemetry, &credentials).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            tracing::debug!(
-                account = %self.target.account, region = %self.target.region, action = call.action, %error,
-                "request failed"
-            );
             match error.remedy(credentials.token.is_some()) {
                 Remedy::CorrectClock(Some(server_time)) if !clock_corrected => {
                     clock_corrected = true;
@@ -123,6 +118,26 @@ impl TargetApi {
                 _ => return Err(error),
             }
         }
+    }
+
+    async fn attempt<T: FromResponse>(
+        &self,
+        call: &Call<'_>,
+        telemetry: &ActionTelemetry,
+        credentials: &Credentials,
+    ) -> Result<T, ApiError> {
+        self.account.limit.wait().await;
+        let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
+        let start = Instant::now();
+        let result = self.account.client.send(call, credentials, now).await;
+        telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
+        if let Err(error) = &result {
+            tracing::debug!(
+                account = %self.target.account, region = %self.target.region, action = call.action, %error,
+                "request failed"
+            );
+        }
+        result
     }
 
     fn correct_clock(&self, server_time: Timestamp) {

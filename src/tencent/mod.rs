@@ -5,6 +5,7 @@
 mod answer;
 pub mod client;
 pub mod credentials;
+pub mod deletion;
 mod error;
 pub mod sign;
 pub mod vpn;

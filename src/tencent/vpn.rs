@@ -306,6 +306,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use HealthCheck::{Configured, NotConfigured};
 
     const DOCUMENT_EXAMPLE: &str = include_str!("../../tests/fixtures/api/describe_vpn_connections.json");
 
@@ -392,7 +393,6 @@ mod tests {
             tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "EnableHealthCheck": enable, "HealthCheckStatus": status}))
                 .health_check
         };
-        use HealthCheck::{Configured, NotConfigured};
         assert_eq!(check(json!(false), json!("UNAVAILABLE")), NotConfigured);
         assert_eq!(check(json!(true), json!("UNAVAILABLE")), Configured(HealthCheckStatus::Unavailable));
         assert_eq!(check(json!(true), json!("")), Configured(HealthCheckStatus::Unknown));

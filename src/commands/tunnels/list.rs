@@ -1,0 +1,177 @@
+//! `tunnels list`: all tunnels and their states, for people or for programs.
+
+use std::sync::Arc;
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Failure, one_line};
+use crate::{
+    cli::{ListFlags, Output},
+    commands::{load, poll_each_once, start_log, telemetry, usage, variables},
+    domain::{HealthCheckStatus, Target, Tunnel, Verdict},
+    poll::Plan,
+    snapshot::TunnelRecord,
+    wiring::Wiring,
+};
+
+pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
+    start_log(&flags.log)?;
+    let variables = variables();
+    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
+    let plan = plan(&Wiring::new(config, &variables, &telemetry()?)?, flags)?;
+    let states = poll_each_once(plan).await?;
+    let failed = states.iter().any(|state| state.failure().is_some());
+    let rows: Vec<Row> = states
+        .iter()
+        .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
+        .filter(|(_, record)| is_wanted(&record.tunnel, flags))
+        .map(|(target, record)| Row::new(target, record))
+        .collect();
+    match flags.output {
+        Output::Table => println!("{}", table(&rows, Timestamp::now()).trim_fmt()),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+    }
+    if failed { Err(Failure::Said) } else { Ok(()) }
+}
+
+/// The targets that the flags ask for; what they name must be configured.
+fn plan(wiring: &Wiring, flags: &ListFlags) -> Result<Plan, Failure> {
+    let plan = wiring.plan();
+    if let Some(account) =
+        flags.account.iter().find(|name| !plan.keys().any(|target| target.account == **name))
+    {
+        return Err(usage(format!("--account: {account} is not configured")));
+    }
+    if let Some(region) = flags.region.iter().find(|name| !plan.keys().any(|target| target.region == **name))
+    {
+        return Err(usage(format!("--region: {region} is not configured for any account")));
+    }
+    let asked_for = |target: &Target| {
+        (flags.account.is_empty() || flags.account.contains(&target.account))
+            && (flags.region.is_empty() || flags.region.contains(&target.region))
+    };
+    Ok(plan.into_iter().filter(|(target, _)| asked_for(target)).collect())
+}
+
+fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
+    let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
+    (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
+        && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
+        && (!flags.down || (tunnel.verdict() == Verdict::Down && !tunnel.is_idle()))
+}
+
+/// One tunnel, as it is printed.
+#[derive(Debug, Serialize)]
+struct Row {
+    account: String,
+    region: String,
+    vpn_gateway_id: String,
+    vpn_connection_id: String,
+    vpn_connection_name: String,
+    state: &'static str,
+    net_status: &'static str,
+    /// None where no health check is configured.
+    health_check_status: Option<&'static str>,
+    /// What all of them say: `up`, `down`, `idle` or `unknown`.
+    link: &'static str,
+    /// Unix seconds; none where the API's time cannot be read.
+    created: Option<i64>,
+}
+
+impl Row {
+    fn new(target: &Target, record: &Arc<TunnelRecord>) -> Self {
+        let tunnel = &record.tunnel;
+        Self {
+            account: target.account.to_string(),
+            region: target.region.to_string(),
+            vpn_gateway_id: tunnel.vpn_gateway_id.to_string(),
+            vpn_connection_id: tunnel.id.to_string(),
+            vpn_connection_name: tunnel.name.to_string(),
+            state: tunnel.state.as_str(),
+            net_status: tunnel.net_status.as_str(),
+            health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
+            link: link(tunnel),
+            created: tunnel.created,
+        }
+    }
+}
+
+fn link(tunnel: &Tunnel) -> &'static str {
+    match tunnel.verdict() {
+        _ if tunnel.is_idle() => "idle",
+        Verdict::Up => "up",
+        Verdict::Down => "down",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+/// Columns; in colour only on a terminal.
+fn table(rows: &[Row], now: Timestamp) -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header([
+        "ACCOUNT",
+        "REGION",
+        "GATEWAY",
+        "ID",
+        "NAME",
+        "LINK",
+        "STATE",
+        "NET STATUS",
+        "HEALTH",
+        "AGE",
+    ]);
+    for row in rows {
+        let plain = |text: &str| Cell::new(one_line(text));
+        table.add_row([
+            plain(&row.account),
+            plain(&row.region),
+            plain(&row.vpn_gateway_id),
+            plain(&row.vpn_connection_id),
+            plain(&row.vpn_connection_name),
+            coloured(row.link),
+            plain(row.state),
+            plain(row.net_status),
+            plain(row.health_check_status.unwrap_or("-")),
+            plain(&row.created.map_or("-".to_owned(), |created| age(now.as_second() - created))),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+fn coloured(link: &str) -> Cell {
+    let cell = Cell::new(link);
+    match link {
+        "up" => cell.fg(Color::Green),
+        "down" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        "unknown" => cell.fg(Color::Yellow),
+        _ => cell,
+    }
+}
+
+/// An age in its largest unit.
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..=-1 => "-".to_owned(),
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let ages = [-1, 0, 59, 60, 3599, 3600, 86_399, 86_400, 864_000].map(age);
+        assert_eq!(ages, ["-", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "10d"]);
+    }
+}

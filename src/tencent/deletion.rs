@@ -1,0 +1,125 @@
+//! `DeleteVpnConnection`: its parameters, and what each of its errors means.
+//!
+//! Source: the document of `DeleteVpnConnection`, version 2017-03-12, of 2025-11-13. Only the command line uses this; the
+//! daemon never deletes.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{ApiError, client::FromResponse};
+use crate::domain::Reason;
+
+/// `DeleteVpnConnection`: begins to delete one tunnel, which is `DELETING` for a while and then gone.
+pub const DELETE_VPN_CONNECTION: &str = "DeleteVpnConnection";
+
+/// The parameters of `DeleteVpnConnection`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeleteVpnConnection<'a> {
+    /// `VpnGatewayId`.
+    pub vpn_gateway_id: &'a str,
+    /// `VpnConnectionId`.
+    pub vpn_connection_id: &'a str,
+}
+
+impl DeleteVpnConnection<'_> {
+    /// The JSON body.
+    #[must_use]
+    pub fn body(&self) -> String {
+        serde_json::to_string(self).expect("texts are always JSON")
+    }
+}
+
+/// The answer to an accepted deletion: it has nothing in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted;
+
+impl FromResponse for Accepted {
+    fn from_response(_: &RawValue) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+}
+
+/// Why a tunnel is not being deleted. Which cause gives which code is not documented; this is our reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeletionError {
+    /// `InvalidParameterValue.Malformed`.
+    #[error("an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z")]
+    Malformed,
+    /// `ResourceNotFound`.
+    #[error("there is no such gateway or tunnel in this region; `tunnels list` shows which there are")]
+    NotFound,
+    /// `UnsupportedOperation.RecordNotExists`.
+    #[error("the tunnel is not on this gateway; `tunnels list` shows which it is on")]
+    OnAnotherGateway,
+    /// `UnsupportedOperation.DeleteVpnConnInvalidState`.
+    #[error("the tunnel is being made, changed or deleted already; wait until that is done, and look again")]
+    InTransition,
+    /// `UnsupportedOperation.InvalidState`.
+    #[error("the gateway is not available; see its state in the console, and try again when it is")]
+    GatewayUnavailable,
+    /// `UnsupportedOperation.MutexOperationTaskRunning`.
+    #[error("another operation is running on the gateway; try again when it is done, usually within minutes")]
+    GatewayBusy,
+    /// Whether the request arrived is not known.
+    #[error("whether Tencent Cloud got the request is not known: {0}")]
+    Ambiguous(ApiError),
+    /// Any other refusal.
+    #[error("{0}")]
+    Refused(ApiError),
+}
+
+impl From<ApiError> for DeletionError {
+    fn from(error: ApiError) -> Self {
+        let ApiError::Api { code, .. } = &error else {
+            return match error.reason() {
+                Reason::Credentials => Self::Refused(error),
+                _ => Self::Ambiguous(error),
+            };
+        };
+        match code.as_str() {
+            "InvalidParameterValue.Malformed" => Self::Malformed,
+            "ResourceNotFound" => Self::NotFound,
+            "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,
+            "UnsupportedOperation.DeleteVpnConnInvalidState" => Self::InTransition,
+            "UnsupportedOperation.InvalidState" => Self::GatewayUnavailable,
+            "UnsupportedOperation.MutexOperationTaskRunning" => Self::GatewayBusy,
+            _ if error.reason() == Reason::ServerError => Self::Ambiguous(error),
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: &str) -> ApiError {
+        let (message, request_id) = ("no".into(), "e1".into());
+        ApiError::Api { code: code.into(), message, request_id, server_time: None }
+    }
+
+    #[test]
+    fn the_parameters_are_spelt_as_in_the_document() {
+        let parameters =
+            DeleteVpnConnection { vpn_gateway_id: "vpngw-7lcl5331", vpn_connection_id: "vpnx-p0j11j28" };
+        assert_eq!(
+            parameters.body(),
+            r#"{"VpnGatewayId":"vpngw-7lcl5331","VpnConnectionId":"vpnx-p0j11j28"}"#
+        );
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_ambiguous_and_a_refusal_is_not() {
+        for error in
+            [ApiError::Connection("reset".into()), api("InternalError"), api("InternalError.ModuleError")]
+        {
+            assert!(matches!(DeletionError::from(error), DeletionError::Ambiguous(_)));
+        }
+        for error in
+            [ApiError::Credentials("none".into()), api("RequestLimitExceeded"), api("UnauthorizedOperation")]
+        {
+            assert!(matches!(DeletionError::from(error), DeletionError::Refused(_)));
+        }
+    }
+}
