@@ -1,6 +1,10 @@
 //! The listener: connections and routes. What an answer says is the API's business, and what spoils it the faults'.
 
-use std::{error::Error, net::SocketAddr, time::UNIX_EPOCH};
+use std::{
+    error::Error,
+    net::SocketAddr,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use http_body_util::{BodyExt, Collected, Limited};
 use hyper::{
@@ -29,6 +33,8 @@ use super::{
 
 /// The longest body that is read, in bytes: far more than any of the actions needs.
 const LONGEST_BODY: usize = 1 << 20;
+/// How long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
@@ -44,7 +50,7 @@ pub(super) async fn serve(listener: &TcpListener, control: &Control) {
                 // The peer has given up already, or there are too many open files: others may still be served.
                 Err(error) => {
                     tracing::warn!(%error, "connection not accepted");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(PAUSE).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -80,7 +86,7 @@ async fn respond(
     match (&head.method, head.uri.path(), body) {
         (&Method::POST, "/", Some(body)) => call(control.api(), &head, &body).await,
         (method, "/_faults", Some(body)) => Ok(order(control, peer, method, &body)),
-        (method, "/", body) => Ok(refuse(control.api(), method, body.is_some())),
+        (method, "/" | "/_faults", body) => Ok(refuse(control.api(), method, body.is_some())),
         _ => Ok(not_found(control.api())),
     }
 }
@@ -193,6 +199,30 @@ fn answer(
 
 /// The server's clock as the `Date` header tells it.
 fn date(unix: u64) -> HeaderValue {
-    let time = UNIX_EPOCH + std::time::Duration::from_secs(unix);
+    let time = UNIX_EPOCH + Duration::from_secs(unix);
     HeaderValue::try_from(httpdate::fmt_http_date(time)).expect("a date is plain ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::Options;
+
+    #[test]
+    fn faults_are_ordered_from_this_machine_only() {
+        let control = Control::new(&Options::default()).expect("good options");
+        let status = |peer: &str| {
+            let peer = SocketAddr::new(peer.parse().expect("an address"), 40_000);
+            order(&control, peer, &Method::POST, b"[]").status()
+        };
+        for (peer, expected) in [
+            ("127.0.0.1", StatusCode::OK),
+            ("::1", StatusCode::OK),
+            ("::ffff:127.0.0.1", StatusCode::OK),
+            ("192.0.2.1", StatusCode::FORBIDDEN),
+            ("::ffff:192.0.2.1", StatusCode::FORBIDDEN),
+        ] {
+            assert_eq!(status(peer), expected, "{peer}");
+        }
+    }
 }

@@ -69,13 +69,39 @@ impl Journal {
     /// Waits until the entries meet a condition.
     pub(super) async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
         loop {
-            let mut written = std::pin::pin!(self.written.notified());
-            // Registered before looking, so that an entry written in between is not missed.
-            written.as_mut().enable();
+            // Made before looking, so that an entry written in between wakes it.
+            let written = self.written.notified();
             if condition(&self.entries()) {
                 return;
             }
             written.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_entry_that_is_written_while_one_looks_is_not_missed() {
+        let journal = Journal::default();
+        let met = journal.until(|entries| {
+            if entries.is_empty() {
+                journal.write(Entry::default());
+            }
+            entries.len() == 1
+        });
+        tokio::time::timeout(Duration::from_secs(10), met).await.expect("in time");
+    }
+
+    #[test]
+    fn the_oldest_entries_are_forgotten() {
+        let journal = Journal::default();
+        for second in 0..LENGTH as u64 + 2 {
+            journal.write(Entry { at: Duration::from_secs(second), ..Entry::default() });
+        }
+        let entries = journal.entries();
+        assert_eq!((entries.len(), entries[0].at), (LENGTH, Duration::from_secs(2)));
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::Region;
 
-/// The most tunnels that one simulator holds: far beyond any account, and still some 200 MB.
+/// The most tunnels that one simulator holds: far beyond any account, and still some 140 MB.
 const MOST_TUNNELS: usize = 100_000;
 
 /// The most accounts with credentials of their own.

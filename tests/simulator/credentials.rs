@@ -128,10 +128,12 @@ async fn a_pod_takes_on_a_role_with_the_present_token_and_no_signature() {
     let granted = request("AssumeRoleWithWebIdentity", "first").send().await.response();
     assert_eq!(code(listing(&served.client, &granted["Credentials"])).await, Value::Null, "{granted}");
 
-    let rotated = WebIdentity { provider_id: "tke".to_owned(), token: Secret::new("second") };
-    served.control.set_web_identity(Some(rotated));
-    let refused = code(request("AssumeRoleWithWebIdentity", "first")).await;
-    assert_eq!(refused, "InvalidParameter.WebIdentityTokenError");
+    for (provider_id, token) in [("oidc", "first"), ("tke", "second")] {
+        let other = WebIdentity { provider_id: provider_id.to_owned(), token: Secret::new(token) };
+        served.control.set_web_identity(Some(other));
+        let refused = code(request("AssumeRoleWithWebIdentity", "first")).await;
+        assert_eq!(refused, "InvalidParameter.WebIdentityTokenError");
+    }
     assert_eq!(code(request("AssumeRoleWithWebIdentity", "second")).await, Value::Null);
     assert_eq!(code(request("AssumeRole", "second")).await, "AuthFailure.InvalidAuthorization");
     let unsigned = served.client.request("DescribeVpnConnections", EU, &json!({}));

@@ -99,5 +99,8 @@ async fn a_gateway_or_a_tunnel_may_not_allow_it_now() {
     control.set(&eu, &tunnel.1, "State", "PENDING").expect("the tunnel");
     assert_eq!(code(&served, &tunnel).await, "UnsupportedOperation.DeleteVpnConnInvalidState");
     control.restore(&eu, &tunnel.1).expect("the tunnel");
+    control.set(&eu, &tunnel.1, "State", "AVAILABLE").expect("the tunnel");
     assert_eq!(delete(&served, &tunnel).await["Error"], Value::Null);
+    let rows = control.rows(&eu).expect("the region");
+    assert_eq!(rows[0]["State"], "DELETING", "a deletion outweighs what was set before");
 }
