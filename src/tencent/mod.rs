@@ -6,7 +6,9 @@ mod answer;
 pub mod client;
 pub mod credentials;
 mod error;
+pub mod regions;
 pub mod sign;
+pub mod sts;
 pub mod vpn;
 
 pub use client::{Call, Client, Service};

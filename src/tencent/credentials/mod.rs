@@ -1,21 +1,35 @@
-//! Where credentials come from: one interface that the signer asks, and one small file a source.
+//! Where credentials come from: one interface, one small file a source, and the [`Keyring`] that signers ask.
+//!
+//! Sources only load. When they are asked, how often, and for how long what they gave is used is the keyring's business.
+//! Variables, files, clock and chance are passed in; metrics and the configuration are unknown here.
 
+mod assume_role;
+mod default;
 mod environment;
 mod fixed;
+mod instance_role;
+mod issued;
+mod keyring;
+mod profile;
+mod secret_file;
+mod workload_identity;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tokio::time::sleep;
+use jiff::Timestamp;
 
+pub use assume_role::AssumeRole;
+pub use default::DefaultChain;
 pub use environment::Environment;
 pub use fixed::{Fixed, Place};
+pub use instance_role::InstanceRole;
+pub(super) use issued::{Issued, IssuedFields};
+pub use keyring::Keyring;
+pub use profile::Profile;
+pub use workload_identity::WorkloadIdentity;
 
-use super::ApiError;
 use crate::domain::Secret;
-
-/// How often credentials that were refused are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A key pair, and the token that goes with it where it is temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,42 +42,52 @@ pub struct Credentials {
     pub token: Option<Secret>,
 }
 
+impl Credentials {
+    /// What of it nobody may see.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [Some(&self.secret_key), self.token.as_ref()].into_iter().flatten()
+    }
+}
+
+/// What a source gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What to sign with.
+    pub credentials: Credentials,
+    /// Where it comes from, in words for the log.
+    pub origin: String,
+    /// When it ends, if that is known; temporary credentials tell.
+    pub expiry: Option<Expiry>,
+}
+
+/// The end of temporary credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// By the clock of whoever gave them.
+    pub time: Timestamp,
+    /// How long that was away when they came, whatever our own clock says.
+    pub remaining: Duration,
+}
+
 /// Why a source gave no credentials; in words that name the place and the remedy, and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
+pub enum SourceError {
+    /// Nothing is set up there: the default chain goes on to its next link.
+    #[error("{0}")]
+    Absent(String),
+    /// What is set up there does not work. The default chain ends here: credentials of someone else are no substitute.
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// A place that credentials come from.
 pub trait Source: fmt::Debug + Send + Sync {
     /// Reads them anew.
-    fn load(&self) -> BoxFuture<'_, Result<Credentials, SourceError>>;
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>>;
 }
 
-/// An account's credentials, asked for by all its targets.
-#[derive(Debug, Clone)]
-pub struct Keyring(Arc<dyn Source>);
-
-impl Keyring {
-    /// Credentials from this source.
-    #[must_use]
-    pub fn new(source: impl Source + 'static) -> Self {
-        Self(Arc::new(source))
-    }
-
-    /// What to sign with now.
-    pub async fn current(&self) -> Result<Credentials, ApiError> {
-        self.0.load().await.map_err(|error| ApiError::Credentials(error.to_string()))
-    }
-
-    /// Waits until the source gives other credentials than it gives now.
-    pub async fn changed(&self) {
-        let now = self.current().await;
-        loop {
-            sleep(LOOK_AGAIN).await;
-            let later = self.current().await;
-            if later.is_ok() && later != now {
-                return;
-            }
-        }
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
+        (**self).load()
     }
 }
