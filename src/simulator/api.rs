@@ -10,15 +10,20 @@ use serde::Serialize;
 
 use super::{
     clock::{Clock, Moment},
+    delete::Order,
     describe::Query,
     error::ApiError,
+    faults::{FaultKind, Faults, Plan},
     identity::Identities,
     journal::{Entry, Journal},
     limit::Limit,
     names,
     options::Options,
     parameters::Parameters,
+    regions::{OfferedRegion, describe_regions},
     request::{self, Action, Call},
+    roles::{Role, WebIdentity},
+    sts::{assume_role, assume_role_with_web_identity},
     world::World,
 };
 
@@ -28,7 +33,14 @@ pub(super) struct Api {
     pub(super) identities: Identities,
     pub(super) world: RwLock<World>,
     pub(super) journal: Journal,
+    pub(super) faults: Faults,
+    /// What `DescribeRegions` tells.
+    pub(super) offered: Mutex<Vec<OfferedRegion>>,
+    pub(super) web_identity: Mutex<Option<WebIdentity>>,
+    pub(super) instance_role: Option<String>,
+    roles: Vec<Role>,
     pub(super) latency: Duration,
+    deletion: Duration,
     limit: Mutex<Limit>,
 }
 
@@ -47,6 +59,10 @@ struct Answer<'a, T> {
     request_id: &'a str,
 }
 
+/// The content of an answer that has only a `RequestId`.
+#[derive(Serialize)]
+struct Nothing {}
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Failure<'a> {
@@ -64,25 +80,28 @@ impl Api {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             clock: Clock::new(options.speed),
-            identities: Identities::new(options.seed),
+            identities: Identities::new(options),
             world: RwLock::new(World::new(options)),
             journal: Journal::default(),
+            faults: Faults::default(),
+            offered: Mutex::new(options.offered()),
+            web_identity: Mutex::new(options.web_identity.clone()),
+            instance_role: options.instance_role.clone(),
+            roles: options.roles.clone(),
             latency: options.latency,
+            deletion: options.deletion,
             limit: Mutex::new(Limit::new(options.requests_per_second)),
         }
     }
 
     /// Answers a request, whatever it is like, and notes it in the journal.
-    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Vec<u8> {
-        let mut entry = Entry {
-            at: now.world,
-            action: request::text(headers, request::ACTION).unwrap_or_default().to_owned(),
-            region: request::text(headers, request::REGION).unwrap_or_default().to_owned(),
-            secret_id: request::secret_id(headers).unwrap_or_default().to_owned(),
-            request_id: names::request_id(),
-            ..Entry::default()
+    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) -> Vec<u8> {
+        let mut entry = entry(headers, plan, now);
+        let performed = match plan.error() {
+            Some(code) => Err(ApiError::new(code.to_owned(), "This error was ordered as a fault.")),
+            None => self.perform(headers, body, now, &mut entry),
         };
-        let answer = self.perform(headers, body, now, &mut entry).unwrap_or_else(|error| {
+        let answer = performed.unwrap_or_else(|error| {
             entry.error = Some(error.code.to_string());
             refusal(&error, &entry.request_id)
         });
@@ -93,8 +112,18 @@ impl Api {
             error = entry.error,
             "request answered"
         );
+        self.drift(plan, &entry.region, now);
         self.journal.write(entry);
         answer
+    }
+
+    /// Notes a request in the journal that something else than an answer comes of.
+    pub(super) fn withhold(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) {
+        let mut entry = entry(headers, plan, now);
+        if let Ok(query) = Parameters::parse(body).and_then(Query::parse) {
+            query.note(&mut entry);
+        }
+        self.journal.write(entry);
     }
 
     fn perform(
@@ -104,18 +133,30 @@ impl Api {
         now: Moment,
         entry: &mut Entry,
     ) -> Result<Vec<u8>, ApiError> {
-        let call = Call::admit(headers, body, &self.identities, now.unix)?;
-        self.world.read().unwrap_or_else(PoisonError::into_inner).called(&entry.region)?;
-        self.grant(&call, entry, now)?;
-        let parameters = Parameters::parse(body)?;
-        match call.action {
-            Action::DescribeVpnConnections => self.describe(parameters, now, entry),
+        let Call { action, caller } = Call::admit(headers, body, &self.identities, now.unix)?;
+        entry.account.clone_from(&caller.account);
+        let region = if action.is_regional() { &*entry.region } else { "" };
+        if action.is_regional() {
+            self.world.read().unwrap_or_else(PoisonError::into_inner).called(region)?;
         }
-    }
-
-    fn grant(&self, call: &Call, entry: &Entry, now: Moment) -> Result<(), ApiError> {
+        self.identities.check_permission(&caller, action.name())?;
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        limit.grant(&call.caller.account, &entry.region, call.action.name(), now.instant)
+        limit.grant(&caller.account, region, action.name(), now.instant)?;
+        drop(limit);
+        let parameters = Parameters::parse(body)?;
+        match action {
+            Action::DescribeVpnConnections => self.describe(parameters, now, entry),
+            Action::DeleteVpnConnection => self.delete(parameters, now, entry),
+            Action::AssumeRole => {
+                let granted = assume_role(parameters, &self.roles, &self.identities.sessions, now.unix)?;
+                Ok(success(granted, &entry.request_id))
+            }
+            Action::AssumeRoleWithWebIdentity => self.assume_role_with_web_identity(parameters, now, entry),
+            Action::DescribeRegions => {
+                let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(success(describe_regions(parameters, &offered)?, &entry.request_id))
+            }
+        }
     }
 
     fn describe(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
@@ -124,6 +165,54 @@ impl Api {
         let query = Query::parse(parameters)?;
         query.note(entry);
         Ok(success(query.page(region, now.world)?, &entry.request_id))
+    }
+
+    fn delete(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+        let order = Order::parse(parameters)?;
+        order.note(entry);
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        let region = world.region_mut(&entry.region).expect("the region was found before");
+        order.carry_out(region, now.world, self.deletion)?;
+        Ok(success(Nothing {}, &entry.request_id))
+    }
+
+    fn assume_role_with_web_identity(
+        &self,
+        parameters: Parameters,
+        now: Moment,
+        entry: &Entry,
+    ) -> Result<Vec<u8>, ApiError> {
+        let accepted = self.web_identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = &self.identities.sessions;
+        let granted =
+            assume_role_with_web_identity(parameters, accepted.as_ref(), &self.roles, sessions, now.unix)?;
+        Ok(success(granted, &entry.request_id))
+    }
+
+    /// Changes the tunnels of a region between one page and the next.
+    fn drift(&self, plan: &Plan, region: &str, now: Moment) {
+        for kind in plan.kinds() {
+            if let FaultKind::Drift { remove, add } = kind {
+                let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+                if let Some(region) = world.region_mut(region) {
+                    region.drift(*remove, *add, now.world);
+                }
+            }
+        }
+    }
+}
+
+/// What the journal is told of a request before it is looked at.
+fn entry(headers: &HeaderMap, plan: &Plan, now: Moment) -> Entry {
+    let text = |name| request::text(headers, name).unwrap_or_default().to_owned();
+    Entry {
+        at: now.world,
+        action: text(request::ACTION),
+        region: text(request::REGION),
+        secret_id: request::secret_id(headers).unwrap_or_default().to_owned(),
+        faults: plan.names(),
+        request_id: names::request_id(),
+        ..Entry::default()
     }
 }
 

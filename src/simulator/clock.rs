@@ -18,6 +18,13 @@ pub(super) struct Moment {
     pub(super) instant: Instant,
 }
 
+impl Moment {
+    /// The same instant for a server whose clock is so many seconds ahead.
+    pub(super) fn skewed(self, seconds: i64) -> Self {
+        Self { unix: self.unix.saturating_add_signed(seconds), ..self }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,

@@ -32,6 +32,10 @@ impl ApiError {
         Self::new("InvalidParameterValue.Malformed", message)
     }
 
+    pub(super) fn token(message: &str) -> Self {
+        Self::new("AuthFailure.TokenFailure", message)
+    }
+
     pub(super) fn not_found(id: &str) -> Self {
         Self::new("ResourceNotFound", format!("There is no `{id}` in this region."))
     }

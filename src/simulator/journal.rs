@@ -16,10 +16,13 @@ const LENGTH: usize = 10_000;
 pub struct Entry {
     /// When it was answered, in the world's time.
     pub at: Duration,
-    /// `X-TC-Action` as it was sent; empty where it was not.
+    /// `X-TC-Action` as it was sent, empty where it was not; or `MetadataRole` or `MetadataCredentials`.
     pub action: String,
     /// `X-TC-Region` as it was sent; empty where it was not.
     pub region: String,
+    /// The number of the account that the request came from, or of the role that it took on; empty where the request
+    /// was refused before that was known.
+    pub account: String,
     /// The caller's `SecretId`, where an `Authorization` could be read; it is not secret.
     pub secret_id: String,
     /// Which row the page began with, for a listing whose parameters were accepted.
@@ -30,9 +33,11 @@ pub struct Entry {
     pub filters: Vec<(String, Vec<String>)>,
     /// `VpnConnectionIds`, likewise.
     pub ids: Vec<String>,
+    /// The faults that befell it, by their names in JSON.
+    pub faults: Vec<&'static str>,
     /// The `RequestId` of the answer.
     pub request_id: String,
-    /// The error code that was answered; `None` for a success.
+    /// The error code that was answered; `None` for a success, and where no answer of the API came.
     pub error: Option<String>,
 }
 

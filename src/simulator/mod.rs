@@ -1,24 +1,32 @@
 //! The VPC API, embedded: the other side of the wire, for the demo, for tests and for any other client.
 //!
-//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections`. It knows nothing of the client in
+//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`, with what
+//! stands beside them: STS, the list of regions, and the metadata service. It knows nothing of the client in
 //! `crate::tencent`: signatures are checked by a reading of its own, so that one mistake cannot hide in both.
 
 mod api;
 mod behaviour;
 mod clock;
 mod control;
+mod delete;
 mod describe;
 mod error;
+mod faults;
 mod http;
 mod identity;
 mod journal;
 mod limit;
+mod metadata;
 mod names;
 mod options;
 mod parameters;
+mod regions;
 mod request;
+mod roles;
 mod row;
+mod sessions;
 mod signature;
+mod sts;
 mod tunnel;
 mod world;
 
@@ -28,10 +36,15 @@ use tokio::net::TcpListener;
 
 pub use self::{
     control::{Control, NotFound},
-    identity::Credentials,
+    faults::{Fault, FaultKind, InvalidFault},
+    identity::{Account, Credentials},
     journal::Entry,
     options::{InvalidOptions, Options},
+    regions::OfferedRegion,
+    roles::{Role, WebIdentity},
+    sessions::TOKEN_MARK,
     tunnel::PRE_SHARE_KEY_MARK,
+    world::GatewayState,
 };
 
 /// Why a simulator did not start.
@@ -80,7 +93,7 @@ impl Simulator {
         self.control.clone()
     }
 
-    /// The credentials that it accepts.
+    /// The credentials of its first account.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         self.control.credentials()

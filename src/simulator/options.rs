@@ -2,10 +2,21 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::{
+    faults::{Fault, InvalidFault},
+    identity::instance_role,
+    metadata::Question,
+    regions::OfferedRegion,
+    request::Action,
+    roles::{Role, WebIdentity},
+};
 use crate::domain::Region;
 
 /// The most tunnels that one simulator holds: far beyond any account, and still some 200 MB.
 const MOST_TUNNELS: usize = 100_000;
+
+/// The most accounts with credentials of their own.
+const MOST_ACCOUNTS: usize = 1000;
 
 /// What the simulated world looks like and how it answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +35,20 @@ pub struct Options {
     pub latency: Duration,
     /// How many requests a second one account may make of one action in one region; Tencent allows 100.
     pub requests_per_second: usize,
+    /// How long a tunnel that is deleted by a call stays `DELETING`, in the world's time.
+    pub deletion: Duration,
+    /// How many accounts have credentials of their own. They all see the same tunnels.
+    pub accounts: usize,
+    /// The roles that may be taken on.
+    pub roles: Vec<Role>,
+    /// The role of the first account that the metadata service gives credentials for; none on a machine without one.
+    pub instance_role: Option<String>,
+    /// What pods show to take on a role.
+    pub web_identity: Option<WebIdentity>,
+    /// How long temporary credentials are good at most, whatever is asked for; in whole seconds, and at least one.
+    pub token_lifetime: Option<Duration>,
+    /// What goes wrong from the start.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Options {
@@ -38,6 +63,13 @@ impl Default for Options {
             speed: 1.0,
             latency: Duration::ZERO,
             requests_per_second: 100,
+            deletion: Duration::from_secs(20),
+            accounts: 1,
+            roles: vec![instance_role("monitoring")],
+            instance_role: Some("monitoring".to_owned()),
+            web_identity: None,
+            token_lifetime: None,
+            faults: vec![],
         }
     }
 }
@@ -68,7 +100,31 @@ impl Options {
         if self.requests_per_second == 0 {
             return Err(InvalidOptions::NoRequests);
         }
-        Ok(())
+        if self.accounts == 0 || self.accounts > MOST_ACCOUNTS {
+            return Err(InvalidOptions::Accounts(self.accounts));
+        }
+        let instance_role = self.instance_role.as_deref().map(instance_role);
+        if let Some(role) = self.roles.iter().chain(&instance_role).find(|role| !role.is_well_formed()) {
+            return Err(InvalidOptions::Role(role.arn()));
+        }
+        if let Some(lifetime) = self.token_lifetime.filter(|lifetime| lifetime.as_secs() == 0) {
+            return Err(InvalidOptions::TokenLifetime(lifetime));
+        }
+        self.check_faults(&self.faults).map_err(InvalidOptions::Fault)
+    }
+
+    /// What `DescribeRegions` tells at first: the regions that are simulated.
+    pub(super) fn offered(&self) -> Vec<OfferedRegion> {
+        let offered =
+            |(region, _): &(Region, usize)| OfferedRegion { region: region.clone(), available: true };
+        self.regions.iter().map(offered).collect()
+    }
+
+    /// Whether such faults could happen in this world.
+    pub(super) fn check_faults(&self, faults: &[Fault]) -> Result<(), InvalidFault> {
+        let is_region = |name: &str| self.regions.iter().any(|(region, _)| region.as_str() == name);
+        let is_action = |name: &str| Action::is_offered(name) || Question::is_known(name);
+        faults.iter().try_for_each(|fault| fault.check(is_region, is_action))
     }
 }
 
@@ -90,11 +146,26 @@ pub enum InvalidOptions {
     /// Every request would be refused.
     #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
     NoRequests,
+    /// No one could call, or too many.
+    #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]
+    Accounts(usize),
+    /// No request could name the role.
+    #[error(
+        "roles: {0:?} cannot be a role; write its account in digits, its name in letters, digits and +=,.@_-"
+    )]
+    Role(String),
+    /// Credentials would have expired when they are given.
+    #[error("token_lifetime: {0:?} is less than a second; choose at least 1 s")]
+    TokenLifetime(Duration),
+    /// A fault could never happen.
+    #[error(transparent)]
+    Fault(InvalidFault),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::faults::FaultKind;
 
     fn region(name: &str) -> Region {
         Region::new(name).expect("a region")
@@ -121,6 +192,22 @@ mod tests {
             (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
             (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
             (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (
+                Options {
+                    faults: vec![Fault { share: 2.0, ..Fault::new(FaultKind::Reset) }],
+                    ..good.clone()
+                },
+                "faults: share 2 is",
+            ),
+            (Options { accounts: 0, ..good.clone() }, "accounts: 0 is out of bounds"),
+            (
+                Options { instance_role: Some("a b".into()), ..good.clone() },
+                "roles: \"qcs::cam::uin/100000000001:roleName/a b\" cannot",
+            ),
+            (
+                Options { token_lifetime: Some(Duration::ZERO), ..good.clone() },
+                "token_lifetime: 0ns is less than a second",
+            ),
             (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
         ];
         for (options, expected) in table {

@@ -36,6 +36,20 @@ impl Parameters {
         usize::try_from(number).map(Some).map_err(negative)
     }
 
+    /// A text, where there is one.
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ApiError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ApiError::mistyped(key, "a string")),
+        }
+    }
+
+    /// A text without which there is no call.
+    pub(super) fn required_text(&mut self, key: &str) -> Result<String, ApiError> {
+        self.text(key)?.filter(|text| !text.is_empty()).ok_or_else(|| ApiError::missing(key))
+    }
+
     /// A list of texts.
     pub(super) fn texts(&mut self, key: &str) -> Result<Option<Vec<String>>, ApiError> {
         self.take(key).map(|value| texts(key, value)).transpose()

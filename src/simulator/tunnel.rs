@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    behaviour::{Behaviour, Status},
+    behaviour::{Behaviour, State, Status},
     names,
     world::Gateway,
 };
@@ -42,7 +42,7 @@ pub(super) struct Tunnel {
     pub(super) tags: Vec<Tag>,
     pub(super) behaviour: Behaviour,
     /// From when it is `DELETING`, and when it is gone.
-    pub(super) deletion: Option<Range<Duration>>,
+    deletion: Option<Range<Duration>>,
     /// Fields of the row that someone has given another value, or that are left out.
     pub(super) changes: BTreeMap<String, Option<Value>>,
 }
@@ -104,8 +104,8 @@ pub(super) struct Bgp {
     tunnel_cidr: String,
     local_bgp_ip: Ipv4Addr,
     remote_bgp_ip: Ipv4Addr,
-    local_bgp_asn: u32,
-    remote_bgp_asn: u32,
+    local_bgp_asn: &'static str,
+    remote_bgp_asn: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,6 +167,20 @@ impl Tunnel {
             Some(deletion) if at >= deletion.start => Some(Status::DELETING),
             _ => Some(self.behaviour.status(at)),
         }
+    }
+
+    /// Whether its `State` is `AVAILABLE`, as its row shows it.
+    pub(super) fn is_available(&self, at: Duration) -> bool {
+        match self.changes.get("State") {
+            Some(change) => change.as_ref().is_some_and(|state| state == "AVAILABLE"),
+            None => self.status(at).is_some_and(|status| status.state == State::Available),
+        }
+    }
+
+    /// Has it `DELETING` for this time, and then gone, whatever it was said to be before.
+    pub(super) fn delete(&mut self, during: Range<Duration>) {
+        self.changes.remove("State");
+        self.deletion = Some(during);
     }
 
     /// A field that requests may filter by, as its row shows it.
@@ -248,8 +262,8 @@ impl Bgp {
             tunnel_cidr: format!("{}/30", network(0)),
             local_bgp_ip: network(1),
             remote_bgp_ip: network(2),
-            local_bgp_asn: 64_551,
-            remote_bgp_asn: 65_000,
+            local_bgp_asn: "64551",
+            remote_bgp_asn: "65000",
         }
     }
 }

@@ -44,6 +44,18 @@ pub(super) struct Gateway {
     pub(super) address: Ipv4Addr,
     /// The network behind it.
     pub(super) network: String,
+    pub(super) state: GatewayState,
+}
+
+/// What a gateway allows to be done to its tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayState {
+    /// Anything.
+    Available,
+    /// Nothing: the gateway is not available itself.
+    Unavailable,
+    /// Nothing for the time being: another operation is running on it.
+    Busy,
 }
 
 /// Which tunnels are asked for.
@@ -133,6 +145,7 @@ impl RegionWorld {
             vpc_id: self.identifiers.draw("vpc", &mut self.rng),
             address: Ipv4Addr::new(203, 0, 113, low),
             network: format!("172.{}.{low}.0/24", 16 + high % 16),
+            state: GatewayState::Available,
         });
     }
 
@@ -160,8 +173,27 @@ impl RegionWorld {
         (total, rows)
     }
 
+    pub(super) fn gateway(&self, id: &str) -> Option<&Gateway> {
+        self.gateways.iter().find(|gateway| gateway.id == id)
+    }
+
+    pub(super) fn gateway_mut(&mut self, id: &str) -> Option<&mut Gateway> {
+        self.gateways.iter_mut().find(|gateway| gateway.id == id)
+    }
+
     pub(super) fn tunnel_mut(&mut self, id: &str) -> Option<&mut Tunnel> {
         self.tunnels.iter_mut().find(|tunnel| tunnel.id == id)
+    }
+
+    /// Takes away the tunnel at a place in the listing, and makes so many new ones at its end.
+    pub(super) fn drift(&mut self, remove: Option<usize>, add: usize, at: Duration) {
+        let gone = remove.and_then(|place| self.listed(at).nth(place)).map(|row| row.tunnel.id.clone());
+        if let Some(id) = gone {
+            self.remove(&id);
+        }
+        for _ in 0..add {
+            self.add(Behaviour::Steady);
+        }
     }
 
     /// Takes a tunnel away at once, without a trace.

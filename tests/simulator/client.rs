@@ -126,6 +126,12 @@ impl Client {
 }
 
 impl Request {
+    /// Turns to another product than `vpc`.
+    pub(crate) fn to(mut self, service: &'static str, version: &str) -> Self {
+        self.service = service;
+        self.with("X-TC-Version", Some(version))
+    }
+
     /// Gives a header this value, or leaves it out. What is not set is filled in when the request is sent.
     pub(crate) fn with(mut self, name: &str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| known != name);
@@ -135,14 +141,20 @@ impl Request {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let mut stream = TcpStream::connect(&self.client.host).await.expect("a connection");
-        stream.write_all(self.text().as_bytes()).await.expect("a request");
+        let mut stream = self.open().await;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.expect("an answer");
         let answer = String::from_utf8(answer).expect("an answer in UTF-8");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// Sends the request and leaves what comes back to the caller.
+    pub(crate) async fn open(self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.client.host).await.expect("a connection");
+        stream.write_all(self.text().as_bytes()).await.expect("a request");
+        stream
     }
 
     fn text(mut self) -> String {

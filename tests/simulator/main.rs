@@ -1,6 +1,9 @@
 //! The simulator over real HTTP, by a client that shares no code with it.
 
 mod client;
+mod credentials;
+mod delete;
 mod describe;
+mod faults;
 mod refusals;
 mod world;

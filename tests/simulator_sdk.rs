@@ -1,0 +1,225 @@
+//! Tencent's official Python SDK as a client of the simulator: what it is content with, any client may be.
+//!
+//! The SDK is taken from the virtual environment that `PYTHON_ENV` names, or installed into one below `target/`.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use tencentcloud_vpn_exporter::{
+    domain::{Region, Secret},
+    simulator::{Control, Credentials, Fault, FaultKind, Options, Simulator, WebIdentity},
+};
+
+const EU: &str = "eu-frankfurt";
+const ARN: &str = "qcs::cam::uin/100000000001:roleName/monitoring";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_sdk_is_content() {
+    let python = tokio::task::spawn_blocking(python).await.expect("an environment");
+    let region = Region::new(EU).expect("a region");
+    let options = Options {
+        regions: vec![(region.clone(), 230)],
+        frozen: true,
+        web_identity: Some(WebIdentity { provider_id: "tke".to_owned(), token: Secret::new("a token") }),
+        ..Options::default()
+    };
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let simulator = Simulator::bind(options, address).await.expect("a simulator");
+    let sdk = Sdk { python, endpoint: simulator.local_addr().to_string() };
+    let (control, credentials) = (simulator.control(), simulator.credentials().clone());
+    let served = tokio::spawn(simulator.run(std::future::pending()));
+
+    pages_are_read_whole(&sdk, &control, &credentials, &region).await;
+    refusals_are_understood(&sdk, &control, &credentials, &region).await;
+    deletions_are_understood(&sdk, &control, &credentials, &region).await;
+    roles_are_taken_on(&sdk, &credentials).await;
+    regions_are_listed(&sdk, &credentials).await;
+    served.abort();
+}
+
+async fn pages_are_read_whole(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let pages = [0, 100, 200].map(|offset| json!({"Offset": offset, "Limit": 100}));
+    let answers = sdk.describe(credentials, &pages).await;
+    let rows: Vec<_> =
+        answers.iter().flat_map(|page| page["VpnConnectionSet"].as_array().expect("rows")).collect();
+    let expected = control.rows(region).expect("the region");
+    assert_eq!(rows.len(), 230);
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert_understood(expected, row);
+    }
+    let journal = control.journal();
+    let asked: Vec<_> = journal.iter().map(|entry| (entry.offset, entry.limit)).collect();
+    assert_eq!(asked, [0, 100, 200].map(|offset| (Some(offset), Some(100))));
+}
+
+/// The SDK's models have each field that was sent, with the same value.
+fn assert_understood(sent: &Value, understood: &Value) {
+    match (sent, understood) {
+        (Value::Object(sent), Value::Object(understood)) => {
+            for (field, value) in sent {
+                assert_understood(value, understood.get(field).unwrap_or_else(|| panic!("{field} is lost")));
+            }
+        }
+        (Value::Array(sent), Value::Array(understood)) => {
+            assert_eq!(sent.len(), understood.len());
+            for (sent, understood) in sent.iter().zip(understood) {
+                assert_understood(sent, understood);
+            }
+        }
+        _ => assert_eq!(sent, understood),
+    }
+}
+
+async fn refusals_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let id = &control.ids(region).expect("the region")[0];
+    let filter = json!([{"Name": "vpc-id", "Values": ["vpc-0a36uwkr"]}]);
+    let (parameters, expected): (Vec<_>, Vec<_>) = [
+        (json!({"VpnConnectionIds": [id], "Filters": filter}), "InvalidParameter.Coexist"),
+        (json!({"Filters": [{"Name": "state", "Values": ["a"]}]}), "InvalidParameter.FilterInvalidKey"),
+        (json!({"Limit": 101}), "InvalidParameterValue.LimitExceeded"),
+        (json!({"VpnConnectionIds": ["vpnx"]}), "InvalidParameterValue.Malformed"),
+        (json!({"VpnConnectionIds": ["vpnx-00000000"]}), "ResourceNotFound"),
+    ]
+    .into_iter()
+    .unzip();
+    assert_eq!(codes(&sdk.describe(credentials, &parameters).await), expected);
+
+    for code in ["InternalError.ModuleError", "UnsupportedOperation"] {
+        let fault = Fault::new(FaultKind::Error { code: code.to_owned() });
+        control.set_faults(vec![fault]).expect("a fault");
+        assert_eq!(codes(&sdk.describe(credentials, &[json!({})]).await), [code]);
+    }
+    control.set_faults(vec![]).expect("no fault");
+
+    let wrong_key = Credentials { secret_key: Secret::new("another key"), ..credentials.clone() };
+    let wrong_id = Credentials { secret_id: "AKIDEXAMPLE".to_owned(), ..credentials.clone() };
+    assert_eq!(codes(&sdk.describe(&wrong_key, &[json!({})]).await), ["AuthFailure.SignatureFailure"]);
+    assert_eq!(codes(&sdk.describe(&wrong_id, &[json!({})]).await), ["AuthFailure.SecretIdNotFound"]);
+}
+
+fn codes(answers: &[Value]) -> Vec<&str> {
+    answers.iter().map(|answer| answer["Error"].as_str().unwrap_or("none")).collect()
+}
+
+async fn deletions_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials, region: &Region) {
+    let row = &control.rows(region).expect("the region")[0];
+    let (gateway, tunnel) = (&row["VpnGatewayId"], &row["VpnConnectionId"]);
+    let order = |gateway: &Value, tunnel: &Value| {
+        let parameters = json!({"VpnGatewayId": gateway, "VpnConnectionId": tunnel});
+        call("vpc", "DeleteVpnConnection", &parameters)
+    };
+    let calls = [
+        order(gateway, tunnel),
+        order(gateway, tunnel),
+        order(&json!("vpngw-00000000"), tunnel),
+        order(gateway, &json!("vpnx")),
+    ];
+    let expected = [
+        "none",
+        "UnsupportedOperation.DeleteVpnConnInvalidState",
+        "ResourceNotFound",
+        "InvalidParameterValue.Malformed",
+    ];
+    assert_eq!(codes(&sdk.call(credentials, None, &calls).await), expected);
+}
+
+async fn roles_are_taken_on(sdk: &Sdk, credentials: &Credentials) {
+    let role = json!({"RoleArn": ARN, "RoleSessionName": "sdk", "DurationSeconds": 7200});
+    let mut identity = role.clone();
+    identity["ProviderId"] = json!("tke");
+    identity["WebIdentityToken"] = json!("a token");
+    let mut unsigned = call("sts", "AssumeRoleWithWebIdentity", &identity);
+    unsigned["unsigned"] = json!(true);
+    let calls = [call("sts", "AssumeRole", &role), unsigned];
+    for granted in sdk.call(credentials, None, &calls).await {
+        let given = &granted["Credentials"];
+        let text = |key: &str| given[key].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
+        let temporary =
+            Credentials { secret_id: text("TmpSecretId"), secret_key: Secret::new(text("TmpSecretKey")) };
+        let calls = [call("vpc", "DescribeVpnConnections", &json!({}))];
+        assert_eq!(codes(&sdk.call(&temporary, Some(&text("Token")), &calls).await), ["none"]);
+        assert_eq!(codes(&sdk.call(&temporary, None, &calls).await), ["AuthFailure.TokenFailure"]);
+    }
+}
+
+async fn regions_are_listed(sdk: &Sdk, credentials: &Credentials) {
+    let calls = [call("region", "DescribeRegions", &json!({"Product": "vpc"}))];
+    let answers = sdk.call(credentials, None, &calls).await;
+    assert_eq!(answers[0]["RegionSet"][0]["Region"], EU, "{answers:?}");
+}
+
+fn call(service: &str, action: &str, parameters: &Value) -> Value {
+    json!({"service": service, "action": action, "region": EU, "parameters": parameters})
+}
+
+struct Sdk {
+    python: PathBuf,
+    endpoint: String,
+}
+
+impl Sdk {
+    async fn describe(&self, credentials: &Credentials, parameters: &[Value]) -> Vec<Value> {
+        let calls = parameters.iter().map(|parameters| call("vpc", "DescribeVpnConnections", parameters));
+        self.call(credentials, None, &calls.collect::<Vec<_>>()).await
+    }
+
+    async fn call(&self, credentials: &Credentials, token: Option<&str>, calls: &[Value]) -> Vec<Value> {
+        let order = json!({
+            "endpoint": self.endpoint,
+            "secret_id": credentials.secret_id,
+            "secret_key": credentials.secret_key.expose(),
+            "token": token,
+            "calls": calls,
+        });
+        let python = self.python.clone();
+        let output = tokio::task::spawn_blocking(move || run(&python, &order.to_string())).await;
+        serde_json::from_slice(&output.expect("a run")).expect("a list of answers")
+    }
+}
+
+/// Runs the script with this input and gives its output.
+fn run(python: &Path, input: &str) -> Vec<u8> {
+    let mut command = Command::new(python);
+    command.arg(root().join("tests/sdk/call.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the interpreter");
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("the script reads");
+    let output = child.wait_with_output().expect("the script ends");
+    assert!(output.status.success(), "the script failed, see above");
+    output.stdout
+}
+
+/// The interpreter of an environment that has the SDK.
+fn python() -> PathBuf {
+    if let Some(prepared) = std::env::var_os("PYTHON_ENV") {
+        return Path::new(&prepared).join("bin/python");
+    }
+    let requirements = root().join("tests/sdk/requirements.txt");
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-env");
+    let python = environment.join("bin/python");
+    // pip alone knows whether all is there; where it is, this takes a second.
+    if !python.exists() {
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+    }
+    succeed(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(requirements),
+    );
+    python
+}
+
+fn succeed(command: &mut Command) {
+    let status = command.status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?}: {status:?}; set PYTHON_ENV to a virtual environment that has tests/sdk/requirements.txt"
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
