@@ -214,7 +214,7 @@ mod tests {
         let role = Role {
             session_name: "vpn-exporter".into(),
             external_id: Some(Secret::new("000123")),
-            duration: Duration::from_secs(900),
+            duration: Duration::from_mins(15),
             ..Role::new("qcs::cam::uin/100000000001:roleName/monitoring")
         };
         assert_eq!(

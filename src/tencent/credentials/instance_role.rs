@@ -1,7 +1,5 @@
 //! `instance_role`: the role of the machine that this runs on, from its metadata service.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use reqwest::Url;
@@ -11,7 +9,6 @@ use super::{Issued, Loaded, Source, SourceError, issued::IssuedFields};
 use crate::tencent::{
     ApiError, Client,
     answer::{self, Field},
-    client::Dated,
 };
 
 /// Where the service names the role; what is below that name are the role's credentials.
@@ -26,8 +23,6 @@ pub struct InstanceRole {
     client: Client,
     url: Url,
     clock: fn() -> Timestamp,
-    /// Whether the service has given credentials before.
-    served: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +40,7 @@ impl InstanceRole {
     pub fn new(client: Client, endpoint: &Url, clock: fn() -> Timestamp) -> Self {
         let mut url = endpoint.clone();
         url.set_path(PATH);
-        Self { client, url, clock, served: AtomicBool::new(false) }
+        Self { client, url, clock }
     }
 
     async fn read(&self) -> Result<Loaded, SourceError> {
@@ -55,33 +50,23 @@ impl InstanceRole {
         let failed = |error: &ApiError| SourceError::Failed(format!("metadata service, {url}: {error}"));
         let answer = self.client.get(url.clone()).await.map_err(|error| failed(&error))?;
         let issued = issued(&answer.value).map_err(|error| failed(&error))?;
-        let origin = format!("the role {role} of this instance");
-        let loaded = issued.loaded(origin, (self.clock)(), answer.server_time)?;
-        self.served.store(true, Ordering::Relaxed);
-        Ok(loaded)
+        issued.loaded(format!("the role {role} of this instance"), (self.clock)(), answer.server_time)
     }
 
-    /// The role's name. Most machines have no such service, or one without a role, which is no failure, unless it served
-    /// before: the credentials of someone else would be no substitute then.
+    /// The role's name. Most machines have no such service, or one without a role: that is no failure.
     async fn role(&self) -> Result<String, SourceError> {
-        let result = self.client.get(self.url.clone()).await;
-        let (problem, may_pass) = match &result {
-            Ok(Dated { value, .. }) => match role_name(value) {
+        let problem = match self.client.get(self.url.clone()).await {
+            Ok(answer) => match role_name(&answer.value) {
                 Some(name) => return Ok(name),
-                None => ("it answers with no role's name".to_owned(), false),
+                None => "it answers with no role's name".to_owned(),
             },
-            Err(ApiError::Status { status: 404, .. }) => ("this instance has no role".to_owned(), false),
-            Err(error) => (error.to_string(), true),
+            Err(ApiError::Status { status: 404, .. }) => "this instance has no role".to_owned(),
+            Err(error) => error.to_string(),
         };
-        let problem = format!(
-            "metadata service, {}: {problem}; give the instance a role, or see that the service can be reached",
+        Err(SourceError::Absent(format!(
+            "metadata service, {}: {problem}; give the instance a role, and see that the service can be reached",
             self.url
-        );
-        Err(if may_pass && self.served.load(Ordering::Relaxed) {
-            SourceError::Failed(problem)
-        } else {
-            SourceError::Absent(problem)
-        })
+        )))
     }
 }
 

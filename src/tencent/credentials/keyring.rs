@@ -303,6 +303,8 @@ mod tests {
     /// How long a load of the tests' source takes.
     const LOAD: Duration = Duration::from_secs(1);
     const HOURS: Duration = Duration::from_hours(2);
+    /// How long credentials that live that long are left alone.
+    const UNTIL_DUE: Duration = Duration::from_mins(115);
 
     /// Gives what it was told to, one after the other, and the last for good; each takes a second.
     #[derive(Debug, Clone, Default)]
@@ -355,18 +357,18 @@ mod tests {
         }
     }
 
-    fn lasting(name: &str, remaining: Duration) -> Result<Loaded, SourceError> {
+    fn lasting(name: &str, remaining: Duration) -> Loaded {
         let time = Timestamp::UNIX_EPOCH + remaining;
         let expiry = Some(Expiry { time, remaining });
-        Ok(Loaded { credentials: credentials(name), origin: "a script".into(), expiry })
+        Loaded { credentials: credentials(name), origin: "a script".into(), expiry }
     }
 
-    fn endless(name: &str) -> Result<Loaded, SourceError> {
-        lasting(name, HOURS).map(|loaded| Loaded { expiry: None, ..loaded })
+    fn endless(name: &str) -> Loaded {
+        Loaded { expiry: None, ..lasting(name, HOURS) }
     }
 
-    fn failure() -> Result<Loaded, SourceError> {
-        Err(SourceError::Failed("the script fails; rewrite it".into()))
+    fn failure() -> SourceError {
+        SourceError::Failed("the script fails; rewrite it".into())
     }
 
     /// The id of what is in hand, which must be known without waiting.
@@ -385,7 +387,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_thousand_who_ask_at_once_load_once() {
-        let script = Script::new([lasting("one", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS))]);
         let keyring = script.keyring();
         let all = join_all(iter::repeat_with(|| current(&keyring)).take(1000)).await;
         assert!(all.iter().all(|id| id.as_deref() == Ok("one")));
@@ -394,10 +396,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn temporary_credentials_are_renewed_five_minutes_ahead_and_nobody_waits() {
-        let script = Script::new([lasting("one", HOURS), lasting("two", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
         assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
-        advance(HOURS - AHEAD - Duration::from_secs(1)).await;
+        advance(UNTIL_DUE.saturating_sub(Duration::from_secs(1))).await;
         assert_eq!(at_once(&keyring).as_deref(), Ok("one"));
         sleep(Duration::from_secs(1)).await;
         assert_eq!(script.started(), 1);
@@ -411,7 +413,7 @@ mod tests {
     fn jitter_spreads_renewals_over_the_last_five_minutes_but_one_and_a_short_life_is_scaled_down() {
         let now = Instant::now();
         let ahead = |remaining, jitter| {
-            let held = Held::new(lasting("one", remaining).expect("credentials"), now, jitter);
+            let held = Held::new(lasting("one", remaining), now, jitter);
             (held.end - now, (held.end - held.due).as_secs_f64())
         };
         assert_eq!(ahead(HOURS, 0.0), (HOURS, 300.0));
@@ -422,11 +424,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failed_renewal_keeps_the_old_credentials_while_they_last_and_is_tried_again_now_and_then() {
-        let script = Script::new([lasting("one", HOURS), failure()]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Err(failure())]);
         let keyring = script.keyring();
         assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
         let end = Instant::now() + HOURS;
-        advance(HOURS - AHEAD).await;
+        advance(UNTIL_DUE).await;
         while Instant::now() < end {
             assert_eq!(at_once(&keyring).as_deref(), Ok("one"));
             sleep(Duration::from_millis(100)).await;
@@ -438,10 +440,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_renewal_that_succeeds_after_failures_is_taken() {
-        let script = Script::new([lasting("one", HOURS), failure(), failure(), lasting("two", HOURS)]);
+        let script = Script::new([
+            Ok(lasting("one", HOURS)),
+            Err(failure()),
+            Err(failure()),
+            Ok(lasting("two", HOURS)),
+        ]);
         let keyring = script.keyring();
         assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
-        advance(HOURS - AHEAD).await;
+        advance(UNTIL_DUE).await;
         for _ in 0..100 {
             assert!(at_once(&keyring).is_ok());
             sleep(Duration::from_millis(100)).await;
@@ -451,7 +458,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_stands_for_all_who_ask_until_the_source_has_rested() {
-        let script = Script::new([failure(), lasting("one", HOURS)]);
+        let script = Script::new([Err(failure()), Ok(lasting("one", HOURS))]);
         let keyring = script.keyring();
         assert_eq!(current(&keyring).await, failed());
         for _ in 0..1000 {
@@ -473,7 +480,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_who_stops_waiting_loses_nothing_for_the_others() {
-        let script = Script::new([lasting("one", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS))]);
         let keyring = script.keyring();
         assert!(timeout(LOAD / 2, keyring.current()).await.is_err());
         sleep(LOAD).await;
@@ -482,7 +489,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_load_ends_with_its_keyring() {
-        let script = Script::new([lasting("one", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS))]);
         let keyring = script.keyring();
         assert!(timeout(LOAD / 2, keyring.current()).await.is_err());
         drop(keyring);
@@ -492,7 +499,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_thousand_refusals_of_the_same_credentials_renew_them_once() {
-        let script = Script::new([lasting("one", HOURS), lasting("two", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
         let refused = keyring.current().await.expect("credentials");
         let all = join_all(iter::repeat_with(|| keyring.renew(&refused)).take(1000)).await;
@@ -503,7 +510,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refused_credentials_are_given_to_nobody_while_they_are_renewed() {
-        let script = Script::new([lasting("one", HOURS), lasting("two", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
         let refused = keyring.current().await.expect("credentials");
         assert!(timeout(LOAD / 2, keyring.renew(&refused)).await.is_err());
@@ -513,7 +520,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_has_no_others_is_asked_for_them_every_half_minute_at_most() {
-        let script = Script::new([lasting("one", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS))]);
         let keyring = script.keyring();
         let refused = keyring.current().await.expect("credentials");
         assert_eq!(keyring.renew(&refused).await, Ok(false));
@@ -529,7 +536,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refused_credentials_that_cannot_be_renewed_are_a_failure_of_their_source() {
-        let script = Script::new([lasting("one", HOURS), failure(), lasting("two", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Err(failure()), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
         let refused = keyring.current().await.expect("credentials");
         let failure = Err(ApiError::Credentials("the script fails; rewrite it".into()));
@@ -542,10 +549,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn credentials_without_an_end_are_read_again_every_two_seconds_before_they_are_used() {
-        let script = Script::new([endless("one"), endless("two"), failure()]);
+        let script = Script::new([Ok(endless("one")), Ok(endless("two")), Err(failure())]);
         let keyring = script.keyring();
         assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
-        sleep(LOOK_AGAIN - Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1999)).await;
         assert_eq!(at_once(&keyring).as_deref(), Ok("one"));
         sleep(Duration::from_mins(10)).await;
         assert_eq!(script.started(), 1, "the source was asked though nobody wanted credentials");
@@ -556,7 +563,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_is_seen_within_seconds() {
-        let lines = iter::repeat_n(endless("one"), 3).chain([failure(), endless("two")]);
+        let lines = iter::repeat_n(Ok(endless("one")), 3).chain([Err(failure()), Ok(endless("two"))]);
         let script = Script::new(lines);
         let keyring = script.keyring();
         let start = Instant::now();
@@ -567,9 +574,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_a_change_of_temporary_credentials_asks_nothing() {
-        let script = Script::new([lasting("one", HOURS), lasting("two", HOURS)]);
+        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
-        assert!(timeout(HOURS - AHEAD, keyring.changed()).await.is_err());
+        assert!(timeout(UNTIL_DUE, keyring.changed()).await.is_err());
         assert_eq!(script.started(), 1);
         keyring.changed().await;
         assert_eq!((at_once(&keyring).as_deref(), script.started()), (Ok("two"), 2));
@@ -578,7 +585,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_end_of_credentials_is_told_at_each_load() {
         let told = Arc::new(Mutex::new(Vec::new()));
-        let script = Script::new([lasting("one", Duration::from_secs(2)), endless("two")]);
+        let script = Script::new([Ok(lasting("one", Duration::from_secs(2))), Ok(endless("two"))]);
         let account = AccountName::new("production").expect("a name");
         let ear = Arc::clone(&told);
         let keyring = Keyring::new(account, script, || 0.0, move |end| ear.lock().unwrap().push(end));
@@ -590,7 +597,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn debug_shows_no_secret() {
-        let keyring = Script::new([lasting("one", HOURS)]).keyring();
+        let keyring = Script::new([Ok(lasting("one", HOURS))]).keyring();
         current(&keyring).await.expect("credentials");
         let text = format!("{keyring:?}");
         assert!(text.contains("production") && !text.contains("SECRET"), "{text}");

@@ -81,6 +81,34 @@ pub enum SourceError {
 }
 
 /// A place that credentials come from.
+///
+/// Sources are put together from what the configuration says, here the default chain, and a role on top of it:
+///
+/// ```no_run
+/// # use std::path::Path;
+/// # use jiff::Timestamp;
+/// # use reqwest::Url;
+/// # use tencentcloud_vpn_exporter::{
+/// #     domain::{AccountName, Region},
+/// #     tencent::{Client, credentials::*, sts::{Role, Sts}},
+/// # };
+/// # fn keyring(
+/// #     account: AccountName, client: Client, sts_url: Url, metadata_url: Url, region: Region,
+/// #     variable: impl Fn(&str) -> Option<String>,
+/// # ) -> Keyring {
+/// let sts = Sts { client: client.clone(), url: sts_url, region, clock: Timestamp::now };
+/// let home = variable("HOME");
+/// let chain = DefaultChain::new(
+///     Environment::new(&variable),
+///     Profile { files: Profile::usual_files(home.as_deref().map(Path::new)), sts: sts.clone() },
+///     InstanceRole::new(client, &metadata_url, Timestamp::now),
+///     WorkloadIdentity::new(&variable, sts.clone()),
+/// );
+/// let role = Role::new("qcs::cam::uin/100000000001:roleName/monitoring");
+/// let source = AssumeRole { inner: Box::new(chain), role, sts };
+/// Keyring::new(account, source, fastrand::f64, |expiry| println!("they end at {expiry:?}"))
+/// # }
+/// ```
 pub trait Source: fmt::Debug + Send + Sync {
     /// Reads them anew.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>>;
