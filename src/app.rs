@@ -12,13 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, TagLabel},
-    metrics::{self, Exposition, Renderer, exposition::RenderError},
-    poll::Fleet,
+    domain::{AccountName, Reason, Target},
+    metrics::{
+        self, Exposition, Renderer,
+        exposition::{RenderError, keep_rendered},
+    },
+    poll::{Discovery, Fleet, LookUp},
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
-    tencent::client::ClientError,
+    tencent::{client::ClientError, regions::DESCRIBE_REGIONS, vpn::DESCRIBE_VPN_CONNECTIONS},
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
-    wiring::{Variables, Wiring},
+    wiring::{Surroundings, Wiring},
 };
 
 /// What the daemon is started with.
@@ -27,10 +31,8 @@ pub struct Start {
     pub config: Config,
     /// Reads the configuration again; the error says every problem.
     pub read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
-    /// The process' environment.
-    pub variables: Variables,
-    /// The exporter's own metrics.
-    pub telemetry: Telemetry,
+    /// Environment, metrics and shard.
+    pub surroundings: Surroundings,
     /// Where scrapes come in.
     pub listeners: Vec<TcpListener>,
     /// Where a scrape asks.
@@ -78,13 +80,13 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
 
 struct App {
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
-    variables: Variables,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
     changes: watch::Receiver<Snapshot>,
     ready: watch::Sender<bool>,
     fleet: Fleet,
+    discovery: Discovery,
     expositions: watch::Sender<Arc<Exposition>>,
     renderer: AbortHandle,
     renderers: JoinSet<Result<(), RenderError>>,
@@ -95,8 +97,8 @@ struct App {
 
 impl App {
     fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
-        let Start { telemetry, variables, .. } = start;
-        let wiring = Wiring::new(start.config, &variables, &telemetry)?;
+        let telemetry = start.surroundings.telemetry.clone();
+        let wiring = Wiring::new(start.config, start.surroundings)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());
         let (ready, is_ready) = watch::channel(false);
@@ -117,52 +119,92 @@ impl App {
         server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
         let mut renderers = JoinSet::new();
         let renderer = Renderer::new(&telemetry, tag_labels(wiring.config()))?;
-        let renderer = renderers.spawn(metrics::exposition::keep_rendered(
-            renderer,
-            snapshots.subscribe(),
-            expositions.clone(),
-        ));
-        let mut fleet = Fleet::new(snapshots.clone());
-        fleet.follow(wiring.plan());
+        let renderer = renderers.spawn(keep_rendered(renderer, snapshots.subscribe(), expositions.clone()));
         note_reload(&telemetry);
-        Ok(Self {
+        let mut app = Self {
             read_config: start.read_config,
-            variables,
+            discovery: Discovery::new(telemetry.clone()),
             telemetry,
             wiring,
             changes: snapshots.subscribe(),
+            fleet: Fleet::new(snapshots.clone()),
             snapshots,
             ready,
-            fleet,
             expositions,
             renderer,
             renderers,
             server,
             reloads: start.reloads,
             reloads_of_server,
-        })
+        };
+        app.follow_wiring();
+        Ok(app)
     }
 
     /// Does what comes up until the end is asked for, or a part ends by itself.
     async fn watch(&mut self, shutdown: &CancellationToken) -> Result<(), AppError> {
+        self.look_at_targets();
         loop {
-            let is_ready = *self.ready.borrow();
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 source = self.fleet.failure() => return Err(AppError::Part { part: "a poller", source }),
+                look_up = self.discovery.next() => match look_up {
+                    Ok(look_up) => self.take_in(look_up),
+                    Err(source) => return Err(AppError::Part { part: "a look-up of regions", source }),
+                },
                 Some(ended) = self.renderers.join_next() => accept_end("the renderer", ended)?.unwrap_or(Ok(()))?,
                 Some(ended) = self.server.join_next() => accept_end("the server", ended)?.unwrap_or(()),
                 Some(request) = self.reloads.recv() => self.reload(request),
                 Some(request) = self.reloads_of_server.recv() => self.reload(request),
-                _ = self.changes.changed(), if !is_ready => self.look_whether_ready(),
+                _ = self.changes.changed() => self.look_at_targets(),
             }
         }
     }
 
-    /// Ready once every target was tried, and then for good.
-    fn look_whether_ready(&mut self) {
+    /// Has those targets polled, and those regions looked up, that the wiring has now.
+    fn follow_wiring(&mut self) {
+        self.fleet.follow(self.wiring.plan());
+        self.discovery.follow(&self.wiring.discoveries());
+    }
+
+    /// Takes in which regions an account has.
+    fn take_in(&mut self, LookUp { account, result }: LookUp) {
+        match result {
+            Ok(found) => {
+                let change = self.wiring.discovered(&account, &found);
+                for region in &change.joined {
+                    tracing::info!(%account, %region, "region found");
+                }
+                for region in &change.left {
+                    tracing::info!(%account, %region, "region is gone: three look-ups were without it");
+                }
+                self.fleet.follow(self.wiring.plan());
+            }
+            Err(error) => {
+                tracing::warn!(%account, %error, "regions cannot be looked up; the last list stays");
+            }
+        }
+        self.look_at_targets();
+    }
+
+    /// Looks for regions that have no VPN, and whether every target was tried.
+    fn look_at_targets(&mut self) {
         let snapshot = self.changes.borrow_and_update().clone();
-        if snapshot.values().all(|target| target.last_poll.is_some()) {
+        let mut set_aside = false;
+        for state in snapshot.values() {
+            let unsupported =
+                state.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
+            if unsupported && self.wiring.set_aside(&state.target) {
+                let Target { account, region } = &state.target;
+                tracing::info!(%account, %region, "region has no VPN; it is left alone until the next look-up");
+                set_aside = true;
+            }
+        }
+        if set_aside {
+            self.fleet.follow(self.wiring.plan());
+        }
+        let tried = snapshot.values().all(|target| target.last_poll.is_some());
+        if tried && self.discovery.is_tried() && !*self.ready.borrow() {
             self.ready.send_replace(true);
             tracing::info!(targets = snapshot.len(), "ready: every target was tried once");
         }
@@ -188,30 +230,30 @@ impl App {
     fn try_reload(&mut self) -> Result<(), String> {
         let config = (self.read_config)()?;
         let told = |error: &dyn std::error::Error| error.to_string();
-        let wiring =
-            self.wiring.reloaded(config, &self.variables, &self.telemetry).map_err(|error| told(&error))?;
+        let wiring = self.wiring.reloaded(config).map_err(|error| told(&error))?;
         let (old, new) = (tag_labels(self.wiring.config()), tag_labels(wiring.config()));
         if old != new {
             let renderer = Renderer::new(&self.telemetry, new).map_err(|error| told(&error))?;
             self.replace_renderer(renderer);
         }
-        self.fleet.follow(wiring.plan());
-        self.wiring = wiring;
+        let before = std::mem::replace(&mut self.wiring, wiring);
+        let stays = |name: &AccountName| self.wiring.accounts().any(|present| present == name);
+        for account in before.accounts().filter(|name| !stays(name)) {
+            self.telemetry.forget(account, &[DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS]);
+        }
+        self.follow_wiring();
         Ok(())
     }
 
     fn replace_renderer(&mut self, renderer: Renderer) {
         self.renderer.abort();
-        let keep = metrics::exposition::keep_rendered(
-            renderer,
-            self.snapshots.subscribe(),
-            self.expositions.clone(),
-        );
+        let keep = keep_rendered(renderer, self.snapshots.subscribe(), self.expositions.clone());
         self.renderer = self.renderers.spawn(keep);
     }
 
     async fn stop(mut self) {
         self.fleet.stop().await;
+        self.discovery.stop().await;
         self.renderers.shutdown().await;
         while self.server.join_next().await.is_some() {}
     }

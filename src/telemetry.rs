@@ -28,6 +28,8 @@ pub struct Telemetry {
     request_duration: HistogramVec,
     throttle: CounterVec,
     credentials_expiry: GaugeVec,
+    discovery_up: GaugeVec,
+    discovery_success_time: GaugeVec,
     /// `exporter_config_last_reload_successful`: 1 or 0.
     pub reload_successful: IntGauge,
     /// `exporter_config_last_reload_success_timestamp_seconds`.
@@ -49,6 +51,13 @@ pub struct AccountTelemetry {
     pub throttle: Counter,
     /// `credentials_expiry_timestamp_seconds`; appears with the first temporary credentials.
     pub credentials_expiry: GaugeHandle,
+}
+
+/// The handles of an account whose regions are looked up.
+#[derive(Debug, Clone)]
+pub struct DiscoveryTelemetry {
+    up: GaugeHandle,
+    success_time: GaugeHandle,
 }
 
 /// A gauge that appears with its first value.
@@ -109,6 +118,16 @@ impl Telemetry {
                 "When the account's temporary credentials expire.",
                 &by_account,
             )?,
+            discovery_up: register.gauges(
+                "region_discovery_up",
+                "Whether the last look-up of the account's regions succeeded.",
+                &by_account,
+            )?,
+            discovery_success_time: register.gauges(
+                "region_discovery_last_success_timestamp_seconds",
+                "When the account's regions were last looked up successfully.",
+                &by_account,
+            )?,
             reload_successful: register.add(IntGauge::with_opts(opts(
                 "exporter_config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -145,11 +164,24 @@ impl Telemetry {
             telemetry: self.clone(),
             poll_duration: self.poll_duration.with_label_values(&label),
             throttle: self.throttle.with_label_values(&label),
-            credentials_expiry: GaugeHandle {
-                family: self.credentials_expiry.clone(),
-                account: account.clone(),
-            },
+            credentials_expiry: GaugeHandle::new(&self.credentials_expiry, account),
         }
+    }
+
+    /// The handles of an account whose regions are looked up.
+    #[must_use]
+    pub fn discovery(&self, account: &AccountName) -> DiscoveryTelemetry {
+        DiscoveryTelemetry {
+            up: GaugeHandle::new(&self.discovery_up, account),
+            success_time: GaugeHandle::new(&self.discovery_success_time, account),
+        }
+    }
+
+    /// Drops the metrics of look-ups of an account whose regions are looked up no more.
+    pub fn forget_discovery(&self, account: &AccountName) {
+        let DiscoveryTelemetry { up, success_time } = self.discovery(account);
+        up.clear();
+        success_time.clear();
     }
 
     /// Drops every metric of an account that is watched no more.
@@ -189,7 +221,27 @@ impl AccountTelemetry {
     }
 }
 
+impl DiscoveryTelemetry {
+    /// Tells how a look-up ended.
+    pub fn count(&self, succeeded: bool, now: jiff::Timestamp) {
+        self.up.set(f64::from(u8::from(succeeded)));
+        if succeeded {
+            self.success_time.set(now.as_millisecond() as f64 / 1000.0);
+        }
+    }
+}
+
 impl GaugeHandle {
+    fn new(family: &GaugeVec, account: &AccountName) -> Self {
+        Self { family: family.clone(), account: account.clone() }
+    }
+
+    /// Takes the gauge away.
+    pub fn clear(&self) {
+        // One that was never set is as gone as one that is taken away now.
+        let _ = self.family.remove_label_values(&[self.account.as_str()]);
+    }
+
     /// Sets the gauge.
     pub fn set(&self, value: f64) {
         self.family.with_label_values(&[self.account.as_str()]).set(value);

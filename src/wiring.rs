@@ -1,22 +1,24 @@
 //! From the configuration to what is polled: clients, credentials and settings, kept over a reload where nothing about
 //! them changed.
 
+mod keyring;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use reqwest::Url;
 
 use crate::{
-    config::{self, Config, CredentialSource, Regions, SecretText},
-    domain::{AccountName, Region, Target},
+    config::{self, Config, Regions},
+    domain::{AccountName, Region, Shard, Target},
     poll::{AccountApi, Plan, Settings, TargetApi, limit::RateLimit},
     telemetry::Telemetry,
     tencent::{
         Client, Service,
         client::ClientError,
-        credentials::{Environment, Fixed, Keyring, Place},
+        regions::{AvailableRegions, RegionChange, RegionList},
         vpn::Filter,
     },
 };
@@ -24,46 +26,67 @@ use crate::{
 /// The variables of the process' environment, taken once.
 pub type Variables = BTreeMap<String, String>;
 
+/// What wiring is made with beside the configuration; the same over all reloads.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The process' environment.
+    pub variables: Variables,
+    /// The exporter's own metrics.
+    pub telemetry: Telemetry,
+    /// Which share of the targets this process polls.
+    pub shard: Shard,
+}
+
 /// Everything that polls need, made from a configuration.
 #[derive(Debug)]
 pub struct Wiring {
     config: Config,
+    surroundings: Surroundings,
     client: Client,
     accounts: BTreeMap<AccountName, Account>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Account {
     api: Arc<AccountApi>,
+    regions: AccountRegions,
     settings: HashMap<Region, Arc<Settings>>,
+}
+
+#[derive(Debug, Clone)]
+enum AccountRegions {
+    Listed(Vec<Region>),
+    Discovered {
+        api: Arc<TargetApi>,
+        list: RegionList,
+        /// Regions that answered that they have no VPN; they are left alone until the next look-up.
+        unsupported: BTreeSet<Region>,
+    },
 }
 
 impl Wiring {
     /// Makes everything anew. Nothing is sent.
-    pub fn new(config: Config, variables: &Variables, telemetry: &Telemetry) -> Result<Self, ClientError> {
+    pub fn new(config: Config, surroundings: Surroundings) -> Result<Self, ClientError> {
         let client = client(&config.api)?;
-        let mut wiring = Self { config, client, accounts: BTreeMap::new() };
-        wiring.accounts = wiring.make_accounts(BTreeMap::new(), variables, telemetry);
+        let accounts = BTreeMap::new();
+        let mut wiring = Self { config, surroundings, client, accounts };
+        wiring.accounts = wiring.make_accounts(|_| None, &BTreeMap::new());
         Ok(wiring)
     }
 
-    /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before.
-    pub fn reloaded(
-        &self,
-        config: Config,
-        variables: &Variables,
-        telemetry: &Telemetry,
-    ) -> Result<Self, ClientError> {
-        let client = if config.api == self.config.api { self.client.clone() } else { client(&config.api)? };
-        let sections_stay = config.api == self.config.api && config.poll == self.config.poll;
-        let stays = |account: &config::Account| sections_stay && self.config.accounts.contains(account);
-        let kept = config.accounts.iter().filter(|account| stays(account)).filter_map(|account| {
-            let Account { api, settings } = self.accounts.get(&account.name)?;
-            Some((account.name.clone(), Account { api: Arc::clone(api), settings: settings.clone() }))
-        });
-        let kept = kept.collect();
-        let mut wiring = Self { config, client, accounts: BTreeMap::new() };
-        wiring.accounts = wiring.make_accounts(kept, variables, telemetry);
+    /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before, and
+    /// those whose regions are discovered keep the ones they have.
+    pub fn reloaded(&self, config: Config) -> Result<Self, ClientError> {
+        let api_stays = config.api == self.config.api;
+        let all_stays = api_stays && config.poll == self.config.poll;
+        let client = if api_stays { self.client.clone() } else { client(&config.api)? };
+        let surroundings = self.surroundings.clone();
+        let mut wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
+        let kept = |account: &config::Account| {
+            let stays = all_stays && self.config.accounts.contains(account);
+            self.accounts.get(&account.name).filter(|_| stays).cloned()
+        };
+        wiring.accounts = wiring.make_accounts(kept, &self.accounts);
         Ok(wiring)
     }
 
@@ -73,86 +96,143 @@ impl Wiring {
         &self.config
     }
 
-    /// The targets to poll, and how.
+    /// The targets that this process is to poll, and how.
     #[must_use]
-    pub fn plan(&self) -> Plan {
-        let targets = self.accounts.iter().flat_map(|(name, account)| {
-            account.settings.iter().map(|(region, settings)| {
-                let target = Target { account: name.clone(), region: region.clone() };
-                (target, Arc::clone(settings))
-            })
+    pub fn plan(&mut self) -> Plan {
+        let Self { config, surroundings, accounts, .. } = self;
+        let mut plan = Plan::new();
+        for account in &config.accounts {
+            let wired = accounts.get_mut(&account.name).expect("every configured account is wired");
+            for region in wired.regions.polled() {
+                let target = Target { account: account.name.clone(), region };
+                if surroundings.shard.owns(&target) {
+                    let settings = wired
+                        .settings
+                        .entry(target.region.clone())
+                        .or_insert_with(|| settings(config, account, &wired.api, &target));
+                    plan.insert(target, Arc::clone(settings));
+                }
+            }
+        }
+        plan
+    }
+
+    /// The accounts whose regions are looked up, and what to call for it.
+    #[must_use]
+    pub fn discoveries(&self) -> BTreeMap<AccountName, Arc<TargetApi>> {
+        let looked_up = self.accounts.iter().filter_map(|(name, account)| match &account.regions {
+            AccountRegions::Listed(_) => None,
+            AccountRegions::Discovered { api, .. } => Some((name.clone(), Arc::clone(api))),
         });
-        targets.collect()
+        looked_up.collect()
+    }
+
+    /// The names of all accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
+        self.accounts.keys()
+    }
+
+    /// Takes in what a look-up found. Regions that were set aside are tried again.
+    pub fn discovered(&mut self, account: &AccountName, found: &AvailableRegions) -> RegionChange {
+        match self.accounts.get_mut(account).map(|account| &mut account.regions) {
+            Some(AccountRegions::Discovered { list, unsupported, .. }) => {
+                unsupported.clear();
+                list.update(found)
+            }
+            // A look-up that ended after its account was configured otherwise.
+            Some(AccountRegions::Listed(_)) | None => RegionChange::default(),
+        }
+    }
+
+    /// Sets a region aside that was discovered and has no VPN; false for one that the user named, which is polled on.
+    pub fn set_aside(&mut self, target: &Target) -> bool {
+        match self.accounts.get_mut(&target.account).map(|account| &mut account.regions) {
+            Some(AccountRegions::Discovered { unsupported, .. }) => unsupported.insert(target.region.clone()),
+            Some(AccountRegions::Listed(_)) | None => false,
+        }
     }
 
     fn make_accounts(
         &self,
-        mut kept: BTreeMap<AccountName, Account>,
-        variables: &Variables,
-        telemetry: &Telemetry,
+        kept: impl Fn(&config::Account) -> Option<Account>,
+        before: &BTreeMap<AccountName, Account>,
     ) -> BTreeMap<AccountName, Account> {
         let accounts = self.config.accounts.iter().map(|config| {
-            let account = kept.remove(&config.name);
-            (config.name.clone(), account.unwrap_or_else(|| self.make_account(config, variables, telemetry)))
+            let account = kept(config).unwrap_or_else(|| self.make_account(config, before.get(&config.name)));
+            (config.name.clone(), account)
         });
         accounts.collect()
     }
 
-    fn make_account(
-        &self,
-        config: &config::Account,
-        variables: &Variables,
-        telemetry: &Telemetry,
-    ) -> Account {
-        let telemetry = telemetry.account(&config.name);
+    fn make_account(&self, config: &config::Account, before: Option<&Account>) -> Account {
+        let telemetry = self.surroundings.telemetry.account(&config.name);
+        let variables = &self.surroundings.variables;
+        let sources = keyring::Sources { api: &self.config.api, client: &self.client, variables };
+        let rate = self.config.api.requests_per_second / f64::from(self.surroundings.shard.count());
         let api = Arc::new(AccountApi {
             client: self.client.clone(),
-            keyring: keyring(&config.credentials, variables),
-            limit: RateLimit::new(self.config.api.requests_per_second, telemetry.throttle.clone()),
+            keyring: sources.keyring(config, &telemetry),
+            limit: RateLimit::new(rate, telemetry.throttle.clone()),
             telemetry,
         });
         let regions = match &config.regions {
-            Regions::Listed(regions) => regions.as_slice(),
-            Regions::All => &[],
+            Regions::Listed(regions) => AccountRegions::Listed(regions.clone()),
+            Regions::All => self.discovery(&config.name, &api, before),
         };
-        let settings = regions.iter().map(|region| (region.clone(), self.settings(config, &api, region)));
-        Account { settings: settings.collect(), api }
+        Account { api, regions, settings: HashMap::new() }
     }
 
-    fn settings(&self, account: &config::Account, api: &Arc<AccountApi>, region: &Region) -> Arc<Settings> {
-        let target = Target { account: account.name.clone(), region: region.clone() };
-        let url = Url::parse(&self.config.api.endpoint.url(Service::VPC.name, region))
-            .expect("an endpoint with a region filled in is a URL");
-        let filters = account.filters.iter();
-        Arc::new(Settings {
-            api: TargetApi::new(Arc::clone(api), target, url),
-            filters: filters
-                .map(|filter| Filter { name: filter.name.clone(), values: filter.values.clone() })
-                .collect(),
-            interval: self.config.poll.interval,
-            timeout: self.config.poll.timeout,
-            stale_after: self.config.poll.stale_after,
-        })
+    fn discovery(
+        &self,
+        name: &AccountName,
+        api: &Arc<AccountApi>,
+        before: Option<&Account>,
+    ) -> AccountRegions {
+        let region = Region::new(keyring::HOME_REGION).expect("this is the name of a region");
+        let url = url(&self.config.api, Service::REGION, &region);
+        let api = TargetApi::new(Arc::clone(api), Target { account: name.clone(), region }, url);
+        let (list, unsupported) = match before.map(|account| account.regions.clone()) {
+            Some(AccountRegions::Discovered { list, unsupported, .. }) => (list, unsupported),
+            Some(AccountRegions::Listed(_)) | None => Default::default(),
+        };
+        AccountRegions::Discovered { api: Arc::new(api), list, unsupported }
     }
+}
+
+impl AccountRegions {
+    fn polled(&self) -> Vec<Region> {
+        match self {
+            Self::Listed(regions) => regions.clone(),
+            Self::Discovered { list, unsupported, .. } => {
+                list.regions().filter(|region| !unsupported.contains(region)).cloned().collect()
+            }
+        }
+    }
+}
+
+fn settings(
+    config: &Config,
+    account: &config::Account,
+    api: &Arc<AccountApi>,
+    target: &Target,
+) -> Arc<Settings> {
+    let filters = account.filters.iter();
+    let url = url(&config.api, Service::VPC, &target.region);
+    Arc::new(Settings {
+        api: TargetApi::new(Arc::clone(api), target.clone(), url),
+        filters: filters
+            .map(|filter| Filter { name: filter.name.clone(), values: filter.values.clone() })
+            .collect(),
+        interval: config.poll.interval,
+        timeout: config.poll.timeout,
+        stale_after: config.poll.stale_after,
+    })
 }
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
     Client::new(api.request_timeout, api.ca_file.clone())
 }
 
-fn keyring(source: &CredentialSource, variables: &Variables) -> Keyring {
-    let variable = |name: &str| variables.get(name).cloned();
-    match source {
-        CredentialSource::Static { secret_id, secret_key } => {
-            Keyring::new(Fixed { secret_id: place(secret_id), secret_key: place(secret_key) })
-        }
-        _ => Keyring::new(Environment::new(variable)),
-    }
-}
-
-fn place(text: &SecretText) -> Place {
-    match text {
-        SecretText::Value(secret) => Place::Value(secret.clone()),
-        SecretText::File(path) => Place::File(path.clone()),
-    }
+fn url(api: &config::Api, service: Service, region: &Region) -> Url {
+    Url::parse(&api.endpoint.url(service.name, region)).expect("an endpoint that is filled in is a URL")
 }

@@ -2,11 +2,11 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Failure, bind, serve::serve, start_log};
+use super::{Failure, bind, serve::serve, start_log, surroundings};
 use crate::{
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
-    domain::{AccountName, Endpoint, Region, Secret},
+    domain::{AccountName, Endpoint, Region, Secret, Shard},
     simulator::{Options, Simulator},
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let again = config.clone();
     let read_config = Box::new(move || Ok(again.clone()));
     tokio::select! {
-        result = serve(&flags.web, config, read_config, super::Variables::new()) => result,
+        result = serve(&flags.web, config, read_config, surroundings(Shard::SOLE)?) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

@@ -9,21 +9,31 @@ mod signals;
 mod simulate;
 mod tunnels;
 
-use std::{env, fmt, net::SocketAddr, path::Path, process::ExitCode};
+use std::{env, fmt, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 
 use crate::{
-    cli::{Command, EXIT_USAGE, LogFlags},
+    cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
     config::{Config, Problems},
+    domain::Shard,
     logging,
     poll::{self, Plan},
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     version,
-    wiring::Variables,
+    wiring::{Surroundings, Variables, Wiring},
 };
+
+/// How long a command waits for an account's regions, retries included.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// All targets, for commands that know no shards.
+const SOLE: ShardFlags = ShardFlags { index: 0, count: 1 };
 
 /// Does what the command line asks for.
 pub async fn run(command: Command) -> ExitCode {
@@ -96,6 +106,48 @@ fn load(file: Option<&Path>, variables: &Variables) -> Result<Config, Problems> 
 
 fn usage(problem: impl fmt::Display) -> Failure {
     Failure::Usage(problem.to_string())
+}
+
+/// What commands that poll once begin with.
+struct Prepared {
+    wiring: Wiring,
+    telemetry: Telemetry,
+    /// Whether the regions of all accounts that are to have all could be looked up.
+    regions_known: bool,
+}
+
+async fn prepare(config: &ConfigFlags, flags: ShardFlags) -> Result<Prepared, Failure> {
+    let surroundings = surroundings(shard(flags))?;
+    let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
+    let telemetry = surroundings.telemetry.clone();
+    let mut wiring = Wiring::new(config, surroundings)?;
+    let regions_known = look_up_regions(&mut wiring).await;
+    Ok(Prepared { wiring, telemetry, regions_known })
+}
+
+fn surroundings(shard: Shard) -> Result<Surroundings, prometheus::Error> {
+    Ok(Surroundings { variables: variables(), telemetry: telemetry()?, shard })
+}
+
+fn shard(flags: ShardFlags) -> Shard {
+    Shard::new(flags.index, flags.count).expect("the command line was checked")
+}
+
+/// Looks up the regions of accounts that are to have all, once; whether that succeeded for each.
+async fn look_up_regions(wiring: &mut Wiring) -> bool {
+    let mut all_known = true;
+    for (account, api) in wiring.discoveries() {
+        match api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await {
+            Ok(regions) => {
+                wiring.discovered(&account, &regions);
+            }
+            Err(error) => {
+                all_known = false;
+                eprintln!("{account}: the regions cannot be looked up: {error}");
+            }
+        }
+    }
+    all_known
 }
 
 /// Polls every target once, and says of each one that failed why it did.

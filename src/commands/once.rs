@@ -2,23 +2,20 @@
 
 use std::{io::Write, sync::Arc};
 
-use super::{Failure, load, poll_each_once, start_log, telemetry, usage, variables};
-use crate::{app, cli::OnceFlags, metrics::Renderer, snapshot::Snapshots, wiring::Wiring};
+use super::{Failure, Prepared, poll_each_once, prepare, start_log};
+use crate::{app, cli::OnceFlags, metrics::Renderer, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let variables = variables();
-    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
-    let telemetry = telemetry()?;
-    let mut renderer = Renderer::new(&telemetry, app::tag_labels(&config))?;
-    let wiring = Wiring::new(config, &variables, &telemetry)?;
-    let snapshots = Snapshots::default();
+    let Prepared { mut wiring, telemetry, regions_known } = prepare(&flags.config, flags.shard).await?;
+    let mut renderer = Renderer::new(&telemetry, app::tag_labels(wiring.config()))?;
     let states = poll_each_once(wiring.plan()).await?;
-    let failed = states.iter().any(|state| state.failure().is_some());
+    let all_answered = states.iter().all(|state| state.failure().is_none());
+    let snapshots = Snapshots::default();
     for state in states {
         snapshots.add(Arc::new(state));
     }
     let exposition = renderer.render(&snapshots.current())?;
     std::io::stdout().write_all(&exposition.plain.concat())?;
-    if failed { Err(Failure::Said) } else { Ok(()) }
+    if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }

@@ -5,21 +5,21 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, load, signals, start_log, telemetry, usage, variables};
+use super::{Failure, load, shard, signals, start_log, surroundings, usage, variables};
 use crate::{
     app::{self, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
     web::{self, Limits, Protection},
-    wiring::Variables,
+    wiring::{Surroundings, Variables},
 };
 
 pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
     let variables = variables();
     let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
-    let read_config = config_reader(flags.config.file.clone(), variables.clone());
-    serve(&flags.web, config, read_config, variables).await
+    let read_config = config_reader(flags.config.file.clone(), variables);
+    serve(&flags.web, config, read_config, surroundings(shard(flags.shard))?).await
 }
 
 /// Binds, and runs until a signal ends it.
@@ -27,7 +27,7 @@ pub(super) async fn serve(
     flags: &WebFlags,
     config: Config,
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
-    variables: Variables,
+    surroundings: Surroundings,
 ) -> Result<(), Failure> {
     let protection = flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)?;
     let listeners = web::bind(&flags.listen_addresses).await?;
@@ -37,8 +37,7 @@ pub(super) async fn serve(
     let start = Start {
         config,
         read_config,
-        variables,
-        telemetry: telemetry()?,
+        surroundings,
         listeners,
         telemetry_path: flags.telemetry_path.clone(),
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },

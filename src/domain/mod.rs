@@ -6,6 +6,7 @@ mod endpoint;
 mod listing;
 mod reason;
 mod secret;
+mod shard;
 mod target;
 mod tunnel;
 
@@ -13,6 +14,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use reason::Reason;
 pub use secret::Secret;
+pub use shard::Shard;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
     HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,

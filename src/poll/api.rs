@@ -21,6 +21,7 @@ use crate::{
         ApiError, Call, Client, Credentials, Remedy, Service,
         client::FromResponse,
         credentials::Keyring,
+        regions::{self, AvailableRegions},
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
@@ -76,6 +77,13 @@ impl TargetApi {
         self.persist(&call, &self.describe, deadline).await
     }
 
+    /// The regions that the account may poll. Errors are as for [`describe`](Self::describe).
+    pub async fn available_regions(&self, deadline: Instant) -> Result<AvailableRegions, ApiError> {
+        let call = regions::describe_regions(&self.target.region, &self.url);
+        let telemetry = self.account.telemetry.action(regions::DESCRIBE_REGIONS);
+        self.persist(&call, &telemetry, deadline).await
+    }
+
     /// Sends a call exactly once, in the account's turn: for what must not be done twice.
     pub async fn once<T: FromResponse>(&self, action: &'static str, body: String) -> Result<T, ApiError> {
         let credentials = self.account.keyring.current().await?;
@@ -96,6 +104,7 @@ impl TargetApi {
     ) -> Result<T, ApiError> {
         let mut pauses = pauses();
         let mut clock_corrected = false;
+        let mut credentials_renewed = false;
         loop {
             let credentials = self.account.keyring.current().await?;
             let error = match self.attempt(call, telemetry, &credentials).await {
@@ -106,6 +115,12 @@ impl TargetApi {
                 Remedy::CorrectClock(Some(server_time)) if !clock_corrected => {
                     clock_corrected = true;
                     self.correct_clock(server_time);
+                }
+                Remedy::RenewCredentials if !credentials_renewed => {
+                    credentials_renewed = true;
+                    if !self.account.keyring.renew(&credentials).await? {
+                        return Err(error);
+                    }
                 }
                 Remedy::Backoff(at_least) => {
                     let Some(pause) = pauses.next() else { return Err(error) };

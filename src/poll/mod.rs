@@ -1,6 +1,7 @@
 //! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
 
 mod api;
+mod discovery;
 mod fleet;
 pub mod limit;
 mod listing;
@@ -8,5 +9,6 @@ mod poller;
 mod schedule;
 
 pub use api::{AccountApi, TargetApi};
+pub use discovery::{Discovery, LookUp};
 pub use fleet::{Fleet, Plan};
 pub use poller::{Settings, poll};

@@ -1,11 +1,12 @@
 //! One call: signed, sent once, its answer read whole within bounds, and turned into a value or an [`ApiError`].
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::IpAddr, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::{
-    Certificate, Response, StatusCode, Url,
-    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    Certificate, RequestBuilder, Response, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 
 use serde_json::value::RawValue;
@@ -13,6 +14,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{ApiError, answer, credentials::Credentials, sign};
 use crate::domain::{Region, Secret};
@@ -31,6 +33,12 @@ const MAX_HELD_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 /// allow no more than 1024 open files.
 const MAX_REQUESTS: usize = 256;
 
+/// How long the metadata service may take to accept a connection: it is on the same host, or it is nowhere.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What stands in `Authorization` where a call is not signed.
+const UNSIGNED: &str = "SKIP";
+
 /// A product of Tencent Cloud and the version of its API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
@@ -43,10 +51,14 @@ pub struct Service {
 impl Service {
     /// Virtual Private Cloud, which has the VPN tunnels.
     pub const VPC: Self = Self { name: "vpc", version: "2017-03-12" };
+    /// Security Token Service, which gives out temporary credentials.
+    pub const STS: Self = Self { name: "sts", version: "2018-08-13" };
+    /// Region management, which knows where a product is offered.
+    pub const REGION: Self = Self { name: "region", version: "2022-06-27" };
 }
 
-/// One call of one action.
-#[derive(Debug, Clone)]
+/// One call of one action. Its body, which may hold a token, is not shown by `Debug` and is zeroed when it is dropped.
+#[derive(Clone)]
 pub struct Call<'a> {
     /// The product.
     pub service: Service,
@@ -58,6 +70,32 @@ pub struct Call<'a> {
     pub url: &'a Url,
     /// The JSON body.
     pub body: String,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, action, region, url, body: _ } = self;
+        f.debug_struct("Call")
+            .field("service", service)
+            .field("action", action)
+            .field("region", region)
+            .field("url", &url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
+}
+
+/// A value, and when the other side says that it was sent.
+#[derive(Debug)]
+pub(super) struct Dated<T> {
+    pub(super) value: T,
+    /// The other side's clock, by its answer's `Date`.
+    pub(super) server_time: Option<Timestamp>,
 }
 
 /// What an action's answer is read into.
@@ -84,10 +122,28 @@ pub enum ClientError {
     Tls(String),
 }
 
+/// The body of an answer; it may hold secrets, and is zeroed when it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Body<'a> {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Counts what is held for as long as it is.
+    held: Option<SemaphorePermit<'a>>,
+}
+
+impl Deref for Body<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// How calls are sent: one pool of connections for all accounts and regions.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// For the metadata service and for loopback addresses, past every proxy.
+    direct: reqwest::Client,
     request_timeout: Duration,
     requests: Arc<Semaphore>,
     held_bytes: Arc<Semaphore>,
@@ -98,16 +154,21 @@ impl Client {
     pub fn new(request_timeout: Duration, ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
         // Another part of the process may have chosen the same provider before: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(CLIENT_NAME)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(16);
-        if let Some(path) = ca_file {
-            builder = builder.tls_certs_merge(certificates(path)?);
-        }
-        let http = builder.build().map_err(|error| ClientError::Tls(root_cause(&error)))?;
+        let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(CLIENT_NAME)
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(16)
+                .tls_certs_merge(certificates.clone())
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| ClientError::Tls(root_cause(&error)))
+        };
+        let direct = builder().no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT.min(request_timeout));
         Ok(Self {
-            http,
+            http: build(builder())?,
+            direct: build(direct)?,
             request_timeout,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             held_bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)),
@@ -127,31 +188,53 @@ impl Client {
     where
         T: FromResponse,
     {
+        Ok(self.exchange(call, Some(credentials), &[], now).await?.value)
+    }
+
+    /// Like [`send`](Self::send), also without a signature, where the body itself proves who calls. `confidential` are the
+    /// secrets in the body: no error repeats them.
+    pub(super) async fn exchange<T>(
+        &self,
+        call: &Call<'_>,
+        credentials: Option<&Credentials>,
+        confidential: &[&Secret],
+        now: Timestamp,
+    ) -> Result<Dated<T>, ApiError>
+    where
+        T: FromResponse,
+    {
+        let headers = headers(call, credentials, now)?;
+        let body = Bytes::from_owner(Zeroizing::new(call.body.clone()));
+        let http = if is_loopback(call.url) { &self.direct } else { &self.http };
+        let request = http.post(call.url.clone()).headers(headers).body(body);
+        let Dated { value: body, server_time } = self.answer(request).await?;
+        let response = answer::unframe(&body, server_time).map_err(|error| {
+            let of_caller = credentials.into_iter().flat_map(Credentials::secrets);
+            without_secrets(error, of_caller.chain(confidential.iter().copied()))
+        });
+        Ok(Dated { value: T::from_response(response?)?, server_time })
+    }
+
+    /// Gets what is at this address of the metadata service, whatever it is, past every proxy.
+    pub(super) async fn get(&self, url: Url) -> Result<Dated<Body<'_>>, ApiError> {
+        self.answer(self.direct.get(url)).await
+    }
+
+    /// Sends a request once, and reads its answer's body whole, in its turn and in time.
+    async fn answer(&self, request: RequestBuilder) -> Result<Dated<Body<'_>>, ApiError> {
         let _turn = self.requests.acquire().await.expect("the semaphore is never closed");
-        let exchange = self.exchange(call, credentials, now);
+        let exchange = async {
+            let response = request.send().await.map_err(|error| connection(&error))?;
+            accept_status(&response)?;
+            let server_time = date(&response);
+            Ok(Dated { value: self.read(response).await?, server_time })
+        };
         timeout(self.request_timeout, exchange).await.unwrap_or(Err(ApiError::Timeout(self.request_timeout)))
     }
 
-    async fn exchange<T: FromResponse>(
-        &self,
-        call: &Call<'_>,
-        credentials: &Credentials,
-        now: Timestamp,
-    ) -> Result<T, ApiError> {
-        let headers = headers(call, credentials, now)?;
-        let request = self.http.post(call.url.clone()).headers(headers).body(call.body.clone());
-        let response = request.send().await.map_err(|error| connection(&error))?;
-        accept_status(&response)?;
-        let server_time = date(&response);
-        let (body, _held) = self.read(response).await?;
-        let response = answer::unframe(&body, server_time);
-        T::from_response(response.map_err(|error| without_secrets(error, credentials))?)
-    }
-
-    /// Reads a body whole, and no more of it than is allowed. What it holds is counted for as long as the permit lives.
-    async fn read(&self, mut response: Response) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), ApiError> {
-        let mut body = Vec::new();
-        let mut held: Option<SemaphorePermit<'_>> = None;
+    /// Reads a body whole, and no more of it than is allowed.
+    async fn read(&self, mut response: Response) -> Result<Body<'_>, ApiError> {
+        let mut body = Body::default();
         while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 let limit = MAX_ANSWER_BYTES / 1024 / 1024;
@@ -159,13 +242,13 @@ impl Client {
             }
             let bytes = u32::try_from(chunk.len()).expect("a chunk fits into an answer");
             let more = self.held_bytes.acquire_many(bytes).await.expect("the semaphore is never closed");
-            match &mut held {
+            match &mut body.held {
                 Some(held) => held.merge(more),
-                None => held = Some(more),
+                None => body.held = Some(more),
             }
-            body.extend_from_slice(&chunk);
+            body.bytes.extend_from_slice(&chunk);
         }
-        Ok((body, held))
+        Ok(body)
     }
 }
 
@@ -173,16 +256,17 @@ fn connection(error: &reqwest::Error) -> ApiError {
     ApiError::Connection(root_cause(error))
 }
 
-fn headers(call: &Call<'_>, credentials: &Credentials, now: Timestamp) -> Result<HeaderMap, ApiError> {
-    let host = host(call.url);
-    let signed = sign::Request {
-        service: call.service.name,
-        host: &host,
-        content_type: JSON,
-        body: call.body.as_bytes(),
-        time: now,
-    };
-    let authorization = signed.authorization(&credentials.secret_id, &credentials.secret_key);
+/// Whether the address is on this very host, where no proxy leads.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn headers(
+    call: &Call<'_>,
+    credentials: Option<&Credentials>,
+    now: Timestamp,
+) -> Result<HeaderMap, ApiError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     headers.insert("x-tc-action", HeaderValue::from_static(call.action));
@@ -192,11 +276,27 @@ fn headers(call: &Call<'_>, credentials: &Credentials, now: Timestamp) -> Result
     headers.insert("x-tc-requestclient", HeaderValue::from_static(REQUEST_CLIENT));
     let region = HeaderValue::from_str(call.region.as_str()).expect("a region is made of header characters");
     headers.insert("x-tc-region", region);
-    headers.insert("authorization", sensitive(&authorization, "the secret id")?);
+    let Some(credentials) = credentials else {
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(UNSIGNED));
+        return Ok(headers);
+    };
+    headers.insert(AUTHORIZATION, sensitive(&authorization(call, credentials, now), "the secret id")?);
     if let Some(token) = &credentials.token {
         headers.insert("x-tc-token", sensitive(token.expose(), "the token")?);
     }
     Ok(headers)
+}
+
+fn authorization(call: &Call<'_>, credentials: &Credentials, now: Timestamp) -> Zeroizing<String> {
+    let host = host(call.url);
+    let signed = sign::Request {
+        service: call.service.name,
+        host: &host,
+        content_type: JSON,
+        body: call.body.as_bytes(),
+        time: now,
+    };
+    signed.authorization(&credentials.secret_id, &credentials.secret_key)
 }
 
 fn sensitive(text: &str, what: &str) -> Result<HeaderValue, ApiError> {
@@ -250,24 +350,15 @@ fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// An error whose words, which come from outside, repeat none of what the request was signed with.
-fn without_secrets(error: ApiError, credentials: &Credentials) -> ApiError {
-    let clean = |text: String| {
-        let secrets = [Some(&credentials.secret_key), credentials.token.as_ref()];
-        secrets.into_iter().flatten().map(Secret::expose).filter(|secret| !secret.is_empty()).fold(
-            text,
-            |text, secret| {
-                if text.contains(secret) { text.replace(secret, "(redacted)") } else { text }
-            },
-        )
-    };
-    match error {
-        ApiError::Api { code, message, request_id, server_time } => ApiError::Api {
-            code: clean(code),
-            message: clean(message),
-            request_id: clean(request_id),
-            server_time,
-        },
-        other => other,
+/// An error whose words, which come from outside, repeat none of these.
+fn without_secrets<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
+    let ApiError::Api { code, message, request_id, server_time } = error else { return error };
+    let mut words = [code, message, request_id];
+    for secret in secrets.map(Secret::expose).filter(|secret| !secret.is_empty()) {
+        for word in words.iter_mut().filter(|word| word.contains(secret)) {
+            *word = word.replace(secret, "(redacted)");
+        }
     }
+    let [code, message, request_id] = words;
+    ApiError::Api { code, message, request_id, server_time }
 }

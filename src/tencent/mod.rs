@@ -7,7 +7,9 @@ pub mod client;
 pub mod credentials;
 pub mod deletion;
 mod error;
+pub mod regions;
 pub mod sign;
+pub mod sts;
 pub mod vpn;
 
 pub use client::{Call, Client, Service};

@@ -14,10 +14,11 @@ use tempfile::TempDir;
 use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
-    domain::Region,
+    domain::{Region, Shard},
     simulator::{self, Control, Simulator},
     telemetry::{BuildInfo, Telemetry},
     web::{self, Limits, ReloadRequest, TelemetryPath},
+    wiring::Surroundings,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -115,8 +116,11 @@ impl Daemon {
         let start = Start {
             config: read(&file).expect("a valid configuration"),
             read_config: Box::new(move || read(&file)),
-            variables: BTreeMap::new(),
-            telemetry: Telemetry::new(&build).expect("metrics"),
+            surroundings: Surroundings {
+                variables: BTreeMap::new(),
+                telemetry: Telemetry::new(&build).expect("metrics"),
+                shard: Shard::SOLE,
+            },
             listeners,
             telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
             limits: Limits::default(),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
-    commands::{load, start_log, telemetry, usage, variables},
+    commands::{SOLE, prepare, start_log, usage},
     domain::{Target, Tunnel, TunnelState, Verdict},
     poll::TargetApi,
     tencent::{
@@ -18,7 +18,6 @@ use crate::{
         deletion::{Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError},
         vpn::{DescribeVpnConnections, Filter, PAGE_ROWS, VPN_CONNECTION_ID},
     },
-    wiring::Wiring,
 };
 
 /// How often the API is asked whether the tunnel is gone.
@@ -37,9 +36,7 @@ pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
             "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes",
         ));
     }
-    let variables = variables();
-    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
-    let wiring = Wiring::new(config, &variables, &telemetry()?)?;
+    let mut wiring = prepare(&flags.config, SOLE).await?.wiring;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
     let settings = wiring
         .plan()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Failure, one_line};
 use crate::{
     cli::{ListFlags, Output},
-    commands::{load, poll_each_once, start_log, telemetry, usage, variables},
+    commands::{Prepared, SOLE, poll_each_once, prepare, start_log, usage},
     domain::{HealthCheckStatus, Target, Tunnel, Verdict},
     poll::Plan,
     snapshot::TunnelRecord,
@@ -18,11 +18,9 @@ use crate::{
 
 pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let variables = variables();
-    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
-    let plan = plan(&Wiring::new(config, &variables, &telemetry()?)?, flags)?;
-    let states = poll_each_once(plan).await?;
-    let failed = states.iter().any(|state| state.failure().is_some());
+    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, SOLE).await?;
+    let states = poll_each_once(plan(&mut wiring, flags)?).await?;
+    let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
         .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
@@ -33,11 +31,11 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         Output::Table => println!("{}", table(&rows, Timestamp::now()).trim_fmt()),
         Output::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
     }
-    if failed { Err(Failure::Said) } else { Ok(()) }
+    if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }
 
 /// The targets that the flags ask for; what they name must be configured.
-fn plan(wiring: &Wiring, flags: &ListFlags) -> Result<Plan, Failure> {
+fn plan(wiring: &mut Wiring, flags: &ListFlags) -> Result<Plan, Failure> {
     let plan = wiring.plan();
     if let Some(account) =
         flags.account.iter().find(|name| !plan.keys().any(|target| target.account == **name))

@@ -1,8 +1,9 @@
 //! `environment`: the variables that Tencent Cloud's own tools read.
 
 use futures_util::future::{self, BoxFuture, FutureExt};
+use zeroize::Zeroizing;
 
-use super::{Credentials, Source, SourceError};
+use super::{Credentials, Loaded, Source, SourceError};
 use crate::domain::Secret;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
@@ -13,33 +14,77 @@ const TOKENS: [&str; 2] = ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 /// `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and `TENCENTCLOUD_TOKEN` or `TENCENTCLOUD_SECURITY_TOKEN` if they
 /// are set.
 #[derive(Debug)]
-pub struct Environment(Result<Credentials, SourceError>);
+pub struct Environment(Result<Loaded, SourceError>);
 
 impl Environment {
     /// Takes the credentials from variables, looked up by name.
     #[must_use]
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| {
-            variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+            let value = Zeroizing::new(variable(name)?);
+            Some(value.trim()).filter(|value| !value.is_empty()).map(Secret::new)
         };
         let required = |name: &str| {
-            let secret = set(name).map(Secret::new);
-            secret
-                .ok_or_else(|| SourceError(format!("the environment variable {name} is not set; export it")))
+            let missing = || format!("the environment variable {name} is not set; export it");
+            set(name).ok_or_else(|| SourceError::Absent(missing()))
         };
-        let credentials = || {
-            Ok(Credentials {
+        let load = || {
+            let credentials = Credentials {
                 secret_id: required(SECRET_ID)?,
                 secret_key: required(SECRET_KEY)?,
-                token: TOKENS.into_iter().find_map(set).map(Secret::new),
-            })
+                token: TOKENS.into_iter().find_map(set),
+            };
+            Ok(Loaded { credentials, origin: "the environment".to_owned(), expiry: None })
         };
-        Self(credentials())
+        Self(load())
     }
 }
 
 impl Source for Environment {
-    fn load(&self) -> BoxFuture<'_, Result<Credentials, SourceError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
         future::ready(self.0.clone()).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Loaded, SourceError> {
+        let lookup = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Environment::new(lookup).load().now_or_never().expect("variables are there at once")
+    }
+
+    #[test]
+    fn a_key_pair_is_taken_without_the_white_space_around_it() {
+        let credentials =
+            load(&[(SECRET_ID, " AKIDexample\n"), (SECRET_KEY, "key")]).expect("both").credentials;
+        assert_eq!(credentials.secret_id.expose(), "AKIDexample");
+        assert_eq!(credentials.secret_key.expose(), "key");
+        assert_eq!(credentials.token, None);
+    }
+
+    #[test]
+    fn a_token_goes_by_either_name_and_the_first_counts() {
+        let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
+        for (tokens, expected) in [
+            (&[("TENCENTCLOUD_TOKEN", "one")][..], Some("one")),
+            (&[("TENCENTCLOUD_SECURITY_TOKEN", "two")], Some("two")),
+            (&[("TENCENTCLOUD_TOKEN", "one"), ("TENCENTCLOUD_SECURITY_TOKEN", "two")], Some("one")),
+            (&[("TENCENTCLOUD_TOKEN", "")], None),
+        ] {
+            let loaded = load(&[&pair, tokens].concat()).expect("a key pair");
+            assert_eq!(loaded.credentials.token.as_ref().map(Secret::expose), expected);
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_or_empty_is_named_and_absent() {
+        let absent =
+            |name| SourceError::Absent(format!("the environment variable {name} is not set; export it"));
+        assert_eq!(load(&[]), Err(absent(SECRET_ID)));
+        assert_eq!(load(&[(SECRET_ID, "AKIDexample"), (SECRET_KEY, " ")]), Err(absent(SECRET_KEY)));
     }
 }

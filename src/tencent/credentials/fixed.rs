@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use futures_util::future::{self, BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Credentials, Source, SourceError};
+use super::{Credentials, Loaded, Source, SourceError, secret_file::read_secret};
 use crate::domain::Secret;
 
 /// A secret, or the file that holds it.
@@ -12,7 +12,7 @@ use crate::domain::Secret;
 pub enum Place {
     /// The secret itself.
     Value(Secret),
-    /// A file, read again at every use, as mounted secrets change.
+    /// A file, read anew at every load, as mounted secrets change.
     File(PathBuf),
 }
 
@@ -26,33 +26,82 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    fn read(&self) -> Result<Credentials, SourceError> {
-        Ok(Credentials {
-            secret_id: self.secret_id.read()?,
-            secret_key: self.secret_key.read()?,
+    async fn read(&self) -> Result<Loaded, SourceError> {
+        let credentials = Credentials {
+            secret_id: self.secret_id.read().await?,
+            secret_key: self.secret_key.read().await?,
             token: None,
-        })
+        };
+        Ok(Loaded { credentials, origin: "the configuration".to_owned(), expiry: None })
     }
 }
 
 impl Place {
-    fn read(&self) -> Result<Secret, SourceError> {
+    async fn read(&self) -> Result<Secret, SourceError> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
-            Self::File(path) => {
-                let failed = |problem: &str| SourceError(format!("{}: {problem}", path.display()));
-                let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
-                match text.trim() {
-                    "" => Err(failed("it is empty; it must hold the secret")),
-                    secret => Ok(Secret::new(secret)),
-                }
-            }
+            Self::File(path) => read_secret(path).await,
         }
     }
 }
 
 impl Source for Fixed {
-    fn load(&self) -> BoxFuture<'_, Result<Credentials, SourceError>> {
-        future::ready(self.read()).boxed()
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
+        self.read().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_read_again_at_every_load() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let fixed = Fixed {
+            secret_id: Place::Value(Secret::new("AKIDexample")),
+            secret_key: Place::File(path.clone()),
+        };
+        for key in ["one", "two"] {
+            fs::write(&path, format!("{key}\n")).expect("a file");
+            assert_eq!(fixed.load().await.expect("a key pair").credentials.secret_key.expose(), key);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_holds_no_secret_is_named_and_its_content_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let fixed = Fixed {
+            secret_id: Place::Value(Secret::new("AKIDexample")),
+            secret_key: Place::File(path.clone()),
+        };
+        let place = path.display();
+        let problem = || async { fixed.load().await.expect_err("no secret").to_string() };
+        assert_eq!(
+            problem().await,
+            format!("{place}: there is no such file; create it, or correct the path")
+        );
+        for (content, expected) in [
+            (&b" \n"[..], "it is empty; it must hold the secret"),
+            (
+                b"key one\n",
+                "it has white space or other characters within the secret; it must hold nothing else",
+            ),
+            (
+                b"\xef\xbb\xbfkey",
+                "it has white space or other characters within the secret; it must hold nothing else",
+            ),
+            (b"\xff\xfe", "it is no text in UTF-8"),
+        ] {
+            fs::write(&path, content).expect("a file");
+            assert_eq!(problem().await, format!("{place}: {expected}"));
+        }
+        fs::remove_file(&path).expect("a file");
+        fs::create_dir(&path).expect("a folder in its place");
+        assert!(problem().await.ends_with("; this process must be able to read it"));
     }
 }

@@ -1,21 +1,35 @@
-//! Where credentials come from: one interface that the signer asks, and one small file a source.
+//! Where credentials come from: one interface, one small file a source, and the [`Keyring`] that signers ask.
+//!
+//! Sources only load. When they are asked, how often, and for how long what they gave is used is the keyring's business.
+//! Variables, files, clock and chance are passed in; metrics and the configuration are unknown here.
 
+mod assume_role;
+mod default;
 mod environment;
 mod fixed;
+mod instance_role;
+mod issued;
+mod keyring;
+mod profile;
+mod secret_file;
+mod workload_identity;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tokio::time::sleep;
+use jiff::Timestamp;
 
+pub use assume_role::AssumeRole;
+pub use default::DefaultChain;
 pub use environment::Environment;
 pub use fixed::{Fixed, Place};
+pub use instance_role::InstanceRole;
+pub(super) use issued::{Issued, IssuedFields};
+pub use keyring::Keyring;
+pub use profile::Profile;
+pub use workload_identity::WorkloadIdentity;
 
-use super::ApiError;
 use crate::domain::Secret;
-
-/// How often credentials that were refused are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A key pair, and the token that goes with it where it is temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,42 +42,80 @@ pub struct Credentials {
     pub token: Option<Secret>,
 }
 
-/// Why a source gave no credentials; in words that name the place and the remedy, and no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
-
-/// A place that credentials come from.
-pub trait Source: fmt::Debug + Send + Sync {
-    /// Reads them anew.
-    fn load(&self) -> BoxFuture<'_, Result<Credentials, SourceError>>;
+impl Credentials {
+    /// What of it nobody may see.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [Some(&self.secret_key), self.token.as_ref()].into_iter().flatten()
+    }
 }
 
-/// An account's credentials, asked for by all its targets.
-#[derive(Debug, Clone)]
-pub struct Keyring(Arc<dyn Source>);
+/// What a source gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What to sign with.
+    pub credentials: Credentials,
+    /// Where it comes from, in words for the log.
+    pub origin: String,
+    /// When it ends, if that is known; temporary credentials tell.
+    pub expiry: Option<Expiry>,
+}
 
-impl Keyring {
-    /// Credentials from this source.
-    #[must_use]
-    pub fn new(source: impl Source + 'static) -> Self {
-        Self(Arc::new(source))
-    }
+/// The end of temporary credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// By the clock of whoever gave them.
+    pub time: Timestamp,
+    /// How long that was away when they came, whatever our own clock says.
+    pub remaining: Duration,
+}
 
-    /// What to sign with now.
-    pub async fn current(&self) -> Result<Credentials, ApiError> {
-        self.0.load().await.map_err(|error| ApiError::Credentials(error.to_string()))
-    }
+/// Why a source gave no credentials; in words that name the place and the remedy, and no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// Nothing is set up there: the default chain goes on to its next link.
+    #[error("{0}")]
+    Absent(String),
+    /// What is set up there does not work. The default chain ends here: credentials of someone else are no substitute.
+    #[error("{0}")]
+    Failed(String),
+}
 
-    /// Waits until the source gives other credentials than it gives now.
-    pub async fn changed(&self) {
-        let now = self.current().await;
-        loop {
-            sleep(LOOK_AGAIN).await;
-            let later = self.current().await;
-            if later.is_ok() && later != now {
-                return;
-            }
-        }
+/// A place that credentials come from.
+///
+/// Sources are put together from what the configuration says, here the default chain, and a role on top of it:
+///
+/// ```no_run
+/// # use std::path::Path;
+/// # use jiff::Timestamp;
+/// # use reqwest::Url;
+/// # use tencentcloud_vpn_exporter::{
+/// #     domain::{AccountName, Region},
+/// #     tencent::{Client, credentials::*, sts::{Role, Sts}},
+/// # };
+/// # fn keyring(
+/// #     account: AccountName, client: Client, sts_url: Url, metadata_url: Url, region: Region,
+/// #     variable: impl Fn(&str) -> Option<String>,
+/// # ) -> Keyring {
+/// let sts = Sts { client: client.clone(), url: sts_url, region, clock: Timestamp::now };
+/// let home = variable("HOME");
+/// let chain = DefaultChain::new(
+///     Environment::new(&variable),
+///     Profile { files: Profile::usual_files(home.as_deref().map(Path::new)), sts: sts.clone() },
+///     InstanceRole::new(client, &metadata_url, Timestamp::now),
+///     WorkloadIdentity::new(&variable, sts.clone()),
+/// );
+/// let role = Role::new("qcs::cam::uin/100000000001:roleName/monitoring");
+/// let source = AssumeRole { inner: Box::new(chain), role, sts };
+/// Keyring::new(account, source, fastrand::f64, |expiry| println!("they end at {expiry:?}"))
+/// # }
+/// ```
+pub trait Source: fmt::Debug + Send + Sync {
+    /// Reads them anew.
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>>;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
+        (**self).load()
     }
 }

@@ -1,0 +1,84 @@
+//! Temporary credentials on the wire, as the Security Token Service and the metadata service both give them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::{Credentials, Expiry, Loaded, SourceError};
+use crate::{
+    domain::Secret,
+    tencent::{
+        ApiError,
+        answer::{self, Field},
+    },
+};
+
+/// A smaller difference between two clocks is the network and the rounding of `Date` to whole seconds.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// Temporary credentials, as they came.
+#[derive(Debug)]
+pub(in crate::tencent) struct Issued {
+    credentials: Credentials,
+    expires: Timestamp,
+}
+
+/// The fields of the credentials themselves.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(in crate::tencent) struct IssuedFields<'a> {
+    #[serde(borrow)]
+    tmp_secret_id: Field<'a>,
+    #[serde(borrow)]
+    tmp_secret_key: Field<'a>,
+    #[serde(borrow)]
+    token: Field<'a>,
+}
+
+impl Issued {
+    /// Reads the fields, and `ExpiredTime` in Unix seconds, which is beside them.
+    pub(in crate::tencent) fn read(
+        fields: &IssuedFields<'_>,
+        expired_time: Field<'_>,
+    ) -> Result<Self, ApiError> {
+        let credentials = Credentials {
+            secret_id: secret(fields.tmp_secret_id, "TmpSecretId")?,
+            secret_key: secret(fields.tmp_secret_key, "TmpSecretKey")?,
+            token: Some(secret(fields.token, "Token")?),
+        };
+        let expires =
+            answer::text(expired_time).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+        let expires = expires.ok_or_else(|| malformed("ExpiredTime"))?;
+        Ok(Self { credentials, expires })
+    }
+
+    /// What a source gives on. `now` is our clock, and `server_time` that of whoever gave them, which is believed
+    /// if the two are far apart.
+    pub(super) fn loaded(
+        self,
+        origin: String,
+        now: Timestamp,
+        server_time: Option<Timestamp>,
+    ) -> Result<Loaded, SourceError> {
+        let far_apart = |time: &Timestamp| time.duration_since(now).abs() >= CLOCK_TOLERANCE;
+        let now = server_time.filter(far_apart).unwrap_or(now);
+        let remaining = Duration::try_from(self.expires.duration_since(now)).unwrap_or_default();
+        if remaining.is_zero() {
+            let expired =
+                format!("{origin}: what came had expired at {}; is the clock there right?", self.expires);
+            return Err(SourceError::Failed(expired));
+        }
+        let expiry = Some(Expiry { time: self.expires, remaining });
+        Ok(Loaded { credentials: self.credentials, origin, expiry })
+    }
+}
+
+fn secret(field: Field<'_>, name: &str) -> Result<Secret, ApiError> {
+    let text = answer::text(field).filter(|text| !text.is_empty()).ok_or_else(|| malformed(name))?;
+    Ok(Secret::new(text))
+}
+
+fn malformed(name: &str) -> ApiError {
+    ApiError::Malformed(format!("its {name} is missing or cannot be read"))
+}

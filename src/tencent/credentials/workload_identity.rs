@@ -1,0 +1,78 @@
+//! `workload_identity`: the identity of a pod on Tencent Kubernetes Engine, which a role trusts.
+
+use std::path::PathBuf;
+
+use futures_util::future::{BoxFuture, FutureExt};
+
+use super::{Loaded, Source, SourceError, secret_file::read_secret};
+use crate::{
+    domain::Region,
+    tencent::sts::{self, Role, Sts, WebIdentity},
+};
+
+const REGION: &str = "TKE_REGION";
+const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
+const TOKEN_FILE: &str = "TKE_WEB_IDENTITY_TOKEN_FILE";
+const ROLE_ARN: &str = "TKE_ROLE_ARN";
+
+/// `TKE_REGION`, `TKE_PROVIDER_ID`, `TKE_WEB_IDENTITY_TOKEN_FILE` and `TKE_ROLE_ARN`, which the cluster gives to its pods.
+/// The token file is read at every load.
+#[derive(Debug)]
+pub struct WorkloadIdentity(Result<Identity, SourceError>);
+
+#[derive(Debug)]
+struct Identity {
+    provider_id: String,
+    token_file: PathBuf,
+    role: Role,
+    sts: Sts,
+}
+
+impl WorkloadIdentity {
+    /// Takes what it needs from variables, looked up by name. `sts` is called in the pod's own region, whichever it names.
+    #[must_use]
+    pub fn new(variable: impl Fn(&str) -> Option<String>, sts: Sts) -> Self {
+        let required = |name: &str| {
+            let value = variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+            value.ok_or_else(|| {
+                SourceError::Absent(format!(
+                    "the environment variable {name} is not set; let the pod's service account have a role"
+                ))
+            })
+        };
+        let region = || {
+            let name = required(REGION)?;
+            Region::new(&name)
+                .map_err(|error| SourceError::Failed(format!("the environment variable {REGION} {error}")))
+        };
+        let identity = || {
+            Ok(Identity {
+                sts: Sts { region: region()?, ..sts },
+                provider_id: required(PROVIDER_ID)?,
+                token_file: required(TOKEN_FILE)?.into(),
+                role: Role::new(required(ROLE_ARN)?),
+            })
+        };
+        Self(identity())
+    }
+}
+
+impl Identity {
+    async fn prove(&self) -> Result<Loaded, SourceError> {
+        let Self { provider_id, token_file, role, sts } = self;
+        let token = read_secret(token_file).await?;
+        let identity = WebIdentity { provider_id, token: &token };
+        let origin = format!("the role {} taken on by this pod", role.arn);
+        let issued = sts.assume_role_with_web_identity(role, &identity).await.map_err(|error| {
+            let action = sts::ASSUME_ROLE_WITH_WEB_IDENTITY;
+            SourceError::Failed(format!("sts:{action} of {origin}: {}", sts::explain(&error, sts)))
+        })?;
+        issued.value.loaded(origin, (sts.clock)(), issued.server_time)
+    }
+}
+
+impl Source for WorkloadIdentity {
+    fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
+        async { self.0.as_ref().map_err(Clone::clone)?.prove().await }.boxed()
+    }
+}

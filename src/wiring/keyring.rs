@@ -1,0 +1,110 @@
+//! From an account's `credentials` and `assume_role` to a keyring.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use reqwest::Url;
+
+use super::Variables;
+use crate::{
+    config::{self, CredentialSource, SecretText},
+    domain::Region,
+    telemetry::AccountTelemetry,
+    tencent::{
+        Client, Service,
+        credentials::{
+            AssumeRole, DefaultChain, Environment, Fixed, InstanceRole, Keyring, Place, Profile, Source,
+            WorkloadIdentity,
+        },
+        sts::{Role, Sts},
+    },
+};
+
+/// Where STS is asked if nothing names a region: it is one service for all.
+pub(super) const HOME_REGION: &str = "ap-guangzhou";
+
+/// What sources are made from.
+pub(super) struct Sources<'a> {
+    pub(super) api: &'a config::Api,
+    pub(super) client: &'a Client,
+    pub(super) variables: &'a Variables,
+}
+
+impl Sources<'_> {
+    /// The keyring of an account; it tells the account's metrics when credentials expire.
+    pub(super) fn keyring(&self, account: &config::Account, telemetry: &AccountTelemetry) -> Keyring {
+        let source = self.source(&account.credentials);
+        let source = match &account.assume_role {
+            None => source,
+            Some(role) => Box::new(AssumeRole { inner: source, role: as_role(role), sts: self.sts() })
+                as Box<dyn Source>,
+        };
+        let expiry = telemetry.credentials_expiry.clone();
+        Keyring::new(account.name.clone(), source, fastrand::f64, move |time| match time {
+            Some(time) => expiry.set(time.as_second() as f64),
+            None => expiry.clear(),
+        })
+    }
+
+    fn source(&self, source: &CredentialSource) -> Box<dyn Source> {
+        match source {
+            CredentialSource::Static { secret_id, secret_key } => {
+                Box::new(Fixed { secret_id: place(secret_id), secret_key: place(secret_key) })
+            }
+            CredentialSource::Environment => Box::new(self.environment()),
+            CredentialSource::Profile => Box::new(self.profile()),
+            CredentialSource::InstanceRole => Box::new(self.instance_role()),
+            CredentialSource::WorkloadIdentity => Box::new(self.workload_identity()),
+            CredentialSource::Default => Box::new(DefaultChain::new(
+                self.environment(),
+                self.profile(),
+                self.instance_role(),
+                self.workload_identity(),
+            )),
+        }
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::new(|name| self.variable(name))
+    }
+
+    fn profile(&self) -> Profile {
+        let home = self.variable("HOME");
+        Profile { files: Profile::usual_files(home.as_deref().map(Path::new)), sts: self.sts() }
+    }
+
+    fn instance_role(&self) -> InstanceRole {
+        let endpoint = Url::parse(&self.api.metadata_endpoint).expect("a checked address is a URL");
+        InstanceRole::new(self.client.clone(), &endpoint, Timestamp::now)
+    }
+
+    fn workload_identity(&self) -> WorkloadIdentity {
+        WorkloadIdentity::new(|name| self.variable(name), self.sts())
+    }
+
+    fn sts(&self) -> Sts {
+        let region = Region::new(HOME_REGION).expect("this is the name of a region");
+        let url = super::url(self.api, Service::STS, &region);
+        Sts { client: self.client.clone(), url, region, clock: Timestamp::now }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+}
+
+fn as_role(role: &config::AssumeRole) -> Role {
+    Role {
+        arn: role.role_arn.clone(),
+        session_name: role.session_name.clone(),
+        external_id: role.external_id.clone(),
+        duration: role.duration,
+    }
+}
+
+fn place(text: &SecretText) -> Place {
+    match text {
+        SecretText::Value(secret) => Place::Value(secret.clone()),
+        SecretText::File(path) => Place::File(path.clone()),
+    }
+}
