@@ -13,6 +13,7 @@ pub fn check(module: &str) {
         .args(["-m", "unittest", "--verbose", &format!("kit.{module}")])
         .current_dir(root.join("tests"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("EXPORTER", env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter"))
         .output()
         .unwrap_or_else(|error| {
             panic!("{} cannot be run: {error}; tests/run makes that environment", python.display())

@@ -58,12 +58,25 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def ask(url, body=None):
-    """The JSON that a URL answers, to a POST where there is a body."""
+class Refused(Exception):
+    """An HTTP answer that is no success."""
+
+
+def ask_text(url, body=None):
+    """What a URL answers, to a POST of JSON where there is a body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        text = answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise Refused(f"{url}: {error.code} {error.read().decode()}") from None
+
+
+def ask(url, body=None):
+    """The JSON that a URL answers."""
+    text = ask_text(url, body)
     return json.loads(text) if text else None
 
 
@@ -75,7 +88,7 @@ def wait_for(what, condition, seconds=30):
             if answer := condition():
                 return answer
             last = "no"
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        except (Refused, urllib.error.URLError, ConnectionError, TimeoutError) as error:
             last = error
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what} ({last})"
         time.sleep(0.1)
@@ -83,16 +96,14 @@ def wait_for(what, condition, seconds=30):
 
 @contextlib.contextmanager
 def running(*command, **options):
-    """A process that is stopped at the end; its output is shown if the test fails."""
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, text=True, **options
-        )
+    """A process that is stopped at the end, and gives what it has said so far when called; a failing test shows it."""
+    with tempfile.NamedTemporaryFile("w") as output:
+        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, **options)
+        said = Path(output.name).read_text
         try:
-            yield process
+            yield said
         except BaseException:
-            output.seek(0)
-            print(f"--- {command[0]}\n{output.read()[-4000:]}", flush=True)
+            print(f"--- {command[0]}\n{said()[-4000:]}", flush=True)
             raise
         finally:
             process.terminate()
