@@ -1,0 +1,17 @@
+"""Writes every dashboard as JSON beside this package."""
+
+import json
+from pathlib import Path
+
+from generator import exporter, overview, tunnel
+
+
+def rendered():
+    """File name and text of every dashboard."""
+    for dashboard in (overview.DASHBOARD, tunnel.DASHBOARD, exporter.DASHBOARD):
+        yield dashboard["uid"].removeprefix("tencentcloud-vpn-") + ".json", json.dumps(dashboard, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    for name, text in rendered():
+        Path(__file__).parent.parent.joinpath(name).write_text(text)

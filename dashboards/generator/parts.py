@@ -1,0 +1,247 @@
+"""The parts that dashboards are made of. A panel cannot be made without a unit, a description and a meaning for no data."""
+
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+# What a tunnel is, as one number, in this order of importance.
+STATES = {
+    0: ("Down", "red"),
+    1: ("Up", "green"),
+    2: ("Idle", "blue"),
+    3: ("Pending", "light-blue"),
+    4: ("Deleting", "purple"),
+    5: ("Unknown", "orange"),
+    6: ("Blind", "dark-orange"),
+}
+
+
+def mapping(values):
+    """A value mapping from numbers to texts and colours."""
+    options = {
+        str(value): {"text": text, "color": color, "index": index} for index, (value, (text, color)) in enumerate(values.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
+def thresholds(*steps):
+    """Colours by value: the first from the bottom, each other one from its value on."""
+    (base, *rest) = steps
+    return {"mode": "absolute", "steps": [{"color": base, "value": None}] + [{"color": c, "value": v} for v, c in rest]}
+
+
+def query(expr, legend="", instant=False, table=False):
+    """One query of a panel."""
+    return {
+        "datasource": DATASOURCE,
+        "expr": expr,
+        "legendFormat": legend or "__auto",
+        "instant": instant or table,
+        "range": not (instant or table),
+        "format": "table" if table else "time_series",
+    }
+
+
+def panel(kind, title, queries, *, description, unit, no_data, width=12, height=8, defaults=None, options=None,
+          overrides=None, transformations=None):
+    """One panel, without its place."""
+    targets = [{**one, "refId": chr(ord("A") + index)} for index, one in enumerate(queries)]
+    made = {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": DATASOURCE,
+        "gridPos": {"w": width, "h": height},
+        "targets": targets,
+        "fieldConfig": {
+            "defaults": {"unit": unit, "noValue": no_data, **(defaults or {})},
+            "overrides": overrides or [],
+        },
+        "options": options or {},
+    }
+    if transformations:
+        made["transformations"] = transformations
+    return made
+
+
+def stat(title, expr, *, color="text", steps=None, values=None, text="auto", width=4, height=4, legend="", **rest):
+    """A number, now."""
+    defaults = {"color": {"mode": "thresholds"}, "thresholds": thresholds(*(steps or [color]))}
+    if values:
+        defaults["mappings"] = mapping(values)
+    options = {
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "colorMode": "background_solid" if values else "value",
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "textMode": text,
+        "wideLayout": True,
+    }
+    return panel("stat", title, [query(expr, legend, instant=True)], width=width, height=height, defaults=defaults,
+                 options=options, **rest)
+
+
+def graph(title, queries, *, stacked=False, bars=False, colors=None, **rest):
+    """Lines or bars over time."""
+    custom = {
+        "drawStyle": "bars" if bars else "line",
+        "lineWidth": 1,
+        "fillOpacity": 60 if bars else (30 if stacked else 0),
+        "showPoints": "never",
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+    }
+    overrides = [
+        {
+            "matcher": {"id": "byName", "options": name},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
+        }
+        for name, color in (colors or {}).items()
+    ]
+    options = {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    return panel("timeseries", title, queries, defaults={"custom": custom, "min": 0}, options=options,
+                 overrides=overrides, **rest)
+
+
+def timeline(title, queries, values, *, per_page=25, **rest):
+    """States over time, a row each."""
+    defaults = {
+        "mappings": mapping(values),
+        "color": {"mode": "thresholds"},
+        "thresholds": thresholds("text"),
+        "custom": {"lineWidth": 0, "fillOpacity": 80},
+    }
+    options = {
+        "mergeValues": True,
+        "showValue": "auto",
+        "alignValue": "left",
+        "rowHeight": 0.8,
+        "perPage": per_page,
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    return panel("state-timeline", title, queries, unit="none", defaults=defaults, options=options, **rest)
+
+
+def table(title, queries, columns, *, sort=None, properties=None, **rest):
+    """A table of the labels and values of instant queries: only these columns, in this order, under these names."""
+    wanted = list(columns)
+    transformations = [
+        {"id": "merge", "options": {}},
+        {"id": "filterFieldsByName", "options": {"include": {"names": wanted}}},
+        {
+            "id": "organize",
+            "options": {"indexByName": {name: index for index, name in enumerate(wanted)}, "renameByName": columns},
+        },
+    ]
+    overrides = [
+        {"matcher": {"id": "byName", "options": name}, "properties": settings} for name, settings in (properties or {}).items()
+    ]
+    options = {
+        "showHeader": True,
+        "cellHeight": "sm",
+        "sortBy": [{"displayName": name, "desc": descending} for name, descending in (sort or {}).items()],
+    }
+    defaults = {"custom": {"align": "left", "filterable": True}}
+    return panel("table", title, queries, unit="none", width=rest.pop("width", 24), defaults=defaults, options=options,
+                 overrides=overrides, transformations=transformations, **rest)
+
+
+def row(title):
+    """A heading over the panels that follow."""
+    return {"type": "row", "title": title, "collapsed": False, "gridPos": {"w": 24, "h": 1}, "panels": []}
+
+
+def colored(values):
+    """Column properties: a number shown as its state."""
+    return [
+        {"id": "mappings", "value": mapping(values)},
+        {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}},
+    ]
+
+
+def linked(title, url):
+    """Column properties: the cell leads somewhere."""
+    return [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": False}]}]
+
+
+def measured(unit):
+    """Column properties: the number's unit."""
+    return [{"id": "unit", "value": unit}]
+
+
+def variable(name, label, expr, *, multi=True, regex=""):
+    """A choice of values that Prometheus has."""
+    chosen = {"current": {"text": ["All"], "value": ["$__all"]}, "includeAll": True, "allValue": ".*"} if multi else {}
+    return {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": DATASOURCE,
+        "query": {"query": expr, "refId": f"variable-{name}"},
+        "regex": regex,
+        "refresh": 2,
+        "sort": 1,
+        "multi": multi,
+        **chosen,
+    }
+
+
+def alert_annotation(name, alerts, color):
+    """Marks on the time axis while one of these alerts fires."""
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": True,
+        "hide": False,
+        "iconColor": color,
+        "expr": f'ALERTS{{alertname=~"{alerts}",alertstate="firing",account=~"$account",region=~"$region"}}',
+    }
+
+
+def dashboard(name, title, description, variables, annotations, panels):
+    """A dashboard with its panels laid out from left to right in rows of 24."""
+    choices = [{"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"}]
+    return {
+        "uid": f"tencentcloud-vpn-{name}",
+        "title": title,
+        "description": description,
+        "tags": ["tencentcloud-vpn"],
+        "timezone": "browser",
+        "editable": True,
+        "graphTooltip": 1,
+        "time": {"from": "now-6h", "to": "now"},
+        "refresh": "1m",
+        "schemaVersion": 41,
+        "templating": {"list": choices + variables},
+        "annotations": {"list": annotations},
+        "links": [
+            {
+                "type": "dashboards",
+                "title": "VPN tunnels",
+                "tags": ["tencentcloud-vpn"],
+                "asDropdown": False,
+                "icon": "external link",
+                "includeVars": True,
+                "keepTime": True,
+                "targetBlank": False,
+                "tooltip": "",
+                "url": "",
+            }
+        ],
+        "panels": laid_out(panels),
+    }
+
+
+def laid_out(panels):
+    """The panels, each with a number and a place."""
+    x = y = height = 0
+    placed = []
+    for number, one in enumerate(panels, start=1):
+        place = one["gridPos"]
+        if x + place["w"] > 24:
+            x, y, height = 0, y + height, 0
+        placed.append({**one, "id": number, "gridPos": {"x": x, "y": y, **place}})
+        x, height = x + place["w"], max(height, place["h"])
+    return placed

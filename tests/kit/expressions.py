@@ -1,0 +1,79 @@
+"""Every PromQL expression that the kit ships: where it stands, and what it names."""
+
+import json
+import re
+
+from kit.tools import ROOT, rules
+
+# Prometheus' own, and what rules and dashboards make themselves.
+NAME = re.compile(r"\b(?:tencentcloud_vpn[\w:]+|process_\w+|ALERTS|up)\b(?!\s*\()")
+LABEL_LISTS = re.compile(r"\b(?:by|on|group_left|group_right|without|ignoring)\s*\(([^()]*)\)")
+
+
+def dashboards():
+    """The queries of panels, variables and annotations."""
+    for path in sorted((ROOT / "dashboards").glob("*.json")):
+        dashboard = json.loads(path.read_text())
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", []):
+                yield f"{path.stem}: {panel['title']} {target['refId']}", target["expr"]
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] == "query":
+                call = re.fullmatch(r"(label_values|query_result)\((.*?)(?:, *(\w+))?\)", variable["query"]["query"])
+                kind, expr, label = call.groups()
+                yield f"{path.stem}: variable {variable['name']}", f"count by ({label}) ({expr})" if label else expr
+        for mark in dashboard["annotations"]["list"]:
+            yield f"{path.stem}: annotation {mark['name']}", mark["expr"]
+
+
+def runbooks():
+    """The queries that runbooks tell to ask."""
+    for path in sorted((ROOT / "docs/runbooks").glob("*.md")):
+        for number, expr in enumerate(re.findall(r"```promql\n(.*?)```", path.read_text(), re.DOTALL), start=1):
+            yield f"{path.stem} {number}", expr.strip()
+
+
+def recordings():
+    """What rules record."""
+    for rule in rules():
+        if "record" in rule:
+            yield rule["record"], rule["expr"]
+
+
+def alert_expressions():
+    """What alerts ask."""
+    for rule in rules():
+        if "alert" in rule:
+            yield rule["alert"], rule["expr"]
+
+
+def everything():
+    """All of them."""
+    for source in (dashboards, runbooks, recordings, alert_expressions):
+        yield from source()
+
+
+def selectors(expr):
+    """The names in an expression, each with its matchers."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', lambda text: " " * len(text.group()), expr)
+    for found in NAME.finditer(bare):
+        end = found.end()
+        if bare[end:end + 1] == "{":
+            end = bare.index("}", end) + 1
+        yield expr[found.start():end]
+
+
+def labels(expr):
+    """The labels that an expression groups or joins by."""
+    for names in LABEL_LISTS.findall(expr):
+        yield from filter(None, (name.strip() for name in names.split(",")))
+
+
+def filled_in(expr, tunnel):
+    """An expression as Grafana or a reader would fill it in, for one tunnel's labels."""
+    values = {
+        "$__range": "2m", "$__rate_interval": "10s", "$account": ".*", "$region": ".*", "$gateway": ".*",
+        "$tunnel": tunnel["vpn_connection_id"], "ACCOUNT": tunnel["account"], "REGION": tunnel["region"],
+        "GATEWAY": tunnel["vpn_gateway_id"], "TUNNEL": tunnel["vpn_connection_id"],
+    }
+    return re.sub(r"\$\w+|\b(?:ACCOUNT|REGION|GATEWAY|TUNNEL)\b", lambda name: values.get(name.group(), name.group()), expr)

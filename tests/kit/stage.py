@@ -1,0 +1,127 @@
+"""A stage on which the shipped rules meet real programs: an exporter, Prometheus, Alertmanager and somebody who is paged."""
+
+import contextlib
+import http.server
+import json
+import os
+import re
+import threading
+import urllib.parse
+from pathlib import Path
+
+import yaml
+
+from kit.tools import DEPLOY, RULES, ask, ask_text, directory, free_port, running, tool, wait_for
+
+
+def exporter():
+    """The binary under test, which the Rust test names."""
+    path = os.environ.get("EXPORTER")
+    assert path and Path(path).exists(), f"EXPORTER must name the exporter's binary, and is {path!r}"
+    return path
+
+
+def seconds(duration):
+    """A duration of Prometheus in seconds."""
+    number, unit = re.fullmatch(r"(\d+)([smh])", duration).groups()
+    return int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+
+
+def hurried_rules(place):
+    """The rules with everything that waits made 40 times shorter, and evaluated every second."""
+    for path in RULES:
+        content = yaml.safe_load(path.read_text())
+        for group in content["groups"]:
+            group["interval"] = "1s"
+            for rule in group["rules"]:
+                for wait in {"for", "keep_firing_for"} & set(rule):
+                    rule[wait] = f"{seconds(rule[wait]) // 40}s"
+        (place / path.name).write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def hurried_alertmanager(place, url):
+    """Alertmanager's configuration with short waits, and one address for all receivers."""
+    content = yaml.safe_load((DEPLOY / "prometheus/alertmanager.yml").read_text())
+    for route in [content["route"], *content["route"]["routes"]]:
+        route |= {"group_wait": "1s", "group_interval": "1s"}
+    for receiver in content["receivers"]:
+        receiver["webhook_configs"] = [{"url": url, "send_resolved": True}]
+    (place / "alertmanager.yml").write_text(yaml.safe_dump(content))
+
+
+class Pager:
+    """Whoever is paged: keeps every notification, in the order in which they came."""
+
+    def __init__(self):
+        pager = self
+        self.heard = []
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                pager.heard += body["alerts"]
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def about(self, name, status=None):
+        """The notifications about one alert."""
+        return [one for one in self.heard
+                if one["labels"]["alertname"] == f"TencentCloudVpn{name}" and status in (None, one["status"])]
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def get(self, path, **parameters):
+        """What its API answers."""
+        return ask(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")["data"]
+
+    def query(self, expr):
+        """The series of an instant query."""
+        return self.get("query", query=expr)["result"]
+
+
+@contextlib.contextmanager
+def exporting(*arguments, **options):
+    """A running exporter with these arguments, and where it listens."""
+    address = f"127.0.0.1:{free_port()}"
+    with running(exporter(), *arguments, f"--web.listen-address={address}", **options):
+        wait_for("the exporter is ready", lambda: ask_text(f"http://{address}/-/ready"))
+        yield address
+
+
+@contextlib.contextmanager
+def watching(address):
+    """Prometheus and Alertmanager with the hurried rules over one exporter, and the pager that they call."""
+    pager = Pager()
+    alertmanager, prometheus = free_port(), free_port()
+    with directory() as place:
+        (place / "rules").mkdir()
+        hurried_rules(place / "rules")
+        hurried_alertmanager(place, pager.url)
+        content = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+        content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        content["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager}"]
+        content["scrape_configs"][0]["static_configs"][0]["targets"] = [address]
+        (place / "prometheus.yml").write_text(yaml.safe_dump(content))
+        with running(
+            tool("prometheus-alertmanager"), f"--config.file={place}/alertmanager.yml", f"--storage.path={place}/alertmanager",
+            f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address=",
+        ), running(
+            tool("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/prometheus",
+            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=1s",
+        ):
+            watcher = Prometheus(f"http://127.0.0.1:{prometheus}")
+            wait_for("Prometheus is ready", lambda: ask_text(f"{watcher.url}/-/ready"))
+            wait_for("Prometheus scrapes the exporter", lambda: watcher.query("tencentcloud_vpn_exporter_build_info"))
+            yield watcher, pager

@@ -1,0 +1,60 @@
+"""What a pager hears when Tencent Cloud refuses the exporter: that, and nothing of tunnels that nobody sees."""
+
+import contextlib
+import re
+import unittest
+
+from kit.stage import exporter, exporting, watching
+from kit.tools import directory, free_port, running, wait_for
+
+CONFIG = """
+poll: {{interval: 1s, timeout: 1s, stale_after: 3s}}
+api: {{endpoint: "http://127.0.0.1:{port}"}}
+accounts:
+  - name: production
+    regions: [ap-guangzhou]
+    credentials: {{type: static, secret_id_file: {place}/secret_id, secret_key_file: {place}/secret_key}}
+"""
+
+
+@contextlib.contextmanager
+def simulated(port, seed):
+    """The simulated API on a port, and the credentials that it accepts: another seed, other credentials."""
+    arguments = [f"--listen-address=127.0.0.1:{port}", "--regions=ap-guangzhou", "--tunnels=40", f"--seed={seed}"]
+    with running(exporter(), "simulate", *arguments) as said:
+        wait_for("the simulated API says what it accepts", lambda: "SECRET_KEY=" in said())
+        yield dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said()))
+
+
+def tunnels(notifications):
+    """The tunnels that notifications are about."""
+    return {one["labels"]["vpn_connection_id"] for one in notifications}
+
+
+class Blindness(unittest.TestCase):
+    def test_a_refusal_is_heard_and_no_tunnel_is_called_up_or_down_for_it(self):
+        port = free_port()
+        with directory() as place, contextlib.ExitStack() as stage:
+            config = place / "config.yml"
+            config.write_text(CONFIG.format(port=port, place=place))
+            with simulated(port, seed=1) as credentials:
+                for name, value in credentials.items():
+                    (place / name.lower()).write_text(value)
+                address = stage.enter_context(exporting(f"--config.file={config}"))
+                prometheus, pager = stage.enter_context(watching(address))
+                wait_for("a tunnel is paged", lambda: pager.about("TunnelDown", "firing"))
+            with simulated(port, seed=2):
+                wait_for("the blindness is told", lambda: pager.about("TargetBlind", "firing"))
+                wait_for("its cause is told", lambda: pager.about("CredentialsRefused", "firing"))
+                standing = tunnels(pager.about("TunnelDown", "firing")) - tunnels(pager.about("TunnelDown", "resolved"))
+                heard = len(pager.heard)
+                self.assertTrue(standing)
+                wait_for("the tunnels are no longer published", lambda: not prometheus.query("tencentcloud_vpn_tunnel_up"))
+                wait_for("that has lasted for a while",
+                         lambda: not prometheus.query("last_over_time(tencentcloud_vpn_tunnel_up[5s])"))
+                firing = prometheus.query('ALERTS{alertname="TencentCloudVpnTunnelDown",alertstate="firing"}')
+                self.assertLessEqual(standing, {one["metric"]["vpn_connection_id"] for one in firing})
+                told = [one["labels"] for one in pager.heard[heard:] if "vpn_connection_id" in one["labels"]]
+                self.assertEqual([], told, "told of tunnels that nobody sees")
+            with simulated(port, seed=1):
+                wait_for("the end of the blindness is told", lambda: pager.about("TargetBlind", "resolved"), seconds=60)

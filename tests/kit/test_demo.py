@@ -1,0 +1,138 @@
+"""The demo, watched by real Prometheus and Alertmanager with the shipped rules: pages come and end, queries are answered."""
+
+import contextlib
+import json
+import re
+import unittest
+
+from kit import expressions
+from kit.stage import exporting, watching
+from kit.tools import ROOT, wait_for
+
+# What is rightly without an answer in the demo: part of a query's name, or of a selector, and the reason.
+ALL_WELL = "no poll and no request of the demo fails"
+KNOWN = "every value in the demo is known"
+NO_MUTE = "no tunnel of the demo is muted"
+NO_ALERT = "an alert's query is empty while it does not fire"
+PERMANENT_KEY = "the demo's key is permanent"
+LISTED_REGIONS = "the demo lists its regions, so that none is looked up"
+STRONGER = "no tunnel of the demo is that weak"
+WITHOUT_ANSWER = {
+    "exporter: Credentials end in": PERMANENT_KEY,
+    "exporter: Credentials and regions B": PERMANENT_KEY,
+    "exporter: Credentials and regions C": LISTED_REGIONS,
+    "exporter: Credentials and regions D": LISTED_REGIONS,
+    "exporter: Failed polls by reason": ALL_WELL,
+    "exporter: Failed API requests by reason": ALL_WELL,
+    "exporter: Inconsistent listings": ALL_WELL,
+    "exporter: Clock offset": "the demo's two clocks are one",
+    "exporter: Values that are new to us": KNOWN,
+    "overview: By account and region D": KNOWN,
+    "annotation Target blind": ALL_WELL,
+    "annotation Credentials": ALL_WELL,
+    "TencentCloudVpnCredentialsExpiring 1": PERMANENT_KEY,
+    "TencentCloudVpnCredentialsExpiring 2": ALL_WELL,
+    "TencentCloudVpnRegionDiscoveryFailing": LISTED_REGIONS,
+    "TencentCloudVpnTargetBlind 1": ALL_WELL,
+    "TencentCloudVpnTargetStale 3": ALL_WELL,
+    "TencentCloudVpnTunnelStatusUnknown": KNOWN,
+    "TencentCloudVpnTunnelUnencrypted 1": STRONGER,
+    "ALERTS{": ALL_WELL,
+    "tencentcloud_vpn_credentials_expiry_": PERMANENT_KEY,
+    "tencentcloud_vpn_region_discovery_": LISTED_REGIONS,
+    'action="DescribeRegions"': LISTED_REGIONS,
+    "tag_mute=": NO_MUTE,
+    "NULL": STRONGER,
+    'tunnel_ipsec_info{integrity=~"(?i)MD5"}': STRONGER,
+    "tunnel_ipsec_info{pfs_dh_group=~": STRONGER,
+}
+
+STAGE = contextlib.ExitStack()
+
+
+def setUpModule():
+    global PROMETHEUS, PAGER
+    address = STAGE.enter_context(exporting("demo"))
+    PROMETHEUS, PAGER = STAGE.enter_context(watching(address))
+
+
+def tearDownModule():
+    STAGE.close()
+
+
+def excused(name):
+    """Whether it is known why this has no answer."""
+    return any(part in name for part in WITHOUT_ANSWER)
+
+
+def came_and_went():
+    """The notifications of the first alert about a tunnel that was sent as firing and as resolved."""
+    for end in PAGER.about("TunnelDown", "resolved"):
+        for begin in PAGER.about("TunnelDown", "firing"):
+            if begin["fingerprint"] == end["fingerprint"]:
+                return begin, end
+    return None
+
+
+class Chain(unittest.TestCase):
+    """Comes first, and takes long enough for things to happen that the queries ask for."""
+
+    def test_a_tunnel_that_falls_is_paged_by_its_name_and_its_return_is_told(self):
+        begin, _ = wait_for("a tunnel of the demo fell and returned", came_and_went, seconds=120)
+        labels = begin["labels"]
+        (info,) = PROMETHEUS.query(f'last_over_time(tencentcloud_vpn_tunnel_info{{vpn_connection_id="{labels["vpn_connection_id"]}"}}[5m])')
+        self.assertEqual(info["metric"]["vpn_connection_name"], labels["vpn_connection_name"])
+        self.assertIn(labels["vpn_connection_name"], begin["annotations"]["summary"])
+        self.assertFalse(PAGER.about("TargetBlind") + PAGER.about("TargetStale") + PAGER.about("ExporterGone"))
+
+    def test_a_weak_tunnel_is_told(self):
+        wait_for("a weak parameter was told", lambda: PAGER.about("TunnelWeakParameters", "firing"))
+
+
+class Queries(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        changed = wait_for("a tunnel changed", lambda: PROMETHEUS.query("tencentcloud_vpn_tunnel_last_transition_timestamp_seconds"))
+        cls.tunnel = changed[0]["metric"]
+
+    def filled_in(self, source):
+        return [(name, expressions.filled_in(expr, self.tunnel)) for name, expr in source]
+
+    def test_every_rule_is_evaluated(self):
+        rules = [rule for group in PROMETHEUS.get("rules")["groups"] for rule in group["rules"]]
+        self.assertTrue(rules)
+        self.assertEqual([], [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"])
+
+    def test_every_query_is_answered(self):
+        sources = [expressions.dashboards(), expressions.runbooks(), expressions.recordings()]
+        silent = [
+            name for source in sources for name, expr in self.filled_in(source)
+            if not PROMETHEUS.query(expr) and not excused(name)
+        ]
+        self.assertEqual([], silent, "queries without an answer, and without a reason for that in WITHOUT_ANSWER")
+
+    def test_every_alert_can_be_asked(self):
+        for name, expr in expressions.alert_expressions():
+            with self.subTest(name):
+                PROMETHEUS.query(expr)
+
+    def test_every_metric_and_matcher_finds_something(self):
+        found = {
+            selector for name, expr in self.filled_in(expressions.everything()) for selector in expressions.selectors(expr)
+        }
+        self.assertGreater(len(found), 100)
+        silent = [one for one in found if not PROMETHEUS.query(f"last_over_time({one}[10m])") and not excused(one)]
+        self.assertEqual([], sorted(silent), "selectors that match nothing, and no reason for that in WITHOUT_ANSWER")
+
+    def test_every_label_is_there(self):
+        known = set(PROMETHEUS.get("labels"))
+        grouped = {label for _, expr in expressions.everything() for label in expressions.labels(expr)}
+        text = "".join((ROOT / "dashboards" / name).read_text() for name in ("overview.json", "tunnel.json", "exporter.json"))
+        shown = set(re.findall(r"\{\{(\w+)\}\}", text))
+        columns = {
+            name for dashboard in map(json.loads, [path.read_text() for path in (ROOT / "dashboards").glob("*.json")])
+            for panel in dashboard["panels"] for step in panel.get("transformations", [])
+            if step["id"] == "organize" for name in step["options"]["renameByName"] if not name.startswith("Value")
+        }
+        self.assertTrue(grouped and shown and columns)
+        self.assertEqual(set(), (grouped | shown | columns) - known)

@@ -1,0 +1,123 @@
+"""The Helm chart, with six sets of values, is what Kubernetes, the Prometheus operator and careful people want."""
+
+import json
+import unittest
+
+import yaml
+
+from kit.tools import DEPLOY, NODE_PACKAGES, ROOT, RULES, directory, helm, run, rules, tool
+
+CHART = DEPLOY / "helm/tencentcloud-vpn-exporter"
+HERE = ROOT / "tests/kit"
+VALUES = sorted((HERE / "helm").glob("*.yaml"))
+
+# checkov's opinions that are not ours, and why.
+DISAGREED = {
+    "CKV_K8S_8": "the test pod ends by itself: nothing to probe",
+    "CKV_K8S_9": "the test pod ends by itself: nothing to probe",
+    "CKV_K8S_11": "a limit on processor time only delays polls and scrapes",
+    "CKV_K8S_15": "tags are versions and never move",
+    "CKV_K8S_35": "the key of one account comes from the environment, as Tencent's own tools take it; files are possible",
+    "CKV_K8S_43": "the digest is the installer's to choose: image.digest",
+    "CKV2_K8S_6": "a network policy is a value: it must know who scrapes",
+}
+
+
+def rendered(values, *arguments):
+    """The resources that the chart makes of a set of values."""
+    text = run(helm(), "template", "vpn", CHART, "--namespace", "monitoring", "--values", values, *arguments)
+    return [resource for resource in yaml.safe_load_all(text) if resource]
+
+
+def of_kind(resources, kind):
+    """Those of one kind."""
+    return [resource for resource in resources if resource["kind"] == kind]
+
+
+class Chart(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.sets = {path.stem: rendered(path) for path in VALUES}
+
+    def test_helm_finds_no_fault(self):
+        self.assertGreaterEqual(len(VALUES), 6)
+        for path in VALUES:
+            run(helm(), "lint", "--strict", CHART, "--values", path)
+
+    def test_kubernetes_accepts_every_resource(self):
+        with directory() as place:
+            for name, resources in self.sets.items():
+                core = [one for one in resources if "monitoring.coreos.com" not in one["apiVersion"]]
+                (place / f"{name}.yaml").write_text(yaml.safe_dump_all(core))
+            run(tool("kubernetes-validate"), "--strict", "-k", "1.33", *place.glob("*.yaml"))
+
+    def test_the_operator_accepts_its_resources(self):
+        own = [one for resources in self.sets.values() for one in resources if "monitoring.coreos.com" in one["apiVersion"]]
+        own.append(yaml.safe_load((DEPLOY / "prometheus/operator.yaml").read_text()))
+        said = run(tool("node"), "--input-type=module", "-", json.dumps(own), cwd=NODE_PACKAGES,
+                   input=(HERE / "operator.mjs").read_text())
+        self.assertEqual(len(own), len(said.splitlines()))
+        self.assertEqual({"ServiceMonitor", "PrometheusRule"}, {one["kind"] for one in own})
+
+    def test_checkov_has_no_other_opinion(self):
+        with directory() as place:
+            for name, resources in self.sets.items():
+                (place / f"{name}.yaml").write_text(yaml.safe_dump_all(resources))
+            run(tool("checkov"), "--directory", place, "--framework", "kubernetes", "--compact", "--quiet",
+                "--skip-download", "--skip-check", ",".join(DISAGREED))
+
+    def test_alerts_and_dashboards_are_the_shipped_ones(self):
+        resources = self.sets["own-secret"]
+        made = [rule for one in of_kind(resources, "PrometheusRule") for group in one["spec"]["groups"] for rule in group["rules"]]
+        self.assertEqual(len(RULES), len(of_kind(resources, "PrometheusRule")))
+        for rule in made:
+            link = rule.get("annotations", {}).get("runbook_url", "")
+            if link:
+                self.assertTrue(link.startswith("https://wiki.internal/vpn/TencentCloudVpn"), link)
+                rule["annotations"]["runbook_url"] = link.replace(
+                    "https://wiki.internal/vpn", "https://tencentcloud-vpn-exporter.example/docs/runbooks")
+        self.assertEqual(list(rules()), made)
+        (shown,) = (one for one in of_kind(resources, "ConfigMap") if one["metadata"]["name"].endswith("-dashboards"))
+        files = {f"tencentcloud-vpn-{path.name}": json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
+        self.assertEqual(files, {name: json.loads(text) for name, text in shown["data"].items()})
+
+    def test_every_pod_is_restricted(self):
+        for name, resources in self.sets.items():
+            pods = [one["spec"] for one in of_kind(resources, "Pod")]
+            pods += [one["spec"]["template"]["spec"] for one in of_kind(resources, "StatefulSet")]
+            self.assertTrue(pods, name)
+            for pod in pods:
+                self.assertEqual({"type": "RuntimeDefault"}, pod["securityContext"]["seccompProfile"])
+                self.assertFalse(pod["automountServiceAccountToken"])
+                for container in pod["containers"]:
+                    self.assertEqual(
+                        {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True,
+                         "capabilities": {"drop": ["ALL"]}}, container["securityContext"])
+
+    def test_every_shard_is_polled_once_by_every_replica(self):
+        sets = of_kind(self.sets["shards-and-replicas"], "StatefulSet")
+        self.assertEqual(2, len({one["metadata"]["name"] for one in sets}))
+        for one in sets:
+            self.assertEqual(3, one["spec"]["replicas"])
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            self.assertLessEqual({"--shard.index=$(SHARD_INDEX)", "--shard.count=3"}, set(container["args"]))
+        selected = [json.dumps(one["spec"]["selector"]) for one in sets]
+        self.assertEqual(len(selected), len(set(selected)), "replicas would fight over pods")
+
+    def test_instances_outlive_their_addresses(self):
+        for monitor in of_kind(self.sets["shards-and-replicas"], "ServiceMonitor"):
+            (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
+            self.assertEqual((["__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
+
+    def test_client_certificates_are_probed_from_within(self):
+        (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertIn("healthcheck", container[probe]["exec"]["command"])
+        self.assertEqual([], of_kind(self.sets["client-certificates"], "Pod"))
+
+    def test_wrong_values_are_refused(self):
+        for wrong in ("shards=0", "replicaz=2", "web.scheme=ftp", "credentials.secretId=AKID", "image.digest=latest",
+                      "config.account=x", "prometheusRule.runbooks=wiki"):
+            with self.subTest(wrong), self.assertRaisesRegex(AssertionError, "values don't meet"):
+                rendered(HERE / "helm/default.yaml", "--set", wrong)

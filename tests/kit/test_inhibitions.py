@@ -1,0 +1,86 @@
+"""A real Alertmanager with the shipped configuration holds back what another alert explains."""
+
+import re
+import unittest
+
+import yaml
+
+from kit.tools import DEPLOY, alerts, ask, directory, free_port, run, running, tool, wait_for
+
+CONFIG = DEPLOY / "prometheus/alertmanager.yml"
+TARGET = {"account": "p", "region": "r"}
+GATEWAY = TARGET | {"vpn_gateway_id": "g"}
+TUNNEL = GATEWAY | {"vpn_connection_id": "x"}
+OTHER_TUNNEL = GATEWAY | {"vpn_connection_id": "y"}
+OTHER_GATEWAY = TARGET | {"vpn_gateway_id": "h", "vpn_connection_id": "z"}
+OTHER_TARGET = {"account": "p", "region": "s", "vpn_gateway_id": "i", "vpn_connection_id": "w"}
+
+
+def alert(name, labels):
+    return {"labels": labels | {"alertname": f"TencentCloudVpn{name}"}}
+
+
+class Inhibitions(unittest.TestCase):
+    def assert_heard(self, expected, *fired):
+        """Of these alerts, and one that is none of ours, only the expected ones are not held back."""
+        port = free_port()
+        api = f"http://127.0.0.1:{port}/api/v2"
+
+        def heard():
+            active = [one["labels"] for one in ask(f"{api}/alerts") if one["status"]["state"] == "active"]
+            return sorted((one["alertname"], one.get("vpn_connection_id", "")) for one in active)
+
+        with directory() as storage, running(
+            tool("prometheus-alertmanager"), f"--config.file={CONFIG}", f"--storage.path={storage}",
+            f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+        ):
+            wait_for("Alertmanager is ready", lambda: ask(f"{api}/status"))
+            ask(f"{api}/alerts", [*fired, {"labels": {"alertname": "SomethingElse"}}])
+            wait_for("all alerts are there", lambda: len(ask(f"{api}/alerts")) == len(fired) + 1)
+            expected = sorted((f"TencentCloudVpn{name}", tunnel) for name, tunnel in expected) + [("SomethingElse", "")]
+            wait_for(f"heard are {expected}", lambda: heard() == sorted(expected), seconds=5)
+
+    def test_a_blind_target_speaks_for_all_that_was_seen_through_it_and_for_nothing_else(self):
+        self.assert_heard(
+            [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w")],
+            alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
+            alert("HealthCheckFailing", TUNNEL), alert("TunnelIdle", OTHER_TUNNEL), alert("PollsNearDeadline", TARGET),
+            alert("TunnelDown", OTHER_TARGET), alert("CredentialsRefused", {"account": "p", "reason": "auth"}),
+        )
+
+    def test_a_gateway_speaks_for_its_tunnels_and_a_tunnel_for_its_health_check(self):
+        self.assert_heard(
+            [("GatewayDown", ""), ("TunnelDown", "z"), ("HealthCheckFailing", "w")],
+            alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL), alert("HealthCheckFailing", OTHER_TUNNEL),
+            alert("TunnelDown", OTHER_GATEWAY), alert("HealthCheckFailing", OTHER_GATEWAY),
+            alert("HealthCheckFailing", OTHER_TARGET),
+        )
+
+    def test_an_empty_listing_speaks_for_the_tunnels_that_it_lacks(self):
+        self.assert_heard(
+            [("NoTunnels", ""), ("TunnelDisappeared", "w")],
+            alert("NoTunnels", TARGET), alert("TunnelDisappeared", TUNNEL), alert("TunnelDisappeared", OTHER_TARGET),
+        )
+
+    def test_without_an_exporter_nothing_else_is_known(self):
+        self.assert_heard(
+            [("ExporterGone", "")],
+            alert("ExporterGone", {}), alert("TargetBlind", TARGET), alert("TunnelDown", TUNNEL),
+        )
+
+
+class Names(unittest.TestCase):
+    def test_every_matcher_of_an_inhibition_matches_an_alert(self):
+        for rule in yaml.safe_load(CONFIG.read_text())["inhibit_rules"]:
+            for matcher in rule["source_matchers"] + rule["target_matchers"]:
+                name, operator, pattern = re.fullmatch(r'(\w+)(=~|!=|=)"(.*)"', matcher).groups()
+                self.assertEqual("alertname", name)
+                prefix, _, choices = pattern.rstrip(")").partition("(")
+                for choice in choices.split("|"):
+                    matched = [one for one in alerts() if re.fullmatch(prefix + choice, one)]
+                    self.assertTrue(matched, f"{matcher}: no alert is called {prefix}{choice}")
+
+    def test_each_severity_reaches_its_receiver(self):
+        for severity, receiver in [("critical", "page"), ("warning", "chat"), ("info", "log")]:
+            routed = run(tool("amtool"), "config", "routes", "test", f"--config.file={CONFIG}", f"severity={severity}")
+            self.assertEqual(receiver, routed.strip())

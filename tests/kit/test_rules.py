@@ -1,0 +1,66 @@
+"""The rules do what they should, as promtool sees it."""
+
+import re
+import shutil
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+import yaml
+
+from kit.tools import DEPLOY, ROOT, RULES, alerts, directory, run, tool
+
+TESTS = sorted((ROOT / "tests/rules").glob("*.yml"))
+
+
+class Rules(unittest.TestCase):
+    def test_promtool_accepts_the_rules(self):
+        run(tool("promtool"), "check", "rules", *RULES)
+
+    def test_their_unit_tests_pass(self):
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(run, tool("promtool"), "test", "rules", path) for path in TESTS]:
+                done.result()
+
+    def test_each_alert_is_seen_firing_not_firing_and_nearly_firing(self):
+        seen = {name: {True: 0, False: 0} for name in alerts()}
+        for path in TESTS:
+            for group in yaml.safe_load(path.read_text())["tests"]:
+                for case in group.get("alert_rule_test", []):
+                    seen[case["alertname"]][bool(case.get("exp_alerts"))] += 1
+        lacking = {name: counts for name, counts in seen.items() if counts[True] < 1 or counts[False] < 2}
+        self.assertEqual({}, lacking, "alerts without one test that they fire and two that they do not")
+
+    def test_each_alert_says_how_bad_it_is_and_what_it_means(self):
+        for name, alert in alerts().items():
+            with self.subTest(name):
+                self.assertRegex(name, r"^TencentCloudVpn[A-Z]")
+                self.assertIn(alert["labels"]["severity"], {"critical", "warning", "info"})
+                self.assertEqual({"summary", "description", "runbook_url"}, set(alert["annotations"]))
+
+    def test_an_alert_that_is_given_time_keeps_it_where_a_tunnel_may_flap(self):
+        for name in ("GatewayDown", "TunnelDown", "HealthCheckFailing"):
+            alert = alerts()[f"TencentCloudVpn{name}"]
+            self.assertEqual(("2m", "3m"), (alert["for"], alert["keep_firing_for"]), name)
+
+    def test_what_inhibits_stands_before_what_it_inhibits(self):
+        order = list(alerts())
+        for first, then in [("TargetBlind", "GatewayDown"), ("GatewayDown", "TunnelDown"),
+                            ("TunnelDown", "HealthCheckFailing"), ("NoTunnels", "TunnelDisappeared")]:
+            self.assertLess(order.index(f"TencentCloudVpn{first}"), order.index(f"TencentCloudVpn{then}"))
+
+    def test_target_blind_ends_at_once(self):
+        self.assertNotIn("keep_firing_for", alerts()["TencentCloudVpnTargetBlind"])
+
+
+class Configurations(unittest.TestCase):
+    def test_promtool_accepts_the_scrape_configurations(self):
+        for path in (DEPLOY / "prometheus").glob("prometheus*.yml"):
+            with self.subTest(path.name), directory() as place:
+                shutil.copytree(DEPLOY / "prometheus", place, dirs_exist_ok=True)
+                for secret in re.findall(r"secrets/\S+", path.read_text()):
+                    (place / secret).parent.mkdir(exist_ok=True)
+                    (place / secret).write_text("")
+                self.assertIn("3 rule files found", run(tool("promtool"), "check", "config", place / path.name))
+
+    def test_amtool_accepts_alertmanagers_configuration(self):
+        run(tool("amtool"), "check-config", DEPLOY / "prometheus/alertmanager.yml")
