@@ -1,6 +1,7 @@
 //! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
 
 mod api;
+mod failure;
 mod fleet;
 pub mod limit;
 mod listing;
