@@ -1,10 +1,10 @@
 //! `once`: polls every target once and prints the exposition.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::{Failure, load, start_log, telemetry, usage, variables};
+use super::{Failure, load, print, start_log, telemetry, usage, variables};
 use crate::{
     app,
     cli::OnceFlags,
@@ -37,6 +37,6 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
         snapshots.add(Arc::new(state));
     }
     let exposition = renderer.render(&snapshots.current())?;
-    std::io::stdout().write_all(&exposition.plain.concat())?;
+    print(&exposition.plain.concat())?;
     if failed == 0 { Ok(()) } else { Err(Failure::Said) }
 }
