@@ -1,6 +1,6 @@
 //! `check-config`: reads the configuration and says what is wrong with it.
 
-use super::{Failure, usage, variables};
+use super::{Failure, print, usage, variables};
 use crate::{
     cli::CheckConfigFlags,
     config::{Config, Regions},
@@ -11,12 +11,9 @@ pub(super) fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    for account in &loaded.config.accounts {
-        match &account.regions {
-            Regions::All => println!("account {}: all regions", account.name),
-            Regions::Listed(regions) => println!("account {}: {} regions", account.name, regions.len()),
-        }
-    }
-    println!("the configuration is valid");
-    Ok(())
+    let accounts = loaded.config.accounts.iter().map(|account| match &account.regions {
+        Regions::All => format!("account {}: all regions\n", account.name),
+        Regions::Listed(regions) => format!("account {}: {} regions\n", account.name, regions.len()),
+    });
+    print((accounts.collect::<String>() + "the configuration is valid\n").as_bytes())
 }

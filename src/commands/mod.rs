@@ -9,7 +9,14 @@ mod signals;
 mod simulate;
 mod tunnels;
 
-use std::{env, fmt, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+use std::{
+    env, fmt,
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 use tokio::{
     task::{JoinError, JoinSet},
@@ -70,7 +77,8 @@ impl Failure {
             Self::Other(error) => (format!("{error:#}"), ExitCode::FAILURE),
             Self::Said => return ExitCode::FAILURE,
         };
-        eprintln!("{message}");
+        // Nobody is left to tell if standard error is gone, and the status says it too.
+        let _ = writeln!(io::stderr(), "{message}");
         code
     }
 }
@@ -174,6 +182,15 @@ fn telemetry() -> Result<Telemetry, prometheus::Error> {
         version: version::VERSION,
         revision: version::REVISION,
         rustc: version::RUSTC,
+    })
+}
+
+/// Writes to standard output. A reader that has seen enough, as `head` has, needs no words.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Said,
+        _ => anyhow::Error::new(error).context("cannot write to standard output").into(),
     })
 }
 

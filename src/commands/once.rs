@@ -1,8 +1,8 @@
 //! `once`: polls every target once and prints the exposition.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
-use super::{Failure, Prepared, poll_each_once, prepare, start_log};
+use super::{Failure, Prepared, poll_each_once, prepare, print, start_log};
 use crate::{app, cli::OnceFlags, metrics::Renderer, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
@@ -16,6 +16,6 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
         snapshots.add(Arc::new(state));
     }
     let exposition = renderer.render(&snapshots.current())?;
-    std::io::stdout().write_all(&exposition.plain.concat())?;
+    print(&exposition.plain.concat())?;
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, bind, signals, start_log};
+use super::{Failure, bind, print, signals, start_log};
 use crate::{cli::SimulateFlags, simulator::Options};
 
 pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
@@ -22,9 +22,13 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
     let (reload, _reloads) = mpsc::channel(1);
     let signals = signals::watch(shutdown.clone(), reload)?;
     let credentials = simulator.credentials().clone();
-    println!("# The VPC API is at http://{}", simulator.local_addr());
-    println!("export TENCENTCLOUD_SECRET_ID={}", credentials.secret_id);
-    println!("export TENCENTCLOUD_SECRET_KEY={}", credentials.secret_key.expose());
+    let lines = format!(
+        "# The VPC API is at http://{}\nexport TENCENTCLOUD_SECRET_ID={}\nexport TENCENTCLOUD_SECRET_KEY={}\n",
+        simulator.local_addr(),
+        credentials.secret_id,
+        credentials.secret_key.expose()
+    );
+    print(lines.as_bytes())?;
     tokio::select! {
         () = simulator.run(shutdown.cancelled_owned()) => Ok(()),
         never = signals => match never {},

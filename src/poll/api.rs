@@ -62,6 +62,11 @@ impl TargetApi {
         Self { account, target, url, describe, clock_offset: AtomicI64::new(0) }
     }
 
+    /// Where it is.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
     pub fn clock_offset(&self) -> i64 {
         self.clock_offset.load(Ordering::Relaxed)

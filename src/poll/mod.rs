@@ -2,6 +2,7 @@
 
 mod api;
 mod discovery;
+mod failure;
 mod fleet;
 pub mod limit;
 mod listing;

@@ -9,14 +9,14 @@ use tokio::{
 };
 
 use super::{
-    TargetApi,
+    TargetApi, failure,
     listing::{Read, Reader},
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Reason, Verdict},
+    domain::Verdict,
     snapshot::{Change, Failure, Snapshots, TargetSnapshot},
-    tencent::{ApiError, vpn::Filter},
+    tencent::vpn::Filter,
 };
 
 /// The longest pause after refused credentials.
@@ -54,23 +54,17 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
             after.inconsistencies += u64::from(inconsistent);
             (after, changes)
         }
-        Ok(Err(error)) => (before.failed(failure(&error), ended, duration), Vec::new()),
-        Err(_) => (before.failed(deadline_passed(settings.timeout), ended, duration), Vec::new()),
+        Ok(Err(error)) => {
+            let failure = failure::from_error(&error, settings.api.url());
+            (before.failed(failure, ended, duration), Vec::new())
+        }
+        Err(_) => {
+            let failure = failure::deadline_passed(settings.timeout);
+            (before.failed(failure, ended, duration), Vec::new())
+        }
     };
     after.clock_offset = settings.api.clock_offset();
     (after, changes)
-}
-
-fn failure(error: &ApiError) -> Failure {
-    Failure { reason: error.reason(), message: error.to_string() }
-}
-
-fn deadline_passed(timeout: Duration) -> Failure {
-    let timeout = humantime::format_duration(timeout);
-    let message = format!(
-        "the poll was not done within {timeout}; poll.timeout or api.requests_per_second may be too small"
-    );
-    Failure { reason: Reason::Timeout, message }
 }
 
 /// Polls one target until it is dropped.
@@ -183,10 +177,7 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
 fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
     let (account, region) = (&after.target.account, &after.target.region);
     match (before.failure(), after.failure()) {
-        (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => tracing::warn!(
-            %account, %region, reason = now.reason.as_str(), error = %now.message,
-            "poll failed; the last good tunnels stay until they are stale"
-        ),
+        (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => log_failure(after, now),
         (_, Some(now)) => tracing::debug!(
             %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
         ),
@@ -202,6 +193,17 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
     for change in changes {
         log_change(after, change);
     }
+}
+
+fn log_failure(state: &TargetSnapshot, failure: &Failure) {
+    let what = match state.tunnels() {
+        [] => "poll failed",
+        _ => "poll failed; the last good tunnels stay until they are stale",
+    };
+    tracing::warn!(
+        account = %state.target.account, region = %state.target.region,
+        reason = failure.reason.as_str(), error = %failure.message, "{what}"
+    );
 }
 
 fn log_first_listing(state: &TargetSnapshot) {

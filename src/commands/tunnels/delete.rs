@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
-    commands::{SOLE, prepare, start_log, usage},
+    commands::{SOLE, prepare, print, start_log, usage},
     domain::{Target, Tunnel, TunnelState, Verdict},
     poll::TargetApi,
     tencent::{
@@ -53,23 +53,21 @@ struct Deletion<'a> {
 
 impl Deletion<'_> {
     async fn run(&self) -> Result<(), Failure> {
+        let id = &self.flags.vpn_connection_id;
         let tunnel = self.look().await?.ok_or(DeletionError::NotFound)?;
-        self.show(&tunnel);
+        print(self.description(&tunnel).as_bytes())?;
         if self.flags.dry_run {
-            println!("Nothing was deleted: this was a dry run.");
-            return Ok(());
+            return print(b"Nothing was deleted: this was a dry run.\n");
         }
         if !self.flags.yes && !self.ask()? {
-            println!("Nothing was deleted.");
+            print(b"Nothing was deleted.\n")?;
             return Err(Failure::Said);
         }
         if !self.begin().await? {
-            println!("{} is gone.", self.flags.vpn_connection_id);
-            return Ok(());
+            return print(format!("{id} is gone.\n").as_bytes());
         }
         if self.flags.no_wait {
-            println!("{} is being deleted.", self.flags.vpn_connection_id);
-            return Ok(());
+            return print(format!("{id} is being deleted.\n").as_bytes());
         }
         self.wait().await
     }
@@ -83,31 +81,35 @@ impl Deletion<'_> {
         Ok(page.tunnels.into_iter().find(|tunnel| tunnel.id == *id))
     }
 
-    fn show(&self, tunnel: &Tunnel) {
-        println!("Tunnel      {} \"{}\"", tunnel.id, one_line(&tunnel.name));
-        println!("Account     {}", self.flags.account);
-        println!("Region      {}", self.flags.region);
-        println!("Gateway     {}", one_line(&tunnel.vpn_gateway_id));
-        println!("State       {}", tunnel.state);
-        println!("Net status  {}", tunnel.net_status);
+    fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
-        println!("Health      {}", health.map_or("no check configured", |status| status.as_str()));
-        if tunnel.verdict() == Verdict::Up {
-            println!("\nWARNING: this tunnel is UP. Whatever is reached through it will be cut off.");
-        }
-        println!();
+        let warning = match tunnel.verdict() {
+            Verdict::Up => "\nWARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n",
+            Verdict::Down | Verdict::Unknown => "",
+        };
+        format!(
+            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\n\
+             State       {}\nNet status  {}\nHealth      {}\n{warning}\n",
+            tunnel.id,
+            one_line(&tunnel.name),
+            self.flags.account,
+            self.flags.region,
+            one_line(&tunnel.vpn_gateway_id),
+            tunnel.state,
+            tunnel.net_status,
+            health.map_or("no check configured", |status| status.as_str()),
+        )
     }
 
     /// Whether the one at the terminal types the tunnel's id.
-    fn ask(&self) -> io::Result<bool> {
+    fn ask(&self) -> Result<bool, Failure> {
         let id = self.flags.vpn_connection_id.as_str();
-        print!("Type the id of the tunnel to delete it for good: ");
-        io::stdout().flush()?;
+        print(b"Type the id of the tunnel to delete it for good: ")?;
         let mut typed = String::new();
         io::stdin().read_line(&mut typed)?;
         let same = typed.trim() == id;
         if !same {
-            println!("That is not {id}.");
+            print(format!("That is not {id}.\n").as_bytes())?;
         }
         Ok(same)
     }
@@ -144,7 +146,7 @@ impl Deletion<'_> {
     async fn wait(&self) -> Result<(), Failure> {
         let id = &self.flags.vpn_connection_id;
         let start = Instant::now();
-        let mut progress = Progress::start(id.as_str());
+        let mut progress = Progress::start(id.as_str())?;
         loop {
             let gone = match self.look().await {
                 Ok(tunnel) => tunnel.is_none(),
@@ -156,12 +158,12 @@ impl Deletion<'_> {
             };
             let waited = start.elapsed();
             if gone {
-                progress.end(&format!("{id} is gone after {} s.", waited.as_secs()));
-                return Ok(());
+                progress.clear();
+                return print(format!("{id} is gone after {} s.\n", waited.as_secs()).as_bytes());
             }
             if waited >= self.flags.timeout {
                 let limit = humantime::format_duration(self.flags.timeout);
-                progress.end("");
+                progress.clear();
                 return Err(anyhow::anyhow!(
                     "{id} is not gone after {limit}; it may still be being deleted: see `tunnels list --state deleting`"
                 )
@@ -180,12 +182,12 @@ struct Progress {
 }
 
 impl Progress {
-    fn start(id: &str) -> Self {
+    fn start(id: &str) -> Result<Self, Failure> {
         let progress = Self { what: format!("Deleting {id}"), on_terminal: io::stdout().is_terminal() };
         if !progress.on_terminal {
-            println!("{} …", progress.what);
+            print(format!("{} …\n", progress.what).as_bytes())?;
         }
-        progress
+        Ok(progress)
     }
 
     fn tick(&mut self, waited: Duration) {
@@ -193,13 +195,12 @@ impl Progress {
     }
 
     fn note(&mut self, problem: &str) {
-        self.write("");
+        self.clear();
         eprintln!("cannot see how it goes: {problem}");
     }
 
-    fn end(&mut self, message: &str) {
+    fn clear(&mut self) {
         self.write("");
-        println!("{message}");
     }
 
     /// Writes over the present line; a progress line that cannot be shown is no reason to fail.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Failure, one_line};
 use crate::{
     cli::{ListFlags, Output},
-    commands::{Prepared, SOLE, poll_each_once, prepare, start_log, usage},
+    commands::{Prepared, SOLE, poll_each_once, prepare, print, start_log, usage},
     domain::{HealthCheckStatus, Target, Tunnel, Verdict},
     poll::Plan,
     snapshot::TunnelRecord,
@@ -28,8 +28,8 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         .map(|(target, record)| Row::new(target, record))
         .collect();
     match flags.output {
-        Output::Table => println!("{}", table(&rows, Timestamp::now()).trim_fmt()),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
+        Output::Table => print(format!("{}\n", table(&rows, Timestamp::now()).trim_fmt()).as_bytes())?,
+        Output::Json => print(format!("{}\n", serde_json::to_string_pretty(&rows)?).as_bytes())?,
     }
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }

@@ -1,0 +1,78 @@
+//! Why a poll failed, told so that whoever reads it knows where to look and what to do.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::{domain::Reason, snapshot::Failure, tencent::ApiError};
+
+/// The failure that an error of the API at `url` is to a poll.
+pub(super) fn from_error(error: &ApiError, url: &Url) -> Failure {
+    let reason = error.reason();
+    let place = match error {
+        // The API's own words, and those of a source of credentials, say whose they are.
+        ApiError::Api { .. } | ApiError::Credentials(_) => String::new(),
+        _ => format!("{url}: "),
+    };
+    Failure { reason, message: format!("{place}{error}{}", advice(reason)) }
+}
+
+/// The failure of a poll that had not ended by its deadline.
+pub(super) fn deadline_passed(timeout: Duration) -> Failure {
+    let timeout = humantime::format_duration(timeout);
+    let message = format!(
+        "the poll was not done within {timeout}; poll.timeout or api.requests_per_second may be too small"
+    );
+    Failure { reason: Reason::Timeout, message }
+}
+
+/// What to do, where neither the error itself says it nor waiting does it.
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Timeout | Reason::Connection => "; check api.endpoint, the network and any proxy",
+        Reason::Throttled => "; lower api.requests_per_second if this lasts",
+        Reason::Auth => "; check the account's credentials",
+        Reason::Unauthorized => {
+            "; allow the account's credentials vpc:DescribeVpnConnections from this address"
+        }
+        Reason::ClockSkew => "; set this machine's clock",
+        Reason::UnsupportedRegion => "; check the spelling of the region",
+        Reason::MalformedAnswer => "; check api.endpoint and any proxy",
+        Reason::ServerError | Reason::Credentials | Reason::Refused => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(error: &ApiError) -> String {
+        let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
+        from_error(error, &url).message
+    }
+
+    #[test]
+    fn a_broken_way_to_the_api_is_told_with_its_end_and_what_to_check() {
+        let refused = ApiError::Connection("connection refused".into());
+        assert_eq!(
+            message(&refused),
+            "https://vpc.tencentcloudapi.com/: connection refused; check api.endpoint, the network and any proxy"
+        );
+        let status = ApiError::Status { status: 503, retry_after: None };
+        assert_eq!(message(&status), "https://vpc.tencentcloudapi.com/: HTTP status 503");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_api_with_what_to_check() {
+        let error = ApiError::Api {
+            code: "UnsupportedRegion".into(),
+            message: "No such region.".into(),
+            request_id: "6a9e".into(),
+            server_time: None,
+        };
+        assert_eq!(
+            message(&error),
+            "UnsupportedRegion: No such region. (request 6a9e); check the spelling of the region"
+        );
+    }
+}
