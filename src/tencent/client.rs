@@ -197,7 +197,7 @@ impl Client {
                 let limit = MAX_ANSWER_BYTES / 1024 / 1024;
                 return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
             }
-            body.extend_from_slice(&chunk);
+            append(&mut body, &chunk);
         }
         Ok(Dated { value: body, server_time })
     }
@@ -209,6 +209,17 @@ impl Client {
             ApiError::Connection(root_cause(error))
         }
     }
+}
+
+/// Appends to a buffer that may hold secrets. A buffer that grew by itself would leave copies of them behind.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let needed = body.len() + chunk.len();
+    if needed > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * needed));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(chunk);
 }
 
 fn headers(

@@ -95,15 +95,17 @@ async fn a_clock_that_is_hours_off_does_not_change_how_long_credentials_last() {
 async fn a_service_that_is_out_of_reach_is_passed_over_unless_it_has_served() {
     let served = Served::start(options()).await;
     let (_folder, token) = file(WEB_TOKEN);
-    let chain = served.chain(None, None, Some(&token));
     let out_of_reach = || served.control.set_faults(at("MetadataRole", FaultKind::Reset)).expect("a fault");
+    let in_reach = || served.control.set_faults(vec![]).expect("no fault");
+    let [early, late] = [(); 2].map(|()| served.chain(None, None, Some(&token)));
+    assert_eq!(served.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
     out_of_reach();
-    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(OTHER_ACCOUNT));
-    served.control.set_faults(vec![]).expect("no fault");
-    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(FIRST_ACCOUNT));
-    out_of_reach();
-    let message = chain.load().await.expect_err("no credentials").to_string();
+    let message = early.load().await.expect_err("no credentials").to_string();
     assert!(message.starts_with("metadata service, "), "{message}");
+    assert_eq!(served.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
+    in_reach();
+    assert_eq!(served.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
+    assert_eq!(served.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
 }
 
 /// The test below, run by this same program with other variables.
