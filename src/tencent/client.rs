@@ -246,7 +246,7 @@ impl Client {
                 Some(held) => held.merge(more),
                 None => body.held = Some(more),
             }
-            body.bytes.extend_from_slice(&chunk);
+            append(&mut body.bytes, &chunk);
         }
         Ok(body)
     }
@@ -260,6 +260,17 @@ fn connection(error: &reqwest::Error) -> ApiError {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Appends to a buffer that may hold secrets. A buffer that grew by itself would leave copies of them behind.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let needed = body.len() + chunk.len();
+    if needed > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * needed));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(chunk);
 }
 
 fn headers(

@@ -15,7 +15,7 @@ use super::{
     ApiError, Call, Client, Credentials, Remedy, Service,
     answer::{self, Field},
     client::{Dated, FromResponse},
-    credentials::{Issued, IssuedFields},
+    credentials::{Issued, IssuedFields, Loaded, SourceError},
 };
 use crate::domain::{Region, Secret};
 
@@ -107,14 +107,11 @@ struct AnswerFields<'a> {
 
 impl Sts {
     /// Takes on a role with one's own credentials.
-    pub(super) async fn assume_role(
-        &self,
-        role: &Role,
-        credentials: &Credentials,
-    ) -> Result<Dated<Issued>, ApiError> {
-        let body = Parameters::of(role).body();
+    pub(super) async fn assume_role(&self, role: &Role, own: &Loaded) -> Result<Loaded, SourceError> {
+        let parameters = Parameters::of(role);
         let confidential: Vec<&Secret> = role.external_id.iter().collect();
-        self.call(ASSUME_ROLE, body, Some(credentials), &confidential).await
+        let result = self.call(ASSUME_ROLE, &parameters, Some(&own.credentials), &confidential).await;
+        self.loaded(result, ASSUME_ROLE, format!("the role {} taken on by {}", role.arn, own.origin))
     }
 
     /// Takes on a role with nothing but an identity provider's token. The call is not signed.
@@ -122,24 +119,30 @@ impl Sts {
         &self,
         role: &Role,
         identity: &WebIdentity<'_>,
-    ) -> Result<Dated<Issued>, ApiError> {
+    ) -> Result<Loaded, SourceError> {
         let parameters = Parameters {
             provider_id: Some(identity.provider_id),
             web_identity_token: Some(identity.token.expose()),
             ..Parameters::of(role)
         };
-        self.call(ASSUME_ROLE_WITH_WEB_IDENTITY, parameters.body(), None, &[identity.token]).await
+        let result = self.call(ASSUME_ROLE_WITH_WEB_IDENTITY, &parameters, None, &[identity.token]).await;
+        self.loaded(
+            result,
+            ASSUME_ROLE_WITH_WEB_IDENTITY,
+            format!("the role {} taken on by this pod", role.arn),
+        )
     }
 
     /// Sends a call, and once more with the service's own time if it finds ours wrong.
     async fn call(
         &self,
         action: &'static str,
-        body: String,
+        parameters: &Parameters<'_>,
         credentials: Option<&Credentials>,
         confidential: &[&Secret],
     ) -> Result<Dated<Issued>, ApiError> {
-        let call = Call { service: Service::STS, action, region: &self.region, url: &self.url, body };
+        let (region, url) = (&self.region, &self.url);
+        let call = Call { service: Service::STS, action, region, url, body: parameters.body() };
         let result = self.client.exchange(&call, credentials, confidential, (self.clock)()).await;
         match result.as_ref().err().map(|error| error.remedy(false)) {
             Some(Remedy::CorrectClock(Some(server_time))) => {
@@ -147,6 +150,39 @@ impl Sts {
             }
             _ => result,
         }
+    }
+
+    fn loaded(
+        &self,
+        result: Result<Dated<Issued>, ApiError>,
+        action: &str,
+        origin: String,
+    ) -> Result<Loaded, SourceError> {
+        match result {
+            Ok(Dated { value: issued, server_time }) => issued.loaded(origin, (self.clock)(), server_time),
+            Err(error) => {
+                Err(SourceError::Failed(format!("sts:{action} of {origin}: {}", self.explain(&error))))
+            }
+        }
+    }
+
+    /// An error in words that say what would mend it.
+    fn explain(&self, error: &ApiError) -> String {
+        let ApiError::Api { code, .. } = error else {
+            return format!("{error} ({})", self.url);
+        };
+        let remedy = match code.split('.').collect::<Vec<_>>()[..] {
+            ["ResourceNotFound", "RoleNotFound"] => "is the role spelt as the account has it?",
+            ["InvalidParameter", "WebIdentityTokenError"] => {
+                "does the account trust this identity provider, and is the token meant for it?"
+            }
+            ["UnauthorizedOperation", ..] | ["AuthFailure", "UnauthorizedOperation"] => {
+                "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller"
+            }
+            ["AuthFailure", ..] => "are the credentials that the role is taken on with still good?",
+            _ => return error.to_string(),
+        };
+        format!("{error}; {remedy}")
     }
 }
 
@@ -178,25 +214,6 @@ impl FromResponse for Issued {
         let fields: IssuedFields<'_> = answer::structure(answer.credentials).unwrap_or_default();
         Self::read(&fields, answer.expired_time)
     }
-}
-
-/// An error of one of these calls, in words that say what would mend it.
-pub(super) fn explain(error: &ApiError, sts: &Sts) -> String {
-    let ApiError::Api { code, .. } = error else {
-        return format!("{error} ({})", sts.url);
-    };
-    let remedy = match code.split('.').collect::<Vec<_>>()[..] {
-        ["ResourceNotFound", "RoleNotFound"] => "is the role spelt as the account has it?",
-        ["InvalidParameter", "WebIdentityTokenError"] => {
-            "does the account trust this identity provider, and is the token meant for it?"
-        }
-        ["UnauthorizedOperation", ..] | ["AuthFailure", "UnauthorizedOperation"] => {
-            "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller"
-        }
-        ["AuthFailure", ..] => "are the credentials that the role is taken on with still good?",
-        _ => return error.to_string(),
-    };
-    format!("{error}; {remedy}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! No secret is seen in anything that is logged, printed or reported, however things go.
 
 use std::{
-    fmt::Write as _,
     io,
     sync::{Arc, Mutex},
 };
@@ -24,7 +23,7 @@ struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.note(bytes);
         Ok(bytes.len())
     }
 
@@ -34,37 +33,40 @@ impl io::Write for Paper {
 }
 
 impl Paper {
+    fn note(&self, bytes: &[u8]) {
+        self.0.lock().expect("a lock").extend_from_slice(bytes);
+    }
+
     fn leaks(&self, secrets: &[String]) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+        let text = String::from_utf8_lossy(&self.0.lock().expect("a lock")).into_owned();
         secrets.iter().filter(|secret| text.contains(secret.as_str())).cloned().collect()
     }
 }
 
 /// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
-async fn exercise(served: &Served, source: impl Source + 'static, paper: &mut Paper) -> Vec<String> {
-    let mut report = format!("{source:?}\n");
+async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper) -> Vec<String> {
+    paper.note(format!("{source:?}\n").as_bytes());
     let keyring = keyring(source);
     let mut seen = Vec::new();
     for _ in 0..2 {
-        match keyring.current().await {
+        let report = match keyring.current().await {
             Ok(credentials) => {
-                let token = credentials.token.as_ref().map(|token| token.expose().to_owned());
-                seen.extend(token.into_iter().chain([credentials.secret_key.expose().to_owned()]));
+                seen.extend(credentials.token.as_ref().map(|token| token.expose().to_owned()));
+                seen.push(credentials.secret_key.expose().to_owned());
                 let listed = served.list(&credentials).await;
                 let renewed = keyring.renew(&credentials).await;
-                write!(report, "{credentials:?} {listed:?} {renewed:?}").unwrap();
+                format!("{credentials:?} {listed:?} {renewed:?} {keyring:?}\n")
             }
-            Err(error) => write!(report, "{error} {error:?}").unwrap(),
-        }
-        writeln!(report, "{keyring:?}").unwrap();
+            Err(error) => format!("{error} {error:?} {keyring:?}\n"),
+        };
+        paper.note(report.as_bytes());
     }
-    io::Write::write_all(paper, report.as_bytes()).unwrap();
     seen
 }
 
 #[tokio::test]
 async fn no_secret_is_seen_however_things_go() {
-    let mut paper = Paper::default();
+    let paper = Paper::default();
     let writer = paper.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
@@ -103,14 +105,14 @@ async fn no_secret_is_seen_however_things_go() {
         let role = served.assumed().role;
         let broken_role = AssumeRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
         let profile = Profile { files: vec![broken_profile.clone().into()], sts: served.sts() };
-        secrets.extend(exercise(&served, fixed(Place::Value(own.secret_key.clone())), &mut paper).await);
-        secrets.extend(exercise(&served, fixed(Place::File(broken_key.clone().into())), &mut paper).await);
-        secrets.extend(exercise(&served, profile, &mut paper).await);
-        secrets.extend(exercise(&served, served.assumed(), &mut paper).await);
-        secrets.extend(exercise(&served, broken_role, &mut paper).await);
-        secrets.extend(exercise(&served, served.instance_role(), &mut paper).await);
-        secrets.extend(exercise(&served, served.workload_identity(&token, &[]), &mut paper).await);
-        secrets.extend(exercise(&served, served.chain(Some(0), None, Some(&token)), &mut paper).await);
+        secrets.extend(exercise(&served, fixed(Place::Value(own.secret_key.clone())), &paper).await);
+        secrets.extend(exercise(&served, fixed(Place::File(broken_key.clone().into())), &paper).await);
+        secrets.extend(exercise(&served, profile, &paper).await);
+        secrets.extend(exercise(&served, served.assumed(), &paper).await);
+        secrets.extend(exercise(&served, broken_role, &paper).await);
+        secrets.extend(exercise(&served, served.instance_role(), &paper).await);
+        secrets.extend(exercise(&served, served.workload_identity(&token, &[]), &paper).await);
+        secrets.extend(exercise(&served, served.chain(Some(0), None, Some(&token)), &paper).await);
     }
     assert!(secrets.len() > 20, "only {} secrets were in play", secrets.len());
     assert_eq!(paper.leaks(&secrets), [""; 0]);

@@ -228,22 +228,21 @@ async fn a_link_that_is_set_up_and_fails_gives_way_to_nobody_elses_credentials()
 }
 
 #[tokio::test]
-async fn a_link_that_has_served_gives_way_only_to_one_before_it() {
+async fn the_default_chain_stays_with_the_link_that_has_served() {
     let served = Served::start(options()).await;
     let (folder, path) = file(&profile(&served, 1, ""));
-    fs::rename(&path, folder.path().join("hidden")).expect("a file");
+    let hidden = folder.path().join("hidden");
     let chain = served.chain(None, Some(&path), None);
-    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(FIRST_ACCOUNT));
-    fs::rename(folder.path().join("hidden"), &path).expect("a file");
     assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
-    fs::remove_file(&path).expect("a file");
+    fs::rename(&path, &hidden).expect("a file");
     assert_eq!(
         problem(&chain).await,
         format!(
-            "there is no profile; write one to {path}; it served before, \
-             so the default chain is followed no further until a restart"
+            "there is no profile; write one to {path}; the default chain stays with this until a restart"
         )
     );
+    fs::rename(&hidden, &path).expect("a file");
+    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
 }
 
 #[tokio::test]

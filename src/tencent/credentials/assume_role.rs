@@ -3,7 +3,7 @@
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Loaded, Source, SourceError};
-use crate::tencent::sts::{self, Role, Sts};
+use crate::tencent::sts::{Role, Sts};
 
 /// A role, on top of any source. That source is asked anew each time the role is taken on.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct AssumeRole {
 impl AssumeRole {
     async fn assume(&self) -> Result<Loaded, SourceError> {
         let inner = self.inner.load().await?;
-        take_on(&self.role, &inner, &self.sts).await
+        self.sts.assume_role(&self.role, &inner).await
     }
 }
 
@@ -27,13 +27,4 @@ impl Source for AssumeRole {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
         self.assume().boxed()
     }
-}
-
-/// Takes on a role with these credentials.
-pub(super) async fn take_on(role: &Role, own: &Loaded, sts: &Sts) -> Result<Loaded, SourceError> {
-    let origin = format!("the role {} taken on by {}", role.arn, own.origin);
-    let issued = sts.assume_role(role, &own.credentials).await.map_err(|error| {
-        SourceError::Failed(format!("sts:{} of {origin}: {}", sts::ASSUME_ROLE, sts::explain(&error, sts)))
-    })?;
-    issued.value.loaded(origin, (sts.clock)(), issued.server_time)
 }

@@ -1,6 +1,6 @@
 //! `default`: the official SDK's chain, link by link.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 use futures_util::future::{BoxFuture, FutureExt};
 
@@ -8,16 +8,17 @@ use super::{Environment, InstanceRole, Loaded, Profile, Source, SourceError, Wor
 
 /// The first of four places where something is set up: environment, profile, instance role, workload identity.
 ///
-/// A place where something is set up and does not work ends the search, and so does one that has served and has nothing
-/// any more. What comes after it may belong to another account, whose tunnels nobody wants to see under this one's name.
+/// A place where something is set up and does not work ends the search, and the place that has served once is the only
+/// one that is asked from then on, as in the SDK. Another one may belong to another account, whose tunnels nobody wants
+/// to see under this one's name because a service was out of reach for a moment.
 #[derive(Debug)]
 pub struct DefaultChain {
     environment: Environment,
     profile: Profile,
     instance_role: InstanceRole,
     workload_identity: WorkloadIdentity,
-    /// The place of the link that served last; beyond the chain if none has.
-    served: AtomicUsize,
+    /// The place that has served.
+    served: OnceLock<usize>,
 }
 
 impl DefaultChain {
@@ -29,24 +30,30 @@ impl DefaultChain {
         instance_role: InstanceRole,
         workload_identity: WorkloadIdentity,
     ) -> Self {
-        Self { environment, profile, instance_role, workload_identity, served: AtomicUsize::new(usize::MAX) }
+        Self { environment, profile, instance_role, workload_identity, served: OnceLock::new() }
+    }
+
+    fn links(&self) -> [&dyn Source; 4] {
+        [&self.environment, &self.profile, &self.instance_role, &self.workload_identity]
+    }
+
+    async fn follow(&self) -> Result<Loaded, SourceError> {
+        match self.served.get() {
+            Some(&place) => self.links()[place].load().await.map_err(|error| {
+                SourceError::Failed(format!("{error}; the default chain stays with this until a restart"))
+            }),
+            None => self.search().await,
+        }
     }
 
     async fn search(&self) -> Result<Loaded, SourceError> {
-        let links: [&dyn Source; 4] =
-            [&self.environment, &self.profile, &self.instance_role, &self.workload_identity];
-        let mut lacks = Vec::with_capacity(links.len());
-        for (place, link) in links.into_iter().enumerate() {
+        let mut lacks = Vec::new();
+        for (place, link) in self.links().into_iter().enumerate() {
             match link.load().await {
-                Err(SourceError::Absent(lack)) if place == self.served.load(Ordering::Relaxed) => {
-                    return Err(SourceError::Failed(format!(
-                        "{lack}; it served before, so the default chain is followed no further until a restart"
-                    )));
-                }
                 Err(SourceError::Absent(lack)) => lacks.push(format!("({}) {lack}", place + 1)),
                 Err(failed) => return Err(failed),
                 Ok(loaded) => {
-                    self.served.store(place, Ordering::Relaxed);
+                    self.served.get_or_init(|| place);
                     return Ok(loaded);
                 }
             }
@@ -57,6 +64,6 @@ impl DefaultChain {
 
 impl Source for DefaultChain {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
-        self.search().boxed()
+        self.follow().boxed()
     }
 }

@@ -55,7 +55,7 @@ impl Issued {
 
     /// What a source gives on. `now` is our clock, and `server_time` that of whoever gave them, which is believed
     /// if the two are far apart.
-    pub(super) fn loaded(
+    pub(in crate::tencent) fn loaded(
         self,
         origin: String,
         now: Timestamp,

@@ -292,7 +292,7 @@ impl fmt::Debug for Keyring {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, iter};
+    use std::{collections::VecDeque, io, iter};
 
     use futures_util::future::join_all;
     use tokio::time::{advance, timeout};
@@ -593,6 +593,77 @@ mod tests {
         sleep(Duration::from_secs(2)).await;
         assert_eq!(current(&keyring).await.as_deref(), Ok("two"));
         assert_eq!(*told.lock().unwrap(), [Timestamp::from_second(2).ok(), None]);
+    }
+
+    /// What is logged, for a test to read.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        /// Begins to log from here on, without times and targets.
+        fn keep(&self) -> tracing::subscriber::DefaultGuard {
+            let log = self.clone();
+            let format = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+            tracing::subscriber::set_default(format.with_writer(move || log.clone()).finish())
+        }
+
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).expect("text");
+            text.lines().map(|line| line.trim().to_owned()).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_says_where_credentials_come_from_and_again_only_when_that_changes() {
+        let other = Loaded { origin: "elsewhere".into(), ..endless("two") };
+        let keyring = Script::new([Ok(endless("one")), Ok(endless("two")), Ok(other)]).keyring();
+        let log = Log::default();
+        let _kept = log.keep();
+        for _ in 0..4 {
+            keyring.current().await.expect("credentials");
+            sleep(LOOK_AGAIN).await;
+        }
+        assert_eq!(
+            log.lines(),
+            [
+                r#"INFO credentials found account=production source="a script""#,
+                r#"INFO credentials found account=production source="elsewhere""#,
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_renewal_is_warned_of_once_and_its_success_is_told() {
+        let fails = iter::repeat_n(Err(failure()), 3);
+        let script = Script::new(
+            iter::once(Ok(lasting("one", HOURS))).chain(fails).chain([Ok(lasting("two", HOURS))]),
+        );
+        let keyring = script.keyring();
+        keyring.current().await.expect("credentials");
+        advance(UNTIL_DUE).await;
+        let log = Log::default();
+        let _kept = log.keep();
+        for _ in 0..100 {
+            keyring.current().await.expect("credentials");
+            sleep(Duration::from_millis(100)).await;
+        }
+        let found = [
+            "WARN credentials not renewed; the old ones are still used account=production \
+             error=the script fails; rewrite it good_for_seconds=299",
+            r#"INFO credentials renewed after all account=production source="a script" expires=1970-01-01T02:00:00Z"#,
+        ];
+        assert_eq!(log.lines(), found);
     }
 
     #[tokio::test(start_paused = true)]

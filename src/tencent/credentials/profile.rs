@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use ini::Ini;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Credentials, Loaded, Source, SourceError, assume_role::take_on, secret_file};
+use super::{Credentials, Loaded, Source, SourceError, secret_file};
 use crate::{
     domain::Secret,
     tencent::sts::{Role, Sts},
@@ -46,7 +46,7 @@ impl Profile {
         let Section { credentials, role_arn } = section(path, &text)?;
         let own = Loaded { credentials, origin: format!("the profile {}", path.display()), expiry: None };
         match role_arn {
-            Some(arn) => take_on(&Role::new(arn), &own, &self.sts).await,
+            Some(arn) => self.sts.assume_role(&Role::new(arn), &own).await,
             None => Ok(own),
         }
     }

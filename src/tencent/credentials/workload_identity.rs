@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use super::{Loaded, Source, SourceError, secret_file::read_secret};
 use crate::{
     domain::Region,
-    tencent::sts::{self, Role, Sts, WebIdentity},
+    tencent::sts::{Role, Sts, WebIdentity},
 };
 
 const REGION: &str = "TKE_REGION";
@@ -62,12 +62,7 @@ impl Identity {
         let Self { provider_id, token_file, role, sts } = self;
         let token = read_secret(token_file).await?;
         let identity = WebIdentity { provider_id, token: &token };
-        let origin = format!("the role {} taken on by this pod", role.arn);
-        let issued = sts.assume_role_with_web_identity(role, &identity).await.map_err(|error| {
-            let action = sts::ASSUME_ROLE_WITH_WEB_IDENTITY;
-            SourceError::Failed(format!("sts:{action} of {origin}: {}", sts::explain(&error, sts)))
-        })?;
-        issued.value.loaded(origin, (sts.clock)(), issued.server_time)
+        sts.assume_role_with_web_identity(role, &identity).await
     }
 }
 
