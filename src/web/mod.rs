@@ -15,8 +15,10 @@ mod routes;
 mod server;
 mod site;
 mod socket;
+mod status_page;
 
 pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use server::serve;
 pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath, landing_page};
+pub use status_page::StatusPage;
