@@ -110,8 +110,9 @@ impl App {
             scrapes: telemetry.scrapes.clone(),
             scrape_duration: telemetry.scrape_duration.clone(),
             page: {
-                let path = start.telemetry_path.clone();
-                Box::new(move |_| web::landing_page(&path))
+                let page = web::StatusPage::new(start.telemetry_path.clone(), Timestamp::now());
+                let snapshots = snapshots.clone();
+                Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now()))
             },
             telemetry_path: start.telemetry_path,
         };

@@ -21,6 +21,7 @@ mod routes;
 mod server;
 mod site;
 mod socket;
+mod status_page;
 mod streams;
 mod tls;
 
@@ -30,4 +31,5 @@ pub use listen::{BindError, bind};
 pub use protection::{Protection, WebConfigError};
 pub use server::serve;
 pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath, landing_page};
+pub use status_page::StatusPage;
 pub use tls::TlsError;

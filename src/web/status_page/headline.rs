@@ -1,0 +1,113 @@
+//! The one sentence that says whether to get up.
+
+use super::{
+    standing::Standing,
+    summary::{Sight, Summary},
+    text::{counted, number},
+};
+
+/// The page's first words, and how grave they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Headline {
+    pub(super) words: String,
+    pub(super) tone: Tone,
+}
+
+/// How grave something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Something is down, or cannot be seen.
+    Bad,
+    /// Something is not known.
+    Unsure,
+    /// All is well.
+    Good,
+}
+
+impl Headline {
+    pub(super) fn of(summary: &Summary<'_>) -> Self {
+        let (targets, blind) = (summary.targets.len(), summary.blind());
+        let waiting = summary.sighted(Sight::Waiting);
+        let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(&standing));
+        if targets == 0 {
+            return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
+        }
+        if waiting == targets {
+            return Self { words: "Waiting for the first answers".to_owned(), tone: Tone::Unsure };
+        }
+        let mut clauses = Vec::new();
+        if down > 0 {
+            clauses.push(format!("{} down", counted(down, "tunnel")));
+        }
+        if blind > 0 {
+            clauses.push(format!("blind in {} of {}", number(blind), counted(targets, "target")));
+        }
+        if unknown > 0 {
+            clauses.push(match down {
+                0 => format!("{} unknown", counted(unknown, "tunnel")),
+                _ => format!("{} unknown", number(unknown)),
+            });
+        }
+        if waiting > 0 {
+            clauses.push(format!("{} not polled yet", counted(waiting, "target")));
+        }
+        let tone = match (down + blind, unknown + waiting) {
+            (1.., _) => Tone::Bad,
+            (0, 1..) => Tone::Unsure,
+            (0, 0) => Tone::Good,
+        };
+        let words = if clauses.is_empty() { all_well(summary) } else { capitalized(&clauses.join(", ")) };
+        Self { words, tone }
+    }
+}
+
+fn all_well(summary: &Summary<'_>) -> String {
+    let [up, idle] = [Standing::Up, Standing::Idle].map(|standing| summary.count(&standing));
+    match (up, idle) {
+        (0, 0) => "No tunnels".to_owned(),
+        (0, _) => format!("{} idle", counted(idle, "tunnel")),
+        (1, 0) => "The one tunnel is up".to_owned(),
+        (_, 0) => format!("All {} up", counted(up, "tunnel")),
+        _ => format!("{} up, {} idle", counted(up, "tunnel"), number(idle)),
+    }
+}
+
+fn capitalized(words: &str) -> String {
+    let mut characters = words.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+}
+
+impl Tone {
+    /// Its name in a class.
+    pub(super) fn slug(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::Unsure => "unsure",
+            Self::Good => "good",
+        }
+    }
+
+    /// Its shape, for those who do not see its colour.
+    pub(super) fn shape(self) -> &'static str {
+        match self {
+            Self::Bad => "▼",
+            Self::Unsure => "◆",
+            Self::Good => "▲",
+        }
+    }
+
+    /// The page's icon: the shape again, so that a tab in the background tells.
+    pub(super) fn icon(self) -> String {
+        let (color, path) = match self {
+            Self::Bad => "d92d20 M1 3h14L8 15z",
+            Self::Unsure => "c77700 M8 0l8 8-8 8-8-8z",
+            Self::Good => "2e9e5b M1 13h14L8 1z",
+        }
+        .split_once(' ')
+        .expect("a colour and a path");
+        format!(
+            "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+             %3Cpath fill='%23{color}' d='{path}'/%3E%3C/svg%3E"
+        )
+    }
+}

@@ -1,0 +1,101 @@
+//! The page at `/`: what is known of targets and tunnels, for people.
+//!
+//! One HTML document that needs nothing else, rendered from a snapshot, a query string and the time. Its style and its
+//! script are inline and allowed by their hashes. It asks nobody and keeps nothing.
+
+mod headline;
+mod moment;
+mod query;
+mod standing;
+mod summary;
+mod target_row;
+mod text;
+mod tunnel_row;
+mod tunnels;
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hyper::header::HeaderValue;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::site::{Page, TelemetryPath};
+use crate::{snapshot::Snapshot, version};
+use headline::Headline;
+use moment::Moment;
+use query::Query;
+use standing::Standing;
+use summary::Summary;
+use target_row::Targets;
+use tunnel_row::Since;
+use tunnels::Tunnels;
+
+const STYLE: &str = include_str!("../../../templates/status_page/style.css");
+const SCRIPT: &str = include_str!("../../../templates/status_page/script.js");
+
+/// Renders the status page.
+#[derive(Debug)]
+pub struct StatusPage {
+    telemetry_path: TelemetryPath,
+    started: Timestamp,
+    content_security_policy: HeaderValue,
+}
+
+#[derive(Template)]
+#[template(path = "status_page/page.html", whitespace = "minimize")]
+struct Document<'a> {
+    headline: Headline,
+    summary: &'a Summary<'a>,
+    targets: Targets<'a>,
+    tunnels: Tunnels<'a>,
+    query: &'a Query,
+    now: Moment,
+    started: Moment,
+    /// The telemetry path without its first slash: the page's links lead on behind a proxy's prefix, too.
+    metrics: &'a str,
+    version: &'static str,
+    style: &'static str,
+    script: &'static str,
+}
+
+impl StatusPage {
+    /// A page that links this path, of an exporter that started then.
+    #[must_use]
+    pub fn new(telemetry_path: TelemetryPath, started: Timestamp) -> Self {
+        Self { telemetry_path, started, content_security_policy: content_security_policy() }
+    }
+
+    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one standing, `page` turns pages.
+    #[must_use]
+    pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
+        let query = Query::parse(query);
+        let summary = Summary::of(snapshot);
+        let document = Document {
+            headline: Headline::of(&summary),
+            targets: Targets::of(&summary, now),
+            tunnels: Tunnels::of(&summary, &query, self.started, now),
+            summary: &summary,
+            query: &query,
+            now: Moment::of(now, now),
+            started: Moment::of(self.started, now),
+            metrics: self.telemetry_path.as_str().trim_start_matches('/'),
+            version: version::VERSION,
+            style: STYLE,
+            script: SCRIPT,
+        };
+        let html = document.render().expect("writing to a string does not fail");
+        Page { html: html.into(), content_security_policy: self.content_security_policy.clone() }
+    }
+}
+
+/// Nothing but the page's own style, script, icon, form, and requests for itself.
+fn content_security_policy() -> HeaderValue {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    HeaderValue::try_from(policy).expect("a policy is visible ASCII")
+}

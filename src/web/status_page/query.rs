@@ -1,0 +1,99 @@
+//! What a visitor asks to see, read from the query string and written to links.
+
+use url::form_urlencoded;
+
+use super::standing::Standing;
+
+/// The longest search that is done, in characters; no text of a tunnel is longer.
+const MAX_SEARCH: usize = 128;
+
+/// A question to the page. What makes no sense is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    /// What was searched for, as it was typed.
+    pub(super) search: String,
+    /// The one standing to show, if not all.
+    pub(super) show: Option<Standing>,
+    /// The page, counted from 1; maybe beyond the last.
+    pub(super) page: usize,
+}
+
+impl Query {
+    pub(super) fn parse(query: &str) -> Self {
+        let mut parsed = Self { page: 1, ..Self::default() };
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
+                "show" => parsed.show = Standing::ALL.into_iter().find(|standing| standing.slug() == value),
+                "page" => parsed.page = value.parse().unwrap_or(1).max(1),
+                _ => {}
+            }
+        }
+        parsed
+    }
+
+    /// Whether everything is asked for.
+    pub(super) fn takes_all(&self) -> bool {
+        self.search.is_empty() && self.show.is_none()
+    }
+
+    /// A link to the same question.
+    pub(super) fn link(&self) -> String {
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        if !self.search.is_empty() {
+            pairs.append_pair("q", &self.search);
+        }
+        if let Some(standing) = self.show {
+            pairs.append_pair("show", standing.slug());
+        }
+        if self.page > 1 {
+            pairs.append_pair("page", &self.page.to_string());
+        }
+        match pairs.finish() {
+            nothing if nothing.is_empty() => "./".to_owned(),
+            query => format!("?{query}"),
+        }
+    }
+
+    /// A link to another page of the answer.
+    pub(super) fn link_to_page(&self, page: &usize) -> String {
+        Self { page: *page, ..self.clone() }.link()
+    }
+
+    /// A link to the tunnels of one standing, or of all, that the search finds.
+    pub(super) fn link_to(&self, show: Option<Standing>) -> String {
+        Self { show, page: 1, ..self.clone() }.link()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_asks_the_same_again() {
+        for query in ["", "q=a+b%26%3Cc%3E", "show=down", "q=x&show=idle&page=3", "page=18446744073709551615"]
+        {
+            let parsed = Query::parse(query);
+            assert_eq!(Query::parse(parsed.link().trim_start_matches(['?', '.', '/'])), parsed, "{query}");
+        }
+        assert_eq!(Query::parse("q=%22%3E%3Cscript%3E").link(), "?q=%22%3E%3Cscript%3E");
+    }
+
+    #[test]
+    fn nonsense_is_left_out() {
+        for query in ["page=0", "page=-1", "page=x", "show=everything", "x=y", "q=", "q=%20", "&&=", "q"] {
+            assert_eq!(Query::parse(query), Query { page: 1, ..Query::default() }, "{query}");
+        }
+        assert_eq!(Query::parse(&format!("q={}", "é".repeat(500))).search.chars().count(), 128);
+        assert_eq!(Query::parse("q=%FF").search, "\u{fffd}");
+    }
+
+    #[test]
+    fn another_standing_begins_on_its_first_page() {
+        let query = Query::parse("q=x&show=down&page=3");
+        assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
+        assert_eq!(query.link_to(None), "?q=x");
+        assert_eq!(query.link_to_page(&4), "?q=x&show=down&page=4");
+    }
+}

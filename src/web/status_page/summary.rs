@@ -1,0 +1,112 @@
+//! Everything that is known, counted: what stands how, and where nothing can be seen.
+
+use super::{standing::Standing, text};
+use crate::snapshot::{Snapshot, TargetSnapshot, TunnelRecord};
+
+/// The width of the whole bar of shares, in its own units.
+const BAR: usize = 1000;
+/// The least share that is drawn, in the same units: one tunnel of ten thousand must be seen.
+const SLIVER: usize = 6;
+
+/// A snapshot, counted.
+#[derive(Debug)]
+pub(super) struct Summary<'a> {
+    /// The targets: blind ones first, then those that were not polled yet, then those that answer.
+    pub(super) targets: Vec<(Sight, &'a TargetSnapshot)>,
+    /// The tunnels to show, in the order of targets and ids.
+    pub(super) tunnels: Vec<SeenTunnel<'a>>,
+    counts: [usize; Standing::ALL.len()],
+}
+
+/// Whether a target can be seen into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sight {
+    /// Its last poll failed.
+    Blind,
+    /// Its first poll has not ended.
+    Waiting,
+    /// Its last poll succeeded.
+    Clear,
+}
+
+/// A tunnel and where it was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenTunnel<'a> {
+    pub(super) target: &'a TargetSnapshot,
+    pub(super) record: &'a TunnelRecord,
+    pub(super) standing: Standing,
+}
+
+/// A part of the bar that shows the standings' shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) standing: Standing,
+    pub(super) start: usize,
+    pub(super) width: usize,
+}
+
+impl Sight {
+    pub(super) fn of(target: &TargetSnapshot) -> Self {
+        match target.is_up() {
+            Some(false) => Self::Blind,
+            None => Self::Waiting,
+            Some(true) => Self::Clear,
+        }
+    }
+}
+
+impl<'a> Summary<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let mut targets: Vec<_> =
+            snapshot.values().map(|target| (Sight::of(target), target.as_ref())).collect();
+        // Stable: within a sight the accounts and regions stay in order.
+        targets.sort_by_key(|(sight, _)| *sight);
+        let seen = |target: &'a TargetSnapshot| {
+            target.tunnels().iter().map(move |record| SeenTunnel {
+                target,
+                record,
+                standing: Standing::of(&record.tunnel),
+            })
+        };
+        let tunnels: Vec<_> = snapshot.values().flat_map(|target| seen(target)).collect();
+        let mut counts = [0; Standing::ALL.len()];
+        for tunnel in &tunnels {
+            counts[tunnel.standing as usize] += 1;
+        }
+        Self { targets, tunnels, counts }
+    }
+
+    /// How many tunnels stand so.
+    pub(super) fn count(&self, standing: &Standing) -> usize {
+        self.counts[*standing as usize]
+    }
+
+    /// How many targets are seen so.
+    pub(super) fn sighted(&self, sight: Sight) -> usize {
+        self.targets.iter().filter(|(own, _)| *own == sight).count()
+    }
+
+    pub(super) fn blind(&self) -> usize {
+        self.sighted(Sight::Blind)
+    }
+
+    /// The count as people read it.
+    pub(super) fn number(&self, standing: &Standing) -> String {
+        text::number(self.count(standing))
+    }
+
+    /// The parts of the bar, side by side.
+    pub(super) fn shares(&self) -> Vec<Share> {
+        let present = || Standing::ALL.into_iter().filter(|standing| self.count(standing) > 0);
+        // What slivers need is taken from what all the others share.
+        let free = BAR - SLIVER * present().count();
+        let mut start = 0;
+        let shares = present().map(|standing| {
+            let width = SLIVER + free * self.count(&standing) / self.tunnels.len();
+            let share = Share { standing, start, width };
+            start += width;
+            share
+        });
+        shares.collect()
+    }
+}

@@ -1,0 +1,96 @@
+//! Which tunnels a page shows, in which order and under which headings.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+
+use super::{
+    query::Query,
+    standing::Standing,
+    summary::{SeenTunnel, Summary},
+    text::{counted, number},
+    tunnel_row::{TunnelRow, last_turn},
+};
+
+/// How many tunnels a page has: enough for one glance, and few enough for a phone.
+const PAGE: usize = 200;
+
+/// The tunnels of one page.
+#[derive(Debug)]
+pub(super) struct Tunnels<'a> {
+    /// How many tunnels there are.
+    pub(super) total: usize,
+    /// How many the query takes.
+    pub(super) found: usize,
+    /// The page, counted from 1.
+    pub(super) page: usize,
+    /// How many pages there are, at least 1.
+    pub(super) pages: usize,
+    /// The rows, the worst first.
+    pub(super) groups: Vec<Group<'a>>,
+}
+
+/// The tunnels of a page that stand alike.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) standing: Standing,
+    /// How many tunnels the query takes of this standing, on all pages.
+    pub(super) total: String,
+    pub(super) rows: Vec<TunnelRow<'a>>,
+}
+
+impl<'a> Tunnels<'a> {
+    pub(super) fn of(summary: &Summary<'a>, query: &Query, started: Timestamp, now: Timestamp) -> Self {
+        let mut found = taken(summary, query);
+        // The worst first; then what changed last; then, as the sort is stable, by target and id.
+        found.sort_by_cached_key(|seen| (seen.standing, Reverse(last_turn(seen))));
+        let pages = found.len().div_ceil(PAGE).max(1);
+        let page = query.page.min(pages);
+        let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
+        let rows: Vec<_> = rows.copied().collect();
+        let groups = rows.chunk_by(|a, b| a.standing == b.standing).map(|alike| {
+            let standing = alike[0].standing;
+            let total = found.iter().filter(|seen| seen.standing == standing).count();
+            let rows = alike.iter().map(|seen| TunnelRow::of(seen, started, now)).collect();
+            Group { standing, total: number(total), rows }
+        });
+        Self { total: summary.tunnels.len(), found: found.len(), page, pages, groups: groups.collect() }
+    }
+
+    /// What the page shows, in words.
+    pub(super) fn extent(&self, query: &Query) -> String {
+        let mut words = match query.takes_all() {
+            true => counted(self.total, "tunnel"),
+            false => format!("{} of {}", number(self.found), counted(self.total, "tunnel")),
+        };
+        if self.pages > 1 {
+            let first = (self.page - 1) * PAGE + 1;
+            let last = (self.page * PAGE).min(self.found);
+            words.push_str(&format!(", {} to {} on this page", number(first), number(last)));
+        }
+        words
+    }
+}
+
+/// The tunnels that a query takes: each of its words is somewhere in what the row shows, in any case.
+fn taken<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
+    let search = query.search.to_lowercase();
+    let words: Vec<&str> = search.split_whitespace().collect();
+    let standing = |seen: &&SeenTunnel<'a>| query.show.is_none_or(|standing| standing == seen.standing);
+    let matches = |seen: &&SeenTunnel<'a>| words.is_empty() || has_all(seen, &words);
+    summary.tunnels.iter().filter(standing).filter(matches).copied().collect()
+}
+
+fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {
+    let (target, tunnel) = (&seen.target.target, &seen.record.tunnel);
+    let texts = [
+        &*tunnel.name,
+        tunnel.id.as_str(),
+        target.account.as_str(),
+        target.region.as_str(),
+        &tunnel.vpn_gateway_id,
+    ];
+    // A line feed is in no word, so that none matches across two texts.
+    let text = texts.join("\n").to_lowercase();
+    words.iter().all(|word| text.contains(word))
+}
