@@ -119,6 +119,8 @@ impl Connection {
             .max_header_size(MAX_HEAD as usize)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_BUFFER)
+            // Who asks by `nc` may have nothing more to say, and still wait for the answer.
+            .half_close(true)
             // Our own limits tell an idle connection from one that drips a head.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), self.service(visitor));

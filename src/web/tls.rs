@@ -39,8 +39,8 @@ pub enum TlsError {
         remedy: &'static str,
     },
     /// Nothing that the configuration allows is possible.
-    #[error("tls_server_config: {0}: allow more versions, cipher suites or curves")]
-    Impossible(rustls::Error),
+    #[error("tls_server_config: no version and cipher suite are left that go together: allow more of them")]
+    Impossible,
 }
 
 /// The contents of the files that `tls_server_config` names.
@@ -81,7 +81,7 @@ impl Tls {
         let Identity { chain, key } = Identity::read(config, pem)?;
         let clients = clients(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
-        let builder = builder.map_err(TlsError::Impossible)?;
+        let builder = builder.map_err(|_| TlsError::Impossible)?;
         let builder = match clients.clone() {
             None => builder.with_no_client_auth(),
             Some(clients) => builder.with_client_cert_verifier(clients),

@@ -3,6 +3,7 @@
 
 mod auth;
 mod healthcheck;
+mod http2;
 mod limits;
 mod pki;
 mod rig;

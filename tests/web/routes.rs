@@ -2,7 +2,7 @@
 
 use std::{io::Read, sync::Arc};
 
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::rig::{Server, Setup, exposition, much, until};
 
@@ -179,4 +179,21 @@ async fn pipelined_requests_are_answered_in_turn() {
         .await;
     assert_eq!(client.answer().await.text(), "healthy\n");
     assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+}
+
+#[tokio::test]
+async fn client_that_has_said_all_is_answered_and_one_that_leaves_is_forgotten() {
+    let server = Server::with_defaults().await;
+    for request in ["GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n"] {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        client.stream.shutdown().await.unwrap();
+        assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+        assert_eq!(client.rest().await, b"");
+    }
+    let mut idle = server.connect().await;
+    idle.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    idle.answer().await;
+    idle.stream.shutdown().await.unwrap();
+    assert_eq!(idle.rest().await, b"");
 }

@@ -12,7 +12,7 @@ use rustls::{
     crypto::{CryptoProvider, ring},
     version::{TLS12, TLS13},
 };
-use tencentcloud_vpn_exporter::web::Limits;
+use tencentcloud_vpn_exporter::web::{Limits, Protection};
 use tokio::process::Command;
 
 use crate::{
@@ -352,6 +352,54 @@ async fn renewed_client_authority_is_in_force_without_a_restart() {
     files.write("clients.pem", &new.pem);
     until("the new authority is trusted", async || shows(&new_client).await == Some(200)).await;
     assert_eq!(shows(&old_client).await, None);
+}
+
+/// What is wrong with these files, with the names of their directory left out.
+fn refusal(files: &Files) -> String {
+    let error = Protection::open(&files.web_config()).err().expect("they are refused").to_string();
+    error.replace(files.path("").to_str().unwrap(), "")
+}
+
+#[test]
+fn files_that_do_not_fit_are_told_with_their_remedy() {
+    let (authority, other) = (Authority::new("servers"), Authority::new("others"));
+    let good = authority.server();
+    let files = || {
+        Files::tls(&good, "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n")
+    };
+
+    let missing = files();
+    assert_eq!(
+        refusal(&missing),
+        "clients.pem: No such file or directory (os error 2): see that it is there, and that this process may read it"
+    );
+    for (name, contents, reason) in [
+        ("server.pem", "", "server.pem: has no certificate: put certificates there as PEM"),
+        ("server.pem", good.key_pem.as_str(), "server.pem: has no certificate: "),
+        ("server.pem", "-----BEGIN CERTIFICATE-----\n", "server.pem: is not PEM ("),
+        (
+            "server.key",
+            good.certificate_pem.as_str(),
+            "server.key: has no private key: put the certificate's key there",
+        ),
+        (
+            "server.key",
+            other.server().key_pem.as_str(),
+            "server.key: is not the key of the certificate in server.pem: put the two there that belong together",
+        ),
+        ("clients.pem", "", "clients.pem: has no certificate: "),
+    ] {
+        let files = files();
+        files.write("clients.pem", &authority.pem);
+        files.write(name, contents);
+        assert!(refusal(&files).starts_with(reason), "{name}: {}", refusal(&files));
+    }
+
+    let impossible = Files::tls(&good, "  max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n");
+    assert_eq!(
+        refusal(&impossible),
+        "tls_server_config: no version and cipher suite are left that go together: allow more of them"
+    );
 }
 
 #[tokio::test]
