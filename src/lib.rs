@@ -1,17 +1,41 @@
 //! Prometheus exporter for the VPN tunnels of Tencent Cloud.
+//!
+//! One tunnel's way through the code, which is also the order in which to read it:
+//!
+//! ```text
+//! config ──> wiring ──> poll ─────────────> snapshot ───────> metrics ──────────> web
+//! what to    clients,   when, how often,    what was last     exposition, ready   /metrics, /
+//! watch      keyrings,  all pages or none   seen; what        before it is        for whoever
+//!            settings     │      ▲          changed           asked for           may ask
+//!                         ▼      │
+//!                       tencent: one signed call, its answer as domain types
+//!                         │      ▲
+//!                         ▼      │  HTTP
+//!                       Tencent Cloud, or the simulator
+//! ```
+//!
+//! [`app`] puts these together and watches them; [`commands`] is what the command line can ask for, [`cli`] how it asks.
+//! [`domain`] has the words that all of them share, [`telemetry`] the counters that they increment.
 
-pub mod app;
-pub mod cli;
-pub mod commands;
-pub mod config;
 pub mod domain;
-pub mod logging;
-pub mod metrics;
+
+pub mod config;
+pub mod wiring;
+
 pub mod poll;
-pub mod simulator;
+pub mod tencent;
+
 pub mod snapshot;
 pub mod telemetry;
-pub mod tencent;
-pub mod version;
+
+pub mod metrics;
 pub mod web;
-pub mod wiring;
+
+pub mod app;
+
+pub mod cli;
+pub mod commands;
+pub mod logging;
+pub mod version;
+
+pub mod simulator;
