@@ -3,22 +3,13 @@
 import contextlib
 import http.server
 import json
-import os
 import re
 import threading
 import urllib.parse
-from pathlib import Path
 
 import yaml
 
-from kit.tools import DEPLOY, RULES, ask, ask_text, directory, free_port, running, tool, wait_for
-
-
-def exporter():
-    """The binary under test, which the Rust test names."""
-    path = os.environ.get("EXPORTER")
-    assert path and Path(path).exists(), f"EXPORTER must name the exporter's binary, and is {path!r}"
-    return path
+from kit.tools import DEPLOY, RULES, ask, ask_text, directory, exporter, free_port, running, tool, wait_for
 
 
 def seconds(duration):

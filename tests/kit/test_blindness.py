@@ -4,8 +4,8 @@ import contextlib
 import re
 import unittest
 
-from kit.stage import exporter, exporting, watching
-from kit.tools import directory, free_port, running, wait_for
+from kit.stage import exporting, watching
+from kit.tools import directory, exporter, free_port, running, wait_for
 
 CONFIG = """
 poll: {{interval: 1s, timeout: 1s, stale_after: 3s}}

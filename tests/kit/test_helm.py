@@ -5,7 +5,7 @@ import unittest
 
 import yaml
 
-from kit.tools import DEPLOY, NODE_PACKAGES, ROOT, RULES, directory, helm, run, rules, tool
+from kit.tools import DEPLOY, NODE_PACKAGES, ROOT, RULES, directory, exporter, helm, run, rules, tool
 
 CHART = DEPLOY / "helm/tencentcloud-vpn-exporter"
 HERE = ROOT / "tests/kit"
@@ -80,6 +80,13 @@ class Chart(unittest.TestCase):
         (shown,) = (one for one in of_kind(resources, "ConfigMap") if one["metadata"]["name"].endswith("-dashboards"))
         files = {f"tencentcloud-vpn-{path.name}": json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
         self.assertEqual(files, {name: json.loads(text) for name, text in shown["data"].items()})
+
+    def test_the_exporter_accepts_every_configuration(self):
+        for name, resources in self.sets.items():
+            (config,) = (one["data"]["config.yml"] for one in of_kind(resources, "ConfigMap") if "config.yml" in one["data"])
+            with self.subTest(name), directory() as place:
+                (place / "config.yml").write_text(config)
+                self.assertIn("is valid", run(exporter(), "check-config", f"--config.file={place}/config.yml"))
 
     def test_every_pod_is_restricted(self):
         for name, resources in self.sets.items():

@@ -54,6 +54,13 @@ def helm():
     return path
 
 
+def exporter():
+    """The binary under test, which the Rust test names."""
+    path = os.environ.get("EXPORTER")
+    assert path and Path(path).exists(), f"EXPORTER must name the exporter's binary, and is {path!r}"
+    return path
+
+
 def run(*command, **options):
     """Runs a command that must succeed, and gives its standard output."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, **options)

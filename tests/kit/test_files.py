@@ -1,0 +1,100 @@
+"""The files that need no container and no cluster: the unit, the compose file, the policy, sample configurations, the release."""
+
+import json
+import re
+import shutil
+import subprocess
+import unittest
+
+import yaml
+
+from kit.tools import DEPLOY, ROOT, RULES, directory, exporter, run, tool
+
+UNIT = DEPLOY / "systemd/tencentcloud-vpn-exporter.service"
+COMPOSE = DEPLOY / "compose.yaml"
+
+
+class Unit(unittest.TestCase):
+    def test_systemd_accepts_it(self):
+        with directory() as place:
+            unit = place / UNIT.name
+            unit.write_text(UNIT.read_text().replace("/usr/local/bin/tencentcloud-vpn-exporter", exporter()))
+            done = subprocess.run([tool("systemd-analyze"), "verify", unit], capture_output=True, text=True)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+
+    def test_its_exposure_is_at_most_one_and_a_half(self):
+        run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT)
+
+    def test_the_credentials_that_it_loads_are_those_that_the_configuration_reads(self):
+        loaded = set(re.findall(r"^LoadCredential=(\w+):", UNIT.read_text(), re.MULTILINE))
+        (account,) = yaml.safe_load((DEPLOY / "systemd/config.yml").read_text())["accounts"]
+        read = {account["credentials"][key] for key in ("secret_id_file", "secret_key_file")}
+        self.assertEqual({f"/run/credentials/{UNIT.name}/{name}" for name in loaded}, read)
+
+
+class Configuration(unittest.TestCase):
+    def test_the_exporter_accepts_the_units_configuration(self):
+        said = run(exporter(), "check-config", f"--config.file={DEPLOY / 'systemd/config.yml'}")
+        self.assertIn("is valid", said)
+
+
+class Compose(unittest.TestCase):
+    def setUp(self):
+        self.services = yaml.safe_load(COMPOSE.read_text())["services"]
+
+    def test_it_fits_its_schema(self):
+        run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+    def test_what_it_mounts_exists(self):
+        for name, service in self.services.items():
+            for source in (volume.split(":")[0] for volume in service.get("volumes", [])):
+                if source.startswith("."):
+                    self.assertTrue((DEPLOY / source).exists(), f"{name}: {source}")
+
+    def test_everything_is_offered_to_this_machine_only(self):
+        for name, service in self.services.items():
+            self.assertTrue(all(port.startswith("127.0.0.1:") for port in service["ports"]), name)
+
+    def test_prometheus_finds_the_rules_the_exporter_and_alertmanager(self):
+        with directory() as place:
+            shutil.copy(DEPLOY / "compose/prometheus.yml", place)
+            shutil.copytree(RULES[0].parent, place / "rules")
+            self.assertIn("3 rule files found", run(tool("promtool"), "check", "config", place / "prometheus.yml"))
+        config = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text())
+        targets = [address for one in config["alerting"]["alertmanagers"] + config["scrape_configs"]
+                   for group in one["static_configs"] for address in group["targets"]]
+        self.assertEqual({"alertmanager:9093", "exporter:14500"}, set(targets))
+        self.assertLessEqual({address.split(":")[0] for address in targets}, set(self.services))
+
+    def test_it_differs_from_the_plain_scrape_configuration_by_names_only(self):
+        plain = (DEPLOY / "prometheus/prometheus.yml").read_text()
+        renamed = plain.replace("localhost:9093", "alertmanager:9093").replace("localhost:14500", "exporter:14500")
+        self.assertEqual(yaml.safe_load(renamed), yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text()))
+
+    def test_grafana_finds_its_data_source_and_the_dashboards(self):
+        grafana = DEPLOY / "compose/grafana"
+        (source,) = yaml.safe_load((grafana / "datasources/prometheus.yml").read_text())["datasources"]
+        self.assertEqual("http://prometheus:9090", source["url"])
+        (provider,) = yaml.safe_load((grafana / "dashboards/tencentcloud-vpn.yml").read_text())["providers"]
+        mounts = dict(volume.split(":")[1::-1] for volume in self.services["grafana"]["volumes"])
+        self.assertEqual("../dashboards", mounts[provider["options"]["path"]])
+        home = self.services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+        self.assertTrue((ROOT / "dashboards" / home.rpartition("/")[2]).exists())
+
+
+class Policy(unittest.TestCase):
+    def test_it_allows_to_look_and_nothing_else(self):
+        policy = json.loads((DEPLOY / "cam-policy.json").read_text())
+        allowed = [action for statement in policy["statement"] for action in statement["action"]]
+        self.assertEqual(["name/vpc:DescribeVpnConnections", "name/region:DescribeRegions"], allowed)
+        self.assertEqual({"allow"}, {statement["effect"] for statement in policy["statement"]})
+
+
+class Release(unittest.TestCase):
+    def test_it_fits_its_schema(self):
+        run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", ROOT / ".github/workflows/release.yml")
+
+    def test_the_chart_and_the_program_have_one_version(self):
+        version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+        chart = yaml.safe_load((DEPLOY / "helm/tencentcloud-vpn-exporter/Chart.yaml").read_text())
+        self.assertEqual((version, version), (chart["version"], chart["appVersion"]))
