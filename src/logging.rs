@@ -1,5 +1,8 @@
 //! The log: where it goes, what it lets through, and in which format.
 
+mod logfmt;
+
+use logfmt::Logfmt;
 use tracing_subscriber::{
     EnvFilter, Registry, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
 };
@@ -20,29 +23,21 @@ pub enum Format {
 /// sockets, only warnings are let through. A filter can ask for more.
 pub fn start(level: &str, format: Format) -> Result<(), ParseError> {
     let registry = Registry::default().with(filter(level)?);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        Format::Logfmt => registry
-            .with(tracing_logfmt::builder().with_target(false).layer().with_writer(std::io::stderr))
-            .init(),
-        Format::Json => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_target(false)
-                    .with_current_span(false)
-                    .with_span_list(false)
-                    .with_writer(std::io::stderr),
-            )
-            .init(),
+        Format::Logfmt => registry.with(layer.event_format(Logfmt)).init(),
+        Format::Json => {
+            let layer = layer.json().flatten_event(true).with_target(false);
+            registry.with(layer.with_current_span(false).with_span_list(false)).init();
+        }
     }
     Ok(())
 }
 
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    let plain = ["error", "warn", "info", "debug", "trace"].contains(&level);
+    let plain = ["warn", "info", "debug", "trace"].iter().any(|plain| plain.eq_ignore_ascii_case(level));
     let crate_name = env!("CARGO_CRATE_NAME");
-    if plain && level != "error" {
+    if plain {
         EnvFilter::builder().parse(format!("warn,{crate_name}={level}"))
     } else {
         EnvFilter::builder().parse(level)
@@ -55,9 +50,11 @@ mod tests {
 
     #[test]
     fn a_plain_level_is_for_the_exporter_and_not_for_its_libraries() {
-        let filter = filter("debug").expect("a filter").to_string();
-        assert!(filter.contains("tencentcloud_vpn_exporter=debug"), "{filter}");
-        assert!(filter.contains("warn"), "{filter}");
+        for level in ["debug", "DEBUG"] {
+            let filter = filter(level).expect("a filter").to_string();
+            assert!(filter.contains("tencentcloud_vpn_exporter=debug"), "{filter}");
+            assert!(filter.contains("warn"), "{filter}");
+        }
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! `demo`: the daemon against the embedded VPC API, with tunnels that change state; needs no account.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{io, net::Ipv4Addr, time::Duration};
 
-use super::{Failure, bind, serve::serve, start_log, surroundings};
+use tokio::net::TcpListener;
+
+use super::{Failure, bind, print, serve::serve, start_log, surroundings};
 use crate::{
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
     domain::{AccountName, Endpoint, Region, Secret, Shard},
     simulator::{Options, Simulator},
+    web,
 };
 
 pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
@@ -21,10 +24,27 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let config = config(&simulator, flags.world.regions.clone())?;
     let again = config.clone();
     let read_config = Box::new(move || Ok(again.clone()));
+    let listeners = web::bind(&flags.web.listen_addresses).await?;
+    print(where_to_look(&listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, config, read_config, surroundings(Shard::SOLE)?) => result,
+        result = serve(&flags.web, listeners, config, read_config, surroundings(Shard::SOLE)?) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
+}
+
+/// The lines that a person who started the demo clicks on.
+fn where_to_look(listeners: &[TcpListener], telemetry_path: &str) -> io::Result<String> {
+    let lines = listeners.iter().map(|listener| {
+        let address = listener.local_addr()?;
+        let host = if address.ip().is_unspecified() {
+            format!("localhost:{}", address.port())
+        } else {
+            address.to_string()
+        };
+        Ok(format!("# The demo is at http://{host}/, its metrics at http://{host}{telemetry_path}\n"))
+    });
+    let lines: io::Result<String> = lines.collect();
+    Ok(lines? + "# Some tunnels go down and come back within the next minute; Ctrl-C ends the demo\n")
 }
 
 /// One account, polled often enough to see something happen.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tokio::sync::mpsc;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, load, shard, signals, start_log, surroundings, usage, variables};
@@ -19,18 +19,19 @@ pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
     let variables = variables();
     let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
     let read_config = config_reader(flags.config.file.clone(), variables);
-    serve(&flags.web, config, read_config, surroundings(shard(flags.shard))?).await
+    let listeners = web::bind(&flags.web.listen_addresses).await?;
+    serve(&flags.web, listeners, config, read_config, surroundings(shard(flags.shard))?).await
 }
 
-/// Binds, and runs until a signal ends it.
+/// Runs until a signal ends it.
 pub(super) async fn serve(
     flags: &WebFlags,
+    listeners: Vec<TcpListener>,
     config: Config,
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
     let protection = flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)?;
-    let listeners = web::bind(&flags.listen_addresses).await?;
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
     let signals = signals::watch(shutdown.clone(), reload)?;

@@ -187,6 +187,9 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
     if after.inconsistencies > before.inconsistencies {
         tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
     }
+    if before.rows_without_id == 0 && after.rows_without_id > 0 {
+        tracing::warn!(%account, %region, "the listing has rows without a VpnConnectionId; they are skipped");
+    }
     if before.listed().is_none() && after.listed().is_some() {
         log_first_listing(after);
     }
