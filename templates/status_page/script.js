@@ -67,13 +67,20 @@
     document.body.classList.remove("old");
   };
 
+  // Where this is, without the name and password that an address may carry and a fetch refuses.
+  const here = () => {
+    const url = new URL(location.href);
+    url.username = url.password = url.hash = "";
+    return url;
+  };
+
   const refresh = async () => {
     pending?.abort();
     clearTimeout(timer);
     const mine = (pending = new AbortController());
     const limit = setTimeout(() => mine.abort("no answer in time"), PATIENCE);
     try {
-      const answer = await fetch(location.href, { signal: mine.signal, cache: "no-store" });
+      const answer = await fetch(here(), { signal: mine.signal, cache: "no-store" });
       if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
       const text = await answer.text();
       if (mine !== pending) return;
@@ -104,11 +111,11 @@
   };
 
   const ask = () => {
-    const url = new URL(location.href);
+    const url = here();
     url.searchParams.delete("page");
     url.searchParams.delete("q");
     if (search.value.trim()) url.searchParams.set("q", search.value.trim());
-    history.replaceState(null, "", url);
+    history.replaceState(null, "", url.pathname + url.search);
     refresh();
   };
 

@@ -3,6 +3,9 @@
 use askama::{Template, filters::HtmlSafe};
 use jiff::Timestamp;
 
+/// In seconds.
+const HALF_A_DAY: i64 = 12 * 3600;
+
 /// A time, seen from another.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
@@ -16,6 +19,8 @@ pub(super) struct Moment {
     pub(super) absolute: String,
     /// `3 min ago`, `in 5 s`, `now`.
     pub(super) relative: String,
+    /// Whether it is half a day or more away.
+    is_far: bool,
 }
 
 // Its template escapes what it shows.
@@ -28,12 +33,18 @@ impl Moment {
             datetime: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             absolute: time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             relative: relative(time, now),
+            is_far: (now.as_second() - time.as_second()).abs() >= HALF_A_DAY,
         }
     }
 
     /// The time of day alone.
     pub(super) fn clock(&self) -> &str {
         self.absolute.split_once(' ').map_or("", |(_, clock)| clock)
+    }
+
+    /// The time of day, and the date where that alone might be taken for another day's.
+    pub(super) fn brief(&self) -> &str {
+        if self.is_far { &self.absolute } else { self.clock() }
     }
 }
 
@@ -104,5 +115,11 @@ mod tests {
             r#"<time datetime="2023-11-14T22:10:20Z" title="2023-11-14 22:10:20 UTC">3 min ago</time>"#
         );
         assert_eq!(seen(180).clock(), "22:10:20 UTC");
+    }
+
+    #[test]
+    fn another_days_time_has_its_date() {
+        assert_eq!(seen(43_199).brief(), "10:13:21 UTC");
+        assert_eq!(seen(43_200).brief(), "2023-11-14 10:13:20 UTC");
     }
 }

@@ -90,8 +90,11 @@ impl<'a> Summary<'a> {
         self.sighted(Sight::Blind)
     }
 
-    /// The count as people read it.
+    /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.
     pub(super) fn number(&self, standing: &Standing) -> String {
+        if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
+            return "–".to_owned();
+        }
         text::number(self.count(standing))
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many targets are shown at once; of those that answer, the others wait behind a line that unfolds.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 5;
 /// How many targets are shown at all: a page is to be read, not to be weighed.
 const AT_MOST: usize = 300;
 /// How many blind targets the warning names.
@@ -125,7 +125,7 @@ impl<'a> TargetRow<'a> {
             (Sight::Blind, true) => "Blind, stale",
             (Sight::Blind, false) => "Blind",
             (Sight::Waiting, _) => "Waiting",
-            (Sight::Clear, _) => "Answers",
+            (Sight::Clear, _) => "Answered",
         }
     }
 

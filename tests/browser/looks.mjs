@@ -1,0 +1,35 @@
+// Every world as it looks: no errors, no breach of the policy, nothing for axe to find, nothing wider than the screen.
+import test from "node:test";
+import assert from "node:assert/strict";
+import { DESK, PHONE, findings, visit } from "./browser.mjs";
+
+const { SCREENSHOTS } = process.env;
+
+const looks = [
+  ["EVERYDAY", "light", DESK],
+  ["EVERYDAY", "dark", PHONE],
+  ["BLIND", "light", PHONE],
+  ["BLIND", "dark", DESK],
+  ["MANY", "light", DESK],
+  ["EMPTY", "light", DESK],
+  ["EMPTY", "dark", PHONE],
+  ["NOTHING", "dark", DESK],
+];
+
+for (const [world, colorScheme, viewport] of looks) {
+  const name = `${world.toLowerCase()}-${colorScheme}-${viewport.width}`;
+  test(name, () =>
+    visit(
+      process.env[world],
+      async (page) => {
+        if (SCREENSHOTS) {
+          await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, fullPage: world !== "MANY" });
+        }
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= viewport.width, `the page is ${width} px wide`);
+        assert.deepEqual(await findings(page), []);
+      },
+      { viewport, colorScheme },
+    ),
+  );
+}

@@ -1,0 +1,137 @@
+//! The status page in a real browser: headless Chromium, driven by the scripts in `tests/browser`.
+//!
+//! They need `/usr/bin/chromium`, `node`, and the npm packages `playwright-core` and `axe-core` in the folder that
+//! `NODE_ENV_DIR` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
+
+mod status_page_worlds;
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use status_page_worlds::{ago, blind, empty, everyday, many, status_page, steady};
+use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::StatusPage};
+use tokio::{net::TcpListener, process::Command};
+
+/// Serves the page of one snapshot after the other: `/next` goes on to the next, ten seconds later.
+struct Stand {
+    page: StatusPage,
+    stages: Vec<Snapshot>,
+    stage: AtomicUsize,
+}
+
+impl Stand {
+    async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
+        let stand = Self { page: status_page(), stages: stages.into(), stage: AtomicUsize::new(0) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(Arc::new(stand).serve(listener));
+        address
+    }
+
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stand = Arc::clone(&self);
+            let service = service_fn(move |request| std::future::ready(stand.answer(&request)));
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "hyper wants a result")]
+    fn answer(&self, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let mut response = Response::new(Full::default());
+        match request.uri().path() {
+            "/next" => drop(self.stage.fetch_add(1, Ordering::Relaxed)),
+            "/" => {
+                let stage = self.stage.load(Ordering::Relaxed);
+                let now = ago(-10 * i64::try_from(stage).expect("few stages"));
+                let query = request.uri().query().unwrap_or_default();
+                let page = self.page.render(&self.stages[stage.min(self.stages.len() - 1)], query, now);
+                let html = "text/html; charset=utf-8".parse().expect("a content type");
+                response.headers_mut().insert(CONTENT_TYPE, html);
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.content_security_policy);
+                *response.body_mut() = page.html.into();
+            }
+            _ => *response.status_mut() = hyper::StatusCode::NOT_FOUND,
+        }
+        Ok(response)
+    }
+}
+
+fn node_env() -> PathBuf {
+    let folder = std::env::var_os("NODE_ENV_DIR").map_or_else(|| "target/node".into(), PathBuf::from);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    for package in ["playwright-core", "axe-core"] {
+        assert!(
+            folder.join("node_modules").join(package).is_dir(),
+            "the npm package {package} is missing: run `npm install --prefix {} playwright-core axe-core`",
+            folder.display()
+        );
+    }
+    assert!(Path::new("/usr/bin/chromium").exists(), "/usr/bin/chromium is missing: install chromium");
+    folder
+}
+
+/// Runs a script of `tests/browser` against these stands, which it finds in its environment by their names.
+async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
+    let mut node = Command::new("node");
+    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script));
+    node.env("NODE_ENV_DIR", node_env()).stdin(Stdio::null()).kill_on_drop(true);
+    for (name, address) in stands {
+        node.env(name, format!("http://{address}/"));
+    }
+    let output = node.output().await.expect("node runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{script} failed:\n{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test]
+async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone() {
+    let stands = [
+        ("EVERYDAY", Stand::start([everyday()]).await),
+        ("EMPTY", Stand::start([empty()]).await),
+        ("NOTHING", Stand::start([Snapshot::default()]).await),
+        ("BLIND", Stand::start([blind()]).await),
+        ("MANY", Stand::start([many()]).await),
+    ];
+    drive("looks.mjs", &stands).await;
+}
+
+#[tokio::test]
+async fn the_script_searches_and_refreshes_without_moving_anything() {
+    let stands = [
+        ("EVERYDAY", Stand::start([everyday()]).await),
+        ("CHANGING", Stand::start([steady(0), steady(200)]).await),
+        ("GROWING", Stand::start([steady(20), steady(40)]).await),
+        ("MANY", Stand::start([many()]).await),
+    ];
+    drive("live.mjs", &stands).await;
+}
+
+#[tokio::test]
+async fn the_page_works_without_its_script() {
+    let stands =
+        [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
+    drive("plain.mjs", &stands).await;
+}
