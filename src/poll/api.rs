@@ -128,9 +128,15 @@ impl TargetApi {
     fn correct_clock(&self, server_time: Timestamp) {
         let offset = server_time.duration_since(Timestamp::now());
         let offset = if offset.abs() < CLOCK_TOLERANCE { 0 } else { offset.as_secs() };
-        if self.clock_offset.swap(offset, Ordering::Relaxed) != offset {
+        if self.clock_offset.swap(offset, Ordering::Relaxed) == offset {
+            return;
+        }
+        let (account, region) = (&self.target.account, &self.target.region);
+        if offset == 0 {
+            tracing::info!(%account, %region, "clock agrees with the API's again");
+        } else {
             tracing::warn!(
-                account = %self.target.account, region = %self.target.region, offset_seconds = offset,
+                %account, %region, offset_seconds = offset,
                 "clock differs from the API's; requests are sent with the API's time"
             );
         }
