@@ -115,7 +115,8 @@ impl TargetApi {
                 Remedy::Backoff(at_least) => {
                     let Some(pause) = pauses.next() else { return Err(error) };
                     let pause = pause.max(at_least.unwrap_or_default());
-                    if Instant::now() + pause >= deadline {
+                    // An answer may ask for more time than any clock has: that is not added to now.
+                    if pause >= deadline.saturating_duration_since(Instant::now()) {
                         return Err(error);
                     }
                     sleep(pause).await;

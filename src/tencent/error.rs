@@ -39,7 +39,7 @@ pub enum ApiError {
     Status {
         /// The status.
         status: u16,
-        /// `Retry-After`, where it was given in seconds.
+        /// `Retry-After`, where it was given.
         retry_after: Option<Duration>,
     },
     /// No whole answer within the time-out.
