@@ -11,14 +11,14 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::limit::RateLimit;
 use crate::{
     domain::Target,
     telemetry::{AccountTelemetry, ActionTelemetry},
     tencent::{
-        ApiError, Call, Client, Remedy, Service,
+        ApiError, Call, Client, Credentials, Remedy, Service,
         client::FromResponse,
         credentials::Keyring,
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
@@ -91,22 +91,16 @@ impl TargetApi {
     ) -> Result<T, ApiError> {
         let mut pauses = pauses();
         let mut clock_corrected = false;
+        let mut last_error = None;
         loop {
             let credentials = self.account.keyring.current().await?;
-            self.account.limit.wait().await;
-            let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
-            let start = Instant::now();
-            let result = self.account.client.send(call, &credentials, now).await;
-            let failure = result.as_ref().err().map(ApiError::reason);
-            telemetry.count(start.elapsed().as_secs_f64(), failure);
-            let error = match result {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+            let attempt = self.attempt(call, telemetry, &credentials);
+            let error = match timeout_at(deadline, attempt).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                // What went wrong before tells more than that time was too short to see it go wrong again.
+                Err(_) => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
-            tracing::debug!(
-                account = %self.target.account, region = %self.target.region, action = call.action, %error,
-                "request failed"
-            );
             match error.remedy(credentials.token.is_some()) {
                 Remedy::CorrectClock(Some(server_time)) if !clock_corrected => {
                     clock_corrected = true;
@@ -123,7 +117,29 @@ impl TargetApi {
                 }
                 _ => return Err(error),
             }
+            last_error = Some(error);
         }
+    }
+
+    /// Sends a call once, in the account's turn.
+    async fn attempt<T: FromResponse>(
+        &self,
+        call: &Call<'_>,
+        telemetry: &ActionTelemetry,
+        credentials: &Credentials,
+    ) -> Result<T, ApiError> {
+        self.account.limit.wait().await;
+        let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
+        let start = Instant::now();
+        let result = self.account.client.send(call, credentials, now).await;
+        telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
+        if let Err(error) = &result {
+            tracing::debug!(
+                account = %self.target.account, region = %self.target.region, action = call.action, %error,
+                "request failed"
+            );
+        }
+        result
     }
 
     fn correct_clock(&self, server_time: Timestamp) {

@@ -54,8 +54,10 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
             after.inconsistencies += u64::from(inconsistent);
             (after, changes)
         }
+        Err(_) | Ok(Err(ApiError::OutOfTime)) => {
+            (before.failed(deadline_passed(settings.timeout), ended, duration), Vec::new())
+        }
         Ok(Err(error)) => (before.failed(failure(&error), ended, duration), Vec::new()),
-        Err(_) => (before.failed(deadline_passed(settings.timeout), ended, duration), Vec::new()),
     };
     after.clock_offset = settings.api.clock_offset();
     (after, changes)
