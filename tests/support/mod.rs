@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+pub mod log;
+pub mod scene;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
