@@ -99,11 +99,7 @@ async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
     }
     let output = node.output().await.expect("node runs");
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{script} failed:\n{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{script} failed:\n{told}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]
@@ -131,7 +127,6 @@ async fn the_script_searches_and_refreshes_without_moving_anything() {
 
 #[tokio::test]
 async fn the_page_works_without_its_script() {
-    let stands =
-        [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
+    let stands = [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
     drive("plain.mjs", &stands).await;
 }

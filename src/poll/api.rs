@@ -11,7 +11,7 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::limit::RateLimit;
 use crate::{
@@ -91,7 +91,7 @@ impl TargetApi {
 
     /// Sends a call exactly once, in the account's turn: for what must not be done twice.
     pub async fn once<T: FromResponse>(&self, action: &'static str, body: String) -> Result<T, ApiError> {
-        let credentials = self.account.keyring.current().await?;
+        let credentials = self.ready().await?;
         let telemetry = self.account.telemetry.action(action);
         self.attempt(&self.call(action, body), &telemetry, &credentials).await
     }
@@ -110,9 +110,18 @@ impl TargetApi {
         let mut pauses = pauses();
         let mut clock_corrected = false;
         let mut credentials_renewed = false;
+        let mut last_error = None;
         loop {
-            let credentials = self.account.keyring.current().await?;
-            let error = match self.attempt(call, telemetry, &credentials).await {
+            let exchange = async {
+                let credentials = self.ready().await?;
+                Ok::<_, ApiError>((self.attempt(call, telemetry, &credentials).await, credentials))
+            };
+            let (result, credentials) = match timeout_at(deadline, exchange).await {
+                Ok(exchanged) => exchanged?,
+                // What went wrong before tells more than that time was too short to see it go wrong again.
+                Err(_) => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
+            };
+            let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -130,23 +139,31 @@ impl TargetApi {
                 Remedy::Backoff(at_least) => {
                     let Some(pause) = pauses.next() else { return Err(error) };
                     let pause = pause.max(at_least.unwrap_or_default());
-                    if Instant::now() + pause >= deadline {
+                    // An answer may ask for more time than any clock has: that is not added to now.
+                    if pause >= deadline.saturating_duration_since(Instant::now()) {
                         return Err(error);
                     }
                     sleep(pause).await;
                 }
                 _ => return Err(error),
             }
+            last_error = Some(error);
         }
     }
 
+    /// Waits for the account's turn. Credentials are taken after that: temporary ones may end during the wait.
+    async fn ready(&self) -> Result<Credentials, ApiError> {
+        self.account.limit.wait().await;
+        self.account.keyring.current().await
+    }
+
+    /// Sends a call once.
     async fn attempt<T: FromResponse>(
         &self,
         call: &Call<'_>,
         telemetry: &ActionTelemetry,
         credentials: &Credentials,
     ) -> Result<T, ApiError> {
-        self.account.limit.wait().await;
         let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
         let start = Instant::now();
         let result = self.account.client.send(call, credentials, now).await;
@@ -163,9 +180,15 @@ impl TargetApi {
     fn correct_clock(&self, server_time: Timestamp) {
         let offset = server_time.duration_since(Timestamp::now());
         let offset = if offset.abs() < CLOCK_TOLERANCE { 0 } else { offset.as_secs() };
-        if self.clock_offset.swap(offset, Ordering::Relaxed) != offset {
+        if self.clock_offset.swap(offset, Ordering::Relaxed) == offset {
+            return;
+        }
+        let (account, region) = (&self.target.account, &self.target.region);
+        if offset == 0 {
+            tracing::info!(%account, %region, "clock agrees with the API's again");
+        } else {
             tracing::warn!(
-                account = %self.target.account, region = %self.target.region, offset_seconds = offset,
+                %account, %region, offset_seconds = offset,
                 "clock differs from the API's; requests are sent with the API's time"
             );
         }

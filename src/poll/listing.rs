@@ -56,23 +56,30 @@ impl Reader<'_> {
             reading.add_missing(self.pages().await?, &expected);
             expected.retain(|id| !reading.tunnels.contains_key(id));
         }
-        if expected.len() <= MAX_LOOK_UPS {
-            self.look_up(&expected, &mut reading).await?;
+        // Of so many as cannot all be asked for, none is gone if one of these is not.
+        let sample: BTreeSet<TunnelId> = expected.iter().take(MAX_LOOK_UPS).cloned().collect();
+        self.look_up(&sample, &mut reading).await?;
+        if sample.len() < expected.len() && sample.iter().any(|id| reading.tunnels.contains_key(id)) {
+            return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
         }
         Ok(Read { listing: reading.into_listing(), inconsistent })
     }
 
-    /// Reads every page once: the first says how many there are.
+    /// Reads every page once: the first says how many there are, and an empty one that there are no more.
     async fn pages(&self) -> Result<Reading, ApiError> {
         let first = self.page(self.filters, 0).await?;
         let pages = page_count(first.total_count)?;
         let mut reading = Reading::new(first);
         let offsets = (1..pages).map(|page| page * PAGE_ROWS);
-        let mut rest = stream::iter(offsets)
-            .map(|offset| self.page(self.filters, offset))
-            .buffer_unordered(CONCURRENT_REQUESTS);
+        let mut rest =
+            stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
         while let Some(page) = rest.try_next().await? {
+            let is_empty = page.tunnels.is_empty() && page.rows_without_id == 0;
             reading.add(page);
+            // A count that lies would have us ask on and on, at the cost of the account's other targets.
+            if is_empty {
+                break;
+            }
         }
         Ok(reading)
     }
@@ -116,7 +123,7 @@ fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
     own.chain([Filter { name: VPN_CONNECTION_ID.into(), values }]).collect()
 }
 
-/// The pages of one reading, put together in the order of their arrival.
+/// The pages of one reading, put together.
 #[derive(Debug)]
 struct Reading {
     tunnels: BTreeMap<TunnelId, Tunnel>,

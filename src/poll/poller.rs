@@ -1,6 +1,6 @@
 //! One target's polls, one after another, and what becomes of its tunnels between them.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::Verdict,
     snapshot::{Change, Failure, Snapshots, TargetSnapshot},
-    tencent::vpn::Filter,
+    tencent::{ApiError, vpn::Filter},
 };
 
 /// The longest pause after refused credentials.
@@ -54,12 +54,12 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
             after.inconsistencies += u64::from(inconsistent);
             (after, changes)
         }
-        Ok(Err(error)) => {
-            let failure = failure::from_error(&error, settings.api.url());
+        Err(_) | Ok(Err(ApiError::OutOfTime)) => {
+            let failure = failure::deadline_passed(settings.timeout);
             (before.failed(failure, ended, duration), Vec::new())
         }
-        Err(_) => {
-            let failure = failure::deadline_passed(settings.timeout);
+        Ok(Err(error)) => {
+            let failure = failure::from_error(&error, settings.api.url());
             (before.failed(failure, ended, duration), Vec::new())
         }
     };
@@ -75,7 +75,7 @@ pub(super) struct Poller {
     state: Arc<TargetSnapshot>,
     /// When the last good poll ended, by a clock that nobody sets.
     last_success: Option<Instant>,
-    /// How many polls in a row were refused for who we are.
+    /// How many polls in a row were refused for who we are, by the same settings and credentials.
     refusals: u32,
 }
 
@@ -91,29 +91,52 @@ impl Poller {
     /// Runs for as long as it is wanted: the one who holds the sender of the settings ends it by dropping that.
     pub(super) async fn run(mut self) {
         let start = Instant::now();
-        loop {
+        while self.settings.has_changed().is_ok() {
             let settings = Arc::clone(&self.settings.borrow_and_update());
-            self.poll(&settings).await;
+            let before = Arc::clone(&self.state);
+            let Some((after, changes)) = self.meanwhile(&settings, poll(&settings, &before)).await else {
+                self.refusals = 0;
+                continue;
+            };
+            self.accept(&before, after, &changes);
             let pause = refusal_pause(settings.interval, self.refusals);
             let schedule = Schedule::new(start, settings.interval, phase(&self.state.target));
             let next = schedule.next(Instant::now() + pause);
             self.publish(next);
-            if !self.wait(next, &settings).await {
-                return;
+            let wait = self.meanwhile(&settings, due(&settings, next, self.refusals > 0));
+            if wait.await != Some(Wake::Schedule) {
+                self.refusals = 0;
             }
         }
     }
 
-    async fn poll(&mut self, settings: &Settings) {
-        let (after, changes) = poll(settings, &self.state).await;
-        let before = std::mem::replace(&mut self.state, Arc::new(after));
-        log(&before, &self.state, &changes);
-        let failure = self.state.failure();
+    /// Waits for an event, and lets the tunnels go if they become stale meanwhile. `None`: other settings came before it.
+    async fn meanwhile<T>(&mut self, settings: &Settings, event: impl Future<Output = T>) -> Option<T> {
+        let mut event = pin!(event);
+        loop {
+            let expiry = self.expiry(settings.stale_after);
+            tokio::select! {
+                output = &mut event => return Some(output),
+                _ = self.settings.changed() => return None,
+                () = sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {
+                    self.expire(settings.stale_after);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a poll came to.
+    fn accept(&mut self, before: &TargetSnapshot, after: TargetSnapshot, changes: &[Change]) {
+        let failure = after.failure();
         let refused = failure.is_some_and(|failure| failure.reason.is_refusal_of_identity());
         self.refusals = if refused { self.refusals + 1 } else { 0 };
+        // Tunnels that went while the poll was under way do not come back by its failure.
+        let went = self.state.is_stale() && failure.is_some();
         if failure.is_none() {
             self.last_success = Some(Instant::now());
         }
+        self.state = Arc::new(if went { after.expired() } else { after });
+        log(before, &self.state, changes);
     }
 
     /// Publishes the state together with the moment of the next poll.
@@ -121,27 +144,6 @@ impl Poller {
         let wait = SignedDuration::try_from(next - Instant::now()).unwrap_or(SignedDuration::MAX);
         Arc::make_mut(&mut self.state).next_poll = Timestamp::now().checked_add(wait).ok();
         self.snapshots.publish(Arc::clone(&self.state));
-    }
-
-    /// Waits for the next poll, and lets the tunnels go in between if they become stale. False: there is no next poll.
-    async fn wait(&mut self, next: Instant, settings: &Settings) -> bool {
-        let expiry = self.expiry(settings.stale_after);
-        if let Some(expiry) = expiry.filter(|&expiry| expiry < next) {
-            if let Some(ended) = self.wait_until(expiry, settings).await {
-                return ended;
-            }
-            self.expire(settings.stale_after);
-        }
-        self.wait_until(next, settings).await.unwrap_or(true)
-    }
-
-    /// `None` at that time; before it, whether the next poll is wanted now, or not at all.
-    async fn wait_until(&mut self, time: Instant, settings: &Settings) -> Option<bool> {
-        tokio::select! {
-            () = sleep_until(time) => None,
-            changed = self.settings.changed() => Some(changed.is_ok()),
-            () = settings.api.account.keyring.changed(), if self.refusals > 0 => Some(true),
-        }
     }
 
     /// When the tunnels become stale: only while polls fail, and only if there are tunnels to let go.
@@ -159,6 +161,21 @@ impl Poller {
         );
         self.state = Arc::new(self.state.expired());
         self.snapshots.publish(Arc::clone(&self.state));
+    }
+}
+
+/// Why the next poll is wanted.
+#[derive(Debug, PartialEq)]
+enum Wake {
+    Schedule,
+    Credentials,
+}
+
+/// Waits until the next poll is wanted: after a refusal also as soon as there are other credentials.
+async fn due(settings: &Settings, next: Instant, refused: bool) -> Wake {
+    tokio::select! {
+        () = sleep_until(next) => Wake::Schedule,
+        () = settings.api.account.keyring.changed(), if refused => Wake::Credentials,
     }
 }
 

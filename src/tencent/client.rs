@@ -333,14 +333,22 @@ fn accept_status(response: &Response) -> Result<(), ApiError> {
     }
 }
 
+/// `Retry-After` in seconds, or as a date by the clock of whoever sent it.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = date(response).unwrap_or_else(Timestamp::now);
+    Duration::try_from(http_date(text)?.duration_since(now)).ok()
 }
 
 fn date(response: &Response) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(response.headers().get(DATE)?.to_str().ok()?).ok()?;
-    Timestamp::try_from(date).ok()
+    http_date(response.headers().get(DATE)?.to_str().ok()?)
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
 fn certificates(path: PathBuf) -> Result<Vec<Certificate>, ClientError> {

@@ -39,12 +39,15 @@ pub enum ApiError {
     Status {
         /// The status.
         status: u16,
-        /// `Retry-After`, where it was given in seconds.
+        /// `Retry-After`, where it was given.
         retry_after: Option<Duration>,
     },
     /// No whole answer within the time-out.
     #[error("no answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
+    /// No time was left to wait for an answer.
+    #[error("no time was left")]
+    OutOfTime,
     /// No connection, no trusted TLS, or an answer that broke off.
     #[error("{0}")]
     Connection(String),
@@ -65,7 +68,7 @@ impl ApiError {
             Self::Status { status: 429, .. } => Reason::Throttled,
             Self::Status { status: 500.., .. } => Reason::ServerError,
             Self::Status { .. } | Self::Malformed(_) => Reason::MalformedAnswer,
-            Self::Timeout(_) => Reason::Timeout,
+            Self::Timeout(_) | Self::OutOfTime => Reason::Timeout,
             Self::Connection(_) => Reason::Connection,
             Self::Credentials(_) => Reason::Credentials,
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tencentcloud_vpn_exporter::{
     domain::{AccountName, Reason, Target},
     poll::{AccountApi, Settings, TargetApi, limit::RateLimit, poll},
-    simulator::{Fault, FaultKind, Options},
+    simulator::{Entry, Fault, FaultKind, Options},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     tencent::{ApiError, credentials::Keyring, credentials::Source},
@@ -187,4 +187,24 @@ async fn the_end_that_is_told_is_the_one_that_the_service_gave() {
     let end = told.borrow_and_update().expect("an end");
     let seconds = end.duration_since(Timestamp::now()).as_secs();
     assert!((7190..=7200).contains(&seconds), "{seconds} s");
+}
+
+#[tokio::test]
+async fn credentials_that_are_revoked_in_the_middle_of_a_listing_do_not_fail_it() {
+    let served = Served::start(Options { regions: vec![(region(), 2000)], ..options() }).await;
+    let settings = settings(&served, keyring(served.assumed()));
+    let pages = |count: usize| {
+        let control = served.control.clone();
+        async move {
+            let listings = |entries: &[Entry]| entries.iter().filter(|entry| entry.offset.is_some()).count();
+            control.until(|entries| listings(entries) >= count).await;
+            control.revoke_tokens();
+        }
+    };
+    let before = TargetSnapshot::new(target());
+    let ((after, _), ()) = in_time(async { tokio::join!(poll(&settings, &before), pages(5)) }).await;
+    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
+    assert_eq!(served.count("AssumeRole"), 2);
+    let journal = served.control.journal();
+    assert!(journal.iter().any(|entry| entry.error.as_deref() == Some("AuthFailure.TokenFailure")));
 }

@@ -1,5 +1,6 @@
 //! Worlds to show on the status page, built by hand and at a fixed time.
 
+#![allow(unreachable_pub, reason = "these are shared by test binaries, each of which is a crate")]
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 use std::{sync::Arc, time::Duration};

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 pub mod binary;
+pub mod log;
+pub mod scene;
 
 use std::{
     collections::BTreeMap,

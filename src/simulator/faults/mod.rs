@@ -79,6 +79,11 @@ pub enum FaultKind {
     },
     /// A body that begins like an answer never ends.
     Endless,
+    /// The body is small, and large once it is decompressed.
+    Inflate {
+        /// How large.
+        mebibytes: usize,
+    },
     /// The page has so many rows, whatever was asked for: each with an identifier and nothing else.
     Rows {
         /// How many.
@@ -146,6 +151,9 @@ pub enum InvalidFault {
     /// Nothing that points into an answer.
     #[error("faults: pointer {0:?} points nowhere; write it like /Response/TotalCount")]
     Pointer(String),
+    /// More than anybody has to hold to make the point.
+    #[error("faults: {0} mebibytes are too many to inflate to; choose at most 1024")]
+    Inflate(usize),
     /// So slow that it stalls.
     #[error("faults: {0} bytes per second is too slow; choose at least 10, or a stall")]
     Drip(usize),
@@ -196,6 +204,7 @@ impl FaultKind {
             Self::Replace { pointer, .. } | Self::Remove { pointer } if !pointer.starts_with('/') => {
                 Err(InvalidFault::Pointer(pointer.clone()))
             }
+            Self::Inflate { mebibytes } if *mebibytes > 1024 => Err(InvalidFault::Inflate(*mebibytes)),
             Self::Drip { bytes_per_second } if *bytes_per_second < 10 => {
                 Err(InvalidFault::Drip(*bytes_per_second))
             }
@@ -215,6 +224,7 @@ impl FaultKind {
             Self::Truncate => "truncate",
             Self::Body { .. } => "body",
             Self::Endless => "endless",
+            Self::Inflate { .. } => "inflate",
             Self::Rows { .. } => "rows",
             Self::Replace { .. } => "replace",
             Self::Remove { .. } => "remove",
@@ -251,6 +261,7 @@ mod tests {
                 Some("faults: \"/\\n\" cannot be in a header"),
             ),
             (of(FaultKind::Remove { pointer }), Some("faults: pointer \"Response\" points nowhere")),
+            (of(FaultKind::Inflate { mebibytes: 1025 }), Some("faults: 1025 mebibytes are too many")),
             (of(FaultKind::Drip { bytes_per_second: 0 }), Some("faults: 0 bytes per second is too slow")),
         ];
         for (fault, expected) in table {

@@ -108,6 +108,7 @@ impl Plan {
                     | FaultKind::StallHeaders
                     | FaultKind::Body { .. }
                     | FaultKind::Endless
+                    | FaultKind::Inflate { .. }
                     | FaultKind::Rows { .. }
                     | FaultKind::Status { .. }
                     | FaultKind::Redirect { .. }

@@ -1,15 +1,22 @@
 //! Faults that show in bytes and sockets: other answers, spoilt answers, and answers that come badly.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{self, Write},
+    time::Duration,
+};
 
+use flate2::{Compression, write::GzEncoder};
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Response, StatusCode,
     body::{Bytes, Frame},
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    },
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{FaultKind, Plan};
 
@@ -39,6 +46,9 @@ pub(in crate::simulator) async fn instead(kind: &FaultKind) -> Result<Response<B
             Ok(with(Response::new(whole(text.clone())), CONTENT_TYPE, content_type))
         }
         FaultKind::Endless => Ok(Response::new(endless())),
+        FaultKind::Inflate { mebibytes } => {
+            Ok(with(Response::new(whole(inflating(*mebibytes))), CONTENT_ENCODING, "gzip"))
+        }
         FaultKind::Rows { count } => Ok(Response::new(whole(rows(*count)))),
         FaultKind::Status { status, retry_after } => {
             let mut response = with(Response::new(whole(HTML)), CONTENT_TYPE, "text/html");
@@ -110,14 +120,22 @@ fn endless() -> Body {
     streamed(start.map(Bytes::from).chain(stream::repeat(row)).map(Ok))
 }
 
+/// A gzip member of so much white space.
+fn inflating(mebibytes: usize) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let mebibyte = vec![b' '; 1 << 20];
+    for _ in 0..mebibytes {
+        gzip.write_all(&mebibyte).expect("memory takes every byte");
+    }
+    gzip.finish().expect("memory takes every byte")
+}
+
 fn rows(count: usize) -> Vec<u8> {
-    let rows: Vec<_> = (0..count).map(|row| json!({"VpnConnectionId": format!("vpnx-{row:08}")})).collect();
-    json!({"Response": {
-        "TotalCount": count,
-        "VpnConnectionSet": rows,
-        "RequestId": crate::simulator::names::request_id(),
-    }})
-    .to_string()
+    let rows: Vec<_> = (0..count).map(|row| format!(r#"{{"VpnConnectionId":"vpnx-{row:08}"}}"#)).collect();
+    let (rows, request_id) = (rows.join(","), crate::simulator::names::request_id());
+    format!(
+        r#"{{"Response":{{"TotalCount":{count},"VpnConnectionSet":[{rows}],"RequestId":"{request_id}"}}}}"#
+    )
     .into_bytes()
 }
 
@@ -150,6 +168,8 @@ fn edited(answer: Vec<u8>, kind: &FaultKind) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
