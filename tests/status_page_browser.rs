@@ -1,7 +1,7 @@
 //! The status page in a real browser: headless Chromium, driven by the scripts in `tests/browser`.
 //!
 //! They need `/usr/bin/chromium`, `node`, and the npm packages `playwright-core` and `axe-core` in the folder that
-//! `NODE_ENV_DIR` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
+//! `NODE_PACKAGES` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
 
 mod status_page_worlds;
 
@@ -76,7 +76,7 @@ impl Stand {
 }
 
 fn node_env() -> PathBuf {
-    let folder = std::env::var_os("NODE_ENV_DIR").map_or_else(|| "target/node".into(), PathBuf::from);
+    let folder = std::env::var_os("NODE_PACKAGES").map_or_else(|| "target/node".into(), PathBuf::from);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     for package in ["playwright-core", "axe-core"] {
         assert!(
@@ -93,7 +93,7 @@ fn node_env() -> PathBuf {
 async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
     let mut node = Command::new("node");
     node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script));
-    node.env("NODE_ENV_DIR", node_env()).stdin(Stdio::null()).kill_on_drop(true);
+    node.env("NODE_PACKAGES", node_env()).stdin(Stdio::null()).kill_on_drop(true);
     for (name, address) in stands {
         node.env(name, format!("http://{address}/"));
     }

@@ -3,7 +3,7 @@
 //! The API's list is not a snapshot. A tunnel made or deleted between two pages shifts the rows behind it, so that a page
 //! can repeat a row or miss one, and counts do not always show it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
@@ -68,13 +68,13 @@ impl Reader<'_> {
     /// Reads every page once: the first says how many there are, and an empty one that there are no more.
     async fn pages(&self) -> Result<Reading, ApiError> {
         let first = self.page(self.filters, 0).await?;
-        let pages = page_count(first.total_count)?;
+        let pages = page_count(first.page.total_count)?;
         let mut reading = Reading::new(first);
         let offsets = (1..pages).map(|page| page * PAGE_ROWS);
         let mut rest =
             stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
         while let Some(page) = rest.try_next().await? {
-            let is_empty = page.tunnels.is_empty() && page.rows_without_id == 0;
+            let is_empty = page.page.tunnels.is_empty() && page.page.rows_without_id == 0;
             reading.add(page);
             // A count that lies would have us ask on and on, at the cost of the account's other targets.
             if is_empty {
@@ -101,9 +101,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn page(&self, filters: &[Filter], offset: usize) -> Result<Page, ApiError> {
+    async fn page(&self, filters: &[Filter], offset: usize) -> Result<Arrived, ApiError> {
         let parameters = DescribeVpnConnections { filters, offset, limit: PAGE_ROWS };
-        self.api.describe(&parameters, self.deadline).await
+        let page = self.api.describe(&parameters, self.deadline).await?;
+        Ok(Arrived { page, at: Instant::now() })
     }
 }
 
@@ -123,10 +124,18 @@ fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
     own.chain([Filter { name: VPN_CONNECTION_ID.into(), values }]).collect()
 }
 
+/// A page, and when it came: not always in the order of the offsets.
+#[derive(Debug)]
+struct Arrived {
+    page: Page,
+    at: Instant,
+}
+
 /// The pages of one reading, put together.
 #[derive(Debug)]
 struct Reading {
-    tunnels: BTreeMap<TunnelId, Tunnel>,
+    /// Each tunnel, and when the page came that shows it so.
+    tunnels: BTreeMap<TunnelId, (Instant, Tunnel)>,
     rows_without_id: usize,
     unknown_values: Vec<UnknownValue>,
     total_count: u64,
@@ -135,12 +144,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(first: Page) -> Self {
+    fn new(first: Arrived) -> Self {
         let mut reading = Self {
             tunnels: BTreeMap::new(),
             rows_without_id: 0,
             unknown_values: Vec::new(),
-            total_count: first.total_count,
+            total_count: first.page.total_count,
             rows: 0,
             counts_differ: false,
         };
@@ -148,13 +157,23 @@ impl Reading {
         reading
     }
 
-    /// Of a tunnel that two pages show, the later page is believed.
-    fn add(&mut self, page: Page) {
+    /// Of a tunnel that two pages show, the page that came later is believed.
+    fn add(&mut self, Arrived { page, at }: Arrived) {
         self.counts_differ |= page.total_count != self.total_count;
         self.rows += (page.tunnels.len() + page.rows_without_id) as u64;
         self.rows_without_id += page.rows_without_id;
         self.unknown_values.extend(page.unknown_values);
-        self.tunnels.extend(page.tunnels.into_iter().map(|tunnel| (tunnel.id.clone(), tunnel)));
+        for tunnel in page.tunnels {
+            match self.tunnels.entry(tunnel.id.clone()) {
+                Entry::Occupied(shown) if shown.get().0 > at => {}
+                Entry::Occupied(mut shown) => {
+                    shown.insert((at, tunnel));
+                }
+                Entry::Vacant(place) => {
+                    place.insert((at, tunnel));
+                }
+            }
+        }
     }
 
     /// Whether the pages agree on how many tunnels there are, and show as many, each once.
@@ -170,9 +189,46 @@ impl Reading {
 
     fn into_listing(self) -> Listing {
         Listing {
-            tunnels: self.tunnels.into_values().collect(),
+            tunnels: self.tunnels.into_values().map(|(_, tunnel)| tunnel).collect(),
             rows_without_id: self.rows_without_id,
             unknown_values: self.unknown_values,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{json, value::RawValue};
+
+    use super::*;
+    use crate::{domain::TunnelState, tencent::client::FromResponse};
+
+    fn page(state: &str, at: Instant) -> Arrived {
+        let rows = json!([{"VpnConnectionId": "vpnx-1", "State": state}]);
+        let response = json!({"TotalCount": 1, "VpnConnectionSet": rows}).to_string();
+        let response = RawValue::from_string(response).expect("JSON");
+        Arrived { page: Page::from_response(&response).expect("a page"), at }
+    }
+
+    #[test]
+    fn of_two_readings_of_a_tunnel_the_later_one_wins_in_whatever_order_they_are_added() {
+        let early = Instant::now();
+        let late = early + Duration::from_millis(1);
+        for pages in [
+            [page("PENDING", early), page("AVAILABLE", late)],
+            [page("AVAILABLE", late), page("PENDING", early)],
+        ] {
+            let [first, second] = pages;
+            let mut reading = Reading::new(first);
+            reading.add(second);
+            assert!(!reading.is_consistent(), "one tunnel on two pages is a disagreement");
+            let tunnels = reading.into_listing().tunnels;
+            assert_eq!(
+                tunnels.iter().map(|tunnel| tunnel.state).collect::<Vec<_>>(),
+                [TunnelState::Available]
+            );
         }
     }
 }

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { after } from "node:test";
 import assert from "node:assert/strict";
 
-const require = createRequire(`${process.env.NODE_ENV_DIR}/`);
+const require = createRequire(`${process.env.NODE_PACKAGES}/`);
 const { chromium } = require("playwright-core");
 const axe = require("axe-core");
 
