@@ -2,6 +2,7 @@
 //!
 //! They need `/usr/bin/chromium`, `node`, and the npm packages `playwright-core` and `axe-core` in the folder that
 //! `NODE_ENV_DIR` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
 mod status_page_worlds;
 
@@ -99,11 +100,7 @@ async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
     }
     let output = node.output().await.expect("node runs");
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{script} failed:\n{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{script} failed:\n{told}{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]
@@ -131,7 +128,6 @@ async fn the_script_searches_and_refreshes_without_moving_anything() {
 
 #[tokio::test]
 async fn the_page_works_without_its_script() {
-    let stands =
-        [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
+    let stands = [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
     drive("plain.mjs", &stands).await;
 }

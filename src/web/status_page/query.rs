@@ -56,8 +56,8 @@ impl Query {
     }
 
     /// A link to another page of the answer.
-    pub(super) fn link_to_page(&self, page: &usize) -> String {
-        Self { page: *page, ..self.clone() }.link()
+    pub(super) fn link_to_page(&self, page: usize) -> String {
+        Self { page, ..self.clone() }.link()
     }
 
     /// A link to the tunnels of one standing, or of all, that the search finds.
@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_link_asks_the_same_again() {
-        for query in ["", "q=a+b%26%3Cc%3E", "show=down", "q=x&show=idle&page=3", "page=18446744073709551615"] {
+        for query in ["", "q=a+b%26%3Cc%3E", "show=down", "q=x&show=idle&page=3", "page=18446744073709551615"]
+        {
             let parsed = Query::parse(query);
             assert_eq!(Query::parse(parsed.link().trim_start_matches(['?', '.', '/'])), parsed, "{query}");
         }
@@ -93,6 +94,6 @@ mod tests {
         let query = Query::parse("q=x&show=down&page=3");
         assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
         assert_eq!(query.link_to(None), "?q=x");
-        assert_eq!(query.link_to_page(&4), "?q=x&show=down&page=4");
+        assert_eq!(query.link_to_page(4), "?q=x&show=down&page=4");
     }
 }

@@ -10,13 +10,13 @@ pub(super) fn legible(text: &str) -> Cow<'_, str> {
 /// The sign for a character that has none of its own.
 fn sign(c: char) -> char {
     match c {
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).expect("every control character has a picture"),
+        '\0'..='\x1f' => {
+            char::from_u32(0x2400 + u32::from(c)).expect("every control character has a picture")
+        }
         '\x7f' => '␡',
-        '\u{80}'..='\u{9f}'
-        | '\u{200b}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => char::REPLACEMENT_CHARACTER,
+        '\u{80}'..='\u{9f}' | '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+            char::REPLACEMENT_CHARACTER
+        }
         _ => c,
     }
 }
