@@ -2,6 +2,7 @@
 //!
 //! They need `/usr/bin/chromium`, `node`, and the npm packages `playwright-core` and `axe-core` in the folder that
 //! `NODE_PACKAGES` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
 mod status_page_worlds;
 

@@ -28,7 +28,7 @@ impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
         let (targets, blind) = (summary.targets.len(), summary.blind());
         let waiting = summary.sighted(Sight::Waiting);
-        let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(&standing));
+        let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(standing));
         if targets == 0 {
             return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
         }
@@ -62,7 +62,7 @@ impl Headline {
 }
 
 fn all_well(summary: &Summary<'_>) -> String {
-    let [up, idle] = [Standing::Up, Standing::Idle].map(|standing| summary.count(&standing));
+    let [up, idle] = [Standing::Up, Standing::Idle].map(|standing| summary.count(standing));
     match (up, idle) {
         (0, 0) => "No tunnels".to_owned(),
         (0, _) => format!("{} idle", counted(idle, "tunnel")),

@@ -56,8 +56,8 @@ impl Query {
     }
 
     /// A link to another page of the answer.
-    pub(super) fn link_to_page(&self, page: &usize) -> String {
-        Self { page: *page, ..self.clone() }.link()
+    pub(super) fn link_to_page(&self, page: usize) -> String {
+        Self { page, ..self.clone() }.link()
     }
 
     /// A link to the tunnels of one standing, or of all, that the search finds.
@@ -94,6 +94,6 @@ mod tests {
         let query = Query::parse("q=x&show=down&page=3");
         assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
         assert_eq!(query.link_to(None), "?q=x");
-        assert_eq!(query.link_to_page(&4), "?q=x&show=down&page=4");
+        assert_eq!(query.link_to_page(4), "?q=x&show=down&page=4");
     }
 }

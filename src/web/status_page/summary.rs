@@ -77,8 +77,8 @@ impl<'a> Summary<'a> {
     }
 
     /// How many tunnels stand so.
-    pub(super) fn count(&self, standing: &Standing) -> usize {
-        self.counts[*standing as usize]
+    pub(super) fn count(&self, standing: Standing) -> usize {
+        self.counts[standing as usize]
     }
 
     /// How many targets are seen so.
@@ -91,7 +91,7 @@ impl<'a> Summary<'a> {
     }
 
     /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.
-    pub(super) fn number(&self, standing: &Standing) -> String {
+    pub(super) fn number(&self, standing: Standing) -> String {
         if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
             return "–".to_owned();
         }
@@ -100,12 +100,12 @@ impl<'a> Summary<'a> {
 
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
-        let present = || Standing::ALL.into_iter().filter(|standing| self.count(standing) > 0);
+        let present = || Standing::ALL.into_iter().filter(|standing| self.count(*standing) > 0);
         // What slivers need is taken from what all the others share.
         let free = BAR - SLIVER * present().count();
         let mut start = 0;
         let shares = present().map(|standing| {
-            let width = SLIVER + free * self.count(&standing) / self.tunnels.len();
+            let width = SLIVER + free * self.count(standing) / self.tunnels.len();
             let share = Share { standing, start, width };
             start += width;
             share

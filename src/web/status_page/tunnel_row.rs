@@ -11,7 +11,7 @@ use super::{
     text::legible,
 };
 use crate::{
-    domain::{StatusField, Verdict},
+    domain::{HealthCheckStatus, StatusField, Verdict},
     snapshot::TunnelRecord,
 };
 
@@ -93,7 +93,7 @@ fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
     match field {
         StatusField::State => Some(tunnel.state.verdict()),
         StatusField::NetStatus => Some(tunnel.net_status.verdict()),
-        StatusField::HealthCheckStatus => tunnel.health_check.status().map(|status| status.verdict()),
+        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::verdict),
     }
 }
 

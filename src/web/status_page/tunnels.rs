@@ -59,16 +59,14 @@ impl<'a> Tunnels<'a> {
 
     /// What the page shows, in words.
     pub(super) fn extent(&self, query: &Query) -> String {
-        let mut words = match query.takes_all() {
-            true => counted(self.total, "tunnel"),
-            false => format!("{} of {}", number(self.found), counted(self.total, "tunnel")),
-        };
-        if self.pages > 1 {
-            let first = (self.page - 1) * PAGE + 1;
-            let last = (self.page * PAGE).min(self.found);
-            words.push_str(&format!(", {} to {} on this page", number(first), number(last)));
+        let total = counted(self.total, "tunnel");
+        let found = if query.takes_all() { total } else { format!("{} of {total}", number(self.found)) };
+        if self.pages == 1 {
+            return found;
         }
-        words
+        let first = (self.page - 1) * PAGE + 1;
+        let last = (self.page * PAGE).min(self.found);
+        format!("{found}, {} to {} on this page", number(first), number(last))
     }
 }
 
