@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 pub mod log;
+pub mod relay;
 pub mod scene;
 
 use std::{
