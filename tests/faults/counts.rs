@@ -132,7 +132,7 @@ async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
     assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
     assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1);
     let warning = scene.log.only(&["WARN"]);
-    assert!(warning.contains("without an id") && warning.contains(GUANGZHOU), "{warning}");
+    assert!(warning.contains("without a VpnConnectionId") && warning.contains(GUANGZHOU), "{warning}");
 
     scene.api.control.restore(&place, &id).expect("the tunnel");
     let back = |metrics: &Metrics| metrics.count("tunnel_up", &BEFALLEN) == TUNNELS;

@@ -1,5 +1,6 @@
 //! The daemon and the simulated API, started together on free ports, and what tests ask of them.
 
+#![allow(unreachable_pub, reason = "these are shared by test binaries, each of which is a crate")]
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 pub mod log;

@@ -1,4 +1,4 @@
-//! A way to the simulated API that counts connections, may speak TLS, and can be cut.
+//! A way to the simulated API that counts connections and may speak TLS.
 
 use std::{
     net::SocketAddr,
@@ -23,9 +23,16 @@ use super::local;
 /// Passes on what comes, until it is dropped.
 pub struct Relay {
     pub address: SocketAddr,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     tls: watch::Sender<Option<Arc<ServerConfig>>>,
     task: JoinHandle<()>,
+}
+
+/// How many connections there were.
+#[derive(Default)]
+struct Counts {
+    opened: AtomicUsize,
+    closed: AtomicUsize,
 }
 
 impl Relay {
@@ -35,15 +42,15 @@ impl Relay {
         listener.set_nonblocking(true).expect("a listener that does not block");
         let listener = TcpListener::from_std(listener).expect("a listener");
         let address = listener.local_addr().expect("an address");
-        let accepted = Arc::<AtomicUsize>::default();
+        let counts = Arc::<Counts>::default();
         let tls = watch::Sender::new(None);
-        let task = tokio::spawn(pass_on(listener, to, Arc::clone(&accepted), tls.subscribe()));
-        Self { address, accepted, tls, task }
+        let task = tokio::spawn(pass_on(listener, to, Arc::clone(&counts), tls.subscribe()));
+        Self { address, counts, tls, task }
     }
 
-    /// How many connections came in so far.
-    pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::Relaxed)
+    /// How many connections were opened and closed so far.
+    pub fn connections(&self) -> (usize, usize) {
+        (self.counts.opened.load(Ordering::Relaxed), self.counts.closed.load(Ordering::Relaxed))
     }
 
     /// Cuts all connections, and shows this certificate on those that come.
@@ -82,14 +89,14 @@ impl Certificate {
 async fn pass_on(
     listener: TcpListener,
     to: SocketAddr,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     mut tls: watch::Receiver<Option<Arc<ServerConfig>>>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                accepted.fetch_add(1, Ordering::Relaxed);
+                counts.opened.fetch_add(1, Ordering::Relaxed);
                 let tls = tls.borrow().clone();
                 connections.spawn(async move {
                     match tls {
@@ -99,7 +106,9 @@ async fn pass_on(
                 });
             }
             Ok(()) = tls.changed() => connections.abort_all(),
-            Some(_) = connections.join_next() => {}
+            Some(_) = connections.join_next() => {
+                counts.closed.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 }
