@@ -25,3 +25,35 @@ fn end_on_panic() {
         std::process::exit(1);
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process::Command, thread};
+
+    use super::*;
+
+    /// Set for the process that is to end.
+    const VICTIM: &str = "END_ON_PANIC_VICTIM";
+
+    #[test]
+    fn a_panic_in_any_task_ends_the_process_with_status_1_and_a_message() {
+        if env::var_os(VICTIM).is_some() {
+            end_on_panic();
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.spawn(async { panic!("one part is dead") });
+            // The others go on.
+            loop {
+                thread::park();
+            }
+        }
+        let name = thread::current().name().expect("tests are named").to_owned();
+        let victim = Command::new(env::current_exe().expect("a path"))
+            .args(["--exact", &name, "--nocapture"])
+            .env(VICTIM, "yes")
+            .output()
+            .expect("it can be started");
+        assert_eq!(victim.status.code(), Some(1));
+        let message = String::from_utf8_lossy(&victim.stderr);
+        assert!(message.contains("one part is dead"), "{message}");
+    }
+}

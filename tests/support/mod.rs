@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod log;
+pub mod relay;
 pub mod scene;
 
 use std::{

@@ -36,7 +36,7 @@ impl Scene {
     }
 
     /// Another world, and another configuration.
-    pub async fn of(world: simulator::Options, config: impl Fn(&Api) -> String) -> Self {
+    pub async fn of(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
         let log = Log::capture();
         let api = Api::start(world).await;
         let daemon = Daemon::start(&config(&api)).await;

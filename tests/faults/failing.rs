@@ -1,27 +1,12 @@
-//! The bad day, fault by fault: the metrics tell the truth, the log says it once, other targets do not notice, and
-//! recovery needs nobody.
+//! Faults that fail polls: each from its beginning to its end.
 
-mod support;
-
-use serde_json::{Value, json};
-use support::scene::{BEFALLEN, heavy_outage, outage};
+use serde_json::json;
 use tencentcloud_vpn_exporter::simulator::FaultKind;
 
-fn error(code: &str) -> FaultKind {
-    FaultKind::Error { code: code.to_owned() }
-}
-
-fn body(content_type: &str, text: &str) -> FaultKind {
-    FaultKind::Body { content_type: content_type.to_owned(), text: text.to_owned() }
-}
-
-fn replaced(pointer: &str, value: Value) -> FaultKind {
-    FaultKind::Replace { pointer: pointer.to_owned(), value }
-}
-
-fn status(status: u16) -> FaultKind {
-    FaultKind::Status { status, retry_after: None }
-}
+use crate::{
+    body, error, replaced, status, support,
+    support::scene::{BEFALLEN, heavy_outage, outage},
+};
 
 // No answer, or none in time.
 

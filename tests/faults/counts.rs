@@ -1,0 +1,142 @@
+//! Answers that can be read and do not tell the truth: counts that lie, and rows without ids.
+
+use serde_json::json;
+use tencentcloud_vpn_exporter::simulator::{Fault, FaultKind};
+
+use crate::{
+    replaced,
+    support::{
+        Metrics, frozen, region,
+        scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, tunnels, untouched, with_reason},
+    },
+};
+
+const POLL: &str = "interval: 250ms, timeout: 20s, stale_after: 1h";
+
+fn count(value: u64) -> FaultKind {
+    replaced("/Response/TotalCount", json!(value))
+}
+
+fn inconsistencies(metrics: &Metrics) -> Option<f64> {
+    metrics.value("listing_inconsistencies_total", &BEFALLEN)
+}
+
+/// The same with so many tunnels in the befallen region.
+async fn crowded(tunnels: usize) -> (Scene, Metrics) {
+    let world = frozen(&[(GUANGZHOU, tunnels), (FRANKFURT, 2)]);
+    let scene = Scene::of(world, |api| {
+        let accounts = Scene::accounts(api);
+        api.config_of(&accounts.each_ref().map(|text| &**text), POLL)
+    })
+    .await;
+    let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+    assert_eq!(before.count("tunnel_up", &BEFALLEN), tunnels);
+    (scene, before)
+}
+
+#[tokio::test]
+async fn a_count_that_is_too_low_costs_no_tunnel() {
+    lies(1).await;
+}
+
+#[tokio::test]
+async fn a_count_that_is_too_high_costs_no_tunnel() {
+    lies(TUNNELS as u64 + 1).await;
+}
+
+#[tokio::test]
+async fn a_count_that_is_far_too_high_costs_no_tunnel_and_few_requests() {
+    let scene = lies(90_000).await;
+    let polls = scene.daemon.scrape().await.value("polls_total", &BEFALLEN);
+    // Two listings of a first page and of as many more as are asked for at once.
+    assert!(Some(scene.requests(GUANGZHOU) as f64) <= polls.map(|polls| (polls + 1.0) * 18.0));
+}
+
+/// Has the API count so many tunnels for a while.
+async fn lies(tunnels_in_all: u64) -> Scene {
+    let scene = Scene::with(POLL).await;
+    let before = scene.healthy().await;
+    assert_eq!(inconsistencies(&before), Some(0.0));
+
+    scene.befall(count(tunnels_in_all));
+    let during = scene.daemon.until(|metrics| inconsistencies(metrics) >= Some(2.0)).await;
+    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+
+    scene.lift();
+    let mut last = during;
+    loop {
+        let polled = |metrics: &Metrics| {
+            metrics.value("polls_total", &BEFALLEN) > last.value("polls_total", &BEFALLEN)
+        };
+        let metrics = scene.daemon.until(polled).await;
+        assert_eq!(tunnels(&metrics, BEFALLEN), tunnels(&before, BEFALLEN));
+        untouched(&before, &metrics);
+        if inconsistencies(&metrics) == inconsistencies(&last) {
+            return scene;
+        }
+        last = metrics;
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_hides_many_tunnels_fails_polls_and_costs_no_tunnel() {
+    let (scene, before) = crowded(250).await;
+    scene.befall(count(100));
+    let during = scene.fails("malformed_answer", &before).await;
+    scene.lift();
+    scene.recovers(&before, &during).await;
+    scene.logged_once("malformed_answer");
+}
+
+#[tokio::test]
+async fn a_count_that_hides_many_tunnels_in_two_listings_is_found_out_by_asking_for_some() {
+    let (scene, before) = crowded(250).await;
+    scene.order([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
+    let failures = with_reason(BEFALLEN, "malformed_answer");
+    let after =
+        scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
+    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
+    let warning = scene.log.only(&["WARN", "poll failed"]);
+    assert!(warning.contains("two listings lack tunnels that are there"), "{warning}");
+    scene.recovers(&before, &after).await;
+}
+
+#[tokio::test]
+async fn many_tunnels_that_are_deleted_at_once_leave_soon() {
+    let (scene, before) = crowded(250).await;
+    let place = region(GUANGZHOU);
+    for id in &scene.api.control.ids(&place).expect("the region")[50..200] {
+        scene.api.control.remove(&place, id).expect("the tunnel");
+    }
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) != Some(250.0)).await;
+    assert_eq!(after.count("tunnel_up", &BEFALLEN), 100);
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+    untouched(&before, &after);
+}
+
+#[tokio::test]
+async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
+    let scene = Scene::with(POLL).await;
+    let before = scene.healthy().await;
+    let place = region(GUANGZHOU);
+    let id = scene.api.control.ids(&place).expect("the region").remove(1);
+    let nameless = |metrics: &Metrics| {
+        let [account, region] = BEFALLEN;
+        metrics.value("unknown_values_total", &[account, region, ("field", "vpn_connection_id")])
+    };
+    assert_eq!(nameless(&before), Some(0.0));
+
+    scene.api.control.omit(&place, &id, "VpnConnectionId").expect("the tunnel");
+    let during = scene.daemon.until(|metrics| nameless(metrics) >= Some(2.0)).await;
+    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1);
+    let warning = scene.log.only(&["WARN"]);
+    assert!(warning.contains("without a VpnConnectionId") && warning.contains(GUANGZHOU), "{warning}");
+
+    scene.api.control.restore(&place, &id).expect("the tunnel");
+    let back = |metrics: &Metrics| metrics.count("tunnel_up", &BEFALLEN) == TUNNELS;
+    let after = scene.daemon.until(back).await;
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+    untouched(&before, &after);
+}

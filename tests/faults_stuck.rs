@@ -1,0 +1,63 @@
+//! A network in which everything is accepted and nothing answered: what the process takes up stays bounded.
+
+mod support;
+
+use support::{Api, Daemon, frozen};
+use tencentcloud_vpn_exporter::simulator::Simulator;
+
+/// More targets than requests may be under way at once: so many accounts with so many regions each.
+const ACCOUNTS: usize = 20;
+const REGIONS: usize = 20;
+const TARGETS: usize = ACCOUNTS * REGIONS;
+
+/// Requests under way, each with its connection, and what a process and this test have open besides.
+const MOST_FILES: f64 = 256.0 + 64.0;
+
+/// Bytes: the process has some 40 MB of its own, in a build for debugging.
+const MOST_MEMORY: f64 = 150e6;
+
+#[tokio::test]
+async fn files_and_memory_are_bounded_while_nothing_answers_and_all_is_well_afterwards() {
+    let regions: Vec<_> = (0..REGIONS).map(|number| format!("region-{number}")).collect();
+    let names: Vec<_> = regions.iter().map(|name| &**name).collect();
+    let world = || frozen(&names.iter().map(|name| (*name, 1)).collect::<Vec<_>>());
+    let api = Api::start(world()).await;
+    // The system accepts connections on its behalf, and nobody ever reads from them.
+    let silent = tokio::net::TcpListener::bind(support::local()).await.expect("a free port");
+    let address = silent.local_addr().expect("an address");
+    let accounts: Vec<_> =
+        (0..ACCOUNTS).map(|number| api.account(&format!("account-{number}"), &names)).collect();
+    let accounts: Vec<_> = accounts.iter().map(|text| &**text).collect();
+    let config = api
+        .config_of(&accounts, "interval: 2s, timeout: 4s, stale_after: 1h")
+        .replace(&api.address.to_string(), &address.to_string())
+        .replace("request_timeout: 2s", "request_timeout: 4s");
+    drop(api);
+    let daemon = Daemon::start(&config).await;
+
+    let mut most = (0.0_f64, 0.0_f64);
+    loop {
+        let metrics = daemon.scrape().await;
+        let value =
+            |name: &str| metrics.0.iter().find(|sample| sample.name == name).map(|sample| sample.value);
+        let files = value("process_open_fds").unwrap_or_default();
+        let memory = value("process_resident_memory_bytes").unwrap_or_default();
+        most = (most.0.max(files), most.1.max(memory));
+        assert!(files <= MOST_FILES && memory <= MOST_MEMORY, "{files} files, {memory} bytes");
+        if metrics.sum("poll_failures_total", &[("reason", "timeout")]) >= 2.0 * TARGETS as f64 {
+            assert_eq!((metrics.count("up", &[]), metrics.sum("up", &[])), (TARGETS, 0.0));
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(most.0 >= 256.0, "the network was not stuck: {most:?}");
+    println!("{TARGETS} targets, nothing answered: at most {} files and {} MB", most.0, most.1 / 1e6);
+    let status = support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status();
+    assert_eq!(status, 200);
+
+    drop(silent);
+    let simulator = Simulator::bind(world(), address).await.expect("the address is free again");
+    let api = tokio::spawn(simulator.run(std::future::pending()));
+    daemon.until(|metrics| metrics.sum("up", &[]) == TARGETS as f64).await;
+    api.abort();
+}

@@ -1,0 +1,176 @@
+//! The configuration is read again: taken whole or not at all, and what it does not change goes on as if nothing was.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use support::{
+    Api, Daemon, Metrics, frozen, region,
+    relay::Relay,
+    scene::{FRANKFURT, GUANGZHOU},
+};
+
+const TOKYO: &str = "ap-tokyo";
+const SINGAPORE: &str = "ap-singapore";
+
+/// Polls come once an hour unless something else has them come.
+const HOURLY: &str = "interval: 1h, timeout: 5s, stale_after: 2h";
+
+const LOADED: &str = "exporter_config_last_reload_successful";
+const LOADED_AT: &str = "exporter_config_last_reload_success_timestamp_seconds";
+
+async fn world() -> Api {
+    Api::start(frozen(&[(GUANGZHOU, 3), (FRANKFURT, 2), (TOKYO, 2), (SINGAPORE, 1)])).await
+}
+
+fn of<'a>(account: &'a str) -> [(&'static str, &'a str); 1] {
+    [("account", account)]
+}
+
+fn polls(metrics: &Metrics, account: &str) -> Option<f64> {
+    metrics.value("polls_total", &of(account))
+}
+
+async fn post(daemon: &Daemon) -> (u16, String) {
+    let answer = support::client().post(daemon.url("/-/reload")).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("a body"))
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing_and_all_its_problems_are_told() {
+    let api = world().await;
+    let good = api.config(&[GUANGZHOU]);
+    let daemon = Daemon::start(&good).await;
+    let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    assert_eq!(before.value(LOADED, &[]), Some(1.0));
+
+    let bad = "poll: {interval: 0s, pause: 1s}\napi: {endpoint: 'http://example.com'}\naccounts: []\n";
+    let told = daemon.reload(bad).await.expect_err("a bad configuration");
+    let (status, body) = post(&daemon).await;
+    assert_eq!((status, body.trim_end()), (400, &*told));
+    for place in ["poll.interval", "poll.pause", "api.endpoint", "accounts"] {
+        assert!(body.lines().any(|line| line.contains(place)), "nothing of {place} in:\n{body}");
+    }
+    let during = daemon.until(|metrics| polls(metrics, "main") > polls(&before, "main")).await;
+    assert_eq!(during.value(LOADED, &[]), Some(0.0));
+    assert_eq!(during.value(LOADED_AT, &[]), before.value(LOADED_AT, &[]));
+    assert_eq!((during.value("up", &[]), during.count("tunnel_up", &[])), (Some(1.0), 3));
+
+    // What cannot be used is refused like what cannot be read.
+    let unusable = good.replace("api: {", "api: {ca_file: /nowhere/ca.pem, ");
+    daemon.reload(&unusable).await.expect_err("a file that is not there");
+    let (status, body) = post(&daemon).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("api.ca_file") && body.contains("/nowhere/ca.pem"), "{body}");
+
+    daemon.reload(&good).await.expect("a good configuration");
+    assert_eq!(post(&daemon).await, (200, "reloaded\n".to_owned()));
+    let after = daemon.until(|metrics| metrics.value(LOADED, &[]) == Some(1.0)).await;
+    assert!(after.value(LOADED_AT, &[]) > before.value(LOADED_AT, &[]));
+    assert_eq!((after.value("up", &[]), after.count("tunnel_up", &[])), (Some(1.0), 3));
+}
+
+#[tokio::test]
+async fn targets_stay_change_come_and_go_each_by_itself() {
+    let api = world().await;
+    let stays = api.account("stays", &[GUANGZHOU]);
+    let changes = api.account("changes", &[FRANKFURT]);
+    let goes = api.account("goes", &[TOKYO]);
+    let daemon = Daemon::start(&api.config_of(&[&stays, &changes, &goes], HOURLY)).await;
+    let before = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+
+    let place = region(FRANKFURT);
+    let ids = api.control.ids(&place).expect("the region");
+    api.control.set(&place, &ids[0], "NetStatus", json!("UNAVAILABLE")).expect("the tunnel");
+    let filter = format!("  filters: [{{name: vpn-connection-id, values: [{}]}}]\n", ids[0]);
+    let changed = changes + &filter;
+    let comes = api.account("comes", &[SINGAPORE]);
+    daemon.reload(&api.config_of(&[&stays, &changed, &comes], HOURLY)).await.expect("a good configuration");
+    let after = daemon
+        .until(|metrics| polls(metrics, "changes") == Some(2.0) && polls(metrics, "comes") == Some(1.0))
+        .await;
+
+    let series = |metrics: &Metrics, account: &str| {
+        let own = |name: &str| name.starts_with("tencentcloud_vpn_tunnel") || name.contains("_poll");
+        let samples =
+            metrics.0.iter().filter(|sample| sample.labels.get("account").is_some_and(|own| own == account));
+        samples.filter(|sample| own(&sample.name)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(series(&after, "stays"), series(&before, "stays"));
+    assert_eq!(polls(&after, "stays"), Some(1.0), "what stays is not polled again");
+    assert_eq!(after.0.iter().find(|sample| sample.labels.values().any(|value| value == "goes")), None);
+    assert_eq!(after.count("target_info", &[]), 3);
+    assert_eq!(after.count("tunnel_up", &of("changes")), 1, "the filter is in force");
+    let transitions = [("account", "changes"), ("field", "net_status")];
+    assert_eq!(after.value("tunnel_transitions_total", &transitions), Some(1.0), "the past goes on");
+    let requests = |name: &str| api.control.journal().iter().filter(|entry| entry.region == name).count();
+    assert_eq!((requests(GUANGZHOU), requests(TOKYO), requests(SINGAPORE)), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn changed_tag_labels_take_effect_without_a_poll() {
+    let api = world().await;
+    let plain = api.config_with(&[GUANGZHOU], HOURLY);
+    let daemon = Daemon::start(&plain).await;
+    let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    let labelled = |metrics: &Metrics, label: &str| {
+        assert_eq!(metrics.count("tunnel_info", &[]), 3, "one of each tunnel:\n{metrics}");
+        metrics.all("tunnel_info", &[]).filter(|sample| sample.labels.contains_key(label)).count()
+    };
+    assert_eq!(labelled(&before, "tag_env"), 0);
+    for (tags, env, team) in [("env, team", 3, 3), ("team", 0, 3), ("env", 3, 0)] {
+        daemon.reload(&format!("metrics: {{tag_labels: [{tags}]}}\n{plain}")).await.expect("good");
+        let has = |metrics: &Metrics| (labelled(metrics, "tag_env"), labelled(metrics, "tag_team"));
+        let metrics = daemon.until(|metrics| has(metrics) == (env, team)).await;
+        assert_eq!(polls(&metrics, "main"), Some(1.0));
+        assert_eq!(metrics.count("tunnel_up", &[]), 3);
+    }
+}
+
+#[tokio::test]
+async fn connections_are_kept_unless_the_way_to_the_api_changes() {
+    let api = world().await;
+    let relay = Relay::start(api.address);
+    let config = |account: &str| {
+        let own = api.account(account, &[FRANKFURT]);
+        let config = api.config_of(
+            &[&api.account("stays", &[GUANGZHOU]), &own],
+            "interval: 250ms, timeout: 5s, stale_after: 1h",
+        );
+        config.replace(&api.address.to_string(), &relay.address.to_string())
+    };
+    let daemon = Daemon::start(&config("goes")).await;
+    let polled = |metrics: &Metrics, times: f64| polls(metrics, "stays") >= Some(times);
+    daemon.until(|metrics| polled(metrics, 3.0)).await;
+    daemon.reload(&config("comes")).await.expect("a good configuration");
+    let metrics = daemon.until(|metrics| polled(metrics, 8.0)).await;
+    assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
+    let (opened, closed) = relay.connections();
+    // One that was in use by a poll that was given up cannot be kept.
+    assert!(opened <= 3 && closed <= 1, "{opened} connections, {closed} closed");
+
+    let other = config("comes").replace("request_timeout: 2s", "request_timeout: 3s");
+    daemon.reload(&other).await.expect("a good configuration");
+    let deadline = Instant::now() + support::PATIENCE;
+    while relay.connections().1 < opened {
+        assert!(Instant::now() < deadline, "old connections stay");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(daemon.scrape().await.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn a_reload_ends_a_poll_that_hangs() {
+    let api = world().await;
+    let silent = tokio::net::TcpListener::bind(support::local()).await.expect("a free port");
+    let good = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1h, stale_after: 2h");
+    let good = good.replace("request_timeout: 2s", "request_timeout: 1h");
+    let stuck = good.replace(&api.address.to_string(), &silent.local_addr().expect("an address").to_string());
+    let daemon = Daemon::start(&stuck).await;
+    let _request = silent.accept().await.expect("a poll that gets no answer");
+    daemon.reload(&good).await.expect("a good configuration");
+    let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    assert_eq!(polls(&metrics, "main"), Some(1.0), "the poll that was given up does not count");
+    assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
+}
