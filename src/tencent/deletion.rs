@@ -40,53 +40,59 @@ impl FromResponse for Accepted {
     }
 }
 
-/// Why a tunnel is not being deleted. Which cause gives which code is not documented; this is our reading.
+/// Why a tunnel is not being deleted, and what to do. Which cause gives which code is not documented: this is our reading,
+/// and the API's own words stand behind each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeletionError {
     /// `InvalidParameterValue.Malformed`.
     #[error("an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z")]
-    Malformed,
+    Malformed(#[source] ApiError),
     /// `ResourceNotFound`.
     #[error("there is no such gateway or tunnel in this region; `tunnels list` shows which there are")]
-    NotFound,
+    NotFound(#[source] ApiError),
     /// `UnsupportedOperation.RecordNotExists`.
     #[error("the tunnel is not on this gateway; `tunnels list` shows which it is on")]
-    OnAnotherGateway,
+    OnAnotherGateway(#[source] ApiError),
     /// `UnsupportedOperation.DeleteVpnConnInvalidState`.
     #[error("the tunnel is being made, changed or deleted already; wait until that is done, and look again")]
-    InTransition,
+    InTransition(#[source] ApiError),
     /// `UnsupportedOperation.InvalidState`.
     #[error("the gateway is not available; see its state in the console, and try again when it is")]
-    GatewayUnavailable,
+    GatewayUnavailable(#[source] ApiError),
     /// `UnsupportedOperation.MutexOperationTaskRunning`.
     #[error("another operation is running on the gateway; try again when it is done, usually within minutes")]
-    GatewayBusy,
+    GatewayBusy(#[source] ApiError),
+    /// The account or role may not do it.
+    #[error(
+        "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others"
+    )]
+    Forbidden(#[source] ApiError),
     /// Whether the request arrived is not known.
-    #[error("whether Tencent Cloud got the request is not known: {0}")]
-    Ambiguous(ApiError),
+    #[error("whether the request arrived is not known; look at `tunnels list` before you try again")]
+    Ambiguous(#[source] ApiError),
     /// Any other refusal.
-    #[error("{0}")]
-    Refused(ApiError),
+    #[error("Tencent Cloud does not delete the tunnel")]
+    Refused(#[source] ApiError),
 }
 
 impl From<ApiError> for DeletionError {
     fn from(error: ApiError) -> Self {
-        let ApiError::Api { code, .. } = &error else {
-            return match error.reason() {
-                Reason::Credentials => Self::Refused(error),
-                _ => Self::Ambiguous(error),
-            };
+        let because: fn(ApiError) -> Self = match (&error, error.reason()) {
+            (_, Reason::Unauthorized) => Self::Forbidden,
+            (ApiError::Api { code, .. }, reason) => match code.as_str() {
+                "InvalidParameterValue.Malformed" => Self::Malformed,
+                "ResourceNotFound" => Self::NotFound,
+                "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,
+                "UnsupportedOperation.DeleteVpnConnInvalidState" => Self::InTransition,
+                "UnsupportedOperation.InvalidState" => Self::GatewayUnavailable,
+                "UnsupportedOperation.MutexOperationTaskRunning" => Self::GatewayBusy,
+                _ if reason == Reason::ServerError => Self::Ambiguous,
+                _ => Self::Refused,
+            },
+            (ApiError::Credentials(_), _) => Self::Refused,
+            _ => Self::Ambiguous,
         };
-        match code.as_str() {
-            "InvalidParameterValue.Malformed" => Self::Malformed,
-            "ResourceNotFound" => Self::NotFound,
-            "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,
-            "UnsupportedOperation.DeleteVpnConnInvalidState" => Self::InTransition,
-            "UnsupportedOperation.InvalidState" => Self::GatewayUnavailable,
-            "UnsupportedOperation.MutexOperationTaskRunning" => Self::GatewayBusy,
-            _ if error.reason() == Reason::ServerError => Self::Ambiguous(error),
-            _ => Self::Refused(error),
-        }
+        because(error)
     }
 }
 
@@ -116,10 +122,10 @@ mod tests {
         {
             assert!(matches!(DeletionError::from(error), DeletionError::Ambiguous(_)));
         }
-        for error in
-            [ApiError::Credentials("none".into()), api("RequestLimitExceeded"), api("UnauthorizedOperation")]
-        {
+        for error in [ApiError::Credentials("none".into()), api("RequestLimitExceeded")] {
             assert!(matches!(DeletionError::from(error), DeletionError::Refused(_)));
         }
+        let error = DeletionError::from(api("UnauthorizedOperation"));
+        assert!(matches!(error, DeletionError::Forbidden(_)));
     }
 }

@@ -1,17 +1,18 @@
-//! `tunnels delete`: shows a tunnel, asks, deletes it once, and waits until it is gone.
+//! `tunnels delete`: shows a tunnel, asks, has it deleted, and waits until it is gone.
 
 use std::{
     io::{self, IsTerminal, Write},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use anyhow::{Context, anyhow};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
-    commands::{SOLE, prepare, print, start_log, usage},
-    domain::{Target, Tunnel, TunnelState, Verdict},
+    commands::{Prepared, SOLE, prepare, print, start_log, usage},
+    domain::{NetStatus, Target, Tunnel, TunnelState, Verdict},
     poll::TargetApi,
     tencent::{
         ApiError,
@@ -20,10 +21,10 @@ use crate::{
     },
 };
 
-/// How often the API is asked whether the tunnel is gone.
+/// The pause before the tunnel is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long one look may take, retries included.
+/// How long one look goes on trying.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often the request is sent at most, where it is not known whether the ones before it arrived.
@@ -31,45 +32,59 @@ const ATTEMPTS: usize = 3;
 
 pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    if !flags.yes && !flags.dry_run && !io::stdin().is_terminal() {
+    let can_ask = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !(flags.yes || flags.dry_run || can_ask) {
         return Err(usage(
             "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes",
         ));
     }
-    let mut wiring = prepare(&flags.config, SOLE).await?.wiring;
+    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, SOLE).await?;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
-    let settings = wiring
-        .plan()
-        .remove(&target)
-        .ok_or_else(|| usage(format!("{target} is not configured; name an account and a region that are")))?;
-    let deletion = Deletion { flags, api: &settings.api };
-    deletion.run().await
+    let Some(settings) = wiring.plan().remove(&target) else {
+        let unconfigured =
+            || usage(format!("{target} is not configured; name an account and a region that are"));
+        return Err(if regions_known { unconfigured() } else { Failure::Said });
+    };
+    Deletion { flags, target, api: &settings.api }.run().await
 }
 
 struct Deletion<'a> {
     flags: &'a DeleteFlags,
+    target: Target,
     api: &'a TargetApi,
 }
 
 impl Deletion<'_> {
     async fn run(&self) -> Result<(), Failure> {
-        let id = &self.flags.vpn_connection_id;
-        let tunnel = self.look().await?.ok_or(DeletionError::NotFound)?;
+        let tunnel = self.find().await?;
         print(self.description(&tunnel).as_bytes())?;
         if self.flags.dry_run {
             return print(b"Nothing was deleted: this was a dry run.\n");
         }
         if !self.flags.yes && !self.ask()? {
-            print(b"Nothing was deleted.\n")?;
             return Err(Failure::Said);
         }
-        if !self.begin().await? {
-            return print(format!("{id} is gone.\n").as_bytes());
-        }
+        self.begin().await?;
         if self.flags.no_wait {
-            return print(format!("{id} is being deleted.\n").as_bytes());
+            let id = &self.flags.vpn_connection_id;
+            return print(format!("Tencent Cloud has accepted the deletion of {id}.\n").as_bytes());
         }
         self.wait().await
+    }
+
+    /// The tunnel as it is now, on the gateway that was named.
+    async fn find(&self) -> anyhow::Result<Tunnel> {
+        let DeleteFlags { vpn_connection_id: id, vpn_gateway_id: gateway, .. } = self.flags;
+        let found = self.look().await.with_context(|| self.target.to_string())?;
+        let tunnel = found.ok_or_else(|| {
+            anyhow!("{id} is not there in {}; `tunnels list` shows which tunnels there are", self.target)
+        })?;
+        if *tunnel.vpn_gateway_id == **gateway {
+            Ok(tunnel)
+        } else {
+            let own = one_line(&tunnel.vpn_gateway_id);
+            Err(anyhow!("{id} is not on {gateway} but on {own}; name that gateway if you mean this tunnel"))
+        }
     }
 
     /// The tunnel as it is now; none if it is not there.
@@ -83,21 +98,19 @@ impl Deletion<'_> {
 
     fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
-        let warning = match tunnel.verdict() {
-            Verdict::Up => "\nWARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n",
-            Verdict::Down | Verdict::Unknown => "",
-        };
         format!(
-            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\n\
-             State       {}\nNet status  {}\nHealth      {}\n{warning}\n",
+            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer        {}\n\
+             State       {}\nNet status  {}\nHealth      {}\n\n{}",
             tunnel.id,
             one_line(&tunnel.name),
-            self.flags.account,
-            self.flags.region,
+            self.target.account,
+            self.target.region,
             one_line(&tunnel.vpn_gateway_id),
+            one_line(&tunnel.remote_address),
             tunnel.state,
             tunnel.net_status,
             health.map_or("no check configured", |status| status.as_str()),
+            warning(tunnel),
         )
     }
 
@@ -106,30 +119,36 @@ impl Deletion<'_> {
         let id = self.flags.vpn_connection_id.as_str();
         print(b"Type the id of the tunnel to delete it for good: ")?;
         let mut typed = String::new();
-        io::stdin().read_line(&mut typed)?;
-        let same = typed.trim() == id;
-        if !same {
-            print(format!("That is not {id}.\n").as_bytes())?;
+        if io::stdin().read_line(&mut typed)? == 0 {
+            print(b"\n")?;
         }
-        Ok(same)
+        let is_same = typed.trim() == id;
+        if !is_same {
+            print(format!("Nothing was deleted: that is not {id}.\n").as_bytes())?;
+        }
+        Ok(is_same)
     }
 
-    /// Sends the request; false if the tunnel is gone already. A request of which it is not known whether it arrived is
-    /// sent again only after a look that shows the tunnel untouched.
-    async fn begin(&self) -> Result<bool, DeletionError> {
-        let mut attempt = 1;
+    /// Sends the request. After one of which it is not known whether it arrived, the tunnel is looked at: only if it is
+    /// untouched the request is sent again.
+    async fn begin(&self) -> Result<(), DeletionError> {
+        let mut sent = 0;
         loop {
-            let error = match self.delete().await {
-                Ok(()) => return Ok(true),
-                Err(DeletionError::Ambiguous(error)) => error,
-                Err(other) => return Err(other),
-            };
-            eprintln!("{}; looking at the tunnel", DeletionError::Ambiguous(error.clone()));
+            let Err(error) = self.delete().await else { return Ok(()) };
+            sent += 1;
+            let is_ambiguous = matches!(error, DeletionError::Ambiguous(_));
+            if let DeletionError::Ambiguous(cause) = &error {
+                eprintln!("{cause}: the request may have arrived all the same; looking at the tunnel");
+            } else if sent == 1 {
+                return Err(error);
+            }
+            // Behind a request that may have arrived, even a refusal can mean that the deletion is under way.
+            sleep(LOOK_AGAIN).await;
             match self.look().await {
-                Ok(None) => return Ok(false),
-                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(true),
-                Ok(Some(_)) if attempt < ATTEMPTS => attempt += 1,
-                Ok(Some(_)) | Err(_) => return Err(DeletionError::Ambiguous(error)),
+                Ok(None) => return Ok(()),
+                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(()),
+                Ok(Some(_)) if is_ambiguous && sent < ATTEMPTS => {}
+                Ok(Some(_)) | Err(_) => return Err(error),
             }
         }
     }
@@ -144,67 +163,77 @@ impl Deletion<'_> {
     }
 
     async fn wait(&self) -> Result<(), Failure> {
-        let id = &self.flags.vpn_connection_id;
+        let DeleteFlags { vpn_connection_id: id, timeout: limit, .. } = self.flags;
         let start = Instant::now();
-        let mut progress = Progress::start(id.as_str())?;
+        let progress = Progress::start(format!("Deleting {id} …"))?;
+        let is_gone = timeout(*limit, self.until_gone(&progress)).await.is_ok();
+        progress.clear();
+        if is_gone {
+            return print(format!("{id} is gone after {} s.\n", start.elapsed().as_secs()).as_bytes());
+        }
+        let limit = humantime::format_duration(*limit);
+        Err(anyhow!("{id} is not gone after {limit}; it may go later: see `tunnels list`").into())
+    }
+
+    /// Looks until the tunnel is gone. The deletion goes on whether or not it can be watched, so failures are only told:
+    /// once for each that is of another kind than the one before.
+    async fn until_gone(&self, progress: &Progress) {
+        let start = Instant::now();
+        let mut told = None;
         loop {
-            let gone = match self.look().await {
-                Ok(tunnel) => tunnel.is_none(),
-                // The deletion goes on whether or not it can be watched.
+            match self.look().await {
+                Ok(None) => return,
+                Ok(Some(_)) => told = None,
+                Err(error) if told == Some(error.reason()) => {}
                 Err(error) => {
-                    progress.note(&error.to_string());
-                    false
+                    told = Some(error.reason());
+                    progress.note(&error);
                 }
-            };
-            let waited = start.elapsed();
-            if gone {
-                progress.clear();
-                return print(format!("{id} is gone after {} s.\n", waited.as_secs()).as_bytes());
             }
-            if waited >= self.flags.timeout {
-                let limit = humantime::format_duration(self.flags.timeout);
-                progress.clear();
-                return Err(anyhow::anyhow!(
-                    "{id} is not gone after {limit}; it may still be being deleted: see `tunnels list --state deleting`"
-                )
-                .into());
-            }
-            progress.tick(waited);
-            sleep(LOOK_AGAIN.min(self.flags.timeout.saturating_sub(waited))).await;
+            progress.tick(start.elapsed());
+            sleep(LOOK_AGAIN).await;
         }
     }
 }
 
-/// One line that is written over and over on a terminal, and two lines elsewhere.
+fn warning(tunnel: &Tunnel) -> &'static str {
+    match (tunnel.verdict(), tunnel.net_status) {
+        (Verdict::Up, _) => "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n",
+        (_, NetStatus::Unavailable) => "",
+        _ => "WARNING: this tunnel may be in use. Whatever is reached through it will be cut off.\n\n",
+    }
+}
+
+/// One line that is written over and over on a terminal, and once elsewhere.
 struct Progress {
     what: String,
     on_terminal: bool,
 }
 
 impl Progress {
-    fn start(id: &str) -> Result<Self, Failure> {
-        let progress = Self { what: format!("Deleting {id}"), on_terminal: io::stdout().is_terminal() };
+    fn start(what: String) -> Result<Self, Failure> {
+        let progress = Self { what, on_terminal: io::stdout().is_terminal() };
         if !progress.on_terminal {
-            print(format!("{} …\n", progress.what).as_bytes())?;
+            print(format!("{}\n", progress.what).as_bytes())?;
         }
         Ok(progress)
     }
 
-    fn tick(&mut self, waited: Duration) {
-        self.write(&format!("{} … {} s", self.what, waited.as_secs()));
+    fn tick(&self, waited: Duration) {
+        self.write(&format!("{} {} s", self.what, waited.as_secs()));
     }
 
-    fn note(&mut self, problem: &str) {
+    fn note(&self, error: &ApiError) {
         self.clear();
-        eprintln!("cannot see how it goes: {problem}");
+        eprintln!("the tunnel cannot be looked at: {error}");
     }
 
-    fn clear(&mut self) {
+    fn clear(&self) {
         self.write("");
     }
 
     /// Writes over the present line; a progress line that cannot be shown is no reason to fail.
-    fn write(&mut self, line: &str) {
+    fn write(&self, line: &str) {
         if self.on_terminal {
             let mut out = io::stdout();
             let _ = write!(out, "\r\x1b[2K{line}");

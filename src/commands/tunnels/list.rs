@@ -1,6 +1,6 @@
 //! `tunnels list`: all tunnels and their states, for people or for programs.
 
-use std::sync::Arc;
+use std::{env, sync::Arc};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::{Failure, one_line};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, SOLE, poll_each_once, prepare, print, start_log, usage},
-    domain::{HealthCheckStatus, Target, Tunnel, Verdict},
+    domain::{HealthCheckStatus, Region, Target, Tunnel, Verdict},
     poll::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
@@ -19,7 +19,7 @@ use crate::{
 pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
     let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, SOLE).await?;
-    let states = poll_each_once(plan(&mut wiring, flags)?).await?;
+    let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
@@ -27,30 +27,27 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         .filter(|(_, record)| is_wanted(&record.tunnel, flags))
         .map(|(target, record)| Row::new(target, record))
         .collect();
-    match flags.output {
-        Output::Table => print(format!("{}\n", table(&rows, Timestamp::now()).trim_fmt()).as_bytes())?,
-        Output::Json => print(format!("{}\n", serde_json::to_string_pretty(&rows)?).as_bytes())?,
-    }
+    let text = match flags.output {
+        Output::Table => table(&rows, Timestamp::now()).trim_fmt(),
+        Output::Json => serde_json::to_string_pretty(&rows)?,
+    };
+    print(format!("{text}\n").as_bytes())?;
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }
 
-/// The targets that the flags ask for; what they name must be configured.
-fn plan(wiring: &mut Wiring, flags: &ListFlags) -> Result<Plan, Failure> {
-    let plan = wiring.plan();
-    if let Some(account) =
-        flags.account.iter().find(|name| !plan.keys().any(|target| target.account == **name))
-    {
-        return Err(usage(format!("--account: {account} is not configured")));
+/// The targets that the flags ask for; what they name must be configured, as far as that is known.
+fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
+    if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
+        return Err(usage(format!("--account: {name} is not configured; name an account that is")));
     }
-    if let Some(region) = flags.region.iter().find(|name| !plan.keys().any(|target| target.region == **name))
-    {
-        return Err(usage(format!("--region: {region} is not configured for any account")));
+    let mut plan = wiring.plan();
+    plan.retain(|target, _| flags.account.is_empty() || flags.account.contains(&target.account));
+    let is_planned = |name: &Region| plan.keys().any(|target| target.region == *name);
+    if let Some(name) = flags.region.iter().find(|name| regions_known && !is_planned(name)) {
+        return Err(usage(format!("--region: {name} is not configured; name a region of these accounts")));
     }
-    let asked_for = |target: &Target| {
-        (flags.account.is_empty() || flags.account.contains(&target.account))
-            && (flags.region.is_empty() || flags.region.contains(&target.region))
-    };
-    Ok(plan.into_iter().filter(|(target, _)| asked_for(target)).collect())
+    plan.retain(|target, _| flags.region.is_empty() || flags.region.contains(&target.region));
+    Ok(plan)
 }
 
 fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
@@ -105,10 +102,13 @@ fn link(tunnel: &Tunnel) -> &'static str {
     }
 }
 
-/// Columns; in colour only on a terminal.
+/// Columns; in colour only on a terminal, and not where `NO_COLOR` forbids it.
 fn table(rows: &[Row], now: Timestamp) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
+    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        table.force_no_tty();
+    }
     table.set_header([
         "ACCOUNT",
         "REGION",
