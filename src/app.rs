@@ -17,7 +17,7 @@ use crate::{
         self, Exposition, Renderer,
         exposition::{RenderError, keep_rendered},
     },
-    poll::{Discovery, Fleet, LookUp},
+    poll::{Discovery, Fleet, LookUp, LookUpPauses},
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
     tencent::{client::ClientError, regions::DESCRIBE_REGIONS, vpn::DESCRIBE_VPN_CONNECTIONS},
@@ -33,6 +33,8 @@ pub struct Start {
     pub read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
     /// Environment, metrics and shard.
     pub surroundings: Surroundings,
+    /// When the regions of accounts that are to have all are looked up again.
+    pub look_ups: LookUpPauses,
     /// Where scrapes come in.
     pub listeners: Vec<TcpListener>,
     /// Where a scrape asks.
@@ -124,7 +126,7 @@ impl App {
         note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
-            discovery: Discovery::new(telemetry.clone()),
+            discovery: Discovery::new(telemetry.clone(), start.look_ups),
             telemetry,
             wiring,
             changes: snapshots.subscribe(),
@@ -169,21 +171,16 @@ impl App {
     }
 
     /// Takes in which regions an account has.
-    fn take_in(&mut self, LookUp { account, result }: LookUp) {
-        match result {
-            Ok(found) => {
-                let change = self.wiring.discovered(&account, &found);
-                for region in &change.joined {
-                    tracing::info!(%account, %region, "region found");
-                }
-                for region in &change.left {
-                    tracing::info!(%account, %region, "region is gone: three look-ups were without it");
-                }
-                self.fleet.follow(self.wiring.plan());
+    fn take_in(&mut self, LookUp { account, found }: LookUp) {
+        if let Some(found) = found {
+            let change = self.wiring.discovered(&account, &found);
+            for region in &change.joined {
+                tracing::info!(%account, %region, "region found");
             }
-            Err(error) => {
-                tracing::warn!(%account, %error, "regions cannot be looked up; the last list stays");
+            for region in &change.left {
+                tracing::info!(%account, %region, "region is gone: three look-ups were without it");
             }
+            self.fleet.follow(self.wiring.plan());
         }
         self.look_at_targets();
     }

@@ -10,6 +10,7 @@ use crate::{
     app::{self, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
+    poll::LookUpPauses,
     web::{self, Limits, Protection},
     wiring::{Surroundings, Variables},
 };
@@ -39,6 +40,7 @@ pub(super) async fn serve(
         config,
         read_config,
         surroundings,
+        look_ups: LookUpPauses::default(),
         listeners,
         telemetry_path: flags.telemetry_path.clone(),
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },

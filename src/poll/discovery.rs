@@ -15,33 +15,44 @@ use tokio::{
 
 use super::TargetApi;
 use crate::{
-    domain::AccountName,
+    domain::{AccountName, Reason},
     telemetry::{DiscoveryTelemetry, Telemetry},
     tencent::{ApiError, regions::AvailableRegions},
 };
 
-/// From a good look-up to the next one.
-const INTERVAL: Duration = Duration::from_secs(3600);
-
-/// From a look-up that failed to the next one.
-const RETRY_INTERVAL: Duration = Duration::from_secs(60);
-
 /// For one look-up, retries included.
 const TIMEOUT: Duration = Duration::from_secs(45);
+
+/// When regions are looked up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookUpPauses {
+    /// From a good look-up to the next one.
+    pub after_success: Duration,
+    /// From a look-up that failed to the next one.
+    pub after_failure: Duration,
+}
+
+impl Default for LookUpPauses {
+    /// An hour, and a minute.
+    fn default() -> Self {
+        Self { after_success: Duration::from_hours(1), after_failure: Duration::from_mins(1) }
+    }
+}
 
 /// How one look-up of one account ended.
 #[derive(Debug)]
 pub struct LookUp {
     /// The account.
     pub account: AccountName,
-    /// The regions, or why they are not known. The list stays as it was then.
-    pub result: Result<AvailableRegions, ApiError>,
+    /// The regions; none if the look-up failed, and the list stays as it was.
+    pub found: Option<AvailableRegions>,
 }
 
 /// The look-ups of all accounts whose regions are `all`.
 #[derive(Debug)]
 pub struct Discovery {
     telemetry: Telemetry,
+    pauses: LookUpPauses,
     seekers: JoinSet<()>,
     accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
     /// Accounts for which a look-up has ended, well or not.
@@ -53,10 +64,10 @@ pub struct Discovery {
 impl Discovery {
     /// No look-ups yet.
     #[must_use]
-    pub fn new(telemetry: Telemetry) -> Self {
+    pub fn new(telemetry: Telemetry, pauses: LookUpPauses) -> Self {
         let (sender, look_ups) = mpsc::channel(1);
         let (accounts, tried) = Default::default();
-        Self { telemetry, seekers: JoinSet::new(), accounts, tried, sender, look_ups }
+        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, sender, look_ups }
     }
 
     /// Makes the accounts that are looked up be these; one that is called otherwise than before is looked up at once.
@@ -74,9 +85,15 @@ impl Discovery {
         });
         for (name, api) in accounts {
             if !self.accounts.contains_key(name) {
-                let telemetry = self.telemetry.discovery(name);
-                let seek = seek(name.clone(), Arc::clone(api), telemetry, self.sender.clone());
-                self.accounts.insert(name.clone(), (Arc::clone(api), self.seekers.spawn(seek)));
+                let seeker = Seeker {
+                    account: name.clone(),
+                    api: Arc::clone(api),
+                    telemetry: self.telemetry.discovery(name),
+                    pauses: self.pauses,
+                    last_failure: None,
+                };
+                let seeker = self.seekers.spawn(seeker.run(self.sender.clone()));
+                self.accounts.insert(name.clone(), (Arc::clone(api), seeker));
             }
         }
     }
@@ -110,20 +127,48 @@ impl Discovery {
     }
 }
 
-/// Looks up an account's regions at once and then every hour, or every minute while that fails, until nobody listens.
-async fn seek(
+/// Looks up the regions of one account.
+#[derive(Debug)]
+struct Seeker {
     account: AccountName,
     api: Arc<TargetApi>,
     telemetry: DiscoveryTelemetry,
-    look_ups: mpsc::Sender<LookUp>,
-) {
-    loop {
-        let result = api.available_regions(Instant::now() + TIMEOUT).await;
-        telemetry.count(result.is_ok(), Timestamp::now());
-        let pause = if result.is_ok() { INTERVAL } else { RETRY_INTERVAL };
-        if look_ups.send(LookUp { account: account.clone(), result }).await.is_err() {
-            return;
+    pauses: LookUpPauses,
+    /// Why the last look-up failed; `None` if it did not.
+    last_failure: Option<Reason>,
+}
+
+impl Seeker {
+    /// Looks at once, and again after each pause, until nobody listens.
+    async fn run(mut self, look_ups: mpsc::Sender<LookUp>) {
+        loop {
+            let result = self.api.available_regions(Instant::now() + TIMEOUT).await;
+            self.note(result.as_ref().err());
+            let pause =
+                if result.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
+            let look_up = LookUp { account: self.account.clone(), found: result.ok() };
+            if look_ups.send(look_up).await.is_err() {
+                return;
+            }
+            sleep(pause).await;
         }
-        sleep(pause).await;
+    }
+
+    /// Tells metrics and log how a look-up ended; the log only what is new.
+    fn note(&mut self, error: Option<&ApiError>) {
+        self.telemetry.count(error.is_none(), Timestamp::now());
+        let account = &self.account;
+        match error.map(|error| (error, error.reason())) {
+            Some((error, reason)) if self.last_failure.replace(reason) == Some(reason) => {
+                tracing::debug!(%account, %error, "regions still cannot be looked up");
+            }
+            Some((error, reason)) => tracing::warn!(
+                %account, reason = reason.as_str(), %error, "regions cannot be looked up; the last list stays"
+            ),
+            None if self.last_failure.take().is_some() => {
+                tracing::info!(%account, "regions can be looked up again");
+            }
+            None => {}
+        }
     }
 }

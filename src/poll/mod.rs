@@ -10,6 +10,6 @@ mod poller;
 mod schedule;
 
 pub use api::{AccountApi, TargetApi};
-pub use discovery::{Discovery, LookUp};
+pub use discovery::{Discovery, LookUp, LookUpPauses};
 pub use fleet::{Fleet, Plan};
 pub use poller::{Settings, poll};

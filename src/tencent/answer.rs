@@ -14,9 +14,6 @@ use super::ApiError;
 /// One field as it came: `None` where it is absent or null.
 pub(super) type Field<'a> = Option<&'a RawValue>;
 
-/// How much of the API's own words is kept in an error.
-const MAX_MESSAGE_CHARS: usize = 300;
-
 #[derive(Deserialize)]
 struct Frame<'a> {
     #[serde(borrow, rename = "Response")]
@@ -39,7 +36,7 @@ struct ErrorFields<'a> {
     message: Field<'a>,
 }
 
-/// Takes the frame off a body: what is in `Response`, or the error that it holds.
+/// Takes the frame off a body: what is in `Response`, or the error that it holds, in all its words.
 pub(super) fn unframe(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue, ApiError> {
     let frame: Frame<'_> = parse(body)?;
     let response = frame.response.ok_or_else(|| ApiError::Malformed("it has no Response".into()))?;
@@ -48,9 +45,9 @@ pub(super) fn unframe(body: &[u8], server_time: Option<Timestamp>) -> Result<&Ra
     let error: ErrorFields<'_> = parse(error.get().as_bytes())?;
     let code = text(error.code).ok_or_else(|| ApiError::Malformed("its Error has no Code".into()))?;
     Err(ApiError::Api {
-        code: cut(&code, MAX_MESSAGE_CHARS).into(),
-        message: cut(&text(error.message).unwrap_or_default(), MAX_MESSAGE_CHARS).into(),
-        request_id: cut(&text(head.request_id).unwrap_or_default(), MAX_MESSAGE_CHARS).into(),
+        code: code.into(),
+        message: text(error.message).unwrap_or_default().into(),
+        request_id: text(head.request_id).unwrap_or_default().into(),
         server_time,
     })
 }

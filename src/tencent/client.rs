@@ -29,6 +29,9 @@ pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// How many bytes all answers together may hold while they are read: eight of the largest, or 200 pages of real tunnels.
 const MAX_HELD_BYTES: usize = 8 * MAX_ANSWER_BYTES;
 
+/// How much of the API's own words is kept in each part of an error.
+const MAX_WORDS_CHARS: usize = 300;
+
 /// How many requests of the whole process are under way at once. Each may need a connection of its own, and systems often
 /// allow no more than 1024 open files.
 const MAX_REQUESTS: usize = 256;
@@ -210,7 +213,7 @@ impl Client {
         let Dated { value: body, server_time } = self.answer(request).await?;
         let response = answer::unframe(&body, server_time).map_err(|error| {
             let of_caller = credentials.into_iter().flat_map(Credentials::secrets);
-            without_secrets(error, of_caller.chain(confidential.iter().copied()))
+            fit_to_show(error, of_caller.chain(confidential.iter().copied()))
         });
         Ok(Dated { value: T::from_response(response?)?, server_time })
     }
@@ -369,8 +372,9 @@ fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// An error whose words, which come from outside, repeat none of these.
-fn without_secrets<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
+/// An error whose words, which come from outside, repeat none of these secrets and are not many. They are cut last: what
+/// is left of a secret that was cut in two would not be found.
+fn fit_to_show<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
     let ApiError::Api { code, message, request_id, server_time } = error else { return error };
     let mut words = [code, message, request_id];
     for secret in secrets.map(Secret::expose).filter(|secret| !secret.is_empty()) {
@@ -378,6 +382,30 @@ fn without_secrets<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret
             *word = word.replace(secret, "(redacted)");
         }
     }
-    let [code, message, request_id] = words;
+    let [code, message, request_id] = words.map(|word| answer::cut(&word, MAX_WORDS_CHARS).to_owned());
     ApiError::Api { code, message, request_id, server_time }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_repeated_at_the_end_of_what_is_kept_leaves_nothing_behind() {
+        let secret = Secret::new("Gu5t9xGARNpq86cd98joQYCN3EXAMPLE");
+        for before in [0, MAX_WORDS_CHARS - 31, MAX_WORDS_CHARS - 1, MAX_WORDS_CHARS] {
+            let message = "…".repeat(before) + secret.expose();
+            let error = ApiError::Api {
+                code: "AuthFailure".into(),
+                message,
+                request_id: secret.expose().into(),
+                server_time: None,
+            };
+            let ApiError::Api { message, request_id, .. } = fit_to_show(error, [&secret].into_iter()) else {
+                panic!("it is another error");
+            };
+            assert!(!message.contains("Gu") && message.chars().count() <= MAX_WORDS_CHARS, "{message}");
+            assert_eq!(request_id, "(redacted)");
+        }
+    }
 }

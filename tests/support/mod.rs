@@ -20,10 +20,11 @@ use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
     domain::{Region, Shard},
+    poll::LookUpPauses,
     simulator::{self, Control, Simulator},
     telemetry::{BuildInfo, Telemetry},
     web::{self, Limits, ReloadRequest, TelemetryPath},
-    wiring::Surroundings,
+    wiring::{Surroundings, Variables},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -99,6 +100,20 @@ impl Drop for Api {
     }
 }
 
+/// What a daemon finds beside its configuration.
+pub struct Setting {
+    pub variables: Variables,
+    pub shard: Shard,
+    pub look_ups: LookUpPauses,
+}
+
+impl Default for Setting {
+    /// An empty environment, all targets, and regions that are looked up once and for all.
+    fn default() -> Self {
+        Self { variables: Variables::new(), shard: Shard::SOLE, look_ups: LookUpPauses::default() }
+    }
+}
+
 /// The daemon, running until it is stopped.
 pub struct Daemon {
     pub address: SocketAddr,
@@ -111,6 +126,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon with a configuration file of this content.
     pub async fn start(config: &str) -> Self {
+        Self::start_in(Setting::default(), config).await
+    }
+
+    /// The same in a setting of its own.
+    pub async fn start_in(setting: Setting, config: &str) -> Self {
+        let Setting { variables, shard, look_ups } = setting;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -122,10 +143,11 @@ impl Daemon {
             config: read(&file).expect("a valid configuration"),
             read_config: Box::new(move || read(&file)),
             surroundings: Surroundings {
-                variables: BTreeMap::new(),
+                variables,
                 telemetry: Telemetry::new(&build).expect("metrics"),
-                shard: Shard::SOLE,
+                shard,
             },
+            look_ups,
             listeners,
             telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
             limits: Limits::default(),
