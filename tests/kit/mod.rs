@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Command};
 /// Runs every test of `tests/kit/<module>.py`, and fails with its output if one of them fails.
 ///
 /// The interpreter is that of the virtual environment that `PYTHON_ENV` names, by default `target/python-env`.
-pub fn check(module: &str) {
+pub(crate) fn check(module: &str) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let python_env = env::var_os("PYTHON_ENV").map_or_else(|| "target/python-env".into(), PathBuf::from);
     let python = root.join(python_env).join("bin/python");
