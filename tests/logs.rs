@@ -195,6 +195,8 @@ async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
         }
         assert_eq!(with(format, &log, &[("level", "error")]), [], "{log}");
         assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log:?}");
+        let turned_or_split = log.contains(['\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}']);
+        assert!(format == "json" || !turned_or_split, "{log:?}");
     }
 }
 

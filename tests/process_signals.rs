@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use support::{
     Api, Metrics,
     binary::{BINARY, Place, Process, account, assert_told, exporter, signal},
-    frozen, local,
+    frozen, in_time, local,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -52,7 +52,7 @@ async fn assert_stops_in_a_poll(mut command: Command, name: &str, daemon: fn(&Pr
     command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.current_dir(place.folder());
     let process = Process::serving(command).await;
-    let _request = silent.accept().await.expect("a poll that gets no answer");
+    let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
     let asked = Instant::now();
     signal(daemon(&process), name).await;
     let ended = process.ended().await;
@@ -109,14 +109,14 @@ impl SlowScrape {
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let mut stream = socket.connect(daemon.address()).await.expect("a connection");
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await.expect("a request");
-        stream.readable().await.expect("an answer");
+        in_time(stream.readable()).await.expect("an answer");
         Self(stream)
     }
 
     /// Takes all that comes until the server hangs up.
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
-        self.0.read_to_string(&mut rest).await.expect("the server closes the connection");
+        in_time(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
         rest
     }
 }

@@ -221,6 +221,16 @@ pub fn scrape_until(
     }
 }
 
+/// What comes in time.
+#[track_caller]
+pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let in_time = tokio::time::timeout(PATIENCE, future).await;
+        in_time.unwrap_or_else(|_| panic!("{caller}: not within {PATIENCE:?}"))
+    }
+}
+
 /// A client that goes nowhere but to loopback.
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
