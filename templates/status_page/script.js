@@ -11,6 +11,7 @@
   let paused = false;
   let pending = null;
   let timer = 0;
+  let typing = 0;
 
   const parts = () => [...document.querySelectorAll("[data-part]")];
   const rowKey = (row) => row.querySelector("code")?.textContent;
@@ -111,6 +112,7 @@
   };
 
   const ask = () => {
+    clearTimeout(typing);
     const url = here();
     url.searchParams.delete("page");
     url.searchParams.delete("q");
@@ -120,8 +122,8 @@
   };
 
   search.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, TYPING);
+    clearTimeout(typing);
+    typing = setTimeout(ask, TYPING);
   });
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -15,7 +15,8 @@ const clockMoves = (page, from) =>
 // A visit during which time passes only where the test says so.
 const visitInSlowMotion = (url, use, options) =>
   visit("about:blank", async (page, context) => {
-    await page.clock.install();
+    await page.clock.install({ time: 0 });
+    await page.clock.pauseAt(1_000);
     await page.goto(url);
     // Marks the document: a navigation would lose the mark.
     await page.evaluate(() => (globalThis.mark = true));
@@ -45,6 +46,31 @@ test("a search within one standing stays within it", () =>
     await page.locator("#search").press("Enter");
     await until(page, () => document.querySelectorAll(".tunnels tbody tr:not(.group)").length === 1);
     assert.match(await rows(page).innerText(), /office-berlin-backup/);
+  }));
+
+test("an answer that comes while one types neither undoes nor loses the search", () =>
+  visitInSlowMotion(EVERYDAY, async (page) => {
+    const before = await clock(page);
+    let answer;
+    const asked = new Promise((resolve) =>
+      page.route(
+        "**/*",
+        (route) => {
+          answer = () => route.continue();
+          resolve();
+        },
+        { times: 1 },
+      ),
+    );
+    await page.clock.runFor(SOON);
+    await asked;
+    await next(page, EVERYDAY);
+    await page.locator("#search").fill("berlin");
+    await answer();
+    await clockMoves(page, before);
+    assert.equal(await page.locator("#search").inputValue(), "berlin");
+    await page.clock.runFor(500);
+    await until(page, () => document.querySelectorAll(".tunnels tbody tr:not(.group)").length === 2);
   }));
 
 test("hostile names are text", () =>

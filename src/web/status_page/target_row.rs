@@ -49,7 +49,7 @@ pub(super) struct TargetRow<'a> {
     pub(super) last_success: Option<Moment>,
     pub(super) duration: String,
     /// What the last good listing had; `None` before there was one.
-    pub(super) tunnels: Option<usize>,
+    tunnels: Option<usize>,
     pub(super) stale: bool,
     pub(super) polls: u64,
     pub(super) failures: u64,
@@ -143,6 +143,11 @@ impl<'a> TargetRow<'a> {
             Sight::Waiting => "waiting",
             Sight::Clear => "clear",
         }
+    }
+
+    /// How many tunnels its last good listing had.
+    pub(super) fn tunnel_count(&self) -> String {
+        self.tunnels.map_or("–".to_owned(), number)
     }
 
     /// What is shown of a blind target's tunnels.
