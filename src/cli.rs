@@ -5,7 +5,7 @@
 
 mod flags;
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser, error::ErrorKind,
@@ -108,6 +108,13 @@ pub struct SimulateFlags {
     /// How long each answer is held back, such as 250ms; not at all without this flag.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub latency: Option<Duration>,
+    /// What goes wrong from the start: a file with a JSON list of faults.
+    ///
+    /// Such as [{"region": "eu-frankfurt", "share": 0.5, "kind": {"error": {"code": "InternalError"}}}, {"kind":
+    /// {"latency": {"milliseconds": 3000}}}]. The same list, sent by POST to the path /_faults from this machine, takes
+    /// the place of the faults in force at any time, and [] ends them; GET shows them.
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// How many requests a second are answered before callers are throttled; Tencent Cloud's own limit is 100.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub requests_per_second: usize,
@@ -384,17 +391,19 @@ mod tests {
             frozen: false,
             speed: 1.0,
             latency: None,
+            faults: None,
             requests_per_second: 100,
             log,
         };
         assert_eq!(command("simulate"), Command::Simulate(simulate.clone()));
         let line = "simulate --listen-address [::1]:0 --tunnels 5 --regions ap-tokyo,ap-seoul --seed 7 --speed 60 \
-                    --latency 250ms --requests-per-second 5";
+                    --latency 250ms --faults faults.json --requests-per-second 5";
         let simulate = SimulateFlags {
             listen_address: "[::1]:0".parse().expect("an address"),
             world: WorldFlags { tunnels: 5, regions: vec![region("ap-tokyo"), region("ap-seoul")], seed: 7 },
             speed: 60.0,
             latency: Some(Duration::from_millis(250)),
+            faults: Some(PathBuf::from("faults.json")),
             requests_per_second: 5,
             ..simulate
         };

@@ -1,10 +1,15 @@
 //! `simulate`: the embedded VPC API alone, for any client.
 
+use std::{fs, path::Path};
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, bind, print, signals, start_log};
-use crate::{cli::SimulateFlags, simulator::Options};
+use super::{Failure, bind, print, signals, start_log, usage};
+use crate::{
+    cli::SimulateFlags,
+    simulator::{Fault, Options},
+};
 
 pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
@@ -15,6 +20,7 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
         speed: flags.speed,
         latency: flags.latency.unwrap_or_default(),
         requests_per_second: flags.requests_per_second,
+        faults: flags.faults.as_deref().map_or(Ok(Vec::new()), faults).map_err(usage)?,
         ..Options::default()
     };
     let simulator = bind(options, flags.listen_address).await?;
@@ -32,5 +38,47 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
     tokio::select! {
         () = simulator.run(shutdown.cancelled_owned()) => Ok(()),
         never = signals => match never {},
+    }
+}
+
+/// Reads a list of faults. Whether they can happen in the simulated world is for that to say.
+fn faults(file: &Path) -> Result<Vec<Fault>, String> {
+    let place = file.display();
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("--faults: {place}: {error}; name a file that can be read"))?;
+    serde_json::from_str(&text).map_err(|error| {
+        format!(r#"--faults: {place}: {error}; write a JSON list of faults, such as [{{"kind": "reset"}}]"#)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::FaultKind;
+
+    #[test]
+    fn a_list_of_faults_is_read_and_what_is_none_is_told_with_its_place_and_remedy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("faults.json");
+        let read = |text: &str| {
+            fs::write(&file, text).expect("a file");
+            faults(&file)
+        };
+        let reset = Fault::new(FaultKind::Reset);
+        assert_eq!(read(r#"[{"kind": "reset"}]"#), Ok(vec![reset]));
+        for (text, place) in [
+            ("", "EOF while parsing a value at line 1 column 0"),
+            ("[{\"kind\":\n\"rest\"}]", "unknown variant `rest`"),
+            ("[{\"kind\": \"reset\", \"regions\": \"eu\"}]", "unknown field `regions`"),
+        ] {
+            let told = read(text).expect_err(text);
+            assert!(told.starts_with(&format!("--faults: {}: {place}", file.display())), "{told}");
+            assert!(
+                told.ends_with(r#"; write a JSON list of faults, such as [{"kind": "reset"}]"#),
+                "{told}"
+            );
+        }
+        let absent = faults(&folder.path().join("none.json")).expect_err("no file");
+        assert!(absent.contains("none.json: No such file") && absent.contains("name a file"), "{absent}");
     }
 }

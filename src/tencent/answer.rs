@@ -37,7 +37,7 @@ struct ErrorFields<'a> {
 }
 
 /// Takes the frame off a body: what is in `Response`, or the error that it holds, in all its words.
-pub(super) fn unframe(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue, ApiError> {
+pub fn unframe(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue, ApiError> {
     let frame: Frame<'_> = parse(body)?;
     let response = frame.response.ok_or_else(|| ApiError::Malformed("it has no Response".into()))?;
     let head: Head<'_> = parse(response.get().as_bytes())?;

@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of schedules, retries or metrics.
 
-mod answer;
+pub mod answer;
 pub mod client;
 pub mod credentials;
 pub mod deletion;
