@@ -3,6 +3,10 @@
 #![allow(unreachable_pub, reason = "these are shared by test binaries, each of which is a crate")]
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+pub mod binary;
+pub mod log;
+pub mod scene;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -147,35 +151,50 @@ impl Daemon {
 
     /// One scrape.
     pub async fn scrape(&self) -> Metrics {
-        let answer = client().get(self.url("/metrics")).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-        Metrics::parse(&answer.text().await.expect("a body"))
+        scrape(self.address).await
     }
 
     /// Scrapes until the metrics fulfil a condition, and returns them.
     #[track_caller]
     pub fn until(&self, condition: impl Fn(&Metrics) -> bool) -> impl Future<Output = Metrics> {
-        let caller = std::panic::Location::caller();
-        async move {
-            let deadline = Instant::now() + PATIENCE;
-            loop {
-                let metrics = self.scrape().await;
-                if condition(&metrics) {
-                    return metrics;
-                }
-                assert!(
-                    Instant::now() < deadline,
-                    "{caller}: not within {PATIENCE:?}; last seen:\n{metrics}"
-                );
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
+        scrape_until(self.address, condition)
     }
 
     /// Ends the daemon and returns how it ended.
     pub async fn stop(self) -> Result<(), AppError> {
         self.shutdown.cancel();
         self.task.await.expect("the daemon does not panic")
+    }
+}
+
+/// One scrape of a daemon that listens there.
+pub async fn scrape(address: SocketAddr) -> Metrics {
+    scrape_by(&client(), address).await
+}
+
+async fn scrape_by(client: &reqwest::Client, address: SocketAddr) -> Metrics {
+    let answer = client.get(format!("http://{address}/metrics")).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    Metrics::parse(&answer.text().await.expect("a body"))
+}
+
+/// Scrapes until the metrics fulfil a condition, and returns them.
+#[track_caller]
+pub fn scrape_until(
+    address: SocketAddr,
+    condition: impl Fn(&Metrics) -> bool,
+) -> impl Future<Output = Metrics> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let (client, deadline) = (client(), Instant::now() + PATIENCE);
+        loop {
+            let metrics = scrape_by(&client, address).await;
+            if condition(&metrics) {
+                return metrics;
+            }
+            assert!(Instant::now() < deadline, "{caller}: not within {PATIENCE:?}; last seen:\n{metrics}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
