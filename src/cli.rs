@@ -164,6 +164,7 @@ pub enum TunnelsCommand {
 
 /// The flags of `tunnels list`.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[command(mut_arg("level", quiet))]
 pub struct ListFlags {
     /// How the tunnels are printed.
     #[arg(long, value_enum, default_value_t = Output::Table)]
@@ -202,6 +203,7 @@ pub enum Output {
 
 /// The flags of `tunnels delete`.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[command(mut_arg("level", quiet))]
 pub struct DeleteFlags {
     /// The account of the tunnel, by its name in the configuration; without a file that is "default".
     #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
@@ -233,6 +235,11 @@ pub struct DeleteFlags {
     /// How the log is written.
     #[command(flatten)]
     pub log: LogFlags,
+}
+
+/// Has people at a terminal read no more of the log than what is wrong, unless they ask for it.
+fn quiet(level: clap::Arg) -> clap::Arg {
+    level.default_value("warn")
 }
 
 /// Reads a command line, the program's name first. The error is also how `--help` and `--version` are answered: print
@@ -412,7 +419,7 @@ mod tests {
 
     #[test]
     fn tunnels_are_listed_and_deleted() {
-        let DaemonFlags { log, .. } = daemon();
+        let log = LogFlags { level: "warn".to_owned(), ..daemon().log };
         let account = |name| AccountName::new(name).expect("a name");
         let list = ListFlags {
             output: Output::Json,

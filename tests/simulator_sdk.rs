@@ -1,13 +1,8 @@
 //! Tencent's official Python SDK as a client of the simulator: what it is content with, any client may be.
-//!
-//! The SDK is taken from the virtual environment that `PYTHON_ENV` names, or installed into one below `target/`.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+mod sdk;
 
+use sdk::Sdk;
 use serde_json::{Value, json};
 use tencentcloud_vpn_exporter::{
     domain::{Region, Secret},
@@ -19,7 +14,6 @@ const ARN: &str = "qcs::cam::uin/100000000001:roleName/monitoring";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_is_content() {
-    let python = tokio::task::spawn_blocking(python).await.expect("an environment");
     let region = Region::new(EU).expect("a region");
     let options = Options {
         regions: vec![(region.clone(), 230)],
@@ -29,7 +23,7 @@ async fn the_official_sdk_is_content() {
     };
     let address = "127.0.0.1:0".parse().expect("an address");
     let simulator = Simulator::bind(options, address).await.expect("a simulator");
-    let sdk = Sdk { python, endpoint: simulator.local_addr().to_string() };
+    let sdk = Sdk::of(&simulator.local_addr().to_string()).await;
     let (control, credentials) = (simulator.control(), simulator.credentials().clone());
     let served = tokio::spawn(simulator.run(std::future::pending()));
 
@@ -156,70 +150,9 @@ fn call(service: &str, action: &str, parameters: &Value) -> Value {
     json!({"service": service, "action": action, "region": EU, "parameters": parameters})
 }
 
-struct Sdk {
-    python: PathBuf,
-    endpoint: String,
-}
-
 impl Sdk {
     async fn describe(&self, credentials: &Credentials, parameters: &[Value]) -> Vec<Value> {
         let calls = parameters.iter().map(|parameters| call("vpc", "DescribeVpnConnections", parameters));
         self.call(credentials, None, &calls.collect::<Vec<_>>()).await
     }
-
-    async fn call(&self, credentials: &Credentials, token: Option<&str>, calls: &[Value]) -> Vec<Value> {
-        let order = json!({
-            "endpoint": self.endpoint,
-            "secret_id": credentials.secret_id,
-            "secret_key": credentials.secret_key.expose(),
-            "token": token,
-            "calls": calls,
-        });
-        let python = self.python.clone();
-        let output = tokio::task::spawn_blocking(move || run(&python, &order.to_string())).await;
-        serde_json::from_slice(&output.expect("a run")).expect("a list of answers")
-    }
-}
-
-/// Runs the script with this input and gives its output.
-fn run(python: &Path, input: &str) -> Vec<u8> {
-    let mut command = Command::new(python);
-    command.arg(root().join("tests/sdk/call.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("the interpreter");
-    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("the script reads");
-    let output = child.wait_with_output().expect("the script ends");
-    assert!(output.status.success(), "the script failed, see above");
-    output.stdout
-}
-
-/// The interpreter of an environment that has the SDK.
-fn python() -> PathBuf {
-    if let Some(prepared) = std::env::var_os("PYTHON_ENV") {
-        return Path::new(&prepared).join("bin/python");
-    }
-    let requirements = root().join("tests/sdk/requirements.txt");
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-env");
-    let python = environment.join("bin/python");
-    // pip alone knows whether all is there; where it is, this takes a second.
-    if !python.exists() {
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-    }
-    succeed(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(requirements),
-    );
-    python
-}
-
-fn succeed(command: &mut Command) {
-    let status = command.status();
-    assert!(
-        status.as_ref().is_ok_and(std::process::ExitStatus::success),
-        "{command:?}: {status:?}; set PYTHON_ENV to a virtual environment that has tests/sdk/requirements.txt"
-    );
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -1,0 +1,163 @@
+//! The commands on a pseudo-terminal: the prompt, the progress line and the colours.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    process::Stdio,
+};
+
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{
+    rig::{DELETE, LIST, Scene, without_seconds},
+    support::PATIENCE,
+};
+
+const PROMPT: &str = "Type the id of the tunnel to delete it for good: ";
+const GREEN: &str = "\u{1b}[38;5;10mup";
+const RED: &str = "\u{1b}[38;5;9m\u{1b}[1mdown";
+
+/// A program on a terminal of its own; it is killed when this is dropped.
+struct Terminal {
+    child: Child,
+    keyboard: File,
+    /// All that was written to it, what was typed included.
+    screen: watch::Receiver<String>,
+}
+
+impl Terminal {
+    fn start(mut command: Command) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let ours = openpt(flags).expect("a pseudo-terminal");
+        unlockpt(&ours).expect("it can be unlocked");
+        let theirs = File::from(ioctl_tiocgptpeer(&ours, flags).expect("its other end"));
+        let end = || Stdio::from(theirs.try_clone().expect("another handle"));
+        let child = command.stdin(end()).stdout(end()).stderr(end()).kill_on_drop(true).spawn();
+        let keyboard = File::from(ours);
+        let screen = watched(keyboard.try_clone().expect("another handle"));
+        Self { child: child.expect("the program starts"), keyboard, screen }
+    }
+
+    /// Waits until this is written.
+    async fn shows(&mut self, words: &str) {
+        let wait = self.screen.wait_for(|screen| screen.contains(words));
+        let is_shown = matches!(timeout(PATIENCE, wait).await, Ok(Ok(_)));
+        assert!(is_shown, "no {words:?} in {:?}", *self.screen.borrow());
+    }
+
+    fn keys(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// The program's exit status, and all that was written.
+    async fn ended(mut self) -> (Option<i32>, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("no end: {:?}", *self.screen.borrow()));
+        while self.screen.changed().await.is_ok() {}
+        (status.expect("it can be waited for").code(), self.screen.borrow().clone())
+    }
+}
+
+/// Reads until the other end is closed.
+fn watched(mut terminal: File) -> watch::Receiver<String> {
+    let (screen, watched) = watch::channel(String::new());
+    std::thread::spawn(move || {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+        // Linux ends a terminal whose other end is closed with an error.
+        while let Ok(read @ 1..) = terminal.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..read]);
+            screen.send_replace(String::from_utf8_lossy(&bytes).into_owned());
+        }
+    });
+    watched
+}
+
+#[tokio::test]
+async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
+    let scene = Scene::with(1).await;
+    let tunnel = scene.tunnel(0);
+    let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+    terminal.shows("WARNING: this tunnel is UP.").await;
+    terminal.shows(PROMPT).await;
+    assert_eq!(scene.asked(), [LIST], "nothing is deleted before it is asked for");
+    terminal.keys(&format!(" {} \n", tunnel.id));
+    scene.end_deletions_after(4).await;
+    let (status, screen) = terminal.ended().await;
+    assert_eq!(status, Some(0), "{screen}");
+    let id = &tunnel.id;
+    let after = screen.split_once(PROMPT).expect("the prompt").1;
+    let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
+    let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
+    assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
+    assert_eq!(scene.asked(), [LIST, DELETE, LIST, LIST, LIST]);
+}
+
+#[tokio::test]
+async fn anything_but_the_right_id_deletes_nothing() {
+    let scene = Scene::with(2).await;
+    let (tunnel, other) = (scene.tunnel(0), scene.tunnel(1));
+    let upper_case = tunnel.id.to_uppercase();
+    for typed in [&*other.id, &tunnel.id[..12], &upper_case, "yes", "y", ""] {
+        let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+        terminal.shows(PROMPT).await;
+        terminal.keys(&format!("{typed}\n"));
+        let (status, screen) = terminal.ended().await;
+        let told = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
+        assert!(status == Some(1) && screen.ends_with(&told), "{typed:?}: {screen}");
+    }
+    let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+    terminal.shows(PROMPT).await;
+    terminal.keys("\u{4}");
+    let (status, screen) = terminal.ended().await;
+    let told = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
+    assert!(status == Some(1) && screen.ends_with(&told), "the end of input: {screen}");
+    assert_eq!(scene.deletions(), 0);
+}
+
+#[tokio::test]
+async fn yes_does_not_ask_on_a_terminal_either() {
+    let scene = Scene::with(1).await;
+    let terminal = Terminal::start(scene.command(&scene.tunnel(0), &["--yes", "--no-wait"]));
+    let (status, screen) = terminal.ended().await;
+    assert_eq!(status, Some(0), "{screen}");
+    assert!(!screen.contains(PROMPT), "{screen}");
+    assert_eq!(scene.deletions(), 1);
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_would_see_is_not_asked() {
+    let scene = Scene::with(1).await;
+    let mut command = Command::new("sh");
+    let inner = scene.command(&scene.tunnel(0), &[]);
+    let words = inner.as_std();
+    command.args(["-c", "exec \"$0\" \"$@\" > out"]).arg(words.get_program()).args(words.get_args());
+    command.current_dir(scene.files.folder());
+    let (status, screen) = Terminal::start(command).ended().await;
+    assert_eq!(status, Some(64), "{screen}");
+    assert!(screen.starts_with("refused: this is not a terminal"), "{screen}");
+    assert_eq!(scene.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_table_is_coloured_on_a_terminal_unless_no_color_is_set() {
+    let scene = Scene::with(2).await;
+    scene.set(&scene.tunnel(0), "State", "PENDING");
+    let list = async |variables: &[(&str, &str)]| {
+        let mut command = scene.files.exporter(&["tunnels", "list"]);
+        command.envs(variables.iter().copied());
+        let (status, screen) = Terminal::start(command).ended().await;
+        assert_eq!(status, Some(0), "{screen}");
+        screen
+    };
+    for variables in [&[("TERM", "xterm")][..], &[("NO_COLOR", "")]] {
+        let screen = list(variables).await;
+        assert!(screen.contains(GREEN) && screen.contains(RED), "{variables:?}: {screen:?}");
+    }
+    let plain = list(&[("NO_COLOR", "1"), ("TERM", "xterm")]).await;
+    assert!(plain.contains("down") && !plain.contains('\u{1b}'), "{plain:?}");
+}
