@@ -226,6 +226,7 @@ fn settings(
         interval: config.poll.interval,
         timeout: config.poll.timeout,
         stale_after: config.poll.stale_after,
+        discovered: account.regions == Regions::All,
     })
 }
 

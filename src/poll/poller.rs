@@ -35,6 +35,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long the last good tunnels stay published while polls fail.
     pub stale_after: Duration,
+    /// Whether the region was found by a look-up, and not named: that it has no VPN is then nothing to warn of.
+    pub discovered: bool,
 }
 
 /// Polls a target once: its state afterwards, and what the poll changed.
@@ -107,7 +109,7 @@ impl Poller {
     async fn poll(&mut self, settings: &Settings) {
         let (after, changes) = poll(settings, &self.state).await;
         let before = std::mem::replace(&mut self.state, Arc::new(after));
-        log(&before, &self.state, &changes);
+        log(&before, &self.state, &changes, settings.discovered);
         let failure = self.state.failure();
         let refused = failure.is_some_and(|failure| failure.reason.is_refusal_of_identity());
         self.refusals = if refused { self.refusals + 1 } else { 0 };
@@ -174,9 +176,11 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
 }
 
 /// Says once what a poll changed.
-fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
+fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], discovered: bool) {
     let (account, region) = (&after.target.account, &after.target.region);
     match (before.failure(), after.failure()) {
+        // Whoever looks the regions up leaves it alone from now on, and says so.
+        (_, Some(_)) if discovered && after.is_without_vpn() => {}
         (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => log_failure(after, now),
         (_, Some(now)) => tracing::debug!(
             %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
