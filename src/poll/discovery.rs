@@ -144,8 +144,7 @@ impl Seeker {
         loop {
             let result = self.api.available_regions(Instant::now() + TIMEOUT).await;
             self.note(result.as_ref().err());
-            let pause =
-                if result.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
+            let pause = if result.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
             let look_up = LookUp { account: self.account.clone(), found: result.ok() };
             if look_ups.send(look_up).await.is_err() {
                 return;

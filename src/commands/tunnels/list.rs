@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
+use comfy_table::{Attribute, Cell, Color};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, one_line};
+use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, SOLE, poll_each_once, prepare, print, start_log, usage},
@@ -28,7 +28,7 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         .map(|(target, record)| Row::new(target, record))
         .collect();
     match flags.output {
-        Output::Table => print(format!("{}\n", table(&rows, Timestamp::now()).trim_fmt()).as_bytes())?,
+        Output::Table => print(table(&rows, Timestamp::now()).as_bytes())?,
         Output::Json => print(format!("{}\n", serde_json::to_string_pretty(&rows)?).as_bytes())?,
     }
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
@@ -106,24 +106,12 @@ fn link(tunnel: &Tunnel) -> &'static str {
 }
 
 /// Columns; in colour only on a terminal.
-fn table(rows: &[Row], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header([
-        "ACCOUNT",
-        "REGION",
-        "GATEWAY",
-        "ID",
-        "NAME",
-        "LINK",
-        "STATE",
-        "NET STATUS",
-        "HEALTH",
-        "AGE",
-    ]);
-    for row in rows {
+fn table(rows: &[Row], now: Timestamp) -> String {
+    let header =
+        ["ACCOUNT", "REGION", "GATEWAY", "ID", "NAME", "LINK", "STATE", "NET STATUS", "HEALTH", "AGE"];
+    let rows = rows.iter().map(|row| {
         let plain = |text: &str| Cell::new(one_line(text));
-        table.add_row([
+        [
             plain(&row.account),
             plain(&row.region),
             plain(&row.vpn_gateway_id),
@@ -134,12 +122,9 @@ fn table(rows: &[Row], now: Timestamp) -> Table {
             plain(row.net_status),
             plain(row.health_check_status.unwrap_or("-")),
             plain(&row.created.map_or("-".to_owned(), |created| age(now.as_second() - created))),
-        ]);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
+        ]
+    });
+    plain_table(header, rows)
 }
 
 fn coloured(link: &str) -> Cell {
