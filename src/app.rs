@@ -1,6 +1,6 @@
 //! The daemon's parts, put together and watched: pollers, renderer and server, until it is told to stop.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::{
@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, TagLabel},
-    domain::{AccountName, Reason, Target},
+    domain::{AccountName, Target},
     metrics::{
         self, Exposition, Renderer,
         exposition::{RenderError, keep_rendered},
     },
     poll::{Discovery, Fleet, LookUp, LookUpPauses},
-    snapshot::{Snapshot, Snapshots},
+    snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::Telemetry,
     tencent::{client::ClientError, regions::DESCRIBE_REGIONS, vpn::DESCRIBE_VPN_CONNECTIONS},
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
@@ -89,6 +89,8 @@ struct App {
     ready: watch::Sender<bool>,
     fleet: Fleet,
     discovery: Discovery,
+    /// Of which the log has said that they have no VPN.
+    without_vpn: BTreeSet<Target>,
     expositions: watch::Sender<Arc<Exposition>>,
     renderer: AbortHandle,
     renderers: JoinSet<Result<(), RenderError>>,
@@ -129,6 +131,7 @@ impl App {
             discovery: Discovery::new(telemetry.clone(), start.look_ups),
             telemetry,
             wiring,
+            without_vpn: BTreeSet::new(),
             changes: snapshots.subscribe(),
             fleet: Fleet::new(snapshots.clone()),
             snapshots,
@@ -189,13 +192,16 @@ impl App {
     fn look_at_targets(&mut self) {
         let snapshot = self.changes.borrow_and_update().clone();
         let mut set_aside = false;
-        for state in snapshot.values() {
-            let unsupported =
-                state.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
-            if unsupported && self.wiring.set_aside(&state.target) {
-                let Target { account, region } = &state.target;
-                tracing::info!(%account, %region, "region has no VPN; it is left alone until the next look-up");
-                set_aside = true;
+        for TargetSnapshot { target, .. } in
+            snapshot.values().map(|state| &**state).filter(|state| state.is_without_vpn())
+        {
+            if !self.wiring.set_aside(target) {
+                continue;
+            }
+            set_aside = true;
+            if self.without_vpn.insert(target.clone()) {
+                let Target { account, region } = target;
+                tracing::info!(%account, %region, "region has no VPN; it is tried again after each look-up");
             }
         }
         if set_aside {

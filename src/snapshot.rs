@@ -197,6 +197,13 @@ impl TargetSnapshot {
         self.last_poll.as_ref()?.failure.as_ref()
     }
 
+    /// Whether the region answered that it has no VPN, and no tunnel was ever seen there.
+    #[must_use]
+    pub fn is_without_vpn(&self) -> bool {
+        let unsupported = self.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
+        unsupported && self.listed.as_ref().is_none_or(|listed| listed.is_empty())
+    }
+
     /// The state after a good poll, and what it changed; before the first good poll everything is new, and nothing changed.
     #[must_use]
     pub fn succeeded(&self, listing: Listing, ended: Timestamp, duration: Duration) -> (Self, Vec<Change>) {

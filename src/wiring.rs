@@ -69,25 +69,32 @@ impl Wiring {
     pub fn new(config: Config, surroundings: Surroundings) -> Result<Self, ClientError> {
         let client = client(&config.api)?;
         let accounts = BTreeMap::new();
-        let mut wiring = Self { config, surroundings, client, accounts };
-        wiring.accounts = wiring.make_accounts(|_| None, &BTreeMap::new());
-        Ok(wiring)
+        let wiring = Self { config, surroundings, client, accounts };
+        Ok(wiring.with_accounts(|wiring, account| wiring.account(account, None, None)))
     }
 
-    /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before, and
-    /// those whose regions are discovered keep the ones they have.
+    /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before; of the
+    /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
+    /// discovered keep the ones they have.
     pub fn reloaded(&self, config: Config) -> Result<Self, ClientError> {
         let api_stays = config.api == self.config.api;
-        let all_stays = api_stays && config.poll == self.config.poll;
+        let poll_stays = config.poll == self.config.poll;
         let client = if api_stays { self.client.clone() } else { client(&config.api)? };
         let surroundings = self.surroundings.clone();
-        let mut wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
-        let kept = |account: &config::Account| {
-            let stays = all_stays && self.config.accounts.contains(account);
-            self.accounts.get(&account.name).filter(|_| stays).cloned()
-        };
-        wiring.accounts = wiring.make_accounts(kept, &self.accounts);
-        Ok(wiring)
+        let wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
+        Ok(wiring.with_accounts(|wiring, account| {
+            let configured = self.config.accounts.iter().find(|before| before.name == account.name);
+            let Some((configured, before)) = configured.zip(self.accounts.get(&account.name)) else {
+                return wiring.account(account, None, None);
+            };
+            if api_stays && poll_stays && configured == account {
+                return before.clone();
+            }
+            let caller_stays = configured.credentials == account.credentials
+                && configured.assume_role == account.assume_role;
+            let api = (api_stays && caller_stays).then(|| Arc::clone(&before.api));
+            wiring.account(account, api, Some(&before.regions))
+        }))
     }
 
     /// The configuration that this was made from.
@@ -152,47 +159,51 @@ impl Wiring {
         }
     }
 
-    fn make_accounts(
-        &self,
-        kept: impl Fn(&config::Account) -> Option<Account>,
-        before: &BTreeMap<AccountName, Account>,
-    ) -> BTreeMap<AccountName, Account> {
-        let accounts = self.config.accounts.iter().map(|config| {
-            let account = kept(config).unwrap_or_else(|| self.make_account(config, before.get(&config.name)));
-            (config.name.clone(), account)
-        });
-        accounts.collect()
+    fn with_accounts(mut self, account: impl Fn(&Self, &config::Account) -> Account) -> Self {
+        let accounts = self.config.accounts.iter();
+        self.accounts = accounts.map(|config| (config.name.clone(), account(&self, config))).collect();
+        self
     }
 
-    fn make_account(&self, config: &config::Account, before: Option<&Account>) -> Account {
+    /// An account with what it keeps of its past, if it has one.
+    fn account(
+        &self,
+        config: &config::Account,
+        api: Option<Arc<AccountApi>>,
+        regions: Option<&AccountRegions>,
+    ) -> Account {
+        let api = api.unwrap_or_else(|| self.account_api(config));
+        let regions = match &config.regions {
+            Regions::Listed(regions) => AccountRegions::Listed(regions.clone()),
+            Regions::All => self.discovery(&config.name, &api, regions),
+        };
+        Account { api, regions, settings: HashMap::new() }
+    }
+
+    fn account_api(&self, config: &config::Account) -> Arc<AccountApi> {
         let telemetry = self.surroundings.telemetry.account(&config.name);
         let variables = &self.surroundings.variables;
         let sources = keyring::Sources { api: &self.config.api, client: &self.client, variables };
         let rate = self.config.api.requests_per_second / f64::from(self.surroundings.shard.count());
-        let api = Arc::new(AccountApi {
+        Arc::new(AccountApi {
             client: self.client.clone(),
             keyring: sources.keyring(config, &telemetry),
             limit: RateLimit::new(rate, telemetry.throttle.clone()),
             telemetry,
-        });
-        let regions = match &config.regions {
-            Regions::Listed(regions) => AccountRegions::Listed(regions.clone()),
-            Regions::All => self.discovery(&config.name, &api, before),
-        };
-        Account { api, regions, settings: HashMap::new() }
+        })
     }
 
     fn discovery(
         &self,
         name: &AccountName,
         api: &Arc<AccountApi>,
-        before: Option<&Account>,
+        before: Option<&AccountRegions>,
     ) -> AccountRegions {
         let region = Region::new(keyring::HOME_REGION).expect("this is the name of a region");
         let url = url(&self.config.api, Service::REGION, &region);
         let api = TargetApi::new(Arc::clone(api), Target { account: name.clone(), region }, url);
-        let (list, unsupported) = match before.map(|account| account.regions.clone()) {
-            Some(AccountRegions::Discovered { list, unsupported, .. }) => (list, unsupported),
+        let (list, unsupported) = match before {
+            Some(AccountRegions::Discovered { list, unsupported, .. }) => (list.clone(), unsupported.clone()),
             Some(AccountRegions::Listed(_)) | None => Default::default(),
         };
         AccountRegions::Discovered { api: Arc::new(api), list, unsupported }
@@ -226,6 +237,7 @@ fn settings(
         interval: config.poll.interval,
         timeout: config.poll.timeout,
         stale_after: config.poll.stale_after,
+        discovered: account.regions == Regions::All,
     })
 }
 

@@ -68,6 +68,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
         },
         api: Api {
             endpoint: Endpoint::new(&format!("http://{}", simulator.local_addr()))?,
+            requests_per_second: 100.0,
             ..Api::default()
         },
         metrics: Metrics {

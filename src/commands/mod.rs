@@ -4,6 +4,7 @@ mod check_config;
 mod demo;
 mod healthcheck;
 mod once;
+mod probe;
 mod serve;
 mod signals;
 mod simulate;
@@ -18,6 +19,8 @@ use std::{
     time::Duration,
 };
 
+use comfy_table::{Cell, ContentArrangement, Table, TableStyle};
+use futures_util::future::join_all;
 use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
@@ -26,12 +29,13 @@ use tokio::{
 use crate::{
     cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
     config::{Config, Problems},
-    domain::Shard,
+    domain::{AccountName, Shard},
     logging,
     poll::{self, Plan},
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
+    tencent::ApiError,
     version,
     wiring::{Surroundings, Variables, Wiring},
 };
@@ -48,7 +52,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Serve(flags) => serve::run(&flags).await,
         Command::Demo(flags) => demo::run(&flags).await,
         Command::Simulate(flags) => simulate::run(&flags).await,
-        Command::CheckConfig(flags) => check_config::run(&flags),
+        Command::CheckConfig(flags) => check_config::run(&flags).await,
         Command::Once(flags) => once::run(&flags).await,
         Command::Healthcheck(flags) => healthcheck::run(&flags).await,
         Command::Tunnels(command) => tunnels::run(&command).await,
@@ -129,7 +133,7 @@ async fn prepare(config: &ConfigFlags, flags: ShardFlags) -> Result<Prepared, Fa
     let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
     let telemetry = surroundings.telemetry.clone();
     let mut wiring = Wiring::new(config, surroundings)?;
-    let regions_known = look_up_regions(&mut wiring).await;
+    let regions_known = look_up_regions(&mut wiring).await.is_empty();
     Ok(Prepared { wiring, telemetry, regions_known })
 }
 
@@ -141,21 +145,24 @@ fn shard(flags: ShardFlags) -> Shard {
     Shard::new(flags.index, flags.count).expect("the command line was checked")
 }
 
-/// Looks up the regions of accounts that are to have all, once; whether that succeeded for each.
-async fn look_up_regions(wiring: &mut Wiring) -> bool {
-    let mut all_known = true;
-    for (account, api) in wiring.discoveries() {
-        match api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await {
-            Ok(regions) => {
-                wiring.discovered(&account, &regions);
-            }
+/// Looks up the regions of accounts that are to have all, once, and says of each that failed why it did; these it returns.
+async fn look_up_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
+    let deadline = Instant::now() + LOOK_UP_TIMEOUT;
+    let look_ups = wiring.discoveries().into_iter().map(|(account, api)| async move {
+        let result = api.available_regions(deadline).await;
+        (account, result)
+    });
+    let mut failed = Vec::new();
+    for (account, result) in join_all(look_ups).await {
+        match result {
+            Ok(regions) => drop(wiring.discovered(&account, &regions)),
             Err(error) => {
-                all_known = false;
-                eprintln!("{account}: the regions cannot be looked up: {error}");
+                say(format_args!("{account}: the regions cannot be looked up: {error}"));
+                failed.push((account, error));
             }
         }
     }
-    all_known
+    failed
 }
 
 /// Polls every target once, and says of each one that failed why it did.
@@ -171,7 +178,7 @@ async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
     states.sort_by(|a, b| a.target.cmp(&b.target));
     for state in &states {
         if let Some(failure) = state.failure() {
-            eprintln!("{}: {}", state.target, failure.message);
+            say(format_args!("{}: {}", state.target, failure.message));
         }
     }
     Ok(states)
@@ -183,6 +190,34 @@ fn telemetry() -> Result<Telemetry, prometheus::Error> {
         revision: version::REVISION,
         rustc: version::RUSTC,
     })
+}
+
+/// Says on standard error, in one line, what went wrong.
+fn say(problem: impl fmt::Display) {
+    // Nobody is left to tell if standard error is gone, and the status says it too.
+    let _ = writeln!(io::stderr(), "{}", one_line(&problem.to_string()));
+}
+
+/// A text from the cloud in one line of a terminal, whatever is in it.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// Columns without lines between them; in colour only on a terminal.
+fn plain_table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = [Cell; COLUMNS]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
+    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        table.force_no_tty();
+    }
+    table.set_header(header).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt() + "\n"
 }
 
 /// Writes to standard output. A reader that has seen enough, as `head` has, needs no words.

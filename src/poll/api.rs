@@ -19,7 +19,7 @@ use crate::{
     telemetry::{AccountTelemetry, ActionTelemetry},
     tencent::{
         ApiError, Call, Client, Credentials, Remedy, Service,
-        client::FromResponse,
+        client::{Dated, FromResponse},
         credentials::Keyring,
         regions::{self, AvailableRegions},
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
@@ -63,7 +63,8 @@ impl TargetApi {
     }
 
     /// Where it is.
-    pub(super) fn url(&self) -> &Url {
+    #[must_use]
+    pub fn url(&self) -> &Url {
         &self.url
     }
 
@@ -78,6 +79,15 @@ impl TargetApi {
         parameters: &DescribeVpnConnections<'_>,
         deadline: Instant,
     ) -> Result<Page, ApiError> {
+        Ok(self.describe_dated(parameters, deadline).await?.value)
+    }
+
+    /// The same, and the API's clock.
+    pub async fn describe_dated(
+        &self,
+        parameters: &DescribeVpnConnections<'_>,
+        deadline: Instant,
+    ) -> Result<Dated<Page>, ApiError> {
         let call = self.call(DESCRIBE_VPN_CONNECTIONS, parameters.body());
         self.persist(&call, &self.describe, deadline).await
     }
@@ -86,14 +96,14 @@ impl TargetApi {
     pub async fn available_regions(&self, deadline: Instant) -> Result<AvailableRegions, ApiError> {
         let call = regions::describe_regions(&self.target.region, &self.url);
         let telemetry = self.account.telemetry.action(regions::DESCRIBE_REGIONS);
-        self.persist(&call, &telemetry, deadline).await
+        Ok(self.persist(&call, &telemetry, deadline).await?.value)
     }
 
     /// Sends a call exactly once, in the account's turn: for what must not be done twice.
     pub async fn once<T: FromResponse>(&self, action: &'static str, body: String) -> Result<T, ApiError> {
         let credentials = self.ready().await?;
         let telemetry = self.account.telemetry.action(action);
-        self.attempt(&self.call(action, body), &telemetry, &credentials).await
+        Ok(self.attempt(&self.call(action, body), &telemetry, &credentials).await?.value)
     }
 
     fn call(&self, action: &'static str, body: String) -> Call<'_> {
@@ -106,7 +116,7 @@ impl TargetApi {
         call: &Call<'_>,
         telemetry: &ActionTelemetry,
         deadline: Instant,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Dated<T>, ApiError> {
         let mut pauses = pauses();
         let mut clock_corrected = false;
         let mut credentials_renewed = false;
@@ -163,10 +173,10 @@ impl TargetApi {
         call: &Call<'_>,
         telemetry: &ActionTelemetry,
         credentials: &Credentials,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Dated<T>, ApiError> {
         let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
         let start = Instant::now();
-        let result = self.account.client.send(call, credentials, now).await;
+        let result = self.account.client.send_dated(call, credentials, now).await;
         telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
         if let Err(error) = &result {
             tracing::debug!(

@@ -7,7 +7,8 @@ use reqwest::Url;
 use crate::{domain::Reason, snapshot::Failure, tencent::ApiError};
 
 /// The failure that an error of the API at `url` is to a poll.
-pub(super) fn from_error(error: &ApiError, url: &Url) -> Failure {
+#[must_use]
+pub fn from_error(error: &ApiError, url: &Url) -> Failure {
     let reason = error.reason();
     let place = match error {
         // The API's own words, and those of a source of credentials, say whose they are.

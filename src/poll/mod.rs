@@ -2,7 +2,7 @@
 
 mod api;
 mod discovery;
-mod failure;
+pub mod failure;
 mod fleet;
 pub mod limit;
 mod listing;

@@ -35,6 +35,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long the last good tunnels stay published while polls fail.
     pub stale_after: Duration,
+    /// Whether the region was found by a look-up, and not named: that it has no VPN is then nothing to warn of.
+    pub discovered: bool,
 }
 
 /// Polls a target once: its state afterwards, and what the poll changed.
@@ -98,7 +100,7 @@ impl Poller {
                 self.refusals = 0;
                 continue;
             };
-            self.accept(&before, after, &changes);
+            self.accept(&before, after, &changes, settings.discovered);
             let pause = refusal_pause(settings.interval, self.refusals);
             let schedule = Schedule::new(start, settings.interval, phase(&self.state.target));
             let next = schedule.next(Instant::now() + pause);
@@ -126,7 +128,13 @@ impl Poller {
     }
 
     /// Takes in what a poll came to.
-    fn accept(&mut self, before: &TargetSnapshot, after: TargetSnapshot, changes: &[Change]) {
+    fn accept(
+        &mut self,
+        before: &TargetSnapshot,
+        after: TargetSnapshot,
+        changes: &[Change],
+        discovered: bool,
+    ) {
         let failure = after.failure();
         let refused = failure.is_some_and(|failure| failure.reason.is_refusal_of_identity());
         self.refusals = if refused { self.refusals + 1 } else { 0 };
@@ -136,7 +144,7 @@ impl Poller {
             self.last_success = Some(Instant::now());
         }
         self.state = Arc::new(if went { after.expired() } else { after });
-        log(before, &self.state, changes);
+        log(before, &self.state, changes, discovered);
     }
 
     /// Publishes the state together with the moment of the next poll.
@@ -191,9 +199,11 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
 }
 
 /// Says once what a poll changed.
-fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change]) {
+fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], discovered: bool) {
     let (account, region) = (&after.target.account, &after.target.region);
     match (before.failure(), after.failure()) {
+        // Whoever looks the regions up leaves it alone from now on, and says so.
+        (_, Some(_)) if discovered && after.is_without_vpn() => {}
         (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => log_failure(after, now),
         (_, Some(now)) => tracing::debug!(
             %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"

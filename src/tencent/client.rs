@@ -95,10 +95,11 @@ impl Drop for Call<'_> {
 
 /// A value, and when the other side says that it was sent.
 #[derive(Debug)]
-pub(super) struct Dated<T> {
-    pub(super) value: T,
+pub struct Dated<T> {
+    /// The value.
+    pub value: T,
     /// The other side's clock, by its answer's `Date`.
-    pub(super) server_time: Option<Timestamp>,
+    pub server_time: Option<Timestamp>,
 }
 
 /// What an action's answer is read into.
@@ -191,7 +192,20 @@ impl Client {
     where
         T: FromResponse,
     {
-        Ok(self.exchange(call, Some(credentials), &[], now).await?.value)
+        Ok(self.send_dated(call, credentials, now).await?.value)
+    }
+
+    /// Like [`send`](Self::send), and tells the API's clock too.
+    pub async fn send_dated<T>(
+        &self,
+        call: &Call<'_>,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<Dated<T>, ApiError>
+    where
+        T: FromResponse,
+    {
+        self.exchange(call, Some(credentials), &[], now).await
     }
 
     /// Like [`send`](Self::send), also without a signature, where the body itself proves who calls. `confidential` are the

@@ -71,6 +71,7 @@ fn settings(served: &Served, keyring: Keyring) -> Settings {
         interval: DEADLINE,
         timeout: DEADLINE,
         stale_after: DEADLINE,
+        discovered: false,
     }
 }
 

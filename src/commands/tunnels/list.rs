@@ -1,12 +1,12 @@
 //! `tunnels list`: all tunnels and their states, for people or for programs.
 
-use std::{env, sync::Arc};
+use std::sync::Arc;
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
+use comfy_table::{Attribute, Cell, Color};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, one_line};
+use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, SOLE, poll_each_once, prepare, print, start_log, usage},
@@ -28,10 +28,10 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         .map(|(target, record)| Row::new(target, record))
         .collect();
     let text = match flags.output {
-        Output::Table => table(&rows, Timestamp::now()).trim_fmt(),
-        Output::Json => serde_json::to_string_pretty(&rows)?,
+        Output::Table => table(&rows, Timestamp::now()),
+        Output::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
-    print(format!("{text}\n").as_bytes())?;
+    print(text.as_bytes())?;
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }
 
@@ -102,28 +102,13 @@ fn link(tunnel: &Tunnel) -> &'static str {
     }
 }
 
-/// Columns; in colour only on a terminal, and not where `NO_COLOR` forbids it.
-fn table(rows: &[Row], now: Timestamp) -> Table {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
-    if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        table.force_no_tty();
-    }
-    table.set_header([
-        "ACCOUNT",
-        "REGION",
-        "GATEWAY",
-        "ID",
-        "NAME",
-        "LINK",
-        "STATE",
-        "NET STATUS",
-        "HEALTH",
-        "AGE",
-    ]);
-    for row in rows {
+/// Columns; in colour only on a terminal.
+fn table(rows: &[Row], now: Timestamp) -> String {
+    let header =
+        ["ACCOUNT", "REGION", "GATEWAY", "ID", "NAME", "LINK", "STATE", "NET STATUS", "HEALTH", "AGE"];
+    let rows = rows.iter().map(|row| {
         let plain = |text: &str| Cell::new(one_line(text));
-        table.add_row([
+        [
             plain(&row.account),
             plain(&row.region),
             plain(&row.vpn_gateway_id),
@@ -134,12 +119,9 @@ fn table(rows: &[Row], now: Timestamp) -> Table {
             plain(row.net_status),
             plain(row.health_check_status.unwrap_or("-")),
             plain(&row.created.map_or("-".to_owned(), |created| age(now.as_second() - created))),
-        ]);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
+        ]
+    });
+    plain_table(header, rows)
 }
 
 fn coloured(link: &str) -> Cell {

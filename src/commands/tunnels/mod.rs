@@ -3,7 +3,7 @@
 mod delete;
 mod list;
 
-use super::Failure;
+use super::{Failure, one_line, plain_table};
 use crate::cli::TunnelsCommand;
 
 pub(super) async fn run(command: &TunnelsCommand) -> Result<(), Failure> {
@@ -11,9 +11,4 @@ pub(super) async fn run(command: &TunnelsCommand) -> Result<(), Failure> {
         TunnelsCommand::List(flags) => list::run(flags).await,
         TunnelsCommand::Delete(flags) => delete::run(flags).await,
     }
-}
-
-/// A text from the cloud in one line of a terminal, whatever is in it.
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }

@@ -1,0 +1,191 @@
+//! `check-config --probe`: calls each account in each region once, and says what its credentials may do there.
+
+use comfy_table::{Cell, Color};
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use reqwest::Url;
+use tokio::time::Instant;
+
+use super::{Failure, look_up_regions, one_line, plain_table, print, say};
+use crate::{
+    config::Config,
+    domain::{Reason, Target},
+    poll::{Settings, failure},
+    tencent::{ApiError, vpn::DescribeVpnConnections},
+    wiring::{Surroundings, Wiring},
+};
+
+pub(super) async fn run(config: Config, surroundings: Surroundings) -> Result<(), Failure> {
+    let mut wiring = Wiring::new(config, surroundings)?;
+    let look_ups = wiring.discoveries();
+    let mut rows: Vec<Row> = look_up_regions(&mut wiring)
+        .await
+        .into_iter()
+        .map(|(account, error)| Row {
+            account: account.to_string(),
+            region: "all".to_owned(),
+            url: look_ups[&account].url().clone(),
+            discovered: false,
+            permission: "region:DescribeRegions",
+            result: Err(error),
+            clock_offset: None,
+        })
+        .collect();
+    let plan = wiring.plan();
+    rows.extend(join_all(plan.iter().map(|(target, settings)| probe(target, settings))).await);
+    rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
+    print(table(&rows).as_bytes())?;
+    if rows.iter().all(Row::is_well) { Ok(()) } else { Err(Failure::Said) }
+}
+
+/// Asks for one tunnel, for as long as a poll would: the answer counts them all. Says why if that fails.
+async fn probe(target: &Target, settings: &Settings) -> Row {
+    let parameters = DescribeVpnConnections { filters: &settings.filters, offset: 0, limit: 1 };
+    let result = settings.api.describe_dated(&parameters, Instant::now() + settings.timeout).await;
+    let server_time = match &result {
+        Ok(answer) => answer.server_time,
+        Err(ApiError::Api { server_time, .. }) => *server_time,
+        Err(_) => None,
+    };
+    let row = Row {
+        account: target.account.to_string(),
+        region: target.region.to_string(),
+        url: settings.api.url().clone(),
+        discovered: settings.discovered,
+        permission: "vpc:DescribeVpnConnections",
+        result: result.map(|answer| answer.value.total_count),
+        clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
+    };
+    if let (Err(error), false) = (&row.result, row.is_well()) {
+        say(format_args!("{target}: {}", failure::from_error(error, &row.url).message));
+    }
+    row
+}
+
+/// One call, and what came of it.
+#[derive(Debug)]
+struct Row {
+    account: String,
+    region: String,
+    url: Url,
+    /// Whether the region was found and not named.
+    discovered: bool,
+    permission: &'static str,
+    /// How many tunnels there are.
+    result: Result<u64, ApiError>,
+    /// The API's clock minus ours, in seconds.
+    clock_offset: Option<i64>,
+}
+
+impl Row {
+    /// Also without a region that was found and has no VPN, which is no target.
+    fn is_well(&self) -> bool {
+        match &self.result {
+            Ok(_) => true,
+            Err(error) => self.discovered && error.reason() == Reason::UnsupportedRegion,
+        }
+    }
+
+    /// Whether it was the API that answered.
+    fn reachable(&self) -> &'static str {
+        match &self.result {
+            Ok(_) | Err(ApiError::Api { .. }) => "yes",
+            Err(ApiError::Credentials(_)) => "not called",
+            Err(_) => "no",
+        }
+    }
+
+    /// Whether tunnels may be listed, or what is in the way.
+    fn may_list(&self) -> String {
+        let Err(error) = &self.result else { return "yes".to_owned() };
+        let obstacle = match (error.reason(), error) {
+            (Reason::Unauthorized, ApiError::Api { code, .. }) if code.starts_with("Ip") => {
+                "this address is not let in"
+            }
+            (Reason::Unauthorized, _) => return format!("no: {} is missing", self.permission),
+            (Reason::Auth, _) => "the credentials are refused",
+            (Reason::Credentials, _) => "there are no credentials",
+            (Reason::ClockSkew, _) => "the clock is too far off",
+            (Reason::UnsupportedRegion, _) => "the region has no VPN",
+            (Reason::Refused, _) => "the request is refused",
+            (
+                Reason::Timeout
+                | Reason::Connection
+                | Reason::Throttled
+                | Reason::ServerError
+                | Reason::MalformedAnswer,
+                _,
+            ) => return "unknown".to_owned(),
+        };
+        format!("no: {obstacle}")
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let header = ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"];
+    let rows = rows.iter().map(|row| {
+        let may_list = Cell::new(row.may_list());
+        let tunnels = row.result.as_ref().map_or("-".to_owned(), u64::to_string);
+        [
+            Cell::new(one_line(&row.account)),
+            Cell::new(&row.region),
+            Cell::new(row.reachable()),
+            Cell::new(row.url.authority()),
+            if row.is_well() { may_list } else { may_list.fg(Color::Red) },
+            Cell::new(tunnels),
+            Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
+        ]
+    });
+    plain_table(header, rows)
+}
+
+/// How far the API's clock is from ours. Times are told in whole seconds, so one second more or less means nothing.
+fn clock(offset: i64) -> String {
+    match offset {
+        -1..=1 => "0 s".to_owned(),
+        _ => format!("{offset:+} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(result: Result<u64, ApiError>) -> Row {
+        let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
+        let permission = "vpc:DescribeVpnConnections";
+        let (account, region) = ("main".to_owned(), "eu".to_owned());
+        Row { account, region, url, discovered: false, permission, result, clock_offset: None }
+    }
+
+    fn refused(code: &str) -> Result<u64, ApiError> {
+        let (code, message, request_id) = (code.to_owned(), String::new(), String::new());
+        Err(ApiError::Api { code, message, request_id, server_time: None })
+    }
+
+    #[test]
+    fn each_obstacle_is_named() {
+        let table = [
+            (Ok(3), "yes", "yes"),
+            (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),
+            (refused("IpNotInWhitelist"), "yes", "no: this address is not let in"),
+            (refused("AuthFailure.SignatureFailure"), "yes", "no: the credentials are refused"),
+            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock is too far off"),
+            (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
+            (refused("InvalidParameter"), "yes", "no: the request is refused"),
+            (refused("InternalError"), "yes", "unknown"),
+            (Err(ApiError::Credentials("none".into())), "not called", "no: there are no credentials"),
+            (Err(ApiError::Connection("refused".into())), "no", "unknown"),
+            (Err(ApiError::Status { status: 502, retry_after: None }), "no", "unknown"),
+        ];
+        for (result, reachable, may_list) in table {
+            let row = row(result);
+            assert_eq!((row.reachable(), &*row.may_list()), (reachable, may_list), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_is_told_with_its_sign_and_a_second_is_none() {
+        assert_eq!([-1, 0, 1, 2, -600].map(clock), ["0 s", "0 s", "0 s", "+2 s", "-600 s"]);
+    }
+}
