@@ -351,7 +351,10 @@ fn nothing_of_the_cloud_is_markup_and_nothing_is_invisible() {
     assert_eq!(html.matches("<script>").count(), 1, "the page's own");
     assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
     assert!(html.contains("value=\"&#60;script&#62; &#34;\""), "the search box has what was typed");
-    assert!(html.contains("<bdi>&#60;/script&#62;&#60;script&#62;alert(1)"), "and the name is there, as text");
+    assert!(
+        html.contains("<bdi>&#60;/script&#62;&#60;script&#62;alert(1)"),
+        "and the name is there, as text"
+    );
     assert!(!html.contains(['\u{7}', '\u{202e}', '\r']));
     assert!(text(&html).contains(r#""'&\u{7}\u{202e}\r\n"#), "what does not show is written out");
 }
