@@ -62,7 +62,7 @@ async fn a_region_that_fails_is_told_and_the_others_are_printed() {
 
 async fn once(api: &Api, regions: &[&str]) -> Ended {
     let place = Place::with(api.config_with(regions, "timeout: 25s"));
-    run(place.exporter(&["once"])).await
+    run(place.exporter(&["once", "--log.level", "warn"])).await
 }
 
 /// Gives tunnels of the largest region each combination of what the three statuses can read.
