@@ -51,7 +51,7 @@ impl Reader<'_> {
             expected.extend(reading.tunnels.into_keys());
             reading = self.pages().await?;
         }
-        expected.retain(|id| !reading.tunnels.contains_key(id));
+        expected.retain(|id| !reading.tunnels.contains_key(id) && self.is_watched(id));
         if expected.len() > MAX_LOOK_UPS {
             reading.add_missing(self.pages().await?, &expected);
             expected.retain(|id| !reading.tunnels.contains_key(id));
@@ -63,6 +63,12 @@ impl Reader<'_> {
             return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
         }
         Ok(Read { listing: reading.into_listing(), inconsistent })
+    }
+
+    /// Whether the account's own filters, which a reload may have changed, can let this id through.
+    fn is_watched(&self, id: &TunnelId) -> bool {
+        let mut by_id = self.filters.iter().filter(|filter| filter.name == VPN_CONNECTION_ID);
+        by_id.all(|filter| filter.values.iter().any(|value| value == id.as_str()))
     }
 
     /// Reads every page once: the first says how many there are, and an empty one that there are no more.
