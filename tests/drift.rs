@@ -13,11 +13,12 @@ use fastrand::Rng;
 use support::{Api, frozen, region, scene::GUANGZHOU};
 use tencentcloud_vpn_exporter::{
     config::Config,
+    domain::Shard,
     poll::{self, Settings},
     simulator::{Fault, FaultKind},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
-    wiring::Wiring,
+    wiring::{Surroundings, Wiring},
 };
 use tokio::task::JoinSet;
 
@@ -75,7 +76,8 @@ impl Watched {
         let config = Config::load(Some(&file), &BTreeMap::new()).expect("a valid configuration").config;
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let telemetry = Telemetry::new(&build).expect("metrics");
-        let wiring = Wiring::new(config, &BTreeMap::new(), &telemetry).expect("a client");
+        let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
+        let mut wiring = Wiring::new(config, surroundings).expect("a client");
         let (target, settings) = wiring.plan().pop_first().expect("one target");
         Self { api, settings, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
     }
