@@ -127,6 +127,14 @@ class Queries(unittest.TestCase):
         silent = [one for one in found if not PROMETHEUS.query(f"last_over_time({one}[10m])") and not excused(one)]
         self.assertEqual([], sorted(silent), "selectors that match nothing, and no reason for that in WITHOUT_ANSWER")
 
+    def test_the_numbers_of_the_overview_add_up_to_all_tunnels(self):
+        asked = dict(self.filled_in(expressions.dashboards()))
+        numbers = ["Up", "Down", "Idle", "Unknown", "Being made", "Being deleted"]
+        total = " + ".join(f"({asked[f'overview: {number} A']})" for number in numbers)
+        published = "count(count by (account, region, vpn_connection_id) (tencentcloud_vpn_tunnel_state))"
+        (difference,) = PROMETHEUS.query(f"{total} - {published}")
+        self.assertEqual("0", difference["value"][1])
+
     def test_every_label_is_there(self):
         known = set(PROMETHEUS.get("labels"))
         grouped = {label for _, expr in expressions.everything() for label in expressions.labels(expr)}
