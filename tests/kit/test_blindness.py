@@ -1,11 +1,10 @@
 """What a pager hears when Tencent Cloud refuses the exporter: that, and nothing of tunnels that nobody sees."""
 
 import contextlib
-import re
 import unittest
 
-from kit.stage import exporting, watching
-from kit.tools import directory, exporter, free_port, running, wait_for
+from kit.stage import exporting, simulated, watching
+from kit.tools import directory, free_port, wait_for
 
 CONFIG = """
 poll: {{interval: 1s, timeout: 1s, stale_after: 3s}}
@@ -15,15 +14,6 @@ accounts:
     regions: [ap-guangzhou]
     credentials: {{type: static, secret_id_file: {place}/secret_id, secret_key_file: {place}/secret_key}}
 """
-
-
-@contextlib.contextmanager
-def simulated(port, seed):
-    """The simulated API on a port, and the credentials that it accepts: another seed, other credentials."""
-    arguments = [f"--listen-address=127.0.0.1:{port}", "--regions=ap-guangzhou", "--tunnels=40", f"--seed={seed}"]
-    with running(exporter(), "simulate", *arguments) as said:
-        wait_for("the simulated API says what it accepts", lambda: "SECRET_KEY=" in said())
-        yield dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said()))
 
 
 def tunnels(notifications):

@@ -53,7 +53,8 @@ STAGE = contextlib.ExitStack()
 def setUpModule():
     global PROMETHEUS, PAGER
     address = STAGE.enter_context(exporting("demo"))
-    PROMETHEUS, PAGER = STAGE.enter_context(watching(address))
+    # By two names, it looks like two replicas.
+    PROMETHEUS, PAGER = STAGE.enter_context(watching(address, address.replace("127.0.0.1", "localhost")))
 
 
 def tearDownModule():
@@ -80,7 +81,9 @@ class Chain(unittest.TestCase):
     def test_a_tunnel_that_falls_is_paged_by_its_name_and_its_return_is_told(self):
         begin, _ = wait_for("a tunnel of the demo fell and returned", came_and_went, seconds=120)
         labels = begin["labels"]
-        (info,) = PROMETHEUS.query(f'last_over_time(tencentcloud_vpn_tunnel_info{{vpn_connection_id="{labels["vpn_connection_id"]}"}}[5m])')
+        info, again = PROMETHEUS.query(
+            f'last_over_time(tencentcloud_vpn_tunnel_info{{vpn_connection_id="{labels["vpn_connection_id"]}"}}[5m])')
+        self.assertNotEqual(info["metric"]["instance"], again["metric"]["instance"])
         self.assertEqual(info["metric"]["vpn_connection_name"], labels["vpn_connection_name"])
         self.assertIn(labels["vpn_connection_name"], begin["annotations"]["summary"])
         self.assertFalse(PAGER.about("TargetBlind") + PAGER.about("TargetStale") + PAGER.about("ExporterGone"))
@@ -123,6 +126,14 @@ class Queries(unittest.TestCase):
         self.assertGreater(len(found), 100)
         silent = [one for one in found if not PROMETHEUS.query(f"last_over_time({one}[10m])") and not excused(one)]
         self.assertEqual([], sorted(silent), "selectors that match nothing, and no reason for that in WITHOUT_ANSWER")
+
+    def test_the_numbers_of_the_overview_add_up_to_all_tunnels(self):
+        asked = dict(self.filled_in(expressions.dashboards()))
+        numbers = ["Up", "Down", "Idle", "Unknown", "Being made", "Being deleted"]
+        total = " + ".join(f"({asked[f'overview: {number} A']})" for number in numbers)
+        published = "count(count by (account, region, vpn_connection_id) (tencentcloud_vpn_tunnel_state))"
+        (difference,) = PROMETHEUS.query(f"{total} - {published}")
+        self.assertEqual("0", difference["value"][1])
 
     def test_every_label_is_there(self):
         known = set(PROMETHEUS.get("labels"))

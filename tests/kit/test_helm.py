@@ -1,6 +1,8 @@
 """The Helm chart, with six sets of values, is what Kubernetes, the Prometheus operator and careful people want."""
 
 import json
+import re
+import shlex
 import unittest
 
 import yaml
@@ -122,6 +124,13 @@ class Chart(unittest.TestCase):
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             self.assertIn("healthcheck", container[probe]["exec"]["command"])
         self.assertEqual([], of_kind(self.sets["client-certificates"], "Pod"))
+
+    def test_the_documented_installation_is_possible(self):
+        documented = (ROOT / "docs/deployment.md").read_text()
+        (command,) = re.findall(r"^helm install vpn deploy/helm/\S+ ((?:.*\\\n)*.*)", documented, re.MULTILINE)
+        arguments = shlex.split(command.replace("…", "registry.internal/exporter").replace("\\\n", " "))
+        kinds = {one["kind"] for one in rendered(HERE / "helm/default.yaml", *arguments)}
+        self.assertLessEqual({"StatefulSet", "ServiceMonitor", "PrometheusRule", "ConfigMap"}, kinds)
 
     def test_wrong_values_are_refused(self):
         for wrong in ("shards=0", "replicaz=2", "web.scheme=ftp", "credentials.secretId=AKID", "image.digest=latest",

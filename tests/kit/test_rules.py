@@ -44,8 +44,8 @@ class Rules(unittest.TestCase):
 
     def test_what_inhibits_stands_before_what_it_inhibits(self):
         order = list(alerts())
-        for first, then in [("TargetBlind", "GatewayDown"), ("GatewayDown", "TunnelDown"),
-                            ("TunnelDown", "HealthCheckFailing"), ("NoTunnels", "TunnelDisappeared")]:
+        for first, then in [("ExporterGone", "TargetBlind"), ("TargetBlind", "GatewayDown"),
+                            ("GatewayDown", "TunnelDown"), ("TunnelDown", "HealthCheckFailing"), ("NoTunnels", "TunnelDisappeared")]:
             self.assertLess(order.index(f"TencentCloudVpn{first}"), order.index(f"TencentCloudVpn{then}"))
 
     def test_target_blind_ends_at_once(self):

@@ -1,8 +1,13 @@
 """Each alert has a runbook, each runbook an alert, and what runbooks say can be done."""
 
+import json
+import os
+import re
 import unittest
 
-from kit.tools import ROOT, alerts
+from kit import expressions
+from kit.stage import simulated
+from kit.tools import ROOT, alerts, exporter, free_port, run
 
 RUNBOOKS = ROOT / "docs/runbooks"
 
@@ -22,3 +27,27 @@ class Runbooks(unittest.TestCase):
                 self.assertEqual(f"# {path.stem}", lines[0])
                 headings = [line for line in lines if line.startswith("## ")]
                 self.assertEqual(["## Meaning", "## Impact", "## Diagnosis", "## Remedy"], headings)
+
+
+class Commands(unittest.TestCase):
+    """The commands of the runbooks, against the simulated API."""
+
+    def test_every_command_about_tunnels_works(self):
+        text = "".join(path.read_text() for path in RUNBOOKS.glob("TencentCloudVpn*.md"))
+        commands = set(re.findall(r"^(?:time )?tencentcloud-vpn-exporter ((?:tunnels list|check-config).*)$", text, re.MULTILINE))
+        self.assertGreater(len(commands), 5)
+        with simulated(port := free_port(), seed=1) as key:
+            environment = os.environ | {f"TENCENTCLOUD_{name}": value for name, value in key.items()} | {
+                "TENCENTCLOUD_REGION": "ap-guangzhou",
+                "TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT": f"http://127.0.0.1:{port}",
+            }
+            rows = json.loads(run(exporter(), "tunnels", "list", "--output=json", env=environment))
+            one = rows[0]
+            for command in sorted(commands):
+                with self.subTest(command):
+                    said = run(exporter(), *expressions.filled_in(command, one).split(), env=environment)
+                    self.assertTrue(said.strip())
+
+    def test_each_runbook_of_a_tunnel_or_a_target_has_a_command(self):
+        for path in RUNBOOKS.glob("TencentCloudVpn*.md"):
+            self.assertIn("tencentcloud-vpn-exporter tunnels list", path.read_text(), path.name)
