@@ -72,7 +72,8 @@ struct Row {
     /// What all of them say: `up`, `down`, `idle` or `unknown`.
     link: &'static str,
     /// Unix seconds; none where the API's time cannot be read.
-    created_timestamp_seconds: Option<i64>,
+    #[serde(rename = "created_timestamp_seconds")]
+    created: Option<i64>,
 }
 
 impl Row {
@@ -88,7 +89,7 @@ impl Row {
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
             link: link(tunnel),
-            created_timestamp_seconds: tunnel.created,
+            created: tunnel.created,
         }
     }
 }
@@ -133,10 +134,7 @@ fn table(rows: &[Row], now: Timestamp) -> Table {
             plain(row.state),
             plain(row.net_status),
             plain(row.health_check_status.unwrap_or("-")),
-            plain(
-                &row.created_timestamp_seconds
-                    .map_or("-".to_owned(), |created| age(now.as_second() - created)),
-            ),
+            plain(&row.created.map_or("-".to_owned(), |created| age(now.as_second() - created))),
         ]);
     }
     for column in table.column_iter_mut() {
