@@ -100,8 +100,7 @@ async fn what_cannot_be_meant_is_told_before_anything_is_asked_for() {
     let (here, elsewhere) = (scene.tunnel(0), scene.tunnel(8));
     let absent = Named { id: "vpnx-00000000".to_owned(), ..here.clone() };
     let crossed = Named { gateway: elsewhere.gateway.clone(), ..here.clone() };
-    let not_there =
-        "vpnx-00000000 is not there in main in ap-guangzhou; `tunnels list` shows which tunnels there are";
+    let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; `tunnels list` shows which there are";
     let not_on = format!(
         "{} is not on {} but on {}; name that gateway if you mean this tunnel",
         here.id, elsewhere.gateway, here.gateway

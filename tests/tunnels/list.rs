@@ -100,7 +100,7 @@ async fn json_has_every_field_as_the_api_has_it() {
         "net_status": "AVAILABLE",
         "health_check_status": null,
         "link": "unknown",
-        "created": 1_658_469_907,
+        "created_timestamp_seconds": 1_658_469_907,
     }]);
     assert_eq!(Value::from(rows(&list(&scene.files, &["--output", "json"]).await)), expected);
 }

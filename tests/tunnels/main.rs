@@ -6,6 +6,8 @@ mod daemon;
 mod delete;
 mod doubt;
 mod list;
+mod page;
+mod pty;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;

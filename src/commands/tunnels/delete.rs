@@ -77,7 +77,7 @@ impl Deletion<'_> {
         let DeleteFlags { vpn_connection_id: id, vpn_gateway_id: gateway, .. } = self.flags;
         let found = self.look().await.with_context(|| self.target.to_string())?;
         let tunnel = found.ok_or_else(|| {
-            anyhow!("{id} is not there in {}; `tunnels list` shows which tunnels there are", self.target)
+            anyhow!("{} has no tunnel {id}; `tunnels list` shows which there are", self.target)
         })?;
         if *tunnel.vpn_gateway_id == **gateway {
             Ok(tunnel)

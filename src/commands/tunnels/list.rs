@@ -72,6 +72,7 @@ struct Row {
     /// What all of them say: `up`, `down`, `idle` or `unknown`.
     link: &'static str,
     /// Unix seconds; none where the API's time cannot be read.
+    #[serde(rename = "created_timestamp_seconds")]
     created: Option<i64>,
 }
 
