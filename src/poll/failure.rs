@@ -15,7 +15,9 @@ pub fn from_error(error: &ApiError, url: &Url) -> Failure {
         ApiError::Api { .. } | ApiError::Credentials(_) => String::new(),
         _ => format!("{url}: "),
     };
-    Failure { reason, message: format!("{place}{error}{}", advice(reason)) }
+    // Words from outside are printed on terminals too, which obey control characters.
+    let words = error.to_string().replace(char::is_control, " ");
+    Failure { reason, message: format!("{place}{words}{}", advice(reason)) }
 }
 
 /// The failure of a poll that had not ended by its deadline.
@@ -47,6 +49,11 @@ fn advice(reason: Reason) -> &'static str {
 mod tests {
     use super::*;
 
+    fn api_error(code: &str, message: &str) -> ApiError {
+        let [code, message] = [code, message].map(str::to_owned);
+        ApiError::Api { code, message, request_id: "6a9e".into(), server_time: None }
+    }
+
     fn message(error: &ApiError) -> String {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
         from_error(error, &url).message
@@ -65,15 +72,14 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_words_of_the_api_with_what_to_check() {
-        let error = ApiError::Api {
-            code: "UnsupportedRegion".into(),
-            message: "No such region.".into(),
-            request_id: "6a9e".into(),
-            server_time: None,
-        };
         assert_eq!(
-            message(&error),
+            message(&api_error("UnsupportedRegion", "No such region.")),
             "UnsupportedRegion: No such region. (request 6a9e); check the spelling of the region"
         );
+    }
+
+    #[test]
+    fn words_from_outside_are_one_line_that_rules_no_terminal() {
+        assert_eq!(message(&api_error("Refused", "a\r\nb\u{1b}[2J")), "Refused: a  b [2J (request 6a9e)");
     }
 }
