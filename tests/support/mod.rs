@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "these are shared by test binaries, each of which is a crate")]
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+pub mod log;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
