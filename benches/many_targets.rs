@@ -1,0 +1,201 @@
+//! Fifty accounts in twenty regions with ten tunnels each: is every target polled on time, and what does that take?
+//!
+//! The daemon runs as a process of its own, so that its memory and its CPU time are nobody else's. The simulated API runs
+//! here and notes when each request came. A target's polls are due an interval apart, from its first scheduled one on; a
+//! poll that began more than a tenth of the interval late, or not at all, is a miss.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+use tencentcloud_vpn_exporter::{
+    domain::Region,
+    simulator::{Control, Entry, Options, Simulator},
+};
+use tokio::time::{Instant, sleep, sleep_until};
+
+const ACCOUNTS: usize = 50;
+const REGIONS: usize = 20;
+const TUNNELS: usize = 10;
+const INTERVAL: Duration = Duration::from_secs(6);
+const ROUNDS: u32 = 10;
+
+/// How late a poll may begin.
+const TOLERANCE: Duration = Duration::from_millis(600);
+
+/// How often Prometheus asks.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+
+const MEBIBYTE: f64 = 1_048_576.0;
+
+/// The daemon, ended with the benchmark.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let local: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let simulator = Simulator::bind(world(), local).await.expect("a simulator");
+    let control = simulator.control();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yml");
+    fs::write(&file, config(&control, simulator.local_addr())).expect("a file");
+    tokio::spawn(simulator.run(std::future::pending()));
+
+    let address = free_address();
+    let _daemon = Command::new(env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter"))
+        .arg("--config.file")
+        .arg(&file)
+        .args(["--log.level=warn", &format!("--web.listen-address={address}")])
+        .stdin(Stdio::null())
+        .spawn()
+        .map(Daemon)
+        .expect("the daemon starts");
+    // The first polls come all at once; from the second on each target has its own moments.
+    control.until(|entries| entries.len() >= ACCOUNTS * REGIONS).await;
+    sleep(INTERVAL).await;
+    control.clear_journal();
+    let (requests, scrapes) = watch(&control, address).await;
+    report(&requests, &scrapes)
+}
+
+fn world() -> Options {
+    let region = |number| Region::new(&format!("region-{number}")).expect("a name");
+    Options {
+        regions: (0..REGIONS).map(|number| (region(number), TUNNELS)).collect(),
+        frozen: true,
+        accounts: ACCOUNTS,
+        ..Options::default()
+    }
+}
+
+fn config(control: &Control, api: SocketAddr) -> String {
+    let interval = INTERVAL.as_secs();
+    let mut text = format!(
+        "poll: {{interval: {interval}s, timeout: 5s, stale_after: 1m}}\napi: {{endpoint: 'http://{api}'}}\naccounts:\n"
+    );
+    let regions: Vec<_> = (0..REGIONS).map(|number| format!("region-{number}")).collect();
+    for account in control.accounts() {
+        let (id, key) = (&account.credentials.secret_id, account.credentials.secret_key.expose());
+        writeln!(
+            text,
+            "- name: '{}'\n  regions: [{}]\n  credentials: {{type: static, secret_id: {id}, secret_key: {key}}}",
+            account.number,
+            regions.join(", ")
+        )
+        .expect("memory takes every line");
+    }
+    text
+}
+
+/// An address that nobody listened on a moment ago.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+/// When each target, an account in a region, was asked for.
+type Requests = BTreeMap<(String, String), Vec<Duration>>;
+
+/// What a scrape says of the daemon.
+struct Scrape {
+    cpu_seconds: f64,
+    resident_bytes: f64,
+    length: usize,
+}
+
+/// Watches all rounds, and scrapes before, during and after them, as Prometheus would.
+async fn watch(control: &Control, address: SocketAddr) -> (Requests, Vec<Scrape>) {
+    let end = Instant::now() + ROUNDS * INTERVAL;
+    let mut requests = Requests::new();
+    let mut scrapes = Vec::new();
+    let mut next = Instant::now();
+    while next < end {
+        scrapes.push(scrape(address).await);
+        take(control, &mut requests);
+        next = (next + SCRAPE_INTERVAL).min(end);
+        sleep_until(next).await;
+    }
+    scrapes.push(scrape(address).await);
+    // What was due in the last moment may still be on its way.
+    sleep(TOLERANCE).await;
+    take(control, &mut requests);
+    (requests, scrapes)
+}
+
+/// Takes what the simulator noted: when each target was asked for.
+fn take(control: &Control, requests: &mut Requests) {
+    let entries = control.journal();
+    control.clear_journal();
+    for Entry { at, account, region, error, .. } in entries {
+        assert_eq!(error, None, "{account} in {region}");
+        requests.entry((account, region)).or_default().push(at);
+    }
+}
+
+async fn scrape(address: SocketAddr) -> Scrape {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = client.get(format!("http://{address}/metrics")).send().await.expect("an answer");
+    let text = answer.error_for_status().expect("a scrape").text().await.expect("a body");
+    let tunnels = text.lines().filter(|line| line.starts_with("tencentcloud_vpn_tunnel_up{")).count();
+    assert_eq!(tunnels, ACCOUNTS * REGIONS * TUNNELS, "every tunnel is shown");
+    let value = |name: &str| {
+        let mut samples = text.lines().filter_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        samples.next().expect("Linux tells it")
+    };
+    Scrape {
+        cpu_seconds: value("process_cpu_seconds_total"),
+        resident_bytes: value("process_resident_memory_bytes"),
+        length: text.len(),
+    }
+}
+
+fn report(requests: &Requests, scrapes: &[Scrape]) -> ExitCode {
+    let delays: Vec<Vec<Duration>> = requests.values().map(|times| delays(times)).collect();
+    let late = delays.iter().flatten().filter(|&&delay| delay > TOLERANCE).count();
+    let polled: usize = delays.iter().map(|of_target| of_target.len().min(ROUNDS as usize)).sum();
+    let due = ACCOUNTS * REGIONS * ROUNDS as usize;
+    let misses = late + (due - polled);
+    let mut delays: Vec<Duration> = delays.into_iter().flatten().collect();
+    delays.sort_unstable();
+    let quantile = |percent: usize| delays[(delays.len() - 1) * percent / 100].as_millis();
+    let (first, last) = (scrapes.first().expect("a scrape"), scrapes.last().expect("a scrape"));
+    let cpu_seconds = (last.cpu_seconds - first.cpu_seconds) / f64::from(ROUNDS);
+    let most_resident = scrapes.iter().map(|scrape| scrape.resident_bytes).fold(0.0, f64::max);
+    println!("targets          {} of {}", requests.len(), ACCOUNTS * REGIONS);
+    println!("polls            {} in {ROUNDS} rounds of {INTERVAL:?}", delays.len());
+    println!("misses           {misses} of {due}: more than {TOLERANCE:?} late, or not at all");
+    println!(
+        "lateness         median {} ms, 99 % {} ms, most {} ms",
+        quantile(50),
+        quantile(99),
+        quantile(100)
+    );
+    println!("CPU a round      {cpu_seconds:.2} s");
+    println!("resident memory  {:.0} MiB at most", most_resident / MEBIBYTE);
+    println!("exposition       {:.1} MiB", last.length as f64 / MEBIBYTE);
+    if misses == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How late each poll of a target began, as seen from the one that was earliest in the interval.
+fn delays(times: &[Duration]) -> Vec<Duration> {
+    let behind = |from: &Duration, to: &Duration| {
+        let forth = to.as_secs_f64() - from.as_secs_f64();
+        Duration::from_secs_f64(forth.rem_euclid(INTERVAL.as_secs_f64()))
+    };
+    // On the circle of the interval, the earliest is the one that has all others close behind.
+    let most_behind = |from: &Duration| times.iter().map(|to| behind(from, to)).max();
+    let earliest = times.iter().min_by_key(|time| most_behind(time)).expect("a target was asked for");
+    times.iter().map(|time| behind(earliest, time)).collect()
+}
