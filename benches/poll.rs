@@ -1,0 +1,137 @@
+//! One poll's CPU time, from the first request to the compressed exposition, against parsing the same JSON into
+//! `serde_json::Value` alone; and its wall time against what latency and rate limit allow.
+//!
+//! The simulated API runs in another process.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, value::RawValue};
+use support::{
+    measure::{Cost, Stopwatch, at_most, cost, median, median_cpu, median_wall, mib, ms, ratio},
+    process::Api,
+    world::{self, Watched},
+};
+use tencentcloud_vpn_exporter::{
+    metrics::Renderer,
+    snapshot::Snapshots,
+    tencent::{
+        ApiError,
+        client::FromResponse,
+        vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, PAGE_ROWS},
+    },
+};
+
+const TUNNELS: usize = 10_000;
+const ROUNDS: usize = 7;
+
+#[tokio::main]
+async fn main() {
+    cpu().await;
+    wall().await;
+}
+
+/// A page as it came.
+struct Raw(String);
+
+impl FromResponse for Raw {
+    fn from_response(response: &RawValue) -> Result<Self, ApiError> {
+        Ok(Self(format!("{{\"Response\":{response}}}")))
+    }
+}
+
+async fn cpu() {
+    println!("One poll's CPU, {TUNNELS} tunnels, median of {ROUNDS} interleaved rounds");
+    let (frozen, moving) = (Api::start(TUNNELS, 1, &["--frozen"]), Api::start(TUNNELS, 1, &["--speed", "30"]));
+    let pages = pages(&frozen).await;
+    println!("  {:.1} MiB of JSON in {} pages", mib(pages.iter().map(|page| page.len() as u64).sum()), pages.len());
+    let (mut parse, mut first, mut same, mut changed) = (vec![], vec![], vec![], vec![]);
+    let mut changes = vec![];
+    for _ in 0..ROUNDS {
+        parse.push(parse_alone(&pages));
+        let mut poller = Poller::new(&frozen);
+        first.push(poller.poll().await.0);
+        same.push(poller.poll().await.0);
+        parse.push(parse_alone(&pages));
+        let mut poller = Poller::new(&moving);
+        poller.poll().await;
+        let (cost, count) = poller.poll().await;
+        changed.push(cost);
+        changes.push(count);
+    }
+    let alone = median_cpu(&parse);
+    println!("  parsing into Value alone: {}", ms(alone));
+    let changes = median(changes);
+    for (what, costs) in [
+        ("the first poll, in which everything is new".to_owned(), &first),
+        ("a later poll in which nothing changed".to_owned(), &same),
+        (format!("a later poll in which {changes} tunnels changed state"), &changed),
+    ] {
+        let cpu = median_cpu(costs);
+        println!("  {what}: {}", ms(cpu));
+        at_most("times the parsing", ratio(cpu, alone), 4.0);
+    }
+}
+
+/// Parses every page and drops it again.
+fn parse_alone(pages: &[String]) -> Cost {
+    let parse = |page: &String| drop(serde_json::from_str::<Value>(page).expect("JSON"));
+    cost(|| pages.iter().for_each(parse)).0
+}
+
+async fn pages(api: &Api) -> Vec<String> {
+    let watched = Watched::new(api);
+    let mut pages = Vec::new();
+    for offset in (0..TUNNELS).step_by(PAGE_ROWS) {
+        let parameters = DescribeVpnConnections { filters: &[], offset, limit: PAGE_ROWS };
+        let page = watched.settings.api.once(DESCRIBE_VPN_CONNECTIONS, parameters.body()).await;
+        let Raw(page) = page.expect("a page");
+        pages.push(page);
+    }
+    pages
+}
+
+/// What the daemon does with one target.
+struct Poller {
+    watched: Watched,
+    snapshots: Snapshots,
+    renderer: Renderer,
+}
+
+impl Poller {
+    fn new(api: &Api) -> Self {
+        let watched = Watched::new(api);
+        let snapshots = Snapshots::default();
+        snapshots.add(Arc::new(watched.state.clone()));
+        Self { watched, snapshots, renderer: world::renderer() }
+    }
+
+    /// One poll with all that follows from it: its cost, and how many tunnels changed.
+    async fn poll(&mut self) -> (Cost, usize) {
+        let watch = Stopwatch::start();
+        let changes = self.watched.poll().await;
+        self.snapshots.publish(Arc::new(self.watched.state.clone()));
+        let exposition = self.renderer.render(&self.snapshots.current()).expect("an exposition");
+        let cost = watch.stop();
+        assert!(!exposition.gzip.is_empty());
+        assert_eq!(self.watched.state.tunnels().len(), TUNNELS);
+        (cost, changes)
+    }
+}
+
+async fn wall() {
+    let latency = Duration::from_millis(50);
+    let turns = Duration::from_secs_f64(TUNNELS as f64 / PAGE_ROWS as f64 / 100.0);
+    let bound = turns.max(2 * latency);
+    println!("One poll's wall time, {TUNNELS} tunnels, {latency:?} latency, 100 requests a second");
+    let api = Api::start(TUNNELS, 1, &["--latency", "50ms"]);
+    let mut poller = Poller::new(&api);
+    let mut costs = Vec::new();
+    for _ in 0..ROUNDS {
+        costs.push(poller.poll().await.0);
+    }
+    println!("  the bound: {}; a poll: {}", ms(bound), ms(median_wall(&costs)));
+    at_most("times the bound", ratio(median_wall(&costs), bound), 1.2);
+    at_most("requests that were throttled", poller.watched.failed_requests(), 0.0);
+}

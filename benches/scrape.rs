@@ -1,0 +1,150 @@
+//! A gzip scrape over HTTP against the obvious way with the same series, and how its cost grows with the tunnels.
+//!
+//! Servers run in this process, the client (curl, one kept connection) in another, so that CPU time is the server's alone.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use support::{
+    measure::{Stopwatch, at_least, at_most, median, ms, ratio},
+    obvious,
+    process::curl,
+    world,
+};
+use tencentcloud_vpn_exporter::{
+    metrics::exposition::{Exposition, keep_rendered},
+    snapshot::{Snapshots, TargetSnapshot},
+    web::{self, Limits, Site, TelemetryPath, landing_page},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+const ROUNDS: usize = 5;
+const GOAL: f64 = 300.0;
+
+/// What one scrape took, in the middle of many.
+#[derive(Debug, Clone, Copy)]
+struct Scrape {
+    cpu: Duration,
+    wall: Duration,
+    bytes: u64,
+}
+
+#[tokio::main]
+async fn main() {
+    against_the_obvious_way(10_000).await;
+    growth(&[1_000, 10_000, 100_000]).await;
+}
+
+async fn against_the_obvious_way(tunnels: usize) {
+    println!("A gzip scrape, {tunnels} tunnels, median of {ROUNDS} interleaved rounds");
+    let (ours, plain) = serve(world::polled(tunnels).await).await;
+    let registry = obvious::registry(&plain);
+    let theirs = obvious::text(&registry);
+    let theirs = String::from_utf8(theirs).expect("UTF-8");
+    assert_eq!(obvious::series(&plain), obvious::series(&theirs), "both serve the same series");
+    println!("  {} series, {} bytes of text", obvious::series(&plain).len(), plain.len());
+    drop((plain, theirs));
+    let obvious = format!("http://{}/", obvious::serve(registry).await);
+    let rounds: Vec<_> = {
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            rounds.push((scrapes(&ours, 100).await, scrapes(&obvious, 2).await));
+        }
+        rounds
+    };
+    let ours = middle(rounds.iter().map(|(ours, _)| *ours));
+    let theirs = middle(rounds.iter().map(|(_, theirs)| *theirs));
+    for (who, scrape) in [("ours", ours), ("the obvious way", theirs)] {
+        println!("  {who}: CPU {}, wall {}, {} bytes", ms(scrape.cpu), ms(scrape.wall), scrape.bytes);
+    }
+    at_least("CPU, times cheaper", ratio(theirs.cpu, ours.cpu), GOAL);
+    at_least("wall time, times shorter", ratio(theirs.wall, ours.wall), GOAL);
+}
+
+async fn growth(sizes: &[usize]) {
+    println!("A gzip scrape as tunnels grow");
+    let mut scraped = Vec::new();
+    for &tunnels in sizes {
+        let (url, _) = serve(world::polled(tunnels).await).await;
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            rounds.push(scrapes(&url, 50).await);
+        }
+        let scrape = middle(rounds);
+        let per_mib = scrape.cpu.as_secs_f64() * 1e3 / support::measure::mib(scrape.bytes);
+        println!(
+            "  {tunnels} tunnels: CPU {}, wall {}, {} bytes, {per_mib:.3} ms of CPU a MiB",
+            ms(scrape.cpu),
+            ms(scrape.wall),
+            scrape.bytes
+        );
+        scraped.push(scrape);
+    }
+    let (first, last) = (scraped[0], scraped[scraped.len() - 1]);
+    let bytes = last.bytes as f64 / first.bytes as f64;
+    println!("  bytes grow {bytes:.1} times");
+    at_most("CPU grows, for each time that bytes do", ratio(last.cpu, first.cpu) / bytes, 1.0);
+    at_most("wall time grows, for each time that bytes do", ratio(last.wall, first.wall) / bytes, 1.0);
+}
+
+/// Serves the exposition of one target as the daemon does, own metrics rendered every second included: where, and its
+/// text.
+async fn serve(state: TargetSnapshot) -> (String, String) {
+    let snapshots = Snapshots::default();
+    snapshots.add(Arc::new(state));
+    let (expositions, mut exposition) = watch::channel(Arc::<Exposition>::default());
+    let telemetry = world::telemetry();
+    let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.expect("a free port");
+    let url = format!("http://{}/metrics", listeners[0].local_addr().expect("an address"));
+    let telemetry_path = TelemetryPath::new("/metrics").expect("a path");
+    let page = landing_page(&telemetry_path);
+    let site = Site {
+        telemetry_path,
+        exposition: exposition.clone(),
+        ready: watch::channel(true).1,
+        reload: None,
+        scrapes: telemetry.scrapes.clone(),
+        scrape_duration: telemetry.scrape_duration.clone(),
+        page: Box::new(move |_| page.clone()),
+    };
+    tokio::spawn(web::serve(listeners, site, Limits::default(), None, CancellationToken::new()));
+    tokio::spawn(async move {
+        keep_rendered(world::renderer(), snapshots.subscribe(), expositions).await.expect("it renders");
+    });
+    exposition.changed().await.expect("a first exposition");
+    let text = exposition.borrow().plain.concat();
+    (url, String::from_utf8(text).expect("UTF-8"))
+}
+
+/// Scrapes so many times with gzip, one after the other, on one connection.
+async fn scrapes(url: &str, count: usize) -> Scrape {
+    let urls = format!("{url}?[1-{count}]");
+    let watch = Stopwatch::start();
+    let told = tokio::task::spawn_blocking(move || {
+        let format = "%{http_code} %{time_total} %{size_download}\n";
+        curl(&["-s", "-H", "Accept-Encoding: gzip", "-o", "/dev/null", "-w", format, &urls])
+    });
+    let told = told.await.expect("curl ends");
+    let cost = watch.stop();
+    let lines: Vec<Vec<f64>> = told
+        .lines()
+        .map(|line| line.split(' ').map(|number| number.parse().expect("a number")).collect())
+        .collect();
+    assert!(lines.len() == count && lines.iter().all(|line| line[0] == 200.0), "{told}");
+    Scrape {
+        cpu: cost.cpu / u32::try_from(count).expect("a small number"),
+        wall: Duration::from_secs_f64(median(lines.iter().map(|line| line[1]))),
+        bytes: median(lines.iter().map(|line| line[2])) as u64,
+    }
+}
+
+fn middle(scrapes: impl IntoIterator<Item = Scrape>) -> Scrape {
+    let scrapes: Vec<_> = scrapes.into_iter().collect();
+    Scrape {
+        cpu: median(scrapes.iter().map(|scrape| scrape.cpu)),
+        wall: median(scrapes.iter().map(|scrape| scrape.wall)),
+        bytes: median(scrapes.iter().map(|scrape| scrape.bytes)),
+    }
+}

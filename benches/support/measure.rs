@@ -1,0 +1,87 @@
+//! CPU time, medians, and how a figure is printed beside its goal.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// What something took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Of all threads of this process, in user and kernel mode.
+    pub cpu: Duration,
+    pub wall: Duration,
+}
+
+/// A stopwatch for both.
+#[derive(Debug)]
+pub struct Stopwatch {
+    cpu: Duration,
+    start: Instant,
+}
+
+impl Stopwatch {
+    pub fn start() -> Self {
+        Self { cpu: process_cpu(), start: Instant::now() }
+    }
+
+    pub fn stop(&self) -> Cost {
+        Cost { wall: self.start.elapsed(), cpu: process_cpu() - self.cpu }
+    }
+}
+
+/// What `work` costs, and what it gave.
+pub fn cost<T>(work: impl FnOnce() -> T) -> (Cost, T) {
+    let watch = Stopwatch::start();
+    let value = work();
+    (watch.stop(), value)
+}
+
+fn process_cpu() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).expect("CPU time is not negative")
+}
+
+/// The middle of what was measured.
+pub fn median<T: Copy + PartialOrd>(values: impl IntoIterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_by(|a, b| a.partial_cmp(b).expect("what is measured can be ordered"));
+    values[values.len() / 2]
+}
+
+/// The middle CPU time of several measurements.
+pub fn median_cpu(costs: &[Cost]) -> Duration {
+    median(costs.iter().map(|cost| cost.cpu))
+}
+
+/// The middle wall time of several measurements.
+pub fn median_wall(costs: &[Cost]) -> Duration {
+    median(costs.iter().map(|cost| cost.wall))
+}
+
+/// How many times `a` is as long as `b`.
+pub fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+/// Milliseconds, for reading.
+pub fn ms(duration: Duration) -> String {
+    format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+}
+
+pub fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}
+
+/// Prints a figure that is good if it is at most this.
+pub fn at_most(what: &str, figure: f64, goal: f64) {
+    verdict(what, figure, "at most", goal, figure <= goal);
+}
+
+/// Prints a figure that is good if it is at least this.
+pub fn at_least(what: &str, figure: f64, goal: f64) {
+    verdict(what, figure, "at least", goal, figure >= goal);
+}
+
+fn verdict(what: &str, figure: f64, bound: &str, goal: f64, reached: bool) {
+    let verdict = if reached { "reached" } else { "MISSED" };
+    println!("  => {what}: {figure:.2} (goal: {bound} {goal}): {verdict}");
+}
