@@ -24,8 +24,11 @@ const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_P
 /// The most that one answer may hold, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many bytes all answers together may hold while they are read: eight of the largest, or 200 pages of real tunnels.
-const MAX_HELD_BYTES: usize = 8 * MAX_ANSWER_BYTES;
+/// An answer that is larger than this, in bytes, waits for a place among the large ones.
+const LARGE_ANSWER_BYTES: usize = 256 * 1024;
+
+/// How many large answers are held at once. Together with the others that is 96 MiB at most.
+const MAX_LARGE_ANSWERS: usize = 8;
 
 /// How many requests of the whole process are under way at once. Each may need a connection of its own, and systems often
 /// allow no more than 1024 open files.
@@ -90,7 +93,7 @@ pub struct Client {
     http: reqwest::Client,
     request_timeout: Duration,
     requests: Arc<Semaphore>,
-    held_bytes: Arc<Semaphore>,
+    large_answers: Arc<Semaphore>,
 }
 
 impl Client {
@@ -110,7 +113,7 @@ impl Client {
             http,
             request_timeout,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            held_bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)),
+            large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
         })
     }
 
@@ -143,29 +146,28 @@ impl Client {
         let response = request.send().await.map_err(|error| connection(&error))?;
         accept_status(&response)?;
         let server_time = date(&response);
-        let (body, _held) = self.read(response).await?;
+        let (body, _place) = self.read(response).await?;
         let response = answer::unframe(&body, server_time);
         T::from_response(response.map_err(|error| without_secrets(error, credentials))?)
     }
 
-    /// Reads a body whole, and no more of it than is allowed. What it holds is counted for as long as the permit lives.
+    /// Reads a body whole, and no more of it than is allowed. A large one has its place for as long as the permit lives;
+    /// who has one waits for nothing but bytes, so that no two answers can wait for each other.
     async fn read(&self, mut response: Response) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), ApiError> {
         let mut body = Vec::new();
-        let mut held: Option<SemaphorePermit<'_>> = None;
+        let mut place = None;
         while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            let length = body.len() + chunk.len();
+            if length > MAX_ANSWER_BYTES {
                 let limit = MAX_ANSWER_BYTES / 1024 / 1024;
                 return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
             }
-            let bytes = u32::try_from(chunk.len()).expect("a chunk fits into an answer");
-            let more = self.held_bytes.acquire_many(bytes).await.expect("the semaphore is never closed");
-            match &mut held {
-                Some(held) => held.merge(more),
-                None => held = Some(more),
+            if length > LARGE_ANSWER_BYTES && place.is_none() {
+                place = Some(self.large_answers.acquire().await.expect("the semaphore is never closed"));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((body, held))
+        Ok((body, place))
     }
 }
 
