@@ -43,7 +43,9 @@ fn wrk(tunnels: usize, more: &[&str]) {
     let (before, memory_before, start) = (polls(), daemon.memory().0, Instant::now());
     let told = run("-d60s");
     let (after, memory_after, elapsed) = (polls(), daemon.memory().0, start.elapsed());
-    for line in told.lines().filter(|line| ["Requests/sec", "Transfer/sec", "99%", "50%"].iter().any(|known| line.contains(known))) {
+    for line in told.lines().filter(|line| {
+        ["Requests/sec", "Transfer/sec", "99%", "50%"].iter().any(|known| line.contains(known))
+    }) {
         println!("  {}", line.trim());
     }
     let expected = elapsed.as_secs_f64() / 2.0;
@@ -82,7 +84,8 @@ async fn scrape_time(daemon: &Daemon) -> Duration {
         let url = daemon.url();
         let format = "%{http_code} %{time_total}";
         let arguments = ["-s", "-H", "Accept-Encoding: gzip", "-o", "/dev/null", "-w", format];
-        let told = spawn_blocking(move || curl(&[&arguments[..], &[&*url]].concat())).await.expect("curl ends");
+        let told =
+            spawn_blocking(move || curl(&[&arguments[..], &[&*url]].concat())).await.expect("curl ends");
         let (status, seconds) = told.split_once(' ').expect("two words");
         assert_eq!(status, "200");
         times.push(Duration::from_secs_f64(seconds.parse().expect("seconds")));
@@ -95,7 +98,9 @@ async fn drip(address: SocketAddr, phase: Duration) {
     sleep(phase).await;
     loop {
         if let Ok(mut stream) = TcpStream::connect(address).await {
-            for byte in b"GET /metrics HTTP/1.1\r\nHost: slow\r\nX-Nothing: ".iter().chain([b'x'; 1000].iter()) {
+            for byte in
+                b"GET /metrics HTTP/1.1\r\nHost: slow\r\nX-Nothing: ".iter().chain([b'x'; 1000].iter())
+            {
                 if stream.write_all(&[*byte]).await.is_err() {
                     break;
                 }

@@ -43,9 +43,14 @@ impl FromResponse for Raw {
 
 async fn cpu() {
     println!("One poll's CPU, {TUNNELS} tunnels, median of {ROUNDS} interleaved rounds");
-    let (frozen, moving) = (Api::start(TUNNELS, 1, &["--frozen"]), Api::start(TUNNELS, 1, &["--speed", "30"]));
+    let (frozen, moving) =
+        (Api::start(TUNNELS, 1, &["--frozen"]), Api::start(TUNNELS, 1, &["--speed", "30"]));
     let pages = pages(&frozen).await;
-    println!("  {:.1} MiB of JSON in {} pages", mib(pages.iter().map(|page| page.len() as u64).sum()), pages.len());
+    println!(
+        "  {:.1} MiB of JSON in {} pages",
+        mib(pages.iter().map(|page| page.len() as u64).sum()),
+        pages.len()
+    );
     let (mut parse, mut first, mut same, mut changed) = (vec![], vec![], vec![], vec![]);
     let mut changes = vec![];
     for _ in 0..ROUNDS {

@@ -24,7 +24,8 @@ async fn main() {
     let polled = world::polled(TUNNELS).await;
     let tunnels: Vec<Tunnel> = polled.tunnels().iter().map(|record| record.tunnel.clone()).collect();
     let share = TUNNELS / TARGETS;
-    let before: Vec<_> = tunnels.chunks(share).enumerate().map(|(index, some)| target(&polled, index, some)).collect();
+    let before: Vec<_> =
+        tunnels.chunks(share).enumerate().map(|(index, some)| target(&polled, index, some)).collect();
     let whole = world::snapshot(before.iter().cloned());
     let (mut all, mut one) = (vec![], vec![]);
     for round in 0..ROUNDS {

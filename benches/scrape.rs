@@ -2,6 +2,12 @@
 //!
 //! Servers run in this process, the client (curl, one kept connection) in another, so that CPU time is the server's alone.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of bytes are whole and small"
+)]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -108,9 +108,9 @@ impl Daemon {
     /// The sum over a metric's samples, as a plain scrape tells it.
     pub fn sum(&self, metric: &str) -> f64 {
         let scrape = curl(&["-s", &self.url()]);
-        let samples = scrape.lines().filter(|line| {
-            line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
+        let samples = scrape
+            .lines()
+            .filter(|line| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' '])));
         samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 

@@ -58,7 +58,10 @@ impl Watched {
     pub fn failed_requests(&self) -> f64 {
         let families = self.telemetry.registry().gather();
         let failures = families.iter().filter(|family| family.name().ends_with("api_request_failures_total"));
-        failures.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().get_value()).sum()
+        failures
+            .flat_map(prometheus::proto::MetricFamily::get_metric)
+            .map(|metric| metric.get_counter().get_value())
+            .sum()
     }
 }
 

@@ -26,8 +26,11 @@ const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_P
 /// The most that one answer may hold, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many bytes all answers together may hold while they are read: eight of the largest, or 200 pages of real tunnels.
-const MAX_HELD_BYTES: usize = 8 * MAX_ANSWER_BYTES;
+/// An answer that is larger than this, in bytes, waits for a place among the large ones.
+const LARGE_ANSWER_BYTES: usize = 256 * 1024;
+
+/// How many large answers are held at once. Together with the others that is 96 MiB at most.
+const MAX_LARGE_ANSWERS: usize = 8;
 
 /// How much of the API's own words is kept in each part of an error.
 const MAX_WORDS_CHARS: usize = 300;
@@ -130,8 +133,8 @@ pub enum ClientError {
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     bytes: Zeroizing<Vec<u8>>,
-    /// Counts what is held for as long as it is.
-    held: Option<SemaphorePermit<'a>>,
+    /// A large one's place among the large ones.
+    place: Option<SemaphorePermit<'a>>,
 }
 
 impl Deref for Body<'_> {
@@ -150,7 +153,7 @@ pub struct Client {
     direct: reqwest::Client,
     request_timeout: Duration,
     requests: Arc<Semaphore>,
-    held_bytes: Arc<Semaphore>,
+    large_answers: Arc<Semaphore>,
 }
 
 impl Client {
@@ -175,7 +178,7 @@ impl Client {
             direct: build(direct)?,
             request_timeout,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            held_bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)),
+            large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
         })
     }
 
@@ -249,19 +252,18 @@ impl Client {
         timeout(self.request_timeout, exchange).await.unwrap_or(Err(ApiError::Timeout(self.request_timeout)))
     }
 
-    /// Reads a body whole, and no more of it than is allowed.
+    /// Reads a body whole, and no more of it than is allowed. A large one has its place for as long as it is held; who has
+    /// one waits for nothing but bytes, so that no two answers can wait for each other.
     async fn read(&self, mut response: Response) -> Result<Body<'_>, ApiError> {
         let mut body = Body::default();
         while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            let length = body.len() + chunk.len();
+            if length > MAX_ANSWER_BYTES {
                 let limit = MAX_ANSWER_BYTES / 1024 / 1024;
                 return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
             }
-            let bytes = u32::try_from(chunk.len()).expect("a chunk fits into an answer");
-            let more = self.held_bytes.acquire_many(bytes).await.expect("the semaphore is never closed");
-            match &mut body.held {
-                Some(held) => held.merge(more),
-                None => body.held = Some(more),
+            if length > LARGE_ANSWER_BYTES && body.place.is_none() {
+                body.place = Some(self.large_answers.acquire().await.expect("the semaphore is never closed"));
             }
             append(&mut body.bytes, &chunk);
         }

@@ -3,6 +3,7 @@
 
 mod counts;
 mod failing;
+mod large;
 mod mended;
 mod refused;
 mod stale;
