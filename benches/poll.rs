@@ -3,6 +3,8 @@
 //!
 //! The simulated API runs in another process.
 
+#![allow(clippy::similar_names, reason = "a change and its measure have similar names")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -50,7 +50,7 @@ async fn soak() -> bool {
         if done >= 1.0 {
             break;
         }
-        quarters[(0..3).find(|quarter| done < f64::from(quarter + 1) / 4.0).unwrap_or(3) as usize]
+        quarters[usize::from((0_u8..3).find(|quarter| done < f64::from(quarter + 1) / 4.0).unwrap_or(3))]
             .push(Usage::now());
         tokio::time::sleep(LOOK).await;
     }

@@ -12,10 +12,10 @@ const MAX_ID_CHARS: usize = 128;
 pub struct TunnelId(Box<str>);
 
 impl TunnelId {
-    /// Accepts 1 to 128 characters; anything else is no id, and gives `None`.
+    /// Accepts 1 to 128 characters, none of them a control character; anything else is no id, and gives `None`.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
-        let fits = !id.is_empty() && id.chars().nth(MAX_ID_CHARS).is_none();
+        let fits = !id.is_empty() && id.chars().nth(MAX_ID_CHARS).is_none() && !id.contains(char::is_control);
         fits.then(|| Self(id.into()))
     }
 
@@ -403,8 +403,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_1_to_128_characters() {
+    fn an_id_has_1_to_128_characters_that_can_be_printed() {
         assert!(TunnelId::new("").is_none());
+        assert!(TunnelId::new("vpnx-\u{1b}[31m").is_none());
         assert!(TunnelId::new(&"x".repeat(128)).is_some());
         assert!(TunnelId::new(&"x".repeat(129)).is_none());
     }

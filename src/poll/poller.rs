@@ -14,7 +14,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::Verdict,
+    domain::{Listing, StatusField, Verdict},
     snapshot::{Change, Failure, Snapshots, TargetSnapshot},
     tencent::{ApiError, vpn::Filter},
 };
@@ -52,6 +52,7 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
     settings.api.account.telemetry.poll_duration.observe(duration.as_secs_f64());
     let (mut after, changes) = match result {
         Ok(Ok(Read { listing, inconsistent })) => {
+            log_new_values(before, &listing);
             let (mut after, changes) = before.succeeded(listing, ended, duration);
             after.inconsistencies += u64::from(inconsistent);
             (after, changes)
@@ -194,6 +195,18 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
         Some(doublings) => {
             let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
             interval.saturating_mul(factor).min(MAX_REFUSAL_PAUSE)
+        }
+    }
+}
+
+/// Says of each status once that it came with a value that is new to us, and which.
+fn log_new_values(before: &TargetSnapshot, listing: &Listing) {
+    for field in StatusField::ALL.into_iter().filter(|&field| before.unknown_values[field as usize] == 0) {
+        if let Some(new) = listing.unknown_values.iter().find(|new| new.field == field) {
+            tracing::warn!(
+                account = %before.target.account, region = %before.target.region, field = field.as_str(),
+                value = %new.value, "a value that is new to this exporter; it reads UNKNOWN"
+            );
         }
     }
 }
