@@ -40,7 +40,7 @@ struct Watched {
 }
 
 /// What came of the listings of one world or of several.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     listings: usize,
     /// Those that lack a published tunnel that lives.
