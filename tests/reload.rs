@@ -24,7 +24,7 @@ async fn world() -> Api {
     Api::start(frozen(&[(GUANGZHOU, 3), (FRANKFURT, 2), (TOKYO, 2), (SINGAPORE, 1)])).await
 }
 
-fn of<'a>(account: &'a str) -> [(&'static str, &'a str); 1] {
+fn of(account: &str) -> [(&str, &str); 1] {
     [("account", account)]
 }
 
@@ -84,9 +84,9 @@ async fn targets_stay_change_come_and_go_each_by_itself() {
     let ids = api.control.ids(&place).expect("the region");
     api.control.set(&place, &ids[0], "NetStatus", json!("UNAVAILABLE")).expect("the tunnel");
     let filter = format!("  filters: [{{name: vpn-connection-id, values: [{}]}}]\n", ids[0]);
-    let changed = changes + &filter;
+    let narrowed = changes + &filter;
     let comes = api.account("comes", &[SINGAPORE]);
-    daemon.reload(&api.config_of(&[&stays, &changed, &comes], HOURLY)).await.expect("a good configuration");
+    daemon.reload(&api.config_of(&[&stays, &narrowed, &comes], HOURLY)).await.expect("a good configuration");
     let after = daemon
         .until(|metrics| polls(metrics, "changes") == Some(2.0) && polls(metrics, "comes") == Some(1.0))
         .await;
