@@ -85,6 +85,8 @@ struct App {
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
+    /// The snapshot that scrapes show.
+    rendered: watch::Sender<Snapshot>,
     changes: watch::Receiver<Snapshot>,
     ready: watch::Sender<bool>,
     fleet: Fleet,
@@ -105,6 +107,7 @@ impl App {
         let wiring = Wiring::new(start.config, start.surroundings)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());
+        let (rendered, changes) = watch::channel(Snapshot::default());
         let (ready, is_ready) = watch::channel(false);
         let (reload, reloads_of_server) = mpsc::channel(1);
         let site = Site {
@@ -124,7 +127,12 @@ impl App {
         server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
         let mut renderers = JoinSet::new();
         let renderer = Renderer::new(&telemetry, tag_labels(wiring.config()))?;
-        let renderer = renderers.spawn(keep_rendered(renderer, snapshots.subscribe(), expositions.clone()));
+        let renderer = renderers.spawn(keep_rendered(
+            renderer,
+            snapshots.subscribe(),
+            expositions.clone(),
+            rendered.clone(),
+        ));
         note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
@@ -132,7 +140,8 @@ impl App {
             telemetry,
             wiring,
             without_vpn: BTreeSet::new(),
-            changes: snapshots.subscribe(),
+            rendered,
+            changes,
             fleet: Fleet::new(snapshots.clone()),
             snapshots,
             ready,
@@ -149,7 +158,6 @@ impl App {
 
     /// Does what comes up until the end is asked for, or a part ends by itself.
     async fn watch(&mut self, shutdown: &CancellationToken) -> Result<(), AppError> {
-        self.look_at_targets();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -188,7 +196,8 @@ impl App {
         self.look_at_targets();
     }
 
-    /// Looks for regions that have no VPN, and whether every target was tried.
+    /// Looks for regions that have no VPN, and whether every target was tried. What counts is what a scrape shows: who finds
+    /// the exporter ready must not find a hole.
     fn look_at_targets(&mut self) {
         let snapshot = self.changes.borrow_and_update().clone();
         let mut set_aside = false;
@@ -207,7 +216,8 @@ impl App {
         if set_aside {
             self.fleet.follow(self.wiring.plan());
         }
-        let tried = snapshot.values().all(|target| target.last_poll.is_some());
+        let is_tried = |target| snapshot.get(target).is_some_and(|state| state.last_poll.is_some());
+        let tried = self.snapshots.current().keys().all(is_tried);
         if tried && self.discovery.is_tried() && !*self.ready.borrow() {
             self.ready.send_replace(true);
             tracing::info!(targets = snapshot.len(), "ready: every target was tried once");
@@ -251,7 +261,12 @@ impl App {
 
     fn replace_renderer(&mut self, renderer: Renderer) {
         self.renderer.abort();
-        let keep = keep_rendered(renderer, self.snapshots.subscribe(), self.expositions.clone());
+        let keep = keep_rendered(
+            renderer,
+            self.snapshots.subscribe(),
+            self.expositions.clone(),
+            self.rendered.clone(),
+        );
         self.renderer = self.renderers.spawn(keep);
     }
 

@@ -110,10 +110,9 @@ pub struct SimulateFlags {
     pub latency: Option<Duration>,
     /// What goes wrong from the start: a file with a JSON list of faults.
     ///
-    /// Such as [{"region": "eu-frankfurt", "share": 0.5, "kind": {"error": {"code": "InternalError"}}}, {"kind":
-    /// {"latency": {"milliseconds": 3000}}}]. The same list, sent by POST to the path /_faults from this machine, takes
-    /// the place of the faults in force at any time, and [] ends them; GET shows them.
-    #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
+    /// Such as [{"region": "eu-frankfurt", "share": 0.5, "kind": "reset"}, {"kind": {"latency": {"milliseconds": 3000}}}].
+    /// The same list, sent by POST to the path /_faults from this machine, takes the place of the faults in force at any
+    /// time, and [] ends them; GET shows them.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
     /// How many requests a second are answered before callers are throttled; Tencent Cloud's own limit is 100.

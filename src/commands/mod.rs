@@ -8,6 +8,7 @@ mod probe;
 mod serve;
 mod signals;
 mod simulate;
+mod supervisor;
 mod tunnels;
 
 use std::{

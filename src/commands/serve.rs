@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, load, shard, signals, start_log, surroundings, usage, variables};
+use super::{Failure, load, shard, signals, start_log, supervisor, surroundings, usage, variables};
 use crate::{
     app::{self, Start},
     cli::{DaemonFlags, WebFlags},
@@ -51,6 +51,7 @@ pub(super) async fn serve(
     tokio::select! {
         result = app::run(start, shutdown) => Ok(result?),
         never = signals => match never {},
+        never = supervisor::keep_informed() => match never {},
     }
 }
 

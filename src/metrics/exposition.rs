@@ -198,15 +198,17 @@ fn end_of_comments(text: &[u8]) -> usize {
 }
 
 /// Renders whenever the snapshot changed, at most once a second, and the exporter's own metrics once a second in any case.
-/// Runs until the snapshots end.
+/// `rendered` is told of each snapshot that scrapes now show. Runs until the snapshots end.
 pub async fn keep_rendered(
     mut renderer: Renderer,
     mut snapshots: watch::Receiver<Snapshot>,
     expositions: watch::Sender<Arc<Exposition>>,
+    rendered: watch::Sender<Snapshot>,
 ) -> Result<(), RenderError> {
     let mut last_change: Option<Instant> = None;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
+        let shown = snapshot.clone();
         let (back, exposition) = tokio::task::spawn_blocking(move || {
             let exposition = renderer.render(&snapshot);
             (renderer, exposition)
@@ -214,6 +216,11 @@ pub async fn keep_rendered(
         .await?;
         renderer = back;
         expositions.send_replace(Arc::new(exposition?));
+        rendered.send_if_modified(|before| {
+            let new = !Arc::ptr_eq(before, &shown);
+            *before = shown;
+            new
+        });
         let next = Instant::now() + PACE;
         tokio::select! {
             () = sleep_until(next) => {}

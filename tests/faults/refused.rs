@@ -38,12 +38,12 @@ async fn slows_down(code: &str) {
     let before = scene.healthy().await;
     scene.api.control.clear_journal();
     scene.befall(error(code));
-    let refused = |entries: &[tencentcloud_vpn_exporter::simulator::Entry]| -> Vec<Duration> {
-        entries.iter().filter(|entry| !entry.faults.is_empty()).map(|entry| entry.at).collect()
+    let refused = |entries: &[tencentcloud_vpn_exporter::simulator::Entry]| -> Vec<u128> {
+        entries.iter().filter(|entry| !entry.faults.is_empty()).map(|entry| entry.at.as_millis()).collect()
     };
     scene.api.control.until(|entries| refused(entries).len() >= 6).await;
     let times = refused(&scene.api.control.journal());
-    let gaps: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     for (gap, least) in gaps.iter().zip([0, 200, 400, 800, 1600]) {
         // The server notes a request a little after it was sent.
         assert!(*gap + 50 >= least, "{code}: {gaps:?}");
