@@ -86,7 +86,7 @@ struct App {
     wiring: Wiring,
     snapshots: Snapshots,
     /// The snapshot that scrapes show.
-    rendered: watch::Sender<Snapshot>,
+    shown: watch::Sender<Snapshot>,
     changes: watch::Receiver<Snapshot>,
     ready: watch::Sender<bool>,
     fleet: Fleet,
@@ -107,7 +107,7 @@ impl App {
         let wiring = Wiring::new(start.config, start.surroundings)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());
-        let (rendered, changes) = watch::channel(Snapshot::default());
+        let (shown, changes) = watch::channel(Snapshot::default());
         let (ready, is_ready) = watch::channel(false);
         let (reload, reloads_of_server) = mpsc::channel(1);
         let site = Site {
@@ -131,7 +131,7 @@ impl App {
             renderer,
             snapshots.subscribe(),
             expositions.clone(),
-            rendered.clone(),
+            shown.clone(),
         ));
         note_reload(&telemetry);
         let mut app = Self {
@@ -140,7 +140,7 @@ impl App {
             telemetry,
             wiring,
             without_vpn: BTreeSet::new(),
-            rendered,
+            shown,
             changes,
             fleet: Fleet::new(snapshots.clone()),
             snapshots,
@@ -261,12 +261,8 @@ impl App {
 
     fn replace_renderer(&mut self, renderer: Renderer) {
         self.renderer.abort();
-        let keep = keep_rendered(
-            renderer,
-            self.snapshots.subscribe(),
-            self.expositions.clone(),
-            self.rendered.clone(),
-        );
+        let keep =
+            keep_rendered(renderer, self.snapshots.subscribe(), self.expositions.clone(), self.shown.clone());
         self.renderer = self.renderers.spawn(keep);
     }
 

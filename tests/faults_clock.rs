@@ -23,9 +23,9 @@ const POLLS_PER_SECOND: f64 = 4.0;
 /// Where Debian's package `faketime` puts what is preloaded.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system");
-    let paths =
+    let mut paths =
         folders.filter_map(Result::ok).map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    let present = paths.filter(|path| path.exists()).next();
+    let present = paths.find(|path| path.exists());
     present.expect("libfaketime is not installed; tests/run installs it")
 }
 

@@ -198,17 +198,17 @@ fn end_of_comments(text: &[u8]) -> usize {
 }
 
 /// Renders whenever the snapshot changed, at most once a second, and the exporter's own metrics once a second in any case.
-/// `rendered` is told of each snapshot that scrapes now show. Runs until the snapshots end.
+/// `shown` is told of each snapshot that scrapes now show. Runs until the snapshots end.
 pub async fn keep_rendered(
     mut renderer: Renderer,
     mut snapshots: watch::Receiver<Snapshot>,
     expositions: watch::Sender<Arc<Exposition>>,
-    rendered: watch::Sender<Snapshot>,
+    shown: watch::Sender<Snapshot>,
 ) -> Result<(), RenderError> {
     let mut last_change: Option<Instant> = None;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let shown = snapshot.clone();
+        let present = snapshot.clone();
         let (back, exposition) = tokio::task::spawn_blocking(move || {
             let exposition = renderer.render(&snapshot);
             (renderer, exposition)
@@ -216,9 +216,9 @@ pub async fn keep_rendered(
         .await?;
         renderer = back;
         expositions.send_replace(Arc::new(exposition?));
-        rendered.send_if_modified(|before| {
-            let new = !Arc::ptr_eq(before, &shown);
-            *before = shown;
+        shown.send_if_modified(|before| {
+            let new = !Arc::ptr_eq(before, &present);
+            *before = present;
             new
         });
         let next = Instant::now() + PACE;
