@@ -117,7 +117,9 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
     };
     tokio::spawn(web::serve(listeners, site, Limits::default(), None, CancellationToken::new()));
     tokio::spawn(async move {
-        keep_rendered(world::renderer(), snapshots.subscribe(), expositions).await.expect("it renders");
+        keep_rendered(world::renderer(), snapshots.subscribe(), expositions, watch::Sender::default())
+            .await
+            .expect("it renders");
     });
     exposition.changed().await.expect("a first exposition");
     let text = exposition.borrow().plain.concat();
