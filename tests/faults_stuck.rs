@@ -58,6 +58,7 @@ async fn files_and_memory_are_bounded_while_nothing_answers_and_all_is_well_afte
     drop(silent);
     let simulator = Simulator::bind(world(), address).await.expect("the address is free again");
     let api = tokio::spawn(simulator.run(std::future::pending()));
-    daemon.until(|metrics| metrics.sum("up", &[]) == TARGETS as f64).await;
+    // Each has succeeded since, be it that one is late again on a busy machine.
+    daemon.until(|metrics| metrics.count("last_success_timestamp_seconds", &[]) == TARGETS).await;
     api.abort();
 }
