@@ -343,7 +343,10 @@ fn nothing_of_the_cloud_is_markup_and_nothing_is_invisible() {
             9,
             [Tunnel {
                 vpn_gateway_id: hostile.into(),
-                ..checked(HealthCheckStatus::Available, tunnel(hostile, hostile))
+                ..checked(
+                    HealthCheckStatus::Available,
+                    tunnel(&hostile.replace(char::is_control, ""), hostile),
+                )
             }],
         )
         .fails(1, Reason::Refused, hostile)]);
