@@ -43,9 +43,9 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// What of it nobody may see.
+    /// What of it nobody may see: the id too, in whose place people have put the key.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        [Some(&self.secret_key), self.token.as_ref()].into_iter().flatten()
+        [Some(&self.secret_id), Some(&self.secret_key), self.token.as_ref()].into_iter().flatten()
     }
 }
 
