@@ -12,9 +12,11 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use tempfile::TempDir;
 use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
@@ -231,10 +233,16 @@ pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     }
 }
 
-/// A client that goes nowhere but to loopback.
+/// A client that goes nowhere but to loopback. Making one is slow, so there is one for all tests; it uses no connection
+/// twice, since connections end with the runtime of the test that made them.
 pub fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let close = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
+        let builder = reqwest::Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0);
+        builder.default_headers(close).build().expect("a client")
+    });
+    CLIENT.clone()
 }
 
 pub fn local() -> SocketAddr {
