@@ -4,23 +4,45 @@
 //! here and notes when each request came. A target's polls are due an interval apart, from its first scheduled one on; a
 //! poll that began more than a tenth of the interval late, or not at all, is a miss.
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, ExitCode, Stdio},
     time::Duration,
 };
 
-use tencentcloud_vpn_exporter::{
-    domain::Region,
-    simulator::{Control, Entry, Options, Simulator},
-};
+use tencentcloud_vpn_exporter::simulator::{Control, Entry, Options, Simulator};
 use tokio::time::{Instant, sleep, sleep_until};
 
 const ACCOUNTS: usize = 50;
-const REGIONS: usize = 20;
+const REGIONS: [&str; 20] = [
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-chengdu",
+    "ap-chongqing",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-mumbai",
+    "ap-nanjing",
+    "ap-osaka",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-singapore",
+    "ap-taipei",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "na-ashburn",
+    "na-siliconvalley",
+    "na-toronto",
+    "sa-saopaulo",
+];
+const TARGETS: usize = ACCOUNTS * REGIONS.len();
 const TUNNELS: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(6);
 const ROUNDS: u32 = 10;
@@ -45,8 +67,7 @@ impl Drop for Daemon {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let local: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
-    let simulator = Simulator::bind(world(), local).await.expect("a simulator");
+    let simulator = Simulator::bind(world(), support::local()).await.expect("a simulator");
     let control = simulator.control();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yml");
@@ -63,7 +84,7 @@ async fn main() -> ExitCode {
         .map(Daemon)
         .expect("the daemon starts");
     // The first polls come all at once; from the second on each target has its own moments.
-    control.until(|entries| entries.len() >= ACCOUNTS * REGIONS).await;
+    control.until(|entries| entries.len() >= TARGETS).await;
     sleep(INTERVAL).await;
     control.clear_journal();
     let (requests, scrapes) = watch(&control, address).await;
@@ -71,13 +92,7 @@ async fn main() -> ExitCode {
 }
 
 fn world() -> Options {
-    let region = |number| Region::new(&format!("region-{number}")).expect("a name");
-    Options {
-        regions: (0..REGIONS).map(|number| (region(number), TUNNELS)).collect(),
-        frozen: true,
-        accounts: ACCOUNTS,
-        ..Options::default()
-    }
+    Options { accounts: ACCOUNTS, ..support::frozen(&REGIONS.map(|region| (region, TUNNELS))) }
 }
 
 fn config(control: &Control, api: SocketAddr) -> String {
@@ -85,14 +100,13 @@ fn config(control: &Control, api: SocketAddr) -> String {
     let mut text = format!(
         "poll: {{interval: {interval}s, timeout: 5s, stale_after: 1m}}\napi: {{endpoint: 'http://{api}'}}\naccounts:\n"
     );
-    let regions: Vec<_> = (0..REGIONS).map(|number| format!("region-{number}")).collect();
     for account in control.accounts() {
         let (id, key) = (&account.credentials.secret_id, account.credentials.secret_key.expose());
         writeln!(
             text,
             "- name: '{}'\n  regions: [{}]\n  credentials: {{type: static, secret_id: {id}, secret_key: {key}}}",
             account.number,
-            regions.join(", ")
+            REGIONS.join(", ")
         )
         .expect("memory takes every line");
     }
@@ -101,7 +115,7 @@ fn config(control: &Control, api: SocketAddr) -> String {
 
 /// An address that nobody listened on a moment ago.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let listener = TcpListener::bind(support::local()).expect("a free port");
     listener.local_addr().expect("an address")
 }
 
@@ -145,11 +159,10 @@ fn take(control: &Control, requests: &mut Requests) {
 }
 
 async fn scrape(address: SocketAddr) -> Scrape {
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let answer = client.get(format!("http://{address}/metrics")).send().await.expect("an answer");
+    let answer = support::client().get(format!("http://{address}/metrics")).send().await.expect("an answer");
     let text = answer.error_for_status().expect("a scrape").text().await.expect("a body");
     let tunnels = text.lines().filter(|line| line.starts_with("tencentcloud_vpn_tunnel_up{")).count();
-    assert_eq!(tunnels, ACCOUNTS * REGIONS * TUNNELS, "every tunnel is shown");
+    assert_eq!(tunnels, TARGETS * TUNNELS, "every tunnel is shown");
     let value = |name: &str| {
         let mut samples = text.lines().filter_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         samples.next().expect("Linux tells it")
@@ -165,7 +178,7 @@ fn report(requests: &Requests, scrapes: &[Scrape]) -> ExitCode {
     let delays: Vec<Vec<Duration>> = requests.values().map(|times| delays(times)).collect();
     let late = delays.iter().flatten().filter(|&&delay| delay > TOLERANCE).count();
     let polled: usize = delays.iter().map(|of_target| of_target.len().min(ROUNDS as usize)).sum();
-    let due = ACCOUNTS * REGIONS * ROUNDS as usize;
+    let due = TARGETS * ROUNDS as usize;
     let misses = late + (due - polled);
     let mut delays: Vec<Duration> = delays.into_iter().flatten().collect();
     delays.sort_unstable();
@@ -173,7 +186,7 @@ fn report(requests: &Requests, scrapes: &[Scrape]) -> ExitCode {
     let (first, last) = (scrapes.first().expect("a scrape"), scrapes.last().expect("a scrape"));
     let cpu_seconds = (last.cpu_seconds - first.cpu_seconds) / f64::from(ROUNDS);
     let most_resident = scrapes.iter().map(|scrape| scrape.resident_bytes).fold(0.0, f64::max);
-    println!("targets          {} of {}", requests.len(), ACCOUNTS * REGIONS);
+    println!("targets          {} of {}", requests.len(), TARGETS);
     println!("polls            {} in {ROUNDS} rounds of {INTERVAL:?}", delays.len());
     println!("misses           {misses} of {due}: more than {TOLERANCE:?} late, or not at all");
     println!(

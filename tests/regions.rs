@@ -90,21 +90,11 @@ async fn a_region_leaves_after_three_look_ups_without_it_and_not_before() {
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SOON).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
-    offer(&api, &[GUANGZHOU]);
     let before = look_ups(&api);
-    let mut seen_without = 0;
-    let metrics = loop {
-        let metrics = daemon.scrape().await;
-        if targets(&metrics) == [GUANGZHOU] {
-            break metrics;
-        }
-        // One of them may have been answered before the offer changed, and be counted since.
-        seen_without = look_ups(&api) - before;
-        // What a scrape shows is up to a second old: how many more look-ups fit into that depends on the machine.
-        assert!(seen_without <= 200, "it is still there after {seen_without} look-ups without it");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    assert!(seen_without >= 2, "it went after {seen_without} look-ups without it");
+    offer(&api, &[GUANGZHOU]);
+    let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
+    let without = look_ups(&api) - before;
+    assert!(without >= 3, "it went after {without} look-ups without it");
     let of_it = |sample: &&Sample| sample.labels.get("region").is_some_and(|region| region == FRANKFURT);
     let left: Vec<_> = metrics.0.iter().filter(of_it).collect();
     assert!(left.is_empty(), "no series of it is left: {left:?}");
@@ -114,7 +104,7 @@ async fn a_region_leaves_after_three_look_ups_without_it_and_not_before() {
 #[tokio::test]
 async fn a_region_that_comes_back_in_time_never_left() {
     let (api, log) = (world().await, Log::capture());
-    let slow = LookUpPauses { after_success: Duration::from_millis(500), ..SOON };
+    let slow = LookUpPauses { after_success: Duration::from_secs(1), ..SOON };
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, slow).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
@@ -146,7 +136,8 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     api.control.forbid(&number, "DescribeRegions").expect("an account");
     more_look_ups(&api, 6).await;
     let refused = [("action", "DescribeRegions"), ("reason", "unauthorized")];
-    let during = daemon.until(|metrics| metrics.sum("api_request_failures_total", &refused) >= 1.0).await;
+    let refusals = |metrics: &Metrics| metrics.sum("api_request_failures_total", &refused);
+    let during = daemon.until(|metrics| refusals(metrics) >= 4.0).await;
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));

@@ -340,7 +340,9 @@ async fn no_secret_is_in_anything_that_the_program_writes() {
     for file in ["misplaced.yml", "broken.yml", "key", "token", "ca.pem"] {
         paper.note(stage.run("check-config", file).await);
     }
-    daemons.iter().for_each(|daemon| paper.note(daemon.log()));
+    for daemon in &daemons {
+        paper.note(daemon.log());
+    }
     for said in
         ["SignatureFailure", "white space or other characters", "credentials renewed", "frame=Headers"]
     {

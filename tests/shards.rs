@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use support::{Api, Daemon, Setting, frozen};
+use support::{Api, Daemon, Metrics, Setting, frozen};
 use tencentcloud_vpn_exporter::domain::Shard;
 
 /// Enough targets for fair shares to show.
@@ -66,9 +66,10 @@ async fn each_shard_polls_its_own_targets_and_is_ready_with_them() {
     let api = world().await;
     let config = config(&api);
     let daemon = shard(1, 3, &config).await;
-    let metrics =
-        daemon.until(|metrics| metrics.sum("up", &[]) == metrics.count("target_info", &[]) as f64).await;
+    let all_up = |metrics: &Metrics| metrics.sum("up", &[]) == metrics.count("target_info", &[]) as f64;
+    let metrics = daemon.until(|metrics| metrics.count("up", &[]) > 0 && all_up(metrics)).await;
     let own = metrics.count("target_info", &[]);
+    assert!((10..=30).contains(&own), "{own} targets");
     assert_eq!(metrics.count("tunnel_up", &[]), own);
     assert_eq!(api.control.journal().len(), own, "no other target was asked for");
     let ready = support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
@@ -85,7 +86,8 @@ async fn the_rate_of_an_account_is_divided_by_the_shards() {
     let daemons = join_all((0..4).map(|index| shard(index, 4, &config))).await;
     let mut owners = 0;
     for daemon in &daemons {
-        if daemon.scrape().await.count("target_info", &[]) == 1 {
+        let metrics = daemon.until(|metrics| metrics.count("exporter_build_info", &[]) == 1).await;
+        if metrics.count("target_info", &[]) == 1 {
             owners += 1;
             let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
             let duration = metrics.sum("last_poll_duration_seconds", &[]);

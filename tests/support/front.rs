@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::{
     HeaderMap, Method, Request, Response, Version,
     body::Incoming,
@@ -140,7 +140,7 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, reqwest::Error> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     let mut headers = head.headers;
     if let Some(authority) = head.uri.authority() {
         headers.insert(HOST, HeaderValue::from_str(authority.as_str()).expect("an authority is a header"));
