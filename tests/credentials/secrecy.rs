@@ -72,6 +72,8 @@ async fn no_secret_is_seen_however_things_go() {
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
+    // With one subscriber alone, an event that another test is first to reach is never logged.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let served = Served::start(options()).await;
