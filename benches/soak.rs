@@ -14,6 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use support::Daemon;
 
+/// How many; the variable `SOAK_POLLS` changes it.
 const POLLS: f64 = 20_000.0;
 const ACCOUNTS: usize = 20;
 const REGIONS: usize = 10;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 }
 
 async fn soak() -> bool {
+    let polls = std::env::var("SOAK_POLLS").map_or(POLLS, |text| text.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("faults.json");
     std::fs::write(&file, faults().to_string()).expect("a file");
@@ -46,7 +48,7 @@ async fn soak() -> bool {
             last = daemon.scrape().await;
             next_scrape = Instant::now() + Duration::from_millis(500);
         }
-        let done = last.sum("polls_total", &[]) / POLLS;
+        let done = last.sum("polls_total", &[]) / polls;
         if done >= 1.0 {
             break;
         }
@@ -63,6 +65,9 @@ async fn soak() -> bool {
         last.sum("api_request_failures_total", &[]),
         last.sum("listing_inconsistencies_total", &[]),
     );
+    for sample in last.all("api_request_failures_total", &[("account", "account-0")]) {
+        println!("of account-0: {} {}", sample.labels["reason"], sample.value);
+    }
     for (number, quarter) in quarters.iter().enumerate() {
         println!("quarter {}: {}", number + 1, Usage::mean(quarter));
     }
@@ -75,7 +80,8 @@ async fn soak() -> bool {
     growth < GROWTH && left.tasks <= at_first.tasks && left.files <= at_first.files
 }
 
-/// Something for everybody, each for a small share of the requests.
+/// Something for everybody, each for a small share of the requests, and one after another: faults of the same share that
+/// begin together stay together, and one hides the other.
 fn faults() -> Value {
     let body = |text: &str| json!({"body": {"content_type": "text/html", "text": text}});
     let replace = |pointer: &str, value: Value| json!({"replace": {"pointer": pointer, "value": value}});
@@ -107,7 +113,8 @@ fn faults() -> Value {
         (0.002, json!({"inflate": {"mebibytes": 8}})),
         (0.002, json!({"rows": {"count": 100_000}})),
     ];
-    kinds.map(|(share, kind)| json!({"share": share, "kind": kind})).into()
+    let faults = kinds.into_iter().enumerate();
+    faults.map(|(number, (share, kind))| json!({"skip": number, "share": share, "kind": kind})).collect()
 }
 
 /// What this process takes up.

@@ -15,7 +15,7 @@ use tencentcloud_vpn_exporter::{
     config::Config,
     domain::Shard,
     poll::{self, Settings},
-    simulator::{Fault, FaultKind},
+    simulator::{Fault, FaultKind, Options},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     wiring::{Surroundings, Wiring},
@@ -23,7 +23,7 @@ use tencentcloud_vpn_exporter::{
 use tokio::task::JoinSet;
 
 /// Worlds that drift at the same time, each on its own.
-const WORLDS: usize = 8;
+const WORLDS: usize = 16;
 
 /// How many listings there are in all. A build for debugging takes some twenty times as long for each.
 const LISTINGS: usize = if cfg!(debug_assertions) { 480 } else { 10_000 };
@@ -68,7 +68,8 @@ async fn a_published_tunnel_that_lives_is_never_missing_whatever_is_made_and_del
 
 impl Watched {
     async fn new(seed: u64) -> Self {
-        let api = Api::start(frozen(&[(GUANGZHOU, TUNNELS)])).await;
+        let options = Options { requests_per_second: 1000, ..frozen(&[(GUANGZHOU, TUNNELS)]) };
+        let api = Api::start(options).await;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1m, stale_after: 2h");
