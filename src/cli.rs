@@ -94,7 +94,7 @@ pub struct DemoFlags {
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct SimulateFlags {
     /// Where to listen; port 0 picks a free port. What is served there is plain HTTP.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:14501")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:14501", value_parser = flags::socket_address)]
     pub listen_address: std::net::SocketAddr,
     /// What the embedded API shows.
     #[command(flatten)]
@@ -522,6 +522,11 @@ mod tests {
                 "simulate --regions ap-guangzhou,Nowhere",
                 "invalid value 'Nowhere' for '--regions <REGION>': must not contain 'N'; allowed are lower-case \
                  letters, digits and hyphens",
+            ),
+            (
+                "simulate --listen-address :14501",
+                "invalid value ':14501' for '--listen-address <ADDRESS:PORT>': write address:port, such as \
+                 127.0.0.1:14501 or [::1]:14501",
             ),
             ("simulate --frozen --speed 2", "the argument '--frozen' cannot be used with '--speed <FACTOR>'"),
             ("tunnels list --state UP", "invalid value 'UP' for '--state <STATE>'"),

@@ -127,6 +127,10 @@ fn listen_address(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+pub(super) fn socket_address(text: &str) -> Result<std::net::SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write address:port, such as 127.0.0.1:14501 or [::1]:14501")
+}
+
 /// Accepts a level or a filter of the `tracing` crates. A single word that is no level would be read as a target there,
 /// and nothing else would be logged any more.
 fn log_level(text: &str) -> Result<String, String> {

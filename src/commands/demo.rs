@@ -4,7 +4,11 @@ use std::{io, net::Ipv4Addr, time::Duration};
 
 use tokio::net::TcpListener;
 
-use super::{Failure, bind, print, serve::serve, start_log, surroundings};
+use super::{
+    Failure, bind, print,
+    serve::{protection, serve},
+    start_log, surroundings,
+};
 use crate::{
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
@@ -24,16 +28,19 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let config = config(&simulator, flags.world.regions.clone())?;
     let again = config.clone();
     let read_config = Box::new(move || Ok(again.clone()));
+    let protection = protection(&flags.web)?;
+    let scheme =
+        if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;
-    print(where_to_look(&listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
+    print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, listeners, config, read_config, surroundings(Shard::SOLE)?) => result,
+        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }
 
 /// The lines that a person who started the demo clicks on.
-fn where_to_look(listeners: &[TcpListener], telemetry_path: &str) -> io::Result<String> {
+fn where_to_look(scheme: &str, listeners: &[TcpListener], telemetry_path: &str) -> io::Result<String> {
     let lines = listeners.iter().map(|listener| {
         let address = listener.local_addr()?;
         let host = if address.ip().is_unspecified() {
@@ -41,7 +48,7 @@ fn where_to_look(listeners: &[TcpListener], telemetry_path: &str) -> io::Result<
         } else {
             address.to_string()
         };
-        Ok(format!("# The demo is at http://{host}/, its metrics at http://{host}{telemetry_path}\n"))
+        Ok(format!("# The demo is at {scheme}://{host}/, its metrics at {scheme}://{host}{telemetry_path}\n"))
     });
     let lines: io::Result<String> = lines.collect();
     Ok(lines? + "# Some tunnels go down and come back within the next minute; Ctrl-C ends the demo\n")

@@ -36,7 +36,7 @@ use crate::{
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
-    tencent::ApiError,
+    tencent::{ApiError, client::ClientError},
     version,
     wiring::{Surroundings, Variables, Wiring},
 };
@@ -121,6 +121,14 @@ fn usage(problem: impl fmt::Display) -> Failure {
     Failure::Usage(problem.to_string())
 }
 
+/// A file that is configured and cannot be used is the user's to change.
+fn unusable(error: ClientError) -> Failure {
+    match error {
+        ClientError::CaFile { .. } => usage(error),
+        ClientError::Tls(_) => error.into(),
+    }
+}
+
 /// What commands that poll once begin with.
 struct Prepared {
     wiring: Wiring,
@@ -133,7 +141,7 @@ async fn prepare(config: &ConfigFlags, flags: ShardFlags) -> Result<Prepared, Fa
     let surroundings = surroundings(shard(flags))?;
     let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
     let telemetry = surroundings.telemetry.clone();
-    let mut wiring = Wiring::new(config, surroundings)?;
+    let mut wiring = Wiring::new(config, surroundings).map_err(unusable)?;
     let regions_known = look_up_regions(&mut wiring).await.is_empty();
     Ok(Prepared { wiring, telemetry, regions_known })
 }

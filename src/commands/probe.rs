@@ -8,15 +8,13 @@ use tokio::time::Instant;
 
 use super::{Failure, look_up_regions, one_line, plain_table, print, say};
 use crate::{
-    config::Config,
     domain::{Reason, Target},
     poll::{Settings, failure},
     tencent::{ApiError, vpn::DescribeVpnConnections},
-    wiring::{Surroundings, Wiring},
+    wiring::Wiring,
 };
 
-pub(super) async fn run(config: Config, surroundings: Surroundings) -> Result<(), Failure> {
-    let mut wiring = Wiring::new(config, surroundings)?;
+pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
     let look_ups = wiring.discoveries();
     let mut rows: Vec<Row> = look_up_regions(&mut wiring)
         .await

@@ -1,13 +1,13 @@
 //! No subcommand: the flags.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, load, shard, signals, start_log, supervisor, surroundings, usage, variables};
+use super::{Failure, load, shard, signals, start_log, supervisor, surroundings, unusable, usage, variables};
 use crate::{
-    app::{self, Start},
+    app::{self, AppError, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
     poll::LookUpPauses,
@@ -20,19 +20,25 @@ pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
     let variables = variables();
     let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
     let read_config = config_reader(flags.config.file.clone(), variables);
+    let protection = protection(&flags.web)?;
     let listeners = web::bind(&flags.web.listen_addresses).await?;
-    serve(&flags.web, listeners, config, read_config, surroundings(shard(flags.shard))?).await
+    serve(&flags.web, listeners, protection, config, read_config, surroundings(shard(flags.shard))?).await
+}
+
+/// Who is served, and how.
+pub(super) fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
+    flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)
 }
 
 /// Runs until a signal ends it.
 pub(super) async fn serve(
     flags: &WebFlags,
     listeners: Vec<TcpListener>,
+    protection: Option<Arc<Protection>>,
     config: Config,
     read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
-    let protection = flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)?;
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
     let signals = signals::watch(shutdown.clone(), reload)?;
@@ -49,7 +55,10 @@ pub(super) async fn serve(
         reloads,
     };
     tokio::select! {
-        result = app::run(start, shutdown) => Ok(result?),
+        result = app::run(start, shutdown) => result.map_err(|error| match error {
+            AppError::Client(error) => unusable(error),
+            error => error.into(),
+        }),
         never = signals => match never {},
         never = supervisor::keep_informed() => match never {},
     }

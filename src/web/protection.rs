@@ -71,7 +71,8 @@ impl Protection {
     }
 
     /// Whether TLS is spoken. This never changes: a file that loses its section must not open what was closed.
-    pub(super) fn has_tls(&self) -> bool {
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
         self.state().rules.tls.is_some()
     }
 
