@@ -49,7 +49,7 @@ fn exposition(state: TargetSnapshot) -> String {
     let snapshots = Snapshots::default();
     snapshots.add(Arc::new(state));
     let exposition = renderer.render(&snapshots.current()).expect("an exposition");
-    let text = String::from_utf8(exposition.plain.concat()).expect("UTF-8");
+    let text = String::from_utf8(exposition.plain().collect::<Vec<_>>().concat()).expect("UTF-8");
     let own = |line: &&str| !line.contains("tencentcloud_vpn_exporter_") && !line.contains("process_");
     text.split_inclusive('\n').filter(own).collect()
 }

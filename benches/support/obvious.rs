@@ -78,8 +78,13 @@ pub async fn serve(registry: Registry) -> SocketAddr {
     address
 }
 
-/// The series of an exposition, without their values.
-pub fn series(exposition: &str) -> BTreeSet<&str> {
+/// The series of an exposition, whatever the order of their labels.
+pub fn series(exposition: &str) -> BTreeSet<(&str, BTreeSet<(&str, String)>)> {
     let samples = exposition.lines().filter(|line| !line.starts_with('#'));
-    samples.map(|line| line.rsplit_once(' ').expect("a value").0).collect()
+    let series = samples.map(|line| {
+        let (series, _) = line.rsplit_once(' ').expect("a series and a value");
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        (name, labels_of(labels).into_iter().collect())
+    });
+    series.collect()
 }

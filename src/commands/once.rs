@@ -16,6 +16,6 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
         snapshots.add(Arc::new(state));
     }
     let exposition = renderer.render(&snapshots.current())?;
-    print(&exposition.plain.concat())?;
+    print(&exposition.plain().collect::<Vec<_>>().concat())?;
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }

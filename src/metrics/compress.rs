@@ -4,7 +4,7 @@
 //! their checksums are combined. Any client reads the result: it is one ordinary member (RFC 1952).
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+use flate2::{Compress, Compression, Crc, FlushCompress};
 
 /// The fixed header: deflate, no flags, no time, unknown operating system.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -20,17 +20,60 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Compresses pieces of text that follow each other.
-    pub(super) fn new(pieces: &[Bytes]) -> Self {
-        let mut deflate = Compress::new(Compression::fast(), false);
-        let mut crc = Crc::new();
-        let mut blocks = Vec::new();
-        for piece in pieces {
-            crc.update(piece);
-            run(&mut deflate, piece, &mut blocks, FlushCompress::None);
+    /// Parts that follow each other, as one.
+    pub(super) fn joined<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let (mut blocks, mut crc) = (Vec::new(), Crc::new());
+        for part in parts {
+            blocks.extend_from_slice(&part.blocks);
+            crc.combine(&part.crc);
         }
-        run(&mut deflate, &[], &mut blocks, FlushCompress::Sync);
-        Self { blocks: blocks.into(), crc }
+        Self { blocks: blocks.into_boxed_slice().into(), crc }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length() == 0
+    }
+
+    /// How many bytes the text has, of which gzip knows 32 bits.
+    pub(super) fn length(&self) -> usize {
+        self.crc.amount() as usize
+    }
+}
+
+/// Makes parts, one after the other. Its tables are large, and made once.
+#[derive(Debug)]
+pub(super) struct Compressor {
+    deflate: Compress,
+    output: Vec<u8>,
+}
+
+impl Compressor {
+    pub(super) fn new() -> Self {
+        Self { deflate: Compress::new(Compression::fast(), false), output: Vec::new() }
+    }
+
+    /// Compresses a text.
+    pub(super) fn part(&mut self, text: &[u8]) -> Part {
+        if text.is_empty() {
+            return Part::default();
+        }
+        self.deflate.reset();
+        self.output.clear();
+        self.output.reserve(text.len() / 4);
+        loop {
+            let taken = usize::try_from(self.deflate.total_in()).expect("the text fits into memory");
+            self.output.reserve(4096);
+            self.deflate
+                .compress_vec(&text[taken..], &mut self.output, FlushCompress::Sync)
+                .expect("a fresh deflate stream takes any input");
+            // With room left, all input is taken and all output given.
+            if self.output.len() < self.output.capacity() {
+                break;
+            }
+        }
+        let mut crc = Crc::new();
+        crc.update(text);
+        Part { blocks: Bytes::copy_from_slice(&self.output), crc }
     }
 }
 
@@ -45,22 +88,6 @@ pub(super) fn member(parts: &[&Part]) -> Vec<Bytes> {
     trailer.extend(crc.amount().to_le_bytes());
     let blocks = parts.iter().map(|part| part.blocks.clone());
     [Bytes::from_static(HEADER)].into_iter().chain(blocks).chain([trailer.into()]).collect()
-}
-
-/// Feeds all input, and on a flush takes all output.
-fn run(deflate: &mut Compress, mut input: &[u8], output: &mut Vec<u8>, flush: FlushCompress) {
-    loop {
-        output.reserve(4096);
-        let before = deflate.total_in();
-        let status =
-            deflate.compress_vec(input, output, flush).expect("a fresh deflate stream takes any input");
-        let taken = usize::try_from(deflate.total_in() - before).expect("no more was taken than given");
-        input = &input[taken..];
-        let room_left = output.len() < output.capacity();
-        if input.is_empty() && (room_left || status == Status::BufError) {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -80,21 +107,34 @@ mod tests {
     #[test]
     fn parts_read_as_one_member() {
         let texts = ["", "one\n", &"a long and repetitive text\n".repeat(100_000), "last"];
-        let parts = texts.map(|text| Part::new(&[Bytes::from(text.to_owned())]));
-        let member = member(&parts.iter().collect::<Vec<_>>());
-        assert_eq!(unzip(&member), texts.concat().into_bytes());
+        let mut compressor = Compressor::new();
+        let parts = texts.map(|text| compressor.part(text.as_bytes()));
+        assert_eq!(unzip(&member(&parts.each_ref())), texts.concat().into_bytes());
+        let joined = Part::joined(&parts[..3]);
+        assert_eq!(unzip(&member(&[&joined, &parts[3]])), texts.concat().into_bytes());
     }
 
     #[test]
-    fn pieces_that_do_not_compress_are_kept_whole() {
+    fn a_part_reads_without_those_that_were_made_before_it() {
+        let text = "the same text\n".repeat(1000).into_bytes();
+        let mut compressor = Compressor::new();
+        let [_, second] = [compressor.part(&text), compressor.part(&text)];
+        assert_eq!(unzip(&member(&[&second])), text);
+    }
+
+    #[test]
+    fn text_that_does_not_compress_is_kept_whole() {
         let mut random = fastrand::Rng::with_seed(1);
-        let pieces: Vec<Bytes> =
-            [1, 4096, 100_000].map(|size| (0..size).map(|_| random.u8(..)).collect()).into();
-        assert_eq!(unzip(&member(&[&Part::new(&pieces)])), pieces.concat());
+        let mut compressor = Compressor::new();
+        for size in [1, 4095, 4096, 4097, 65_535, 1_000_000] {
+            let text: Vec<u8> = (0..size).map(|_| random.u8(..)).collect();
+            assert_eq!(unzip(&member(&[&compressor.part(&text)])), text);
+        }
     }
 
     #[test]
     fn nothing_at_all_is_an_empty_member() {
         assert!(unzip(&member(&[])).is_empty());
+        assert!(Compressor::new().part(&[]).is_empty());
     }
 }

@@ -1,17 +1,13 @@
 //! What a scrape is served: the whole text format, rendered off the scrape's path, for the targets that changed and not
 //! for the others.
 //!
-//! Samples of one family must stand together, and targets change apart. So the text of each family is kept in pieces, one
-//! for every few tunnels, and an exposition is a list of pieces.
+//! Samples of one family must stand together, and targets change apart. So each family is kept in parts, one for every few
+//! tunnels, and an exposition is made of all parts, compressed as they are.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use prometheus::{Encoder, Registry, TextEncoder, core::Collector};
+use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::{
     sync::watch,
     task::JoinError,
@@ -19,10 +15,12 @@ use tokio::{
 };
 
 use super::{
-    compress::{self, Part},
+    compress::{self, Compressor, Part},
+    family::Family,
+    plain::Plain,
     process::Process,
-    target::TargetMetrics,
-    tunnel::{TagLabel, TunnelMetrics},
+    target,
+    tunnel::{self, TagLabel},
 };
 use crate::{
     domain::Target,
@@ -30,8 +28,9 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// How many tunnels share a piece of text; it bounds what is built at once, and what is rendered again for one change.
-const TUNNELS_PER_PIECE: usize = 250;
+/// How many tunnels are rendered together: the more, the smaller the exposition, and the more is rendered again for one
+/// change.
+const TUNNELS_PER_CHUNK: usize = 250;
 
 /// How old the exporter's own metrics, and how long a change of the snapshot may wait for others.
 const PACE: Duration = Duration::from_secs(1);
@@ -39,39 +38,57 @@ const PACE: Duration = Duration::from_secs(1);
 /// The exposition, ready to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Exposition {
-    /// The text, in pieces that follow each other.
-    pub plain: Vec<Bytes>,
-    /// One gzip member with the same text, in pieces that follow each other.
+    /// One gzip member, in pieces that follow each other; none before the first rendering.
     pub gzip: Vec<Bytes>,
+    /// How many bytes the text has.
+    plain_length: usize,
+}
+
+impl Exposition {
+    /// The exposition of a text.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        Self::joined(&[&Compressor::new().part(text)])
+    }
+
+    fn joined(parts: &[&Part]) -> Self {
+        Self { gzip: compress::member(parts), plain_length: parts.iter().map(|part| part.length()).sum() }
+    }
+
+    /// The text, unpacked while it is read.
+    #[must_use]
+    pub fn plain(&self) -> Plain {
+        Plain::new(self.gzip.iter().skip(1).cloned().collect(), self.plain_length)
+    }
 }
 
 /// Renders expositions, and remembers what it rendered.
 #[derive(Debug)]
 pub struct Renderer {
-    tunnel_metrics: TunnelMetrics,
-    target_metrics: TargetMetrics,
-    own: [Registry; 2],
+    tunnel_families: Vec<Family<TunnelRecord>>,
+    target_families: Vec<Family<TargetSnapshot>>,
+    registries: [Registry; 2],
+    compressor: Compressor,
     rendered: HashMap<Target, Rendered>,
-    tunnels: Section,
-    targets: Section,
+    tunnels: Part,
+    targets: Part,
 }
 
 /// What was rendered of one target.
 #[derive(Debug)]
 struct Rendered {
     snapshot: Arc<TargetSnapshot>,
-    target: Families,
-    tunnels: Vec<(Vec<Arc<TunnelRecord>>, Families)>,
+    /// The samples of each family of targets.
+    target: Vec<Vec<u8>>,
+    tunnels: Vec<Chunk>,
 }
 
-/// Families of one collector as text: by name, the comment lines that introduce the family, and its samples.
-type Families = BTreeMap<String, (Bytes, Bytes)>;
-
-/// A part of the exposition that changes as one.
-#[derive(Debug, Default)]
-struct Section {
-    plain: Vec<Bytes>,
-    gzip: Part,
+/// Tunnels that are rendered together.
+#[derive(Debug)]
+struct Chunk {
+    records: Vec<Arc<TunnelRecord>>,
+    /// Their samples of each family of tunnels.
+    samples: Vec<Part>,
 }
 
 impl Renderer {
@@ -80,12 +97,13 @@ impl Renderer {
         let process = Registry::new();
         process.register(Box::new(Process::new()?))?;
         Ok(Self {
-            tunnel_metrics: TunnelMetrics::new(tag_labels)?,
-            target_metrics: TargetMetrics::new()?,
-            own: [telemetry.registry().clone(), process],
+            tunnel_families: tunnel::families(tag_labels)?,
+            target_families: target::families()?,
+            registries: [process, telemetry.registry().clone()],
+            compressor: Compressor::new(),
             rendered: HashMap::new(),
-            tunnels: Section::default(),
-            targets: Section::default(),
+            tunnels: Part::default(),
+            targets: Part::default(),
         })
     }
 
@@ -102,20 +120,13 @@ impl Renderer {
             tunnels_changed |= self.render_target(target)?;
         }
         if tunnels_changed {
-            let families =
-                self.in_order(snapshot).flat_map(|rendered| rendered.tunnels.iter().map(|(_, text)| text));
-            self.tunnels = Section::new(families);
+            self.tunnels = self.join_tunnels(snapshot)?;
         }
         if targets_changed {
-            self.targets = Section::new(self.in_order(snapshot).map(|rendered| &rendered.target));
+            self.targets = self.join_targets(snapshot)?;
         }
-        let own = self.own.iter().map(encode).collect::<prometheus::Result<Vec<_>>>()?;
-        let own = Section::new(own.iter());
-        let sections = [&self.tunnels, &self.targets, &own];
-        Ok(Exposition {
-            plain: sections.iter().flat_map(|section| section.plain.iter().cloned()).collect(),
-            gzip: compress::member(&sections.map(|section| &section.gzip)),
-        })
+        let own = self.render_own()?;
+        Ok(Exposition::joined(&[&self.tunnels, &self.targets, &own]))
     }
 
     /// Drops what was rendered of targets that are gone; whether there were any.
@@ -127,74 +138,99 @@ impl Renderer {
 
     /// Renders a target that is new or changed; whether any of its tunnels' text did.
     fn render_target(&mut self, snapshot: &Arc<TargetSnapshot>) -> prometheus::Result<bool> {
-        let mut old =
-            self.rendered.remove(&snapshot.target).map(|rendered| rendered.tunnels).unwrap_or_default();
+        let old = self.rendered.remove(&snapshot.target).map(|rendered| rendered.tunnels).unwrap_or_default();
         let mut changed = false;
+        let count = old.len();
+        let mut old = old.into_iter();
         let mut tunnels = Vec::new();
-        for (index, records) in snapshot.tunnels().chunks(TUNNELS_PER_PIECE).enumerate() {
-            let kept = old.get_mut(index).filter(|(known, _)| same(known, records)).map(std::mem::take);
+        for records in snapshot.tunnels().chunks(TUNNELS_PER_CHUNK) {
+            let kept = old.next().filter(|chunk| chunk.is_of(records));
             changed |= kept.is_none();
             tunnels.push(match kept {
-                Some(kept) => kept,
-                None => (records.to_vec(), self.render_tunnels(&snapshot.target, records)?),
+                Some(chunk) => chunk,
+                None => self.render_tunnels(&snapshot.target, records)?,
             });
         }
-        changed |= tunnels.len() != old.len();
-        let target = text_of(self.target_metrics.over(Arc::clone(snapshot)))?;
+        changed |= tunnels.len() != count;
+        let things = || std::iter::once((target::identity(snapshot), &**snapshot));
+        let families = self.target_families.iter_mut();
+        let target = families.map(|family| family.text(things())).collect::<prometheus::Result<_>>()?;
         let rendered = Rendered { snapshot: Arc::clone(snapshot), target, tunnels };
         self.rendered.insert(snapshot.target.clone(), rendered);
         Ok(changed)
     }
 
-    fn render_tunnels(&self, target: &Target, records: &[Arc<TunnelRecord>]) -> prometheus::Result<Families> {
-        text_of(self.tunnel_metrics.over(target.clone(), records.to_vec()))
+    fn render_tunnels(
+        &mut self,
+        target: &Target,
+        records: &[Arc<TunnelRecord>],
+    ) -> prometheus::Result<Chunk> {
+        // Neighbours that say the same compress well.
+        let mut ordered: Vec<&TunnelRecord> = records.iter().map(|record| &**record).collect();
+        ordered.sort_by_key(|record| tunnel::identity(target, record));
+        let things = || ordered.iter().map(|&record| (tunnel::identity(target, record), record));
+        let families = self.tunnel_families.iter_mut();
+        let samples = families.map(|family| Ok(self.compressor.part(&family.text(things())?)));
+        Ok(Chunk { records: records.to_vec(), samples: samples.collect::<prometheus::Result<_>>()? })
     }
 
-    fn in_order<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Rendered> {
-        snapshot.keys().filter_map(|target| self.rendered.get(target))
-    }
-}
-
-impl Section {
-    /// Joins what several collectors say of each family.
-    fn new<'a>(parts: impl Iterator<Item = &'a Families>) -> Self {
-        let mut families: BTreeMap<&str, Vec<Bytes>> = BTreeMap::new();
-        for (name, (comments, samples)) in parts.flatten() {
-            families.entry(name).or_insert_with(|| vec![comments.clone()]).push(samples.clone());
+    /// Puts together what each target's tunnels say of each family.
+    fn join_tunnels(&mut self, snapshot: &Snapshot) -> prometheus::Result<Part> {
+        let comments =
+            self.tunnel_families.iter().map(|family| Ok(self.compressor.part(&family.comments()?)));
+        let comments = comments.collect::<prometheus::Result<Vec<_>>>()?;
+        let mut parts = Vec::new();
+        for (index, comments) in comments.iter().enumerate() {
+            let chunks = in_order(&self.rendered, snapshot).flat_map(|rendered| &rendered.tunnels);
+            let mut samples =
+                chunks.map(|chunk| &chunk.samples[index]).filter(|part| !part.is_empty()).peekable();
+            if samples.peek().is_some() {
+                parts.push(comments);
+                parts.extend(samples);
+            }
         }
-        let plain: Vec<Bytes> = families.into_values().flatten().collect();
-        let gzip = Part::new(&plain);
-        Self { plain, gzip }
+        Ok(Part::joined(parts))
     }
-}
 
-fn same(known: &[Arc<TunnelRecord>], records: &[Arc<TunnelRecord>]) -> bool {
-    known.len() == records.len() && known.iter().zip(records).all(|(a, b)| Arc::ptr_eq(a, b))
-}
-
-fn text_of(collector: impl Collector + 'static) -> prometheus::Result<Families> {
-    let registry = Registry::new();
-    registry.register(Box::new(collector))?;
-    encode(&registry)
-}
-
-/// Encodes each family of a registry apart.
-fn encode(registry: &Registry) -> prometheus::Result<Families> {
-    let mut families = Families::new();
-    for family in registry.gather() {
+    /// Puts together what each target says of each family.
+    fn join_targets(&mut self, snapshot: &Snapshot) -> prometheus::Result<Part> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(std::slice::from_ref(&family), &mut text)?;
-        let mut comments = Bytes::from(text);
-        let samples = comments.split_off(end_of_comments(&comments));
-        families.insert(family.name().to_owned(), (comments, samples));
+        for (index, family) in self.target_families.iter().enumerate() {
+            let comments = family.comments()?;
+            let before = text.len();
+            text.extend_from_slice(&comments);
+            for rendered in in_order(&self.rendered, snapshot) {
+                text.extend_from_slice(&rendered.target[index]);
+            }
+            if text.len() == before + comments.len() {
+                text.truncate(before);
+            }
+        }
+        Ok(self.compressor.part(&text))
     }
-    Ok(families)
+
+    fn render_own(&mut self) -> prometheus::Result<Part> {
+        let mut text = Vec::new();
+        for registry in &self.registries {
+            TextEncoder::new().encode(&registry.gather(), &mut text)?;
+        }
+        Ok(self.compressor.part(&text))
+    }
 }
 
-/// Where the lines `# HELP` and `# TYPE` end.
-fn end_of_comments(text: &[u8]) -> usize {
-    let mut lines = text.split_inclusive(|&byte| byte == b'\n');
-    lines.by_ref().take_while(|line| line.starts_with(b"#")).map(<[u8]>::len).sum()
+impl Chunk {
+    fn is_of(&self, records: &[Arc<TunnelRecord>]) -> bool {
+        self.records.len() == records.len()
+            && self.records.iter().zip(records).all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+}
+
+/// What was rendered of each target, in the snapshot's order.
+fn in_order<'a>(
+    rendered: &'a HashMap<Target, Rendered>,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = &'a Rendered> {
+    snapshot.keys().filter_map(|target| rendered.get(target))
 }
 
 /// Renders whenever the snapshot changed, at most once a second, and the exporter's own metrics once a second in any case.

@@ -3,7 +3,7 @@
 
 use prometheus::{
     core::{Collector, Desc},
-    proto::MetricFamily,
+    proto::{Metric, MetricFamily},
 };
 
 use super::family::Spec;
@@ -36,7 +36,11 @@ impl Collector for Process {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let family = |(spec, value): (Spec, f64)| spec.family(vec![spec.sample(Vec::new(), value)]);
+        let family = |(spec, value): (Spec, f64)| {
+            let mut sample = Metric::default();
+            spec.set(&mut sample, value);
+            spec.family(vec![sample])
+        };
         readings().into_iter().map(family).collect()
     }
 }

@@ -1,13 +1,6 @@
-//! The metrics of tunnels: a collector over the records of one target, or over some of them.
+//! The metrics of tunnels: which there are, and what each says of a record.
 
-use std::sync::Arc;
-
-use prometheus::{
-    core::{Collector, Desc},
-    proto::{LabelPair, Metric, MetricFamily},
-};
-
-use super::family::{Spec, label, seconds};
+use super::family::{Emit, Family, Spec, seconds};
 use crate::{
     domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
     snapshot::TunnelRecord,
@@ -23,9 +16,6 @@ pub struct TagLabel {
     /// The label's name.
     pub label: String,
 }
-
-/// Takes one sample: more labels, in the order of their names, and a value.
-type Emit<'a> = dyn FnMut(&[&str], f64) + 'a;
 
 /// One metric of every tunnel.
 struct TunnelMetric {
@@ -196,84 +186,25 @@ fn applicable(tunnel: &Tunnel) -> impl Iterator<Item = StatusField> {
     StatusField::ALL.into_iter().filter(|&field| tunnel.status(field).is_some())
 }
 
-/// The descriptors of all tunnel metrics, made once for a set of tag labels.
-#[derive(Debug, Clone)]
-pub(super) struct TunnelMetrics {
-    descs: Arc<[Desc]>,
-    tag_labels: Arc<[TagLabel]>,
+/// The values of the labels that every tunnel metric has.
+pub(super) fn identity<'a>(target: &'a Target, record: &'a TunnelRecord) -> [&'a str; 4] {
+    let Tunnel { vpn_gateway_id, id, .. } = &record.tunnel;
+    [target.account.as_str(), target.region.as_str(), vpn_gateway_id, id.as_str()]
 }
 
-impl TunnelMetrics {
-    /// Fails where a tag's label is no label of Prometheus, or is there twice.
-    pub(super) fn new(tag_labels: Vec<TagLabel>) -> prometheus::Result<Self> {
-        let labels =
-            |more: &[&str]| IDENTITY.iter().chain(more).map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let mut info = labels(&INFO_LABELS);
-        info.extend(tag_labels.iter().map(|tag| tag.label.clone()));
-        let descs = METRICS.iter().map(|metric| metric.spec.desc(labels(metric.labels)));
-        let descs = descs.chain([INFO.desc(info)]).collect::<prometheus::Result<Vec<_>>>()?;
-        Ok(Self { descs: descs.into(), tag_labels: tag_labels.into() })
-    }
-
-    /// A collector over some of a target's tunnels.
-    pub(super) fn over(&self, target: Target, records: Vec<Arc<TunnelRecord>>) -> TunnelCollector {
-        TunnelCollector { metrics: self.clone(), target, records }
-    }
-}
-
-/// Collects the metrics of some tunnels of one target.
-#[derive(Debug)]
-pub(super) struct TunnelCollector {
-    metrics: TunnelMetrics,
-    target: Target,
-    records: Vec<Arc<TunnelRecord>>,
-}
-
-impl TunnelCollector {
-    fn family(&self, metric: &TunnelMetric) -> MetricFamily {
-        let mut samples = Vec::with_capacity(self.records.len());
-        for record in &self.records {
-            (metric.samples)(record, &mut |values, value| {
-                let more = metric.labels.iter().zip(values).map(|(name, value)| label(name, value));
-                samples.push(metric.spec.sample(self.labels(record, more), value));
-            });
-        }
-        metric.spec.family(samples)
-    }
-
-    fn info(&self) -> MetricFamily {
-        let samples = self.records.iter().map(|record| self.info_sample(record)).collect();
-        INFO.family(samples)
-    }
-
-    fn info_sample(&self, record: &TunnelRecord) -> Metric {
-        let tunnel = &record.tunnel;
-        let known = INFO_LABELS.into_iter().zip(info_values(tunnel)).map(|(name, value)| label(name, value));
-        let tags = self.metrics.tag_labels.iter().map(|tag| {
-            let value = tunnel.tags.iter().find(|(key, _)| **key == *tag.key).map_or("", |(_, value)| value);
-            label(&tag.label, value)
-        });
-        INFO.sample(self.labels(record, known.chain(tags)), 1.0)
-    }
-
-    fn labels(&self, record: &TunnelRecord, more: impl Iterator<Item = LabelPair>) -> Vec<LabelPair> {
-        let tunnel = &record.tunnel;
-        let values = [
-            self.target.account.as_str(),
-            self.target.region.as_str(),
-            &tunnel.vpn_gateway_id,
-            tunnel.id.as_str(),
-        ];
-        IDENTITY.iter().zip(values).map(|(name, value)| label(name, value)).chain(more).collect()
-    }
-}
-
-impl Collector for TunnelCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        self.metrics.descs.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        METRICS.iter().map(|metric| self.family(metric)).chain([self.info()]).collect()
-    }
+/// All tunnel metrics, in the order of their names. Fails where a tag's label is no label of Prometheus, or is there twice.
+pub(super) fn families(tag_labels: Vec<TagLabel>) -> prometheus::Result<Vec<Family<TunnelRecord>>> {
+    let labels = |more: &[&str]| IDENTITY.iter().chain(more).map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let known = METRICS.iter().map(|metric| Family::new(metric.spec, labels(metric.labels), metric.samples));
+    let mut info = labels(&INFO_LABELS);
+    info.extend(tag_labels.iter().map(|tag| tag.label.clone()));
+    let info = Family::new(INFO, info, move |record: &TunnelRecord, emit| {
+        let TunnelRecord { tunnel, .. } = record;
+        let tag = |tag: &TagLabel| tunnel.tags.iter().find(|(key, _)| **key == *tag.key);
+        let tags = tag_labels.iter().map(|label| tag(label).map_or("", |(_, value)| value));
+        emit(&info_values(tunnel).into_iter().chain(tags).collect::<Vec<_>>(), 1.0);
+    });
+    let mut families = known.chain([info]).collect::<prometheus::Result<Vec<_>>>()?;
+    families.sort_by_key(Family::name);
+    Ok(families)
 }

@@ -10,12 +10,12 @@ use super::body::Body;
 
 /// A few words.
 pub(super) fn text(status: StatusCode, words: impl Into<Bytes>) -> Response<Body> {
-    whole(status, HeaderValue::from_static("text/plain; charset=utf-8"), vec![words.into()])
+    whole(status, HeaderValue::from_static("text/plain; charset=utf-8"), Body::of(vec![words.into()]))
 }
 
-/// Pieces that follow each other.
-pub(super) fn whole(status: StatusCode, content_type: HeaderValue, pieces: Vec<Bytes>) -> Response<Body> {
-    let mut answer = Response::new(Body::of(pieces));
+/// A body of this type.
+pub(super) fn whole(status: StatusCode, content_type: HeaderValue, body: Body) -> Response<Body> {
+    let mut answer = Response::new(body);
     *answer.status_mut() = status;
     with(answer, CONTENT_TYPE, content_type)
 }

@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    vec,
 };
 
 use bytes::{Buf, Bytes};
@@ -17,9 +16,10 @@ use hyper::body::{Frame, SizeHint};
 use super::activity::Answering;
 
 /// The body of an answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Body {
-    pieces: vec::IntoIter<Bytes>,
+    /// None where there is nothing to give.
+    pieces: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
     remaining: u64,
     answering: Option<Arc<Answering>>,
 }
@@ -27,8 +27,13 @@ pub(super) struct Body {
 impl Body {
     /// These pieces, one after the other.
     pub(super) fn of(pieces: Vec<Bytes>) -> Self {
-        let remaining = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self { pieces: pieces.into_iter(), remaining, answering: None }
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Self::made(length, pieces.into_iter())
+    }
+
+    /// Pieces that are made when their turn comes, so many bytes in all.
+    pub(super) fn made(length: u64, pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self { pieces: Some(Box::new(pieces)), remaining: length, answering: None }
     }
 
     /// How many bytes are still to be given.
@@ -51,7 +56,7 @@ impl hyper::body::Body for Body {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, Infallible>>> {
         let body = self.get_mut();
-        let piece = body.pieces.next().map(|bytes| {
+        let piece = body.pieces.as_mut().and_then(Iterator::next).map(|bytes| {
             body.remaining -= bytes.len() as u64;
             Ok(Frame::data(Piece { bytes, _answering: body.answering.clone() }))
         });

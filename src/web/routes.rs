@@ -175,8 +175,13 @@ impl Routes {
         let exposition = self.site.exposition.borrow().clone();
         // Before the first rendering there is no gzip member yet, not even an empty one.
         let gzip = takes_gzip(request.headers()) && !exposition.gzip.is_empty();
-        let pieces = if gzip { &exposition.gzip } else { &exposition.plain };
-        let mut response = whole(StatusCode::OK, EXPOSITION, pieces.clone());
+        let body = if gzip {
+            Body::of(exposition.gzip.clone())
+        } else {
+            let plain = exposition.plain();
+            Body::made(plain.remaining() as u64, plain)
+        };
+        let mut response = whole(StatusCode::OK, EXPOSITION, body);
         response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if gzip {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -190,7 +195,7 @@ impl Routes {
         };
         answering.take(place);
         let page = (self.site.page)(query);
-        let response = whole(StatusCode::OK, HTML, vec![page.html]);
+        let response = whole(StatusCode::OK, HTML, Body::of(vec![page.html]));
         with(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
     }
 
