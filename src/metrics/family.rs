@@ -70,7 +70,7 @@ pub(super) struct Family<T> {
     spec: Spec,
     labels: Vec<String>,
     samples: Samples<T>,
-    family: MetricFamily,
+    present: MetricFamily,
     encoded: Vec<u8>,
 }
 
@@ -83,8 +83,8 @@ impl<T> Family<T> {
         samples: impl Fn(&T, &mut Emit<'_>) + Send + 'static,
     ) -> prometheus::Result<Self> {
         spec.desc(labels.clone())?;
-        let family = spec.family(Vec::new());
-        Ok(Self { spec, labels, samples: Box::new(samples), family, encoded: Vec::new() })
+        let present = spec.family(Vec::new());
+        Ok(Self { spec, labels, samples: Box::new(samples), present, encoded: Vec::new() })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -102,9 +102,9 @@ impl<T> Family<T> {
         let mut text = Vec::new();
         let mut count = 0;
         for (identity, thing) in things {
-            let Self { spec, labels, samples, family, .. } = self;
+            let Self { spec, labels, samples, present, .. } = self;
             samples(thing, &mut |own, value| {
-                let present = family.mut_metric();
+                let present = present.mut_metric();
                 if count == present.len() {
                     present.push(blank(labels));
                 }
@@ -126,10 +126,10 @@ impl<T> Family<T> {
         if count == 0 {
             return Ok(());
         }
-        let spare = self.family.mut_metric().split_off(count);
+        let spare = self.present.mut_metric().split_off(count);
         self.encoded.clear();
-        TextEncoder::new().encode(std::slice::from_ref(&self.family), &mut self.encoded)?;
-        self.family.mut_metric().extend(spare);
+        TextEncoder::new().encode(std::slice::from_ref(&self.present), &mut self.encoded)?;
+        self.present.mut_metric().extend(spare);
         text.extend_from_slice(&self.encoded[end_of_comments(&self.encoded)..]);
         Ok(())
     }

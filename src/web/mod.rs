@@ -1,7 +1,7 @@
 //! The HTTP server: what is known, served to anyone who is allowed to ask.
 //!
-//! Owns listening, connections and their limits, TLS, authentication and the routes. It knows nothing of Tencent Cloud
-//! and renders nothing: expositions and pages come from outside, as bytes.
+//! Owns listening, connections and their limits, TLS, authentication, the routes and the status page. It knows nothing of
+//! Tencent Cloud's API and nothing of metrics: the exposition comes from outside, ready to be sent.
 
 mod activity;
 mod answer;
@@ -30,6 +30,6 @@ pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use protection::{Protection, WebConfigError};
 pub use server::serve;
-pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath, landing_page};
+pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath};
 pub use status_page::StatusPage;
 pub use tls::TlsError;

@@ -1,6 +1,7 @@
 //! From a request to its answer.
 //!
-//! Nothing of a request is ever given back: not its path, its query, nor its headers. No body is read.
+//! Nothing of a request is ever given back but the search on the status page, escaped there: not its path, nor its headers.
+//! No body is read.
 
 use std::sync::Arc;
 

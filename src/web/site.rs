@@ -49,19 +49,6 @@ pub struct Page {
     pub content_security_policy: HeaderValue,
 }
 
-/// A page that does no more than lead on.
-#[must_use]
-pub fn landing_page(telemetry_path: &TelemetryPath) -> Page {
-    let html = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <title>Tencent Cloud VPN exporter</title></head>\n<body><h1>Tencent Cloud VPN exporter</h1>\n\
-         <ul><li><a href=\"{}\">Metrics</a></li><li><a href=\"/-/healthy\">Health</a></li>\
-         <li><a href=\"/-/ready\">Readiness</a></li></ul></body></html>\n",
-        telemetry_path.as_str()
-    );
-    Page { html: html.into(), content_security_policy: HeaderValue::from_static("default-src 'none'") }
-}
-
 /// `--web.telemetry-path`: a path that needs no escaping and hides none of ours but `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetryPath(String);
@@ -110,11 +97,5 @@ mod tests {
         {
             assert_eq!(TelemetryPath::new(path), Err(InvalidTelemetryPath(path.to_owned())));
         }
-    }
-
-    #[test]
-    fn landing_page_links_the_telemetry_path() {
-        let page = landing_page(&TelemetryPath::new("/tunnels").unwrap());
-        assert!(str::from_utf8(&page.html).unwrap().contains("href=\"/tunnels\""));
     }
 }

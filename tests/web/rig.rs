@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use hyper::header::HeaderValue;
 use prometheus::{Histogram, HistogramOpts, IntCounter};
 use tencentcloud_vpn_exporter::{
     metrics::exposition::Exposition,
@@ -62,12 +62,10 @@ impl Setup {
         let scrape_duration = Histogram::with_opts(HistogramOpts::new("seconds", "Durations.")).unwrap();
         let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
         let site = Site {
-            page: Box::new({
-                let telemetry_path = telemetry_path.clone();
-                move |query| {
-                    assert_ne!(query, "panic");
-                    Page { html: format!("query={query}").into(), ..web::landing_page(&telemetry_path) }
-                }
+            page: Box::new(|query| {
+                assert_ne!(query, "panic");
+                let content_security_policy = HeaderValue::from_static("default-src 'none'");
+                Page { html: format!("query={query}").into(), content_security_policy }
             }),
             telemetry_path,
             exposition: exposition_seen,
@@ -116,8 +114,7 @@ impl Server {
     /// Publishes an exposition too large for any socket's buffers, and gives its text.
     pub fn publish_much(&self) -> String {
         let text = much();
-        self.exposition
-            .send_replace(Arc::new(Exposition { plain: halves(text.as_bytes()), gzip: Vec::new() }));
+        self.exposition.send_replace(Arc::new(exposition(&text)));
         text
     }
 
@@ -132,17 +129,9 @@ pub fn much() -> String {
     "# a line that says nothing, many times over\n".repeat(300_000)
 }
 
-/// `text` in two pieces, plain and compressed.
+/// A text, ready to be scraped.
 pub fn exposition(text: &str) -> Exposition {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    Exposition { plain: halves(text.as_bytes()), gzip: halves(&encoder.finish().unwrap()) }
-}
-
-fn halves(bytes: &[u8]) -> Vec<Bytes> {
-    let (first, second) = bytes.split_at(bytes.len() / 2);
-    vec![Bytes::copy_from_slice(first), Bytes::copy_from_slice(second)]
+    Exposition::of(text.as_bytes())
 }
 
 /// A connection that a test writes to by hand.

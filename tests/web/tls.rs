@@ -424,7 +424,8 @@ async fn stalled_reader_over_http2_is_cut_off() {
     let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
     server.publish_much();
     let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
-    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap();
+    let client =
+        reqwest::Client::builder().no_gzip().no_proxy().tls_backend_preconfigured(config).build().unwrap();
     let answer = client.get(format!("https://{}/metrics", server.address)).send().await.unwrap();
     // Nothing is read, so that the client's window closes while its connection stays lively.
     until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
