@@ -1,4 +1,4 @@
-//! The text of an exposition, unpacked while it is read: kept ready it would take ten times the memory of all the rest.
+//! The text of an exposition, unpacked while it is read: kept plain it would take ten times the memory.
 
 use std::vec;
 
