@@ -182,15 +182,17 @@ impl Wiring {
 
     fn account_api(&self, config: &config::Account) -> Arc<AccountApi> {
         let telemetry = self.surroundings.telemetry.account(&config.name);
-        let variables = &self.surroundings.variables;
-        let sources = keyring::Sources { api: &self.config.api, client: &self.client, variables };
         let rate = self.config.api.requests_per_second / f64::from(self.surroundings.shard.count());
-        Arc::new(AccountApi {
-            client: self.client.clone(),
-            keyring: sources.keyring(config, &telemetry),
-            limit: RateLimit::new(rate, telemetry.throttle.clone()),
-            telemetry,
-        })
+        let limit = Arc::new(RateLimit::new(rate, telemetry.throttle.clone()));
+        let sources = keyring::Sources {
+            api: &self.config.api,
+            client: &self.client,
+            variables: &self.surroundings.variables,
+            limit: &limit,
+            telemetry: &telemetry,
+        };
+        let keyring = sources.keyring(config);
+        Arc::new(AccountApi { client: self.client.clone(), keyring, limit, telemetry })
     }
 
     fn discovery(

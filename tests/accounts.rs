@@ -219,6 +219,8 @@ async fn credentials_that_the_api_revokes_are_replaced_without_a_failed_poll() {
     assert_eq!(renewals.map(|action| cloud.count(action)), [2, 2], "one renewal each");
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "{after}");
     assert!(after.sum("api_request_failures_total", &[("reason", "auth")]) >= 2.0);
+    let assumptions = [("account", "assumed"), ("action", "AssumeRole")];
+    assert_eq!(after.value("api_requests_total", &assumptions), Some(2.0), "they count like all requests");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub struct AccountApi {
     /// What calls are signed with.
     pub keyring: Keyring,
     /// The account's rate limit.
-    pub limit: RateLimit,
+    pub limit: Arc<RateLimit>,
     /// The account's own metrics.
     pub telemetry: AccountTelemetry,
 }

@@ -3,8 +3,13 @@
 //! Source: Tencent Cloud, `AssumeRole` and `AssumeRoleWithWebIdentity` of STS, version 2018-08-13. When credentials are
 //! asked for, and what becomes of them, is the business of `credentials`.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -17,7 +22,7 @@ use super::{
     client::{Dated, FromResponse},
     credentials::{Issued, IssuedFields, Loaded, SourceError},
 };
-use crate::domain::{Region, Secret};
+use crate::domain::{Reason, Region, Secret};
 
 /// `AssumeRole`: for whoever has credentials.
 pub const ASSUME_ROLE: &str = "AssumeRole";
@@ -45,6 +50,17 @@ pub struct Sts {
     pub region: Region,
     /// Our clock.
     pub clock: fn() -> Timestamp,
+    /// The account for which it is called.
+    pub meter: Arc<dyn Meter>,
+}
+
+/// What an account's other requests share with those to STS: its rate limit and its metrics.
+pub trait Meter: fmt::Debug + Send + Sync {
+    /// Waits until a request may be sent.
+    fn turn(&self) -> BoxFuture<'_, ()>;
+
+    /// Takes note of a request that took this long, and of its failure if it was one.
+    fn count(&self, action: &'static str, took: Duration, failure: Option<Reason>);
 }
 
 /// A role, and how it is taken on.
@@ -143,13 +159,29 @@ impl Sts {
     ) -> Result<Dated<Issued>, ApiError> {
         let (region, url) = (&self.region, &self.url);
         let call = Call { service: Service::STS, action, region, url, body: parameters.body() };
-        let result = self.client.exchange(&call, credentials, confidential, (self.clock)()).await;
+        let result = self.attempt(&call, credentials, confidential, None).await;
         match result.as_ref().err().map(|error| error.remedy(false)) {
             Some(Remedy::CorrectClock(Some(server_time))) => {
-                self.client.exchange(&call, credentials, confidential, server_time).await
+                self.attempt(&call, credentials, confidential, Some(server_time)).await
             }
             _ => result,
         }
+    }
+
+    /// Sends a call once, in the account's turn: at this time, or else at ours.
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        credentials: Option<&Credentials>,
+        confidential: &[&Secret],
+        time: Option<Timestamp>,
+    ) -> Result<Dated<Issued>, ApiError> {
+        self.meter.turn().await;
+        let start = Instant::now();
+        let time = time.unwrap_or_else(self.clock);
+        let result = self.client.exchange(call, credentials, confidential, time).await;
+        self.meter.count(call.action, start.elapsed(), result.as_ref().err().map(ApiError::reason));
+        result
     }
 
     fn loaded(

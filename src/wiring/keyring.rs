@@ -1,14 +1,16 @@
 //! From an account's `credentials` and `assume_role` to a keyring.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use reqwest::Url;
 
 use super::Variables;
 use crate::{
     config::{self, CredentialSource, SecretText},
-    domain::Region,
+    domain::{Reason, Region},
+    poll::limit::RateLimit,
     telemetry::AccountTelemetry,
     tencent::{
         Client, Service,
@@ -16,7 +18,7 @@ use crate::{
             AssumeRole, DefaultChain, Environment, Fixed, InstanceRole, Keyring, Place, Profile, Source,
             WorkloadIdentity,
         },
-        sts::{Role, Sts},
+        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, Meter, Role, Sts},
     },
 };
 
@@ -28,18 +30,40 @@ pub(super) struct Sources<'a> {
     pub(super) api: &'a config::Api,
     pub(super) client: &'a Client,
     pub(super) variables: &'a Variables,
+    pub(super) limit: &'a Arc<RateLimit>,
+    pub(super) telemetry: &'a AccountTelemetry,
+}
+
+/// Requests to STS are the account's own, like all others.
+#[derive(Debug)]
+struct OfAccount {
+    limit: Arc<RateLimit>,
+    telemetry: AccountTelemetry,
+}
+
+impl Meter for OfAccount {
+    fn turn(&self) -> BoxFuture<'_, ()> {
+        self.limit.wait().boxed()
+    }
+
+    fn count(&self, action: &'static str, took: Duration, failure: Option<Reason>) {
+        self.telemetry.action(action).count(took.as_secs_f64(), failure);
+    }
 }
 
 impl Sources<'_> {
     /// The keyring of an account; it tells the account's metrics when credentials expire.
-    pub(super) fn keyring(&self, account: &config::Account, telemetry: &AccountTelemetry) -> Keyring {
+    pub(super) fn keyring(&self, account: &config::Account) -> Keyring {
         let source = self.source(&account.credentials);
         let source = match &account.assume_role {
             None => source,
-            Some(role) => Box::new(AssumeRole { inner: source, role: as_role(role), sts: self.sts() })
-                as Box<dyn Source>,
+            Some(role) => {
+                self.count_from_zero(ASSUME_ROLE);
+                Box::new(AssumeRole { inner: source, role: as_role(role), sts: self.sts() })
+                    as Box<dyn Source>
+            }
         };
-        let expiry = telemetry.credentials_expiry.clone();
+        let expiry = self.telemetry.credentials_expiry.clone();
         Keyring::new(account.name.clone(), source, fastrand::f64, move |time| match time {
             Some(time) => expiry.set(time.as_second() as f64),
             None => expiry.clear(),
@@ -54,7 +78,10 @@ impl Sources<'_> {
             CredentialSource::Environment => Box::new(self.environment()),
             CredentialSource::Profile => Box::new(self.profile()),
             CredentialSource::InstanceRole => Box::new(self.instance_role()),
-            CredentialSource::WorkloadIdentity => Box::new(self.workload_identity()),
+            CredentialSource::WorkloadIdentity => {
+                self.count_from_zero(ASSUME_ROLE_WITH_WEB_IDENTITY);
+                Box::new(self.workload_identity())
+            }
             CredentialSource::Default => Box::new(DefaultChain::new(
                 self.environment(),
                 self.profile(),
@@ -85,7 +112,13 @@ impl Sources<'_> {
     fn sts(&self) -> Sts {
         let region = Region::new(HOME_REGION).expect("this is the name of a region");
         let url = super::url(self.api, Service::STS, &region);
-        Sts { client: self.client.clone(), url, region, clock: Timestamp::now }
+        let meter = OfAccount { limit: Arc::clone(self.limit), telemetry: self.telemetry.clone() };
+        Sts { client: self.client.clone(), url, region, clock: Timestamp::now, meter: Arc::new(meter) }
+    }
+
+    /// Has an action that is known to be needed counted before it is first sent.
+    fn count_from_zero(&self, action: &'static str) {
+        drop(self.telemetry.action(action));
     }
 
     fn variable(&self, name: &str) -> Option<String> {

@@ -63,7 +63,7 @@ fn settings(served: &Served, keyring: Keyring) -> Settings {
     let target = target();
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
     let telemetry = Telemetry::new(&build).expect("metrics").account(&target.account);
-    let limit = RateLimit::new(1e6, telemetry.throttle.clone());
+    let limit = Arc::new(RateLimit::new(1e6, telemetry.throttle.clone()));
     let account = Arc::new(AccountApi { client: served.client.clone(), keyring, limit, telemetry });
     Settings {
         api: TargetApi::new(account, target, served.url.clone()),

@@ -1,18 +1,19 @@
 //! The simulated services, and what calls them.
 
-use std::time::Duration;
+use std::{future::ready, sync::Arc, time::Duration};
 
+use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use reqwest::Url;
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Region, Secret},
+    domain::{AccountName, Reason, Region, Secret},
     simulator::{self, Control, Options, Simulator, WebIdentity},
     tencent::{
         ApiError, Call, Client, Credentials, Service,
         credentials::{
             AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
         },
-        sts::{Role, Sts},
+        sts::{Meter, Role, Sts},
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
@@ -57,6 +58,18 @@ pub(crate) fn web_identity(token: &str) -> WebIdentity {
     WebIdentity { provider_id: "tke".to_owned(), token: Secret::new(token) }
 }
 
+/// An account that may send as it likes.
+#[derive(Debug)]
+struct Unlimited;
+
+impl Meter for Unlimited {
+    fn turn(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
+    fn count(&self, _: &'static str, _: Duration, _: Option<Reason>) {}
+}
+
 /// The simulated services, served until this is dropped.
 pub(crate) struct Served {
     pub(crate) control: Control,
@@ -76,7 +89,14 @@ impl Served {
     }
 
     pub(crate) fn sts(&self) -> Sts {
-        Sts { client: self.client.clone(), url: self.url.clone(), region: region(), clock: Timestamp::now }
+        let meter = Arc::new(Unlimited);
+        Sts {
+            client: self.client.clone(),
+            url: self.url.clone(),
+            region: region(),
+            clock: Timestamp::now,
+            meter,
+        }
     }
 
     /// The key pair of an account, as if its owner had exported it.

@@ -85,18 +85,18 @@ pub enum SourceError {
 /// Sources are put together from what the configuration says, here the default chain, and a role on top of it:
 ///
 /// ```no_run
-/// # use std::path::Path;
+/// # use std::{path::Path, sync::Arc};
 /// # use jiff::Timestamp;
 /// # use reqwest::Url;
 /// # use tencentcloud_vpn_exporter::{
 /// #     domain::{AccountName, Region},
-/// #     tencent::{Client, credentials::*, sts::{Role, Sts}},
+/// #     tencent::{Client, credentials::*, sts::{Meter, Role, Sts}},
 /// # };
 /// # fn keyring(
-/// #     account: AccountName, client: Client, sts_url: Url, metadata_url: Url, region: Region,
+/// #     account: AccountName, client: Client, sts_url: Url, metadata_url: Url, region: Region, meter: Arc<dyn Meter>,
 /// #     variable: impl Fn(&str) -> Option<String>,
 /// # ) -> Keyring {
-/// let sts = Sts { client: client.clone(), url: sts_url, region, clock: Timestamp::now };
+/// let sts = Sts { client: client.clone(), url: sts_url, region, clock: Timestamp::now, meter };
 /// let home = variable("HOME");
 /// let chain = DefaultChain::new(
 ///     Environment::new(&variable),
