@@ -46,7 +46,7 @@ async fn every_scrape_sees_the_newest_exposition() {
 }
 
 #[tokio::test]
-async fn curl_and_python_read_a_large_compressed_scrape_whole() {
+async fn curl_python_and_node_read_a_large_compressed_scrape_whole() {
     let server = Server::with_defaults().await;
     let text = much();
     server.exposition.send_replace(Arc::new(exposition(&text)));
@@ -56,9 +56,17 @@ async fn curl_and_python_read_a_large_compressed_scrape_whole() {
                   answer = u.build_opener(u.ProxyHandler({})).open(ask)\n\
                   assert answer.headers['Content-Encoding'] == 'gzip'\n\
                   sys.stdout.write(gzip.decompress(answer.read()).decode())";
+    let node = "const http = require('http'), zlib = require('zlib'), assert = require('assert');\n\
+                http.get(process.argv[1], {headers: {'accept-encoding': 'gzip'}}, answer => {\n\
+                  assert.equal(answer.headers['content-encoding'], 'gzip');\n\
+                  const parts = [];\n\
+                  answer.on('data', part => parts.push(part));\n\
+                  answer.on('end', () => process.stdout.write(zlib.gunzipSync(Buffer.concat(parts))));\n\
+                });";
     for (client, arguments) in [
         ("curl", vec!["--compressed", "--silent", "--show-error", "--fail", "--noproxy", "*", &url]),
         ("python3", vec!["-c", script, &url]),
+        ("node", vec!["-e", node, &url]),
     ] {
         let output = Command::new(client).args(arguments).output().await.unwrap();
         assert!(output.status.success(), "{client}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,23 +1,26 @@
 //! The exposition, judged by Prometheus' own tools: `promtool`, and a server that scrapes the demo.
 
+mod protected;
+mod server;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use server::{Server, tool};
 use support::{
     Metrics, PATIENCE,
     binary::{Process, exporter},
-    client, local,
+    client,
 };
-use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 
 /// How often the server scrapes before it is asked what it thinks.
@@ -27,13 +30,6 @@ async fn demo() -> Process {
     let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
     demo.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     demo
-}
-
-/// A program of Debian's package `prometheus`.
-fn tool(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").expect("a search path");
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is missing: install the Debian package prometheus"))
 }
 
 #[tokio::test]
@@ -88,7 +84,11 @@ async fn assert_promtool_finds_nothing(what: &str, exposition: &[u8]) {
 #[tokio::test]
 async fn a_server_takes_every_sample_of_every_scrape() {
     let demo = demo().await;
-    let server = Server::scraping(demo.address()).await;
+    let server = Server::start(&format!(
+        "- job_name: demo\n  static_configs: [{{targets: ['{}']}}]\n",
+        demo.address()
+    ))
+    .await;
     server.until(&format!("count_over_time(up{{job='demo'}}[5m]) >= {SCRAPES}")).await;
     assert_eq!(server.query("min_over_time(up{job='demo'}[5m])").await.value(), Some(1.0));
 
@@ -97,56 +97,7 @@ async fn a_server_takes_every_sample_of_every_scrape() {
     server.assert_counters_only_grew(&families).await;
 }
 
-/// A Prometheus server with its data in a folder of its own; both are gone when this is dropped.
-struct Server {
-    address: SocketAddr,
-    process: Process,
-    _folder: TempDir,
-}
-
 impl Server {
-    async fn scraping(target: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n- job_name: demo\n  static_configs: [{{targets: ['{target}']}}]\n"
-        );
-        std::fs::write(folder.path().join("prometheus.yml"), config).expect("the file can be written");
-        let address = free_address();
-        let mut command = Command::new(tool("prometheus"));
-        command.current_dir(folder.path()).args([
-            "--config.file=prometheus.yml",
-            "--storage.tsdb.path=data",
-            &format!("--web.listen-address={address}"),
-        ]);
-        let process = Process::start(command);
-        process.stderr.line(&["Server is ready to receive web requests"]).await;
-        Self { address, process, _folder: folder }
-    }
-
-    /// The samples that an expression gives now.
-    async fn query(&self, expression: &str) -> Answer {
-        let url = format!("http://{}/api/v1/query", self.address);
-        let url = url::Url::parse_with_params(&url, [("query", expression)]).expect("a URL");
-        let answer = client().get(url).send().await.expect("an answer");
-        let answer: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        Answer(answer["data"]["result"].as_array().expect("samples").clone())
-    }
-
-    /// Waits until an expression gives anything.
-    async fn until(&self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.query(expression).await.0.is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "not within {PATIENCE:?}: {expression}\n{}",
-                self.process.stderr
-            );
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-
     /// What the server counts and logs of samples and scrapes that it does not take as they are.
     async fn assert_no_sample_was_refused(&self) {
         let answer = client().get(format!("http://{}/metrics", self.address)).send().await;
@@ -202,31 +153,6 @@ impl Server {
         let grown = "increase(tencentcloud_vpn_polls_total{job='demo'}[5m]) > 0";
         assert_eq!(self.query(grown).await.0.len(), 3, "each region was polled again");
     }
-}
-
-/// The samples that a query gave.
-struct Answer(Vec<Value>);
-
-impl Answer {
-    /// The value of the only sample.
-    fn value(&self) -> Option<f64> {
-        match &self.0[..] {
-            [sample] => sample["value"][1].as_str().expect("a value").parse().ok(),
-            _ => None,
-        }
-    }
-
-    fn by_label(&self, label: &str) -> BTreeMap<String, usize> {
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let count = |sample: &Value| text(&sample["value"][1]).parse().expect("a count");
-        self.0.iter().map(|sample| (text(&sample["metric"][label]), count(sample))).collect()
-    }
-}
-
-/// An address whose port was free just now: the server tells nobody which one it chose.
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(local()).expect("a free port");
-    listener.local_addr().expect("an address")
 }
 
 /// How many series there are of each name; fails if one is there twice.
