@@ -6,6 +6,9 @@ use fastrand::Rng;
 
 /// How long a flapping tunnel stays in one state.
 const FLAP: Duration = Duration::from_secs(12);
+/// An outage that is long enough for the shipped alerts to fire and to end.
+const LONG_OUTAGE: Cycle =
+    Cycle { first: Duration::from_secs(8), every: Duration::from_secs(900), lasts: Duration::from_secs(250) };
 /// How long a deletion takes that was planned.
 const DELETION: Duration = Duration::from_secs(90);
 
@@ -40,8 +43,6 @@ impl Status {
 pub(super) enum Behaviour {
     /// Up for good.
     Steady,
-    /// Down for good.
-    Broken,
     /// Triggered by traffic that never comes: not connected, and rightly so.
     Idle,
     /// Down now and then.
@@ -85,7 +86,7 @@ impl Behaviour {
     /// The status at a time since the world began.
     pub(super) fn status(&self, at: Duration) -> Status {
         match self {
-            Self::Broken | Self::Idle => Status::DOWN,
+            Self::Idle => Status::DOWN,
             Self::Outages(cycle) if cycle.inside(at).is_some() => Status::DOWN,
             Self::Sick(cycle) if cycle.inside(at).is_some() => Status::SICK,
             Self::Flapping(cycle) => match cycle.inside(at) {
@@ -137,7 +138,7 @@ fn plan(number: usize, rng: &mut Rng) -> Behaviour {
         3 => Behaviour::Sick(Cycle::draw(rng, 20..50, 60..120)),
         4 => Behaviour::Deleted { from: Duration::from_secs(rng.u64(20..40)) },
         5 => Behaviour::Idle,
-        6 => Behaviour::Broken,
+        6 => Behaviour::Outages(LONG_OUTAGE),
         n if n % 6 == 0 => Behaviour::Flapping(Cycle::draw(rng, 30..400, 60..120)),
         n if n % 3 == 0 => Behaviour::Sick(Cycle::draw(rng, 30..400, 45..120)),
         _ => Behaviour::Outages(Cycle::draw(rng, 30..400, 30..120)),
@@ -196,6 +197,7 @@ mod tests {
         assert_eq!(count(|plan| matches!(plan, Behaviour::Deleted { .. })), 1);
         assert!(count(|plan| matches!(plan, Behaviour::Flapping(_))) >= 1);
         assert!(count(|plan| matches!(plan, Behaviour::Sick(_))) >= 1);
-        assert!(count(|plan| matches!(plan, Behaviour::Outages(_))) >= 1);
+        assert!(count(|plan| matches!(plan, Behaviour::Outages(_))) >= 2);
+        assert_eq!(count(|plan| *plan == Behaviour::Outages(LONG_OUTAGE)), 1);
     }
 }

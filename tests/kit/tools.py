@@ -54,6 +54,11 @@ def helm():
     return path
 
 
+def cargo(*arguments, **options):
+    """Has cargo do something that may take as long as a build of everything."""
+    return run(os.environ.get("CARGO", "cargo"), *arguments, timeout=1200, **options)
+
+
 def exporter():
     """The binary under test, which the Rust test names."""
     path = os.environ.get("EXPORTER")
@@ -63,7 +68,8 @@ def exporter():
 
 def run(*command, **options):
     """Runs a command that must succeed, and gives its standard output."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, **options)
+    options = {"timeout": 300, **options}
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{' '.join(map(str, command))} exited {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
