@@ -20,7 +20,12 @@ use crate::{
     poll::{Discovery, Fleet, LookUp, LookUpPauses},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::Telemetry,
-    tencent::{client::ClientError, regions::DESCRIBE_REGIONS, vpn::DESCRIBE_VPN_CONNECTIONS},
+    tencent::{
+        client::ClientError,
+        regions::DESCRIBE_REGIONS,
+        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY},
+        vpn::DESCRIBE_VPN_CONNECTIONS,
+    },
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
     wiring::{Surroundings, Wiring},
 };
@@ -70,6 +75,10 @@ pub enum AppError {
         source: JoinError,
     },
 }
+
+/// All that the daemon ever asks of the API.
+const ACTIONS: [&str; 4] =
+    [DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS, ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY];
 
 /// Runs the daemon until `shutdown`, then lets scrapes that are being served finish.
 pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
@@ -252,10 +261,11 @@ impl App {
         }
         let before = std::mem::replace(&mut self.wiring, wiring);
         let stays = |name: &AccountName| self.wiring.accounts().any(|present| present == name);
-        for account in before.accounts().filter(|name| !stays(name)) {
-            self.telemetry.forget(account, &[DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS]);
-        }
+        let gone: Vec<_> = before.accounts().filter(|name| !stays(name)).collect();
         self.follow_wiring();
+        for account in gone {
+            self.telemetry.forget(account, &ACTIONS);
+        }
         Ok(())
     }
 

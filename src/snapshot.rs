@@ -197,11 +197,11 @@ impl TargetSnapshot {
         self.last_poll.as_ref()?.failure.as_ref()
     }
 
-    /// Whether the region answered that it has no VPN, and no tunnel was ever seen there.
+    /// Whether the region answered that it has no VPN, and no poll of it ever succeeded.
     #[must_use]
     pub fn is_without_vpn(&self) -> bool {
         let unsupported = self.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
-        unsupported && self.listed.as_ref().is_none_or(|listed| listed.is_empty())
+        unsupported && self.listed.is_none()
     }
 
     /// The state after a good poll, and what it changed; before the first good poll everything is new, and nothing changed.

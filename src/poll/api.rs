@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub struct TargetApi {
     describe: ActionTelemetry,
     /// The API's clock minus ours, in seconds, once that is known to matter.
     clock_offset: AtomicI64,
+    /// The generation of the credentials that were last used.
+    generation: AtomicU64,
 }
 
 impl TargetApi {
@@ -59,7 +61,14 @@ impl TargetApi {
     #[must_use]
     pub fn new(account: Arc<AccountApi>, target: Target, url: Url) -> Self {
         let describe = account.telemetry.action(DESCRIBE_VPN_CONNECTIONS);
-        Self { account, target, url, describe, clock_offset: AtomicI64::new(0) }
+        Self {
+            account,
+            target,
+            url,
+            describe,
+            clock_offset: AtomicI64::new(0),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// Where it is.
@@ -71,6 +80,11 @@ impl TargetApi {
     /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
     pub fn clock_offset(&self) -> i64 {
         self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the account has other credentials than those that were last used here.
+    pub async fn credentials_changed(&self) {
+        self.account.keyring.changed(self.generation.load(Ordering::Relaxed)).await;
     }
 
     /// One page of a listing. Errors are those that trying again did not mend before the deadline.
@@ -103,7 +117,7 @@ impl TargetApi {
     pub async fn once<T: FromResponse>(&self, action: &'static str, body: String) -> Result<T, ApiError> {
         let credentials = self.ready().await?;
         let telemetry = self.account.telemetry.action(action);
-        Ok(self.attempt(&self.call(action, body), &telemetry, &credentials).await?.value)
+        Ok(self.attempt(&self.call(action, body), &telemetry, &credentials, None).await?.value)
     }
 
     fn call(&self, action: &'static str, body: String) -> Call<'_> {
@@ -122,16 +136,12 @@ impl TargetApi {
         let mut credentials_renewed = false;
         let mut last_error = None;
         loop {
-            let exchange = async {
-                let credentials = self.ready().await?;
-                Ok::<_, ApiError>((self.attempt(call, telemetry, &credentials).await, credentials))
-            };
-            let (result, credentials) = match timeout_at(deadline, exchange).await {
-                Ok(exchanged) => exchanged?,
+            let credentials = match timeout_at(deadline, self.ready()).await {
+                Ok(credentials) => credentials?,
                 // What went wrong before tells more than that time was too short to see it go wrong again.
                 Err(_) => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
-            let error = match result {
+            let error = match self.attempt(call, telemetry, &credentials, Some(deadline)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -164,19 +174,31 @@ impl TargetApi {
     /// Waits for the account's turn. Credentials are taken after that: temporary ones may end during the wait.
     async fn ready(&self) -> Result<Credentials, ApiError> {
         self.account.limit.wait().await;
-        self.account.keyring.current().await
+        let credentials = self.account.keyring.current().await?;
+        self.generation.store(self.account.keyring.generation(), Ordering::Relaxed);
+        Ok(credentials)
     }
 
-    /// Sends a call once.
+    /// Sends a call once, and gives up at the deadline if there is one: a request that got no answer is counted, too.
     async fn attempt<T: FromResponse>(
         &self,
         call: &Call<'_>,
         telemetry: &ActionTelemetry,
         credentials: &Credentials,
+        deadline: Option<Instant>,
     ) -> Result<Dated<T>, ApiError> {
-        let now = Timestamp::now() + SignedDuration::from_secs(self.clock_offset());
+        let now = Timestamp::now();
+        // The API may tell a time to which nothing can be added.
+        let now = now.checked_add(SignedDuration::from_secs(self.clock_offset())).unwrap_or(now);
         let start = Instant::now();
-        let result = self.account.client.send_dated(call, credentials, now).await;
+        let answer = self.account.client.send_dated(call, credentials, now);
+        let result = match deadline {
+            None => answer.await,
+            Some(deadline) => {
+                let in_time = timeout_at(deadline, answer).await;
+                in_time.unwrap_or_else(|_| Err(ApiError::Timeout(start.elapsed())))
+            }
+        };
         telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
         if let Err(error) = &result {
             tracing::debug!(

@@ -35,11 +35,22 @@ impl RateLimit {
 
     /// Waits until one request may be sent. Dropping the future gives up the place in the line.
     pub async fn wait(&self) {
-        let start = Instant::now();
+        let _waited = Waited { start: Instant::now(), throttle: &self.throttle };
         let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
         while let Err(not_yet) = self.limiter.check() {
             sleep(not_yet.wait_time_from(DefaultClock::default().now())).await;
         }
-        self.throttle.inc_by(start.elapsed().as_secs_f64());
+    }
+}
+
+/// Measures a wait, also one that is given up.
+struct Waited<'a> {
+    start: Instant,
+    throttle: &'a Counter,
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        self.throttle.inc_by(self.start.elapsed().as_secs_f64());
     }
 }

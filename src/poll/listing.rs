@@ -3,7 +3,7 @@
 //! The API's list is not a snapshot. A tunnel made or deleted between two pages shifts the rows behind it, so that a page
 //! can repeat a row or miss one, and counts do not always show it.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
@@ -43,26 +43,32 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
-    pub(super) async fn read(&self, published: impl Iterator<Item = &TunnelId>) -> Result<Read, ApiError> {
+    pub(super) async fn read(&self, published: impl Iterator<Item = &Tunnel>) -> Result<Read, ApiError> {
         let mut reading = self.pages().await?;
-        let mut expected: BTreeSet<TunnelId> = published.cloned().collect();
-        let inconsistent = !reading.is_consistent();
-        if inconsistent {
-            expected.extend(reading.tunnels.into_keys());
-            reading = self.pages().await?;
+        let mut first = None;
+        if !reading.is_consistent() {
+            let second = self.pages().await?;
+            first = Some(std::mem::replace(&mut reading, second));
         }
-        expected.retain(|id| !reading.tunnels.contains_key(id) && self.is_watched(id));
-        if expected.len() > MAX_LOOK_UPS {
-            reading.add_missing(self.pages().await?, &expected);
-            expected.retain(|id| !reading.tunnels.contains_key(id));
+        let lacking =
+            |tunnel: &&Tunnel| !reading.tunnels.contains_key(&tunnel.id) && self.is_watched(&tunnel.id);
+        let by_id = |tunnel: &Tunnel| (tunnel.id.clone(), tunnel.clone());
+        // As each was last seen.
+        let mut missing: BTreeMap<TunnelId, Tunnel> = published.filter(lacking).map(by_id).collect();
+        missing.extend(first.iter().flat_map(Reading::tunnels).filter(lacking).map(by_id));
+        if missing.len() > MAX_LOOK_UPS {
+            reading.add_missing(self.pages().await?, &missing);
+            missing.retain(|id, _| !reading.tunnels.contains_key(id));
         }
         // Of so many as cannot all be asked for, none is gone if one of these is not.
-        let sample: BTreeSet<TunnelId> = expected.iter().take(MAX_LOOK_UPS).cloned().collect();
+        let sample: Vec<&Tunnel> = missing.values().take(MAX_LOOK_UPS).collect();
         self.look_up(&sample, &mut reading).await?;
-        if sample.len() < expected.len() && sample.iter().any(|id| reading.tunnels.contains_key(id)) {
+        if sample.len() < missing.len()
+            && sample.iter().any(|tunnel| reading.tunnels.contains_key(&tunnel.id))
+        {
             return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
         }
-        Ok(Read { listing: reading.into_listing(), inconsistent })
+        Ok(Read { listing: reading.into_listing(), inconsistent: first.is_some() })
     }
 
     /// Whether the account's own filters, which a reload may have changed, can let this id through.
@@ -73,14 +79,17 @@ impl Reader<'_> {
 
     /// Reads every page once: the first says how many there are, and an empty one that there are no more.
     async fn pages(&self) -> Result<Reading, ApiError> {
-        let first = self.page(self.filters, 0).await?;
+        let first = self.listed(0).await?;
+        if first.page.total_count > 0 && first.page.tunnels.is_empty() {
+            let problem = format!("the first page counts {} tunnels and shows none", first.page.total_count);
+            return Err(ApiError::Malformed(problem));
+        }
         let pages = page_count(first.page.total_count)?;
         let mut reading = Reading::new(first);
         let offsets = (1..pages).map(|page| page * PAGE_ROWS);
-        let mut rest =
-            stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
+        let mut rest = stream::iter(offsets).map(|offset| self.listed(offset)).buffered(CONCURRENT_REQUESTS);
         while let Some(page) = rest.try_next().await? {
-            let is_empty = page.page.tunnels.is_empty() && page.page.rows_without_id == 0;
+            let is_empty = page.page.tunnels.is_empty();
             reading.add(page);
             // A count that lies would have us ask on and on, at the cost of the account's other targets.
             if is_empty {
@@ -90,21 +99,38 @@ impl Reader<'_> {
         Ok(reading)
     }
 
-    /// Asks for tunnels by their ids.
-    async fn look_up(&self, ids: &BTreeSet<TunnelId>, reading: &mut Reading) -> Result<(), ApiError> {
-        let ids: Vec<&TunnelId> = ids.iter().collect();
-        for some in ids.chunks(MAX_FILTER_VALUES) {
+    /// Asks for tunnels by their ids. Where a row of the answer has no id, nobody can say which of them it is: none of those
+    /// that it does not show is gone, and each stays as it was last seen.
+    async fn look_up(&self, missing: &[&Tunnel], reading: &mut Reading) -> Result<(), ApiError> {
+        for some in missing.chunks(MAX_FILTER_VALUES) {
             let filters = narrowed(self.filters, some);
             let found = Reading::new(self.page(&filters, 0).await?);
-            if !found.is_consistent() {
+            let asked_for = |id: &TunnelId| some.iter().any(|tunnel| tunnel.id == *id);
+            if !found.is_consistent() || !found.tunnels.keys().all(asked_for) {
                 let Reading { total_count, rows, .. } = found;
-                let problem =
-                    format!("a look-up of {} tunnels counts {total_count} and shows {rows}", some.len());
+                let problem = format!(
+                    "a look-up of {} tunnels counts {total_count} and shows {rows}, or others than those",
+                    some.len()
+                );
                 return Err(ApiError::Malformed(problem));
             }
-            reading.add_missing(found, &some.iter().map(|&id| id.clone()).collect());
+            let undecided = if found.rows_without_id > 0 { some } else { &[] };
+            let at = Instant::now();
+            let kept = undecided.iter().map(|&tunnel| (tunnel.id.clone(), (at, tunnel.clone())));
+            reading.tunnels.extend(kept);
+            reading.unknown_values.extend(found.unknown_values);
+            reading.tunnels.extend(found.tunnels);
         }
         Ok(())
+    }
+
+    /// One page of the listing, on which a row without an id is an exception.
+    async fn listed(&self, offset: usize) -> Result<Arrived, ApiError> {
+        let arrived = self.page(self.filters, offset).await?;
+        if arrived.page.tunnels.is_empty() && arrived.page.rows_without_id > 0 {
+            return Err(ApiError::Malformed("no row of a page has a VpnConnectionId".into()));
+        }
+        Ok(arrived)
     }
 
     async fn page(&self, filters: &[Filter], offset: usize) -> Result<Arrived, ApiError> {
@@ -122,10 +148,10 @@ fn page_count(total_count: u64) -> Result<usize, ApiError> {
     })
 }
 
-/// The account's own filters, and these ids. They take the place of ids that the account itself filters by, among which
+/// The account's own filters, and these tunnels' ids. They take the place of ids that the account itself filters by, among which
 /// they are.
-fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
-    let values = ids.iter().map(|id| id.as_str().to_owned()).collect();
+fn narrowed(filters: &[Filter], tunnels: &[&Tunnel]) -> Vec<Filter> {
+    let values = tunnels.iter().map(|tunnel| tunnel.id.as_str().to_owned()).collect();
     let own = filters.iter().filter(|filter| filter.name != VPN_CONNECTION_ID).cloned();
     own.chain([Filter { name: VPN_CONNECTION_ID.into(), values }]).collect()
 }
@@ -188,9 +214,13 @@ impl Reading {
         !self.counts_differ && self.rows == self.total_count && distinct == self.rows
     }
 
+    fn tunnels(&self) -> impl Iterator<Item = &Tunnel> {
+        self.tunnels.values().map(|(_, tunnel)| tunnel)
+    }
+
     /// Takes over what another reading has of the tunnels that this one lacks.
-    fn add_missing(&mut self, other: Self, missing: &BTreeSet<TunnelId>) {
-        self.tunnels.extend(other.tunnels.into_iter().filter(|(id, _)| missing.contains(id)));
+    fn add_missing(&mut self, other: Self, missing: &BTreeMap<TunnelId, Tunnel>) {
+        self.tunnels.extend(other.tunnels.into_iter().filter(|(id, _)| missing.contains_key(id)));
     }
 
     fn into_listing(self) -> Listing {

@@ -1,6 +1,6 @@
 //! One target's polls, one after another, and what becomes of its tunnels between them.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -14,7 +14,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Listing, StatusField, Verdict},
+    domain::{Listing, Reason, StatusField, Verdict},
     snapshot::{Change, Failure, Snapshots, TargetSnapshot},
     tencent::{ApiError, vpn::Filter},
 };
@@ -45,7 +45,7 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
     let deadline = start + settings.timeout;
     let reader = Reader { api: &settings.api, filters: &settings.filters, deadline };
     // Also tunnels that are too old to be shown are looked for: their past goes on if they still live.
-    let listed = before.listed().into_iter().flatten().map(|record| &record.tunnel.id);
+    let listed = before.listed().into_iter().flatten().map(|record| &record.tunnel);
     let result = timeout_at(deadline, reader.read(listed)).await;
     let ended = Timestamp::now();
     let duration = start.elapsed();
@@ -80,6 +80,8 @@ pub(super) struct Poller {
     last_success: Option<Instant>,
     /// How many polls in a row were refused for who we are, by the same settings and credentials.
     refusals: u32,
+    /// Why polls failed since one succeeded.
+    failures: HashSet<Reason>,
 }
 
 impl Poller {
@@ -88,7 +90,7 @@ impl Poller {
         settings: watch::Receiver<Arc<Settings>>,
         state: Arc<TargetSnapshot>,
     ) -> Self {
-        Self { snapshots, settings, state, last_success: None, refusals: 0 }
+        Self { snapshots, settings, state, last_success: None, refusals: 0, failures: HashSet::new() }
     }
 
     /// Runs for as long as it is wanted: the one who holds the sender of the settings ends it by dropping that.
@@ -104,7 +106,7 @@ impl Poller {
             self.accept(&before, after, &changes, settings.discovered);
             let pause = refusal_pause(settings.interval, self.refusals);
             let schedule = Schedule::new(start, settings.interval, phase(&self.state.target));
-            let next = schedule.next(Instant::now() + pause);
+            let next = schedule.next(Instant::now() + pause.saturating_sub(settings.interval));
             self.publish(next);
             let wait = self.meanwhile(&settings, due(&settings, next, self.refusals > 0));
             if wait.await != Some(Wake::Schedule) {
@@ -141,11 +143,13 @@ impl Poller {
         self.refusals = if refused { self.refusals + 1 } else { 0 };
         // Tunnels that went while the poll was under way do not come back by its failure.
         let went = self.state.is_stale() && failure.is_some();
+        let is_new = failure.is_some_and(|failure| self.failures.insert(failure.reason));
         if failure.is_none() {
             self.last_success = Some(Instant::now());
+            self.failures.clear();
         }
         self.state = Arc::new(if went { after.expired() } else { after });
-        log(before, &self.state, changes, discovered);
+        log(before, &self.state, changes, is_new && !(discovered && self.state.is_without_vpn()));
     }
 
     /// Publishes the state together with the moment of the next poll.
@@ -180,15 +184,16 @@ enum Wake {
     Credentials,
 }
 
-/// Waits until the next poll is wanted: after a refusal also as soon as there are other credentials.
+/// Waits until the next poll is wanted: after a refusal also as soon as there are other credentials than were refused.
 async fn due(settings: &Settings, next: Instant, refused: bool) -> Wake {
     tokio::select! {
         () = sleep_until(next) => Wake::Schedule,
-        () = settings.api.account.keyring.changed(), if refused => Wake::Credentials,
+        () = settings.api.credentials_changed(), if refused => Wake::Credentials,
     }
 }
 
-/// Twice as long after each refusal in a row, up to ten minutes; nothing without one.
+/// How long after a poll the next one is due: twice as long after each refusal in a row, up to ten minutes; nothing without
+/// one, where the interval is all that counts.
 fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
     match refusals.checked_sub(2) {
         None => Duration::ZERO,
@@ -211,13 +216,12 @@ fn log_new_values(before: &TargetSnapshot, listing: &Listing) {
     }
 }
 
-/// Says once what a poll changed.
-fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], discovered: bool) {
+/// Says once what a poll changed: of a failure, if it is of a new kind since a poll succeeded. That a region which was found has
+/// no VPN is said by whoever found it.
+fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], new_failure: bool) {
     let (account, region) = (&after.target.account, &after.target.region);
     match (before.failure(), after.failure()) {
-        // Whoever looks the regions up leaves it alone from now on, and says so.
-        (_, Some(_)) if discovered && after.is_without_vpn() => {}
-        (was, Some(now)) if was.map(|was| was.reason) != Some(now.reason) => log_failure(after, now),
+        (_, Some(now)) if new_failure => log_failure(after, now),
         (_, Some(now)) => tracing::debug!(
             %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
         ),

@@ -140,3 +140,32 @@ async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
     untouched(&before, &after);
 }
+
+#[tokio::test]
+async fn a_published_tunnel_whose_row_comes_without_its_id_stays_as_it_was() {
+    let scene = Scene::with(POLL).await;
+    let before = scene.healthy().await;
+    let [account, place] = BEFALLEN;
+    let nameless = |metrics: &Metrics| {
+        metrics.value("unknown_values_total", &[account, place, ("field", "vpn_connection_id")])
+    };
+
+    let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
+    scene.befall(FaultKind::Remove { pointer });
+    let during = scene.daemon.until(|metrics| nameless(metrics) >= Some(2.0)).await;
+    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+    scene.lift();
+    let after = scene.recovers(&before, &during).await;
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn a_look_up_that_shows_others_than_were_asked_for_proves_nothing() {
+    let scene = Scene::with(POLL).await;
+    let before = scene.healthy().await;
+    scene.befall(FaultKind::Rows { count: 100 });
+    let during = scene.fails("malformed_answer", &before).await;
+    scene.lift();
+    scene.recovers(&before, &during).await;
+    scene.logged_once("malformed_answer");
+}

@@ -1,11 +1,14 @@
 //! Faults that fail polls: each from its beginning to its end.
 
 use serde_json::json;
-use tencentcloud_vpn_exporter::simulator::FaultKind;
+use tencentcloud_vpn_exporter::simulator::{Fault, FaultKind};
 
 use crate::{
     body, error, replaced, status, support,
-    support::scene::{BEFALLEN, heavy_outage, outage},
+    support::{
+        Metrics,
+        scene::{BEFALLEN, Scene, heavy_outage, outage, with_reason},
+    },
 };
 
 // No answer, or none in time.
@@ -169,4 +172,45 @@ async fn a_negative_count_fails_polls() {
 #[tokio::test]
 async fn a_huge_count_fails_polls() {
     outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_count_of_tunnels_beside_no_list_of_them_fails_polls() {
+    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn an_answer_from_the_end_of_time_fails_polls() {
+    let end = jiff::Timestamp::MAX.as_second() - jiff::Timestamp::now().as_second();
+    outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
+}
+
+#[tokio::test]
+async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
+    let scene = Scene::with("interval: 250ms, timeout: 500ms, stale_after: 1h").await;
+    let before = scene.healthy().await;
+    scene.befall(FaultKind::StallHeaders);
+    let during = scene.fails("timeout", &before).await;
+    let cut_off = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "timeout")];
+    assert!(during.value("api_request_failures_total", &cut_off) >= Some(2.0), "{during}");
+}
+
+#[tokio::test]
+async fn reasons_that_alternate_are_told_once_each() {
+    let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1h").await;
+    scene.healthy().await;
+    scene.order([
+        Fault { share: 0.5, ..Fault::new(error("InvalidParameter")) },
+        Fault::new(error("UnsupportedRegion")),
+    ]);
+    let failures = |metrics: &Metrics, reason| {
+        metrics.value("poll_failures_total", &with_reason(BEFALLEN, reason)) >= Some(3.0)
+    };
+    scene
+        .daemon
+        .until(|metrics| failures(metrics, "refused") && failures(metrics, "unsupported_region"))
+        .await;
+    for reason in ["refused", "unsupported_region"] {
+        scene.log.only(&["WARN", "poll failed", &format!("reason=\"{reason}\"")]);
+    }
 }

@@ -49,6 +49,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
+    /// How often there were others than before.
+    generation: u64,
     /// The load that is under way.
     load: Option<Load>,
     /// How the last load failed.
@@ -121,15 +123,17 @@ impl Keyring {
         result.map_err(|error| ApiError::Credentials(error.to_string()))
     }
 
-    /// Waits until there are other credentials than now. The source is asked no more often than it always is.
-    pub async fn changed(&self) {
-        let now = self.current().await;
-        loop {
+    /// Which credentials are in hand: another number for others.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.lock().generation
+    }
+
+    /// Waits until there are other credentials than those of this generation. The source is asked no more often than it
+    /// always is.
+    pub async fn changed(&self, generation: u64) {
+        while self.current().await.is_err() || self.generation() == generation {
             sleep(LOOK_AGAIN).await;
-            let later = self.current().await;
-            if later.is_ok() && later != now {
-                return;
-            }
         }
     }
 }
@@ -206,6 +210,8 @@ impl Inner {
         let (before, failure) = {
             let mut state = self.lock();
             state.load = None;
+            let same = state.held.as_ref().is_some_and(|before| before.loaded.credentials == credentials);
+            state.generation += u64::from(!same);
             (state.held.replace(held), state.failure.take())
         };
         let expires = expiry.map(|expiry| expiry.time);
@@ -571,18 +577,34 @@ mod tests {
         let script = Script::new(lines);
         let keyring = script.keyring();
         let start = Instant::now();
-        join_all(iter::repeat_with(|| keyring.changed()).take(20)).await;
+        assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
+        join_all(iter::repeat_with(|| keyring.changed(keyring.generation())).take(20)).await;
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         assert_eq!((at_once(&keyring).as_deref(), script.started()), (Ok("two"), 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_came_before_the_wait_ends_it_at_once() {
+        let script = Script::new([Ok(endless("one")), Ok(endless("two"))]);
+        let keyring = script.keyring();
+        assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
+        let refused = keyring.generation();
+        sleep(LOOK_AGAIN).await;
+        assert_eq!(current(&keyring).await.as_deref(), Ok("two"));
+        let start = Instant::now();
+        keyring.changed(refused).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_a_change_of_temporary_credentials_asks_nothing() {
         let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
-        assert!(timeout(UNTIL_DUE, keyring.changed()).await.is_err());
+        assert_eq!(current(&keyring).await.as_deref(), Ok("one"));
+        let generation = keyring.generation();
+        assert!(timeout(UNTIL_DUE, keyring.changed(generation)).await.is_err());
         assert_eq!(script.started(), 1);
-        keyring.changed().await;
+        keyring.changed(generation).await;
         assert_eq!((at_once(&keyring).as_deref(), script.started()), (Ok("two"), 2));
     }
 
