@@ -5,6 +5,7 @@ mod keyring;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     sync::Arc,
 };
 
@@ -27,7 +28,7 @@ use crate::{
 pub type Variables = BTreeMap<String, String>;
 
 /// What wiring is made with beside the configuration; the same over all reloads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Surroundings {
     /// The process' environment.
     pub variables: Variables,
@@ -35,6 +36,13 @@ pub struct Surroundings {
     pub telemetry: Telemetry,
     /// Which share of the targets this process polls.
     pub shard: Shard,
+}
+
+impl fmt::Debug for Surroundings {
+    /// Variables may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("shard", &self.shard).finish_non_exhaustive()
+    }
 }
 
 /// Everything that polls need, made from a configuration.

@@ -9,6 +9,7 @@ use crate::{
 };
 
 pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
+    start_log(&flags.daemon.log)?;
     let surroundings = surroundings(shard(flags.daemon.shard))?;
     let loaded = Config::load(flags.daemon.config.file.as_deref(), &surroundings.variables);
     let protection = flags.daemon.web.config_file.as_deref().map(Protection::open).transpose();
@@ -22,7 +23,6 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     let wiring = Wiring::new(loaded.config, surroundings).map_err(unusable)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
-        start_log(&flags.daemon.log)?;
         probe::run(wiring).await?;
     }
     Ok(())

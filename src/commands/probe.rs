@@ -10,7 +10,7 @@ use super::{Failure, look_up_regions, one_line, plain_table, print, say};
 use crate::{
     domain::{Reason, Target},
     poll::{Settings, failure},
-    tencent::{ApiError, vpn::DescribeVpnConnections},
+    tencent::{ApiError, credentials::SourceError, vpn::DescribeVpnConnections},
     wiring::Wiring,
 };
 
@@ -100,6 +100,9 @@ impl Row {
             (Reason::Unauthorized, ApiError::Api { code, .. }) if code.starts_with("Ip") => {
                 "this address is not let in"
             }
+            (_, ApiError::Credentials(SourceError::Refused { permission, .. })) => {
+                return format!("no: {permission} is missing");
+            }
             (Reason::Unauthorized, _) => return format!("no: {} is missing", self.permission),
             (Reason::Auth, _) => "the credentials are refused",
             (Reason::Credentials, _) => "there are no credentials",
@@ -172,7 +175,19 @@ mod tests {
             (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
             (refused("InvalidParameter"), "yes", "no: the request is refused"),
             (refused("InternalError"), "yes", "unknown"),
-            (Err(ApiError::Credentials("none".into())), "not called", "no: there are no credentials"),
+            (
+                Err(ApiError::Credentials(SourceError::Absent("none".into()))),
+                "not called",
+                "no: there are no credentials",
+            ),
+            (
+                Err(ApiError::Credentials(SourceError::Refused {
+                    permission: "sts:AssumeRole".into(),
+                    problem: String::new(),
+                })),
+                "not called",
+                "no: sts:AssumeRole is missing",
+            ),
             (Err(ApiError::Connection("refused".into())), "no", "unknown"),
             (Err(ApiError::Status { status: 502, retry_after: None }), "no", "unknown"),
         ];

@@ -16,7 +16,11 @@ use tokio::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ApiError, answer, credentials::Credentials, sign};
+use super::{
+    ApiError, answer,
+    credentials::{Credentials, SourceError},
+    sign,
+};
 use crate::domain::{Region, Secret};
 
 const JSON: &str = "application/json";
@@ -330,8 +334,9 @@ fn authorization(call: &Call<'_>, credentials: &Credentials, now: Timestamp) -> 
 }
 
 fn sensitive(text: &str, what: &str) -> Result<HeaderValue, ApiError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| ApiError::Credentials(format!("{what} has characters that no header can carry")))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        ApiError::Credentials(SourceError::Failed(format!("{what} has characters that no header can carry")))
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

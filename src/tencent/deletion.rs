@@ -99,6 +99,7 @@ impl From<ApiError> for DeletionError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tencent::credentials::SourceError;
 
     fn api(code: &str) -> ApiError {
         let (message, request_id) = ("no".into(), "e1".into());
@@ -122,7 +123,8 @@ mod tests {
         {
             assert!(matches!(DeletionError::from(error), DeletionError::Ambiguous(_)));
         }
-        for error in [ApiError::Credentials("none".into()), api("RequestLimitExceeded")] {
+        for error in [ApiError::Credentials(SourceError::Failed("none".into())), api("RequestLimitExceeded")]
+        {
             assert!(matches!(DeletionError::from(error), DeletionError::Refused(_)));
         }
         let error = DeletionError::from(api("UnauthorizedOperation"));

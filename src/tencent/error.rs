@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::credentials::SourceError;
 use crate::domain::Reason;
 
 /// What a caller may do about an error within the same poll.
@@ -56,7 +57,7 @@ pub enum ApiError {
     Malformed(String),
     /// There are no credentials to sign with.
     #[error("credentials: {0}")]
-    Credentials(String),
+    Credentials(SourceError),
 }
 
 impl ApiError {

@@ -193,7 +193,12 @@ impl Sts {
         match result {
             Ok(Dated { value: issued, server_time }) => issued.loaded(origin, (self.clock)(), server_time),
             Err(error) => {
-                Err(SourceError::Failed(format!("sts:{action} of {origin}: {}", self.explain(&error))))
+                let permission = format!("sts:{action}");
+                let problem = format!("{permission} of {origin}: {}", self.explain(&error));
+                Err(match error.reason() {
+                    Reason::Unauthorized => SourceError::Refused { permission, problem },
+                    _ => SourceError::Failed(problem),
+                })
             }
         }
     }

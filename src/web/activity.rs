@@ -15,6 +15,12 @@ use super::{Limits, places::Place};
 /// How long a client that was told to go may take to hang up.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long a scrape may hold its place while others want one.
+const UNDISTURBED: Duration = Duration::from_secs(1);
+
+/// How long it may hold it while its client takes no bytes at all.
+const STANDSTILL: Duration = Duration::from_millis(100);
+
 /// What one connection is doing.
 #[derive(Debug)]
 pub(super) struct Activity {
@@ -129,9 +135,14 @@ impl Activity {
         state.oldest_answer().map_or((false, state.waiting_since), |since| (true, since))
     }
 
-    /// Since when it has held a place among the concurrent scrapes.
-    pub(super) fn oldest_place(&self) -> Option<Instant> {
-        self.state().answers.iter().filter(|answer| answer.place.is_some()).map(|answer| answer.since).min()
+    /// Since when it has held a place among the concurrent scrapes, if it is too slow to keep it while others want one.
+    pub(super) fn slow_since(&self, now: Instant) -> Option<Instant> {
+        let state = self.state();
+        let holding = state.answers.iter().filter(|answer| answer.place.is_some());
+        let since = holding.map(|answer| answer.since).min()?;
+        let stands_still = state.blocked_since.is_some_and(|since| now - since >= STANDSTILL);
+        let is_slow = stands_still || now - since >= UNDISTURBED;
+        (is_slow && !self.cut.is_cancelled()).then_some(since)
     }
 
     /// Ends the connection at once.
@@ -189,6 +200,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         scrapes: 1,
+        place_timeout: SECOND,
         connections: 1,
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(300),

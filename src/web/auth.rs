@@ -54,6 +54,24 @@ struct User {
 }
 
 impl Users {
+    /// Users by their names, with the bcrypt hashes of their passwords; those whose hash stays have shown their passwords
+    /// `before`.
+    pub(super) fn renewed(hashes: BTreeMap<String, Secret>, before: &Self) -> Self {
+        let mut users = Self::new(hashes);
+        users.key.clone_from(&before.key);
+        for user in &users.all {
+            let known = before.all.iter().find(|known| known.name == user.name && known.hash == user.hash);
+            let proof = known.and_then(|known| known.proof.lock().expect(UNPOISONED).clone());
+            *user.proof.lock().expect(UNPOISONED) = proof;
+        }
+        users
+    }
+
+    /// Whether anybody has to show who they are.
+    pub(super) fn are_asked_for(&self) -> bool {
+        !self.all.is_empty()
+    }
+
     /// Users by their names, with the bcrypt hashes of their passwords.
     pub(super) fn new(hashes: BTreeMap<String, Secret>) -> Self {
         let mut key = Zeroizing::new([0; 32]);
@@ -165,6 +183,24 @@ mod tests {
 
     fn header(authorization: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap())])
+    }
+
+    #[tokio::test]
+    async fn who_has_shown_a_password_need_not_again_after_a_reload_unless_its_hash_changed() {
+        let hash = |password| Secret::new(bcrypt::hash(password, 4).unwrap());
+        let [ann, ben] = ["sesame", "open"].map(hash);
+        let hashes = |ben| BTreeMap::from([("ann".to_owned(), ann.clone()), ("ben".to_owned(), ben)]);
+        let before = Users::new(hashes(ben));
+        for (name, password) in [("ann", "sesame"), ("ben", "open")] {
+            assert_eq!(before.login(&basic(name, password)).await, Login::Granted);
+        }
+        let after = Users::renewed(hashes(hash("open")), &before);
+        let proven = |user: &User| user.proof.lock().unwrap().is_some();
+        assert_eq!(after.all.iter().map(proven).collect::<Vec<_>>(), [true, false]);
+        // No place is left to wait in for a check, and none is needed.
+        let _all = after.waiting.try_acquire_many(u32::try_from(MAX_WAITING).unwrap()).unwrap();
+        assert_eq!(after.login(&basic("ann", "sesame")).await, Login::Granted);
+        assert_eq!(after.login(&basic("ben", "open")).await, Login::Busy);
     }
 
     #[tokio::test]

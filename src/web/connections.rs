@@ -5,15 +5,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{Limits, activity::Activity};
-
-/// How long a scrape may hold its place undisturbed while others want one.
-const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// The connections that are open.
 #[derive(Debug, Default)]
@@ -47,14 +43,14 @@ impl Connections {
         }
     }
 
-    /// Ends the connection that has held a place for a scrape the longest, if that is long. Tells whether there was one.
-    pub(super) fn cut_slowest_scrape(&self) -> bool {
+    /// Ends the connection that has held a place for a scrape the longest, of those that are slow.
+    pub(super) fn cut_slowest_scrape(&self) {
         let now = Instant::now();
         let open = self.open();
-        let places =
-            open.by_number.values().filter_map(|activity| Some((activity.oldest_place()?, activity)));
-        let slowest = places.min_by_key(|(since, _)| *since).filter(|(since, _)| now - *since >= UNDISTURBED);
-        slowest.inspect(|(_, activity)| activity.cut()).is_some()
+        let slow = open.by_number.values().filter_map(|activity| Some((activity.slow_since(now)?, activity)));
+        if let Some((_, slowest)) = slow.min_by_key(|(since, _)| *since) {
+            slowest.cut();
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// `--web.max-requests`: scrapes and pages that are answered at once; 0 for no limit.
     pub scrapes: usize,
+    /// How long one more waits for its turn before it is sent away.
+    pub place_timeout: Duration,
     /// Connections at once. One more displaces the one that has been idle, dripping or slow the longest.
     pub connections: usize,
     /// From a request's first byte to the end of its head; for a connection's first request, TLS handshake included,
@@ -24,6 +26,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             scrapes: 40,
+            place_timeout: Duration::from_millis(500),
             // Half of the open files that most systems allow a process.
             connections: 512,
             header_timeout: Duration::from_secs(10),

@@ -5,18 +5,19 @@ use std::{sync::Arc, time::Duration};
 use prometheus::{Histogram, HistogramTimer};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::sleep,
 };
 
-use super::connections::Connections;
+use super::{Limits, connections::Connections};
 
-/// How long a connection that was cut may take to give up its place.
-const HANDOVER: Duration = Duration::from_secs(1);
+/// How often a scrape that waits for a place looks whether a reader has become slow.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The places for scrapes that are answered at once.
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
+    timeout: Duration,
     connections: Arc<Connections>,
 }
 
@@ -28,26 +29,34 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// So many places; 0 for no limit.
-    pub(super) fn new(count: usize, connections: Arc<Connections>) -> Self {
-        let count = if count == 0 { Semaphore::MAX_PERMITS } else { count };
-        Self { free: Arc::new(Semaphore::new(count)), connections }
+    /// As many places as there may be scrapes at once.
+    pub(super) fn new(limits: &Limits, connections: Arc<Connections>) -> Self {
+        let count = if limits.scrapes == 0 { Semaphore::MAX_PERMITS } else { limits.scrapes };
+        Self { free: Arc::new(Semaphore::new(count)), timeout: limits.place_timeout, connections }
     }
 
-    /// Takes a place, from the slowest reader if need be; `held` observes for how long. `None` if all are taken by
-    /// readers that are quick enough.
+    /// Takes a place, from the slowest reader if need be; `held` observes for how long. `None` if all stay taken by readers
+    /// that are quick enough.
     pub(super) async fn take(&self, held: Option<&Histogram>) -> Option<Place> {
         let permit = self.permit().await?;
         Some(Place { _permit: permit, _timer: held.map(Histogram::start_timer) })
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        match self.free.clone().try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) if self.connections.cut_slowest_scrape() => {
-                timeout(HANDOVER, self.free.clone().acquire_owned()).await.ok()?.ok()
+        if let Ok(permit) = self.free.clone().try_acquire_owned() {
+            return Some(permit);
+        }
+        let freed = self.free.clone().acquire_owned();
+        let displaced = async {
+            loop {
+                self.connections.cut_slowest_scrape();
+                sleep(LOOK).await;
             }
-            Err(_) => None,
+        };
+        tokio::select! {
+            permit = freed => permit.ok(),
+            () = sleep(self.timeout) => None,
+            never = displaced => never,
         }
     }
 }

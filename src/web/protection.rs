@@ -65,7 +65,7 @@ impl Protection {
     pub fn open(path: &Path) -> Result<Arc<Self>, WebConfigError> {
         let reading = Material::read(path);
         let digest = digest(&reading);
-        let rules = Arc::new(Rules::new(reading?)?);
+        let rules = Arc::new(Rules::new(reading?, None)?);
         let state = Mutex::new(State { rules, digest, looked: Instant::now() });
         Ok(Arc::new(Self { path: path.to_owned(), state }))
     }
@@ -102,13 +102,18 @@ impl Protection {
         if digest == self.state().digest {
             return;
         }
-        let rules = reading.and_then(|material| Ok(Rules::new(material)?));
+        let before = self.state().rules.clone();
+        let rules = reading.and_then(|material| Ok(Rules::new(material, Some(&before))?));
         let file = self.path.display();
         let mut state = self.state();
         state.digest = digest;
         match rules {
-            Ok(rules) if rules.tls.is_some() != state.rules.tls.is_some() => {
+            Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
                 tracing::warn!(%file, "turning TLS on or off takes a restart: the old web configuration stays in force");
+            }
+            // A file that is being written may be empty for a moment.
+            Ok(rules) if before.users.are_asked_for() && !rules.users.are_asked_for() => {
+                tracing::warn!(%file, "asking for no password any more takes a restart: the old web configuration stays in force");
             }
             Ok(rules) => {
                 state.rules = Arc::new(rules);
@@ -126,7 +131,7 @@ impl Protection {
 }
 
 impl Rules {
-    fn new(material: Material) -> Result<Self, TlsError> {
+    fn new(material: Material, before: Option<&Self>) -> Result<Self, TlsError> {
         let Material { config, pem, .. } = material;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -135,7 +140,11 @@ impl Rules {
             (Some(config), Some(pem)) => Some(Tls::new(config, pem)?),
             _ => None,
         };
-        Ok(Self { tls, headers: config.headers, users: Users::new(config.users) })
+        let users = match before {
+            None => Users::new(config.users),
+            Some(before) => Users::renewed(config.users, &before.users),
+        };
+        Ok(Self { tls, headers: config.headers, users })
     }
 }
 

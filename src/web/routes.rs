@@ -94,10 +94,10 @@ impl Routes {
                     Some(refusal) => refusal,
                     None => self.respond(&answering, request).await,
                 };
-                rules
-                    .headers
-                    .iter()
-                    .fold(answer, |answer, (name, value)| with(answer, name.clone(), value.clone()))
+                // What an answer says of itself, such as the page's own policy, is stricter than what holds for all.
+                let missing = rules.headers.iter().filter(|(name, _)| !answer.headers().contains_key(*name));
+                let missing: Vec<_> = missing.map(|(name, value)| (name.clone(), value.clone())).collect();
+                missing.into_iter().fold(answer, |answer, (name, value)| with(answer, name, value))
             }
         };
         let length = answer.body().remaining();

@@ -37,7 +37,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let connections = Arc::new(Connections::default());
-    let places = Places::new(limits.scrapes, connections.clone());
+    let places = Places::new(&limits, connections.clone());
     let routes = Routes::new(site, places, protection.clone(), shutdown.clone());
     let host = Arc::new(Host { routes, limits, protection, stopping: shutdown });
     let door = |listener| Door { listener, connections: connections.clone(), host: host.clone() };

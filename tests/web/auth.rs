@@ -93,8 +93,14 @@ async fn configured_headers_are_on_every_answer() {
         hash("sesame")
     ));
     let server = serve(&files).await;
+    let page = log_in(&server, "/", "ann", "sesame").await;
+    assert_eq!(page.header("x-frame-options"), Some("deny"), "{page:?}");
+    assert_eq!(
+        page.header("content-security-policy"),
+        Some("default-src 'none'"),
+        "its own is what it works with"
+    );
     let answers = [
-        log_in(&server, "/", "ann", "sesame").await,
         log_in(&server, "/metrics", "ann", "sesame").await,
         log_in(&server, "/nowhere", "ann", "sesame").await,
         server.get("/metrics").await,
@@ -124,4 +130,18 @@ async fn password_is_asked_for_beside_a_client_certificate() {
     let client = Trust::showing(&servers, &clients.client(vec![]));
     assert_eq!(client.status(&server, "/metrics").await, Some(401));
     assert_eq!(client.status(&server, "/-/healthy").await, Some(200));
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_opens_nothing() {
+    let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
+    let server = serve(&files).await;
+    files.write("web.yml", "");
+    let file = files.web_config();
+    until("it is refused", async || {
+        assert_eq!(server.get("/metrics").await.status, 401);
+        logged(&[file.to_str().unwrap(), "takes a restart"]) == 1
+    })
+    .await;
+    assert_eq!(log_in(&server, "/metrics", "ann", "sesame").await.status, 200);
 }

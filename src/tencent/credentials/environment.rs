@@ -24,9 +24,14 @@ impl Environment {
             let value = Zeroizing::new(variable(name)?);
             Some(value.trim()).filter(|value| !value.is_empty()).map(Secret::new)
         };
+        // Half a key pair is no reason to go on with credentials of someone else.
+        let missing = if set(SECRET_ID).is_some() || set(SECRET_KEY).is_some() {
+            SourceError::Failed
+        } else {
+            SourceError::Absent
+        };
         let required = |name: &str| {
-            let missing = || format!("the environment variable {name} is not set; export it");
-            set(name).ok_or_else(|| SourceError::Absent(missing()))
+            set(name).ok_or_else(|| missing(format!("the environment variable {name} is not set; export it")))
         };
         let load = || {
             let credentials = Credentials {
@@ -85,6 +90,13 @@ mod tests {
         let absent =
             |name| SourceError::Absent(format!("the environment variable {name} is not set; export it"));
         assert_eq!(load(&[]), Err(absent(SECRET_ID)));
-        assert_eq!(load(&[(SECRET_ID, "AKIDexample"), (SECRET_KEY, " ")]), Err(absent(SECRET_KEY)));
+        assert_eq!(load(&[(SECRET_ID, ""), (SECRET_KEY, " ")]), Err(absent(SECRET_ID)));
+    }
+
+    #[test]
+    fn half_a_key_pair_ends_the_default_chain() {
+        let failed =
+            SourceError::Failed(format!("the environment variable {SECRET_KEY} is not set; export it"));
+        assert_eq!(load(&[(SECRET_ID, "AKIDexample"), (SECRET_KEY, " ")]), Err(failed));
     }
 }

@@ -108,7 +108,7 @@ impl Keyring {
             Asked::Known(result) => result,
             Asked::Loading(load) => load.await,
         };
-        result.map_err(|error| ApiError::Credentials(error.to_string()))
+        result.map_err(ApiError::Credentials)
     }
 
     /// Renews these credentials because the API refused them, and tells whether there are others to try. Nothing is
@@ -120,7 +120,7 @@ impl Keyring {
             Asked::Known(result) => result,
             Asked::Loading(load) => load.await.map(|credentials| credentials != *refused),
         };
-        result.map_err(|error| ApiError::Credentials(error.to_string()))
+        result.map_err(ApiError::Credentials)
     }
 
     /// Which credentials are in hand: another number for others.
@@ -392,7 +392,7 @@ mod tests {
     }
 
     fn failed() -> Result<String, ApiError> {
-        Err(ApiError::Credentials("the script fails; rewrite it".into()))
+        Err(ApiError::Credentials(failure()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -549,7 +549,7 @@ mod tests {
         let script = Script::new([Ok(lasting("one", HOURS)), Err(failure()), Ok(lasting("two", HOURS))]);
         let keyring = script.keyring();
         let refused = keyring.current().await.expect("credentials");
-        let failure = Err(ApiError::Credentials("the script fails; rewrite it".into()));
+        let failure = Err(ApiError::Credentials(failure()));
         assert_eq!(keyring.renew(&refused).await, failure);
         assert_eq!(keyring.renew(&refused).now_or_never(), Some(failure));
         assert_eq!((at_once(&keyring), script.started()), (failed(), 2));

@@ -75,6 +75,14 @@ pub enum SourceError {
     /// Nothing is set up there: the default chain goes on to its next link.
     #[error("{0}")]
     Absent(String),
+    /// What is set up there lacks a permission.
+    #[error("{problem}")]
+    Refused {
+        /// Such as `sts:AssumeRole`.
+        permission: String,
+        /// In words.
+        problem: String,
+    },
     /// What is set up there does not work. The default chain ends here: credentials of someone else are no substitute.
     #[error("{0}")]
     Failed(String),

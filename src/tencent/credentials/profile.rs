@@ -63,7 +63,7 @@ impl Profile {
     }
 }
 
-/// Reads the section. A file without it, or without a key pair in it, holds nothing for us.
+/// Reads the section. A file without it, or without any of a key pair in it, holds nothing for us; half of one is a mistake.
 fn section(path: &Path, text: &str) -> Result<Section, SourceError> {
     let mut ini = Ini::load_from_str_noescape(text).map_err(|error| {
         let place = format!("{}: line {} column {}", path.display(), error.line + 1, error.col + 1);
@@ -72,8 +72,10 @@ fn section(path: &Path, text: &str) -> Result<Section, SourceError> {
     })?;
     let value = |key| ini.get_from(Some("default"), key).map(str::trim).filter(|value| !value.is_empty());
     let secret = |key| {
-        let absent = || format!("{}: [default] has no {key}; write it", path.display());
-        value(key).map(Secret::new).ok_or_else(|| SourceError::Absent(absent()))
+        let problem = || format!("{}: [default] has no {key}; write it", path.display());
+        let has_half = value("secret_id").is_some() || value("secret_key").is_some();
+        let missing = if has_half { SourceError::Failed } else { SourceError::Absent };
+        value(key).map(Secret::new).ok_or_else(|| missing(problem()))
     };
     let section = secret("secret_id").and_then(|secret_id| {
         let credentials = Credentials { secret_id, secret_key: secret("secret_key")?, token: None };
@@ -126,11 +128,18 @@ mod tests {
             ("", "secret_id"),
             ("[other]\nsecret_id=AKIDother\nsecret_key=key\n", "secret_id"),
             ("secret_id=AKIDexample\nsecret_key=key\n", "secret_id"),
-            ("[default]\nsecret_id=AKIDexample\n", "secret_key"),
-            ("[default]\nsecret_id=AKIDexample\nsecret_key=\n", "secret_key"),
         ] {
             let absent = SourceError::Absent(format!("/p: [default] has no {key}; write it"));
             assert_eq!(read(text).expect_err("nothing for us"), absent, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_key_pair_ends_the_default_chain() {
+        for text in ["[default]\nsecret_id=AKIDexample\n", "[default]\nsecret_id=AKIDexample\nsecret_key=\n"]
+        {
+            let failed = SourceError::Failed("/p: [default] has no secret_key; write it".into());
+            assert_eq!(read(text).expect_err("half of it"), failed, "{text:?}");
         }
     }
 
