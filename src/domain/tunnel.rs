@@ -314,11 +314,11 @@ impl Tunnel {
         }
     }
 
-    /// Whether the tunnel merely waits for traffic: it is `AVAILABLE`, triggered by traffic, without a health check,
-    /// and not connected. Every view counts such a tunnel as idle, not as down.
+    /// Whether the tunnel merely waits for traffic: it is triggered by traffic, without a health check, not connected, and not
+    /// known to be made or deleted just now. Every view counts such a tunnel as idle, not as down.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.state == TunnelState::Available
+        matches!(self.state, TunnelState::Available | TunnelState::Unknown)
             && self.net_status == NetStatus::Unavailable
             && self.health_check == HealthCheck::NotConfigured
             && self.negotiation_type == NegotiationType::FlowTrigger
@@ -381,12 +381,14 @@ mod tests {
     fn only_an_unconnected_flow_trigger_tunnel_without_a_check_is_idle() {
         let idle = tunnel(TunnelState::Available, NetStatus::Unavailable, HealthCheck::NotConfigured);
         assert!(idle.is_idle());
+        assert!(Tunnel { state: TunnelState::Unknown, ..idle.clone() }.is_idle());
         let connected = Tunnel { net_status: NetStatus::Available, ..idle.clone() };
         let active = Tunnel { negotiation_type: NegotiationType::parse("active"), ..idle.clone() };
         let checked =
             Tunnel { health_check: HealthCheck::Configured(HealthCheckStatus::Unavailable), ..idle.clone() };
+        let pending = Tunnel { state: TunnelState::Pending, ..idle.clone() };
         let deleting = Tunnel { state: TunnelState::Deleting, ..idle };
-        for other in [connected, active, checked, deleting] {
+        for other in [connected, active, checked, pending, deleting] {
             assert!(!other.is_idle(), "{other:?}");
         }
     }
