@@ -191,9 +191,12 @@ fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
 
 fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut contents = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut contents));
-    read.map_err(|error| unreadable(path, &error.to_string()))?;
-    Ok(contents)
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut contents));
+    match read {
+        Ok(length) if length as u64 > MAX_BYTES => Err(unreadable(path, "it is larger than 1 MiB")),
+        Ok(_) => Ok(contents),
+        Err(error) => Err(unreadable(path, &error.to_string())),
+    }
 }
 
 fn unreadable(path: &Path, cause: &str) -> TlsError {

@@ -388,6 +388,7 @@ fn files_that_do_not_fit_are_told_with_their_remedy() {
             "server.key: is not the key of the certificate in server.pem: put the two there that belong together",
         ),
         ("clients.pem", "", "clients.pem: has no certificate: "),
+        ("clients.pem", &"x".repeat(1_100_000), "clients.pem: it is larger than 1 MiB: "),
     ] {
         let files = files();
         files.write("clients.pem", &authority.pem);
