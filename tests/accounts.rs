@@ -322,8 +322,8 @@ async fn a_reload_that_changes_nothing_about_who_calls_keeps_credentials() {
 async fn the_default_chain_serves_from_its_first_link_that_has_something_and_says_which() {
     for (missing, link) in [
         (&[][..], "the environment"),
-        (&["TENCENTCLOUD_SECRET_KEY"], "roleName/open taken on by the profile "),
-        (&["TENCENTCLOUD_SECRET_KEY", "HOME"], "the role watcher of this instance"),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open taken on by the profile "),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "HOME"], "the role watcher of this instance"),
     ] {
         let log = Log::capture();
         let cloud = Cloud::new(None).await;

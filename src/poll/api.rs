@@ -134,17 +134,21 @@ impl TargetApi {
         let mut pauses = pauses();
         let mut clock_corrected = false;
         let mut credentials_renewed = false;
+        // What went wrong before tells more than that time was too short to see it go wrong again.
         let mut last_error = None;
         loop {
             let credentials = match timeout_at(deadline, self.ready()).await {
                 Ok(credentials) => credentials?,
-                // What went wrong before tells more than that time was too short to see it go wrong again.
                 Err(_) => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
             let error = match self.attempt(call, telemetry, &credentials, Some(deadline)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            let cut_off = matches!(error, ApiError::Timeout(_)) && Instant::now() >= deadline;
+            if let (true, Some(earlier)) = (cut_off, last_error.take()) {
+                return Err(earlier);
+            }
             match error.remedy(credentials.token.is_some()) {
                 Remedy::CorrectClock(Some(server_time)) if !clock_corrected => {
                     clock_corrected = true;
@@ -196,7 +200,10 @@ impl TargetApi {
             None => answer.await,
             Some(deadline) => {
                 let in_time = timeout_at(deadline, answer).await;
-                in_time.unwrap_or_else(|_| Err(ApiError::Timeout(start.elapsed())))
+                in_time.unwrap_or_else(|_| {
+                    let waited = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+                    Err(ApiError::Timeout(Duration::from_millis(waited)))
+                })
             }
         };
         telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
