@@ -1,6 +1,6 @@
 //! One call: signed, sent once, its answer read whole within bounds, and turned into a value or an [`ApiError`].
 
-use std::{error::Error, fmt, net::IpAddr, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,14 +10,12 @@ use reqwest::{
 };
 
 use serde_json::value::RawValue;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     ApiError, answer,
+    body::{Bodies, Body},
     credentials::{Credentials, SourceError},
     sign,
 };
@@ -26,15 +24,6 @@ use crate::domain::{Region, Secret};
 const JSON: &str = "application/json";
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_PKG_VERSION"));
-
-/// The most that one answer may hold, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
-pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-
-/// An answer that is larger than this, in bytes, waits for a place among the large ones.
-const LARGE_ANSWER_BYTES: usize = 256 * 1024;
-
-/// How many large answers are held at once. Together with the others that is 96 MiB at most.
-const MAX_LARGE_ANSWERS: usize = 8;
 
 /// How much of the API's own words is kept in each part of an error.
 const MAX_WORDS_CHARS: usize = 300;
@@ -133,22 +122,6 @@ pub enum ClientError {
     Tls(String),
 }
 
-/// The body of an answer; it may hold secrets, and is zeroed when it is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Body<'a> {
-    bytes: Zeroizing<Vec<u8>>,
-    /// A large one's place among the large ones.
-    place: Option<SemaphorePermit<'a>>,
-}
-
-impl Deref for Body<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 /// How calls are sent: one pool of connections for all accounts and regions.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -157,7 +130,7 @@ pub struct Client {
     direct: reqwest::Client,
     request_timeout: Duration,
     requests: Arc<Semaphore>,
-    large_answers: Arc<Semaphore>,
+    bodies: Arc<Bodies>,
 }
 
 impl Client {
@@ -182,7 +155,7 @@ impl Client {
             direct: build(direct)?,
             request_timeout,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            large_answers: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
+            bodies: Arc::default(),
         })
     }
 
@@ -251,31 +224,13 @@ impl Client {
             let response = request.send().await.map_err(|error| connection(&error))?;
             accept_status(&response)?;
             let server_time = date(&response);
-            Ok(Dated { value: self.read(response).await?, server_time })
+            Ok(Dated { value: self.bodies.read(response).await?, server_time })
         };
         timeout(self.request_timeout, exchange).await.unwrap_or(Err(ApiError::Timeout(self.request_timeout)))
     }
-
-    /// Reads a body whole, and no more of it than is allowed. A large one has its place for as long as it is held; who has
-    /// one waits for nothing but bytes, so that no two answers can wait for each other.
-    async fn read(&self, mut response: Response) -> Result<Body<'_>, ApiError> {
-        let mut body = Body::default();
-        while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
-            let length = body.len() + chunk.len();
-            if length > MAX_ANSWER_BYTES {
-                let limit = MAX_ANSWER_BYTES / 1024 / 1024;
-                return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
-            }
-            if length > LARGE_ANSWER_BYTES && body.place.is_none() {
-                body.place = Some(self.large_answers.acquire().await.expect("the semaphore is never closed"));
-            }
-            append(&mut body.bytes, &chunk);
-        }
-        Ok(body)
-    }
 }
 
-fn connection(error: &reqwest::Error) -> ApiError {
+pub(super) fn connection(error: &reqwest::Error) -> ApiError {
     ApiError::Connection(root_cause(error))
 }
 
@@ -283,17 +238,6 @@ fn connection(error: &reqwest::Error) -> ApiError {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Appends to a buffer that may hold secrets. A buffer that grew by itself would leave copies of them behind.
-fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
-    let needed = body.len() + chunk.len();
-    if needed > body.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(2 * needed));
-        larger.extend_from_slice(body);
-        *body = larger;
-    }
-    body.extend_from_slice(chunk);
 }
 
 fn headers(

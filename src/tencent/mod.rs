@@ -3,6 +3,7 @@
 //! It knows nothing of schedules, retries or metrics.
 
 pub mod answer;
+mod body;
 pub mod client;
 pub mod credentials;
 pub mod deletion;
