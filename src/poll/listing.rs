@@ -44,18 +44,23 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
     pub(super) async fn read(&self, published: impl Iterator<Item = &Tunnel>) -> Result<Read, ApiError> {
+        let published: BTreeMap<&TunnelId, &Tunnel> = published.map(|tunnel| (&tunnel.id, tunnel)).collect();
         let mut reading = self.pages().await?;
-        let mut first = None;
-        if !reading.is_consistent() {
-            let second = self.pages().await?;
-            first = Some(std::mem::replace(&mut reading, second));
+        let inconsistent = !reading.is_consistent();
+        // Of the first reading no more is kept than its news: a second one takes as much memory again.
+        let mut news = Vec::new();
+        if inconsistent {
+            let tunnels = reading.tunnels.into_values().map(|(_, tunnel)| tunnel);
+            news = tunnels.filter(|tunnel| !published.contains_key(&tunnel.id)).collect();
+            reading = self.pages().await?;
         }
         let lacking =
             |tunnel: &&Tunnel| !reading.tunnels.contains_key(&tunnel.id) && self.is_watched(&tunnel.id);
         let by_id = |tunnel: &Tunnel| (tunnel.id.clone(), tunnel.clone());
         // As each was last seen.
-        let mut missing: BTreeMap<TunnelId, Tunnel> = published.filter(lacking).map(by_id).collect();
-        missing.extend(first.iter().flat_map(Reading::tunnels).filter(lacking).map(by_id));
+        let mut missing: BTreeMap<TunnelId, Tunnel> =
+            published.into_values().filter(lacking).map(by_id).collect();
+        missing.extend(news.iter().filter(lacking).map(by_id));
         if missing.len() > MAX_LOOK_UPS {
             reading.add_missing(self.pages().await?, &missing);
             missing.retain(|id, _| !reading.tunnels.contains_key(id));
@@ -68,7 +73,7 @@ impl Reader<'_> {
         {
             return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
         }
-        Ok(Read { listing: reading.into_listing(), inconsistent: first.is_some() })
+        Ok(Read { listing: reading.into_listing(), inconsistent })
     }
 
     /// Whether the account's own filters, which a reload may have changed, can let this id through.
@@ -212,10 +217,6 @@ impl Reading {
     fn is_consistent(&self) -> bool {
         let distinct = (self.tunnels.len() + self.rows_without_id) as u64;
         !self.counts_differ && self.rows == self.total_count && distinct == self.rows
-    }
-
-    fn tunnels(&self) -> impl Iterator<Item = &Tunnel> {
-        self.tunnels.values().map(|(_, tunnel)| tunnel)
     }
 
     /// Takes over what another reading has of the tunnels that this one lacks.
