@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
 mod status_page_worlds;
+mod support;
 
 use std::{
     convert::Infallible,
@@ -28,10 +29,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use status_page_worlds::{ago, blind, empty, everyday, many, status_page, steady};
+use support::{Api, Daemon, frozen, region};
 use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::StatusPage};
 use tokio::{net::TcpListener, process::Command};
 
-/// Serves the page of one snapshot after the other: `/next` goes on to the next, ten seconds later.
+/// Serves the page of one snapshot after the other, at a time that stands still: `/next` goes on to the next, ten seconds
+/// later.
 struct Stand {
     page: StatusPage,
     stages: Vec<Snapshot>,
@@ -130,4 +133,19 @@ async fn the_script_searches_and_refreshes_without_moving_anything() {
 async fn the_page_works_without_its_script() {
     let stands = [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
     drive("plain.mjs", &stands).await;
+}
+
+#[tokio::test]
+async fn the_daemon_serves_what_it_polled_as_a_page_that_works() {
+    const REGION: &str = "ap-guangzhou";
+    let api = Api::start(frozen(&[(REGION, 3)])).await;
+    let ids = api.control.ids(&region(REGION)).expect("the region");
+    let set = |id: &str, field, value: &str| api.control.set(&region(REGION), id, field, value);
+    set(&ids[0], "VpnConnectionName", "<script>alert(1)</script>").expect("the tunnel");
+    set(&ids[1], "NetStatus", "UNAVAILABLE").expect("the tunnel");
+    set(&ids[1], "NegotiationType", "active").expect("the tunnel");
+    let daemon = Daemon::start(&api.config(&[REGION])).await;
+    daemon.until(|metrics| metrics.count("tunnel_up", &[]) == ids.len()).await;
+    drive("served.mjs", &[("DAEMON", daemon.address)]).await;
+    daemon.stop().await.expect("a clean end");
 }
