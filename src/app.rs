@@ -11,10 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, TagLabel},
+    config::Config,
     domain::{AccountName, Target},
     metrics::{
-        self, Exposition, Renderer,
+        Exposition, Renderer,
         exposition::{RenderError, keep_rendered},
     },
     poll::{Discovery, Fleet, LookUp, LookUpPauses},
@@ -135,7 +135,7 @@ impl App {
         let mut server = JoinSet::new();
         server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
         let mut renderers = JoinSet::new();
-        let renderer = Renderer::new(&telemetry, tag_labels(wiring.config()))?;
+        let renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
         let renderer = renderers.spawn(keep_rendered(
             renderer,
             snapshots.subscribe(),
@@ -254,9 +254,10 @@ impl App {
         let config = (self.read_config)()?;
         let told = |error: &dyn std::error::Error| error.to_string();
         let wiring = self.wiring.reloaded(config).map_err(|error| told(&error))?;
-        let (old, new) = (tag_labels(self.wiring.config()), tag_labels(wiring.config()));
-        if old != new {
-            let renderer = Renderer::new(&self.telemetry, new).map_err(|error| told(&error))?;
+        let tag_labels = &wiring.config().metrics.tag_labels;
+        if *tag_labels != self.wiring.config().metrics.tag_labels {
+            let renderer =
+                Renderer::new(&self.telemetry, tag_labels.clone()).map_err(|error| told(&error))?;
             self.replace_renderer(renderer);
         }
         let before = std::mem::replace(&mut self.wiring, wiring);
@@ -296,11 +297,4 @@ fn accept_end<T>(part: &'static str, ended: Result<T, JoinError>) -> Result<Opti
 fn note_reload(telemetry: &Telemetry) {
     telemetry.reload_successful.set(1);
     telemetry.reload_success_time.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
-}
-
-/// The tags that become labels, as the renderer takes them.
-#[must_use]
-pub fn tag_labels(config: &Config) -> Vec<metrics::TagLabel> {
-    let each = config.metrics.tag_labels.iter();
-    each.map(|TagLabel { key, label }| metrics::TagLabel { key: key.clone(), label: label.clone() }).collect()
 }

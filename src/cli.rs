@@ -247,7 +247,7 @@ fn quiet(level: clap::Arg) -> clap::Arg {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let cli = Cli::try_parse_from(flags_last(arguments))?;
     let command = cli.command.unwrap_or(Command::Serve(cli.daemon));
-    if let Some(shard) = command.shard().filter(|shard| shard.index >= shard.count) {
+    if let Some(shard) = command.shard().filter(|flags| flags.shard().is_none()) {
         let message = format!(
             "--shard.index is {}, but the shards are numbered from 0, and --shard.count is {}",
             shard.index, shard.count
@@ -489,7 +489,7 @@ mod tests {
                  IPv6 address",
             ),
             ("--web.max-requests -1", "unexpected argument '-1' found"),
-            ("--shard.count 0", "invalid value '0' for '--shard.count <NUMBER>': 0 is not in 1..=4294967295"),
+            ("--shard.count 0", "invalid value '0' for '--shard.count <NUMBER>': 0 is not in 1..=1000"),
             (
                 "--shard.index 2 --shard.count 2",
                 "--shard.index is 2, but the shards are numbered from 0, and --shard.count is 2",

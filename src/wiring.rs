@@ -9,8 +9,6 @@ use std::{
     sync::Arc,
 };
 
-use reqwest::Url;
-
 use crate::{
     config::{self, Config, Regions},
     domain::{AccountName, Region, Shard, Target},
@@ -210,7 +208,7 @@ impl Wiring {
         before: Option<&AccountRegions>,
     ) -> AccountRegions {
         let region = Region::new(keyring::HOME_REGION).expect("this is the name of a region");
-        let url = url(&self.config.api, Service::REGION, &region);
+        let url = self.config.api.endpoint.url(Service::REGION.name, &region);
         let api = TargetApi::new(Arc::clone(api), Target { account: name.clone(), region }, url);
         let (list, unsupported) = match before {
             Some(AccountRegions::Discovered { list, unsupported, .. }) => (list.clone(), unsupported.clone()),
@@ -238,7 +236,7 @@ fn settings(
     target: &Target,
 ) -> Arc<Settings> {
     let filters = account.filters.iter();
-    let url = url(&config.api, Service::VPC, &target.region);
+    let url = config.api.endpoint.url(Service::VPC.name, &target.region);
     Arc::new(Settings {
         api: TargetApi::new(Arc::clone(api), target.clone(), url),
         filters: filters
@@ -253,8 +251,4 @@ fn settings(
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
     Client::new(api.request_timeout, api.ca_file.clone())
-}
-
-fn url(api: &config::Api, service: Service, region: &Region) -> Url {
-    Url::parse(&api.endpoint.url(service.name, region)).expect("an endpoint that is filled in is a URL")
 }

@@ -9,11 +9,8 @@ use std::{
 
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
-    config::{
-        Account, Api, AssumeRole, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions,
-        SecretText, TagLabel,
-    },
-    domain::{AccountName, Endpoint, Region, Secret},
+    config::{Account, Api, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions},
+    domain::{AccountName, Endpoint, Region, Role, Secret, SecretText, TagLabel},
 };
 
 const BAD: &str = "tests/fixtures/config/bad";
@@ -85,7 +82,7 @@ fn every_key_arrives_where_it_belongs() {
         },
         api: Api {
             endpoint: Endpoint::new("https://{service}.intl.tencentcloudapi.com").expect("an endpoint"),
-            metadata_endpoint: "http://metadata.tencentyun.com".to_owned(),
+            metadata_endpoint: "http://metadata.tencentyun.com".parse().expect("a URL"),
             request_timeout: Duration::from_secs(10),
             ca_file: Some("/etc/ssl/extra.pem".into()),
             requests_per_second: 20.0,
@@ -102,8 +99,8 @@ fn every_key_arrives_where_it_belongs() {
                 // A relative path starts at the file's directory.
                 secret_key: SecretText::File(Path::new(GOOD).join("key")),
             },
-            assume_role: Some(AssumeRole {
-                role_arn: "qcs::cam::uin/100000000001:roleName/monitoring".to_owned(),
+            assume_role: Some(Role {
+                arn: "qcs::cam::uin/100000000001:roleName/monitoring".to_owned(),
                 session_name: "vpn-exporter".to_owned(),
                 external_id: Some(Secret::new("000123")),
                 duration: Duration::from_secs(7200),
@@ -171,7 +168,7 @@ fn variables_win_over_the_file() {
     assert_eq!(found.poll, Poll { interval: seconds(120), timeout: seconds(90), stale_after: seconds(3600) });
     let api = Api {
         endpoint: Endpoint::new("http://127.0.0.1:8080").expect("an endpoint"),
-        metadata_endpoint: "http://[::1]:81".to_owned(),
+        metadata_endpoint: "http://[::1]:81".parse().expect("a URL"),
         request_timeout: Duration::from_millis(500),
         ca_file: Some("/other.pem".into()),
         requests_per_second: 0.5,

@@ -7,8 +7,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Value, value::RawValue};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Listing, Reason, Region, Target},
-    metrics::{Renderer, TagLabel},
+    domain::{AccountName, Listing, Reason, Region, TagLabel, Target},
+    metrics::Renderer,
     snapshot::{Failure, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
     tencent::{client::FromResponse, vpn::Page},
@@ -44,7 +44,7 @@ fn answer() -> Value {
 fn exposition(state: TargetSnapshot) -> String {
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
     let telemetry = Telemetry::new(&build).expect("metrics");
-    let tags = ["env", "team"].map(|key| TagLabel { key: key.into(), label: format!("tag_{key}") });
+    let tags = ["env", "team"].map(TagLabel::new);
     let mut renderer = Renderer::new(&telemetry, tags.into()).expect("a renderer");
     let snapshots = Snapshots::default();
     snapshots.add(Arc::new(state));

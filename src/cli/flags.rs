@@ -10,7 +10,7 @@ use clap::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    domain::{Region, TunnelId, TunnelState},
+    domain::{Region, Shard, TunnelId, TunnelState},
     logging,
     web::TelemetryPath,
 };
@@ -63,14 +63,22 @@ pub struct ShardFlags {
     /// Which of the shards this process is; the first is 0.
     #[arg(long = "shard.index", value_name = "NUMBER", default_value_t = 0)]
     pub index: u32,
-    /// Over how many processes the targets are spread.
+    /// Over how many processes the targets are spread, at most 1000.
     #[arg(
         long = "shard.count",
         value_name = "NUMBER",
         default_value_t = 1,
-        value_parser = value_parser!(u32).range(1..)
+        value_parser = value_parser!(u32).range(1..=1000)
     )]
     pub count: u32,
+}
+
+impl ShardFlags {
+    /// The shard that they name; `None` if its index is not among those that are counted.
+    #[must_use]
+    pub fn shard(self) -> Option<Shard> {
+        Shard::new(self.index, self.count)
+    }
 }
 
 /// How the log is written, on standard error.

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     cli::DemoFlags,
-    config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions, SecretText, TagLabel},
-    domain::{AccountName, Endpoint, Region, Secret, Shard},
+    config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
+    domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, TagLabel},
     simulator::{Options, Simulator},
     web,
 };
@@ -78,11 +78,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
             requests_per_second: 100.0,
             ..Api::default()
         },
-        metrics: Metrics {
-            tag_labels: ["env", "team"]
-                .map(|key| TagLabel { key: key.to_owned(), label: format!("tag_{key}") })
-                .into(),
-        },
+        metrics: Metrics { tag_labels: ["env", "team"].map(TagLabel::new).into() },
         accounts: vec![account],
     })
 }

@@ -44,9 +44,6 @@ use crate::{
 /// How long a command waits for an account's regions, retries included.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// All targets, for commands that know no shards.
-const SOLE: ShardFlags = ShardFlags { index: 0, count: 1 };
-
 /// Does what the command line asks for.
 pub async fn run(command: Command) -> ExitCode {
     let result = match command {
@@ -137,8 +134,8 @@ struct Prepared {
     regions_known: bool,
 }
 
-async fn prepare(config: &ConfigFlags, flags: ShardFlags) -> Result<Prepared, Failure> {
-    let surroundings = surroundings(shard(flags))?;
+async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure> {
+    let surroundings = surroundings(shard)?;
     let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
     let telemetry = surroundings.telemetry.clone();
     let mut wiring = Wiring::new(config, surroundings).map_err(unusable)?;
@@ -151,7 +148,7 @@ fn surroundings(shard: Shard) -> Result<Surroundings, prometheus::Error> {
 }
 
 fn shard(flags: ShardFlags) -> Shard {
-    Shard::new(flags.index, flags.count).expect("the command line was checked")
+    flags.shard().expect("the command line was checked")
 }
 
 /// Looks up the regions of accounts that are to have all, once, and says of each that failed why it did; these it returns.

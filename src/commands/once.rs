@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Failure, Prepared, poll_each_once, prepare, print, start_log};
-use crate::{app, cli::OnceFlags, metrics::Renderer, snapshot::Snapshots};
+use super::{Failure, Prepared, poll_each_once, prepare, print, shard, start_log};
+use crate::{cli::OnceFlags, metrics::Renderer, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let Prepared { mut wiring, telemetry, regions_known } = prepare(&flags.config, flags.shard).await?;
-    let mut renderer = Renderer::new(&telemetry, app::tag_labels(wiring.config()))?;
+    let Prepared { mut wiring, telemetry, regions_known } =
+        prepare(&flags.config, shard(flags.shard)).await?;
+    let mut renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
     let states = poll_each_once(wiring.plan()).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let snapshots = Snapshots::default();

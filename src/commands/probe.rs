@@ -3,8 +3,8 @@
 use comfy_table::{Cell, Color};
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use reqwest::Url;
 use tokio::time::Instant;
+use url::Url;
 
 use super::{Failure, look_up_regions, one_line, plain_table, print, say};
 use crate::{

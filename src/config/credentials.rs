@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    AssumeRole, CredentialSource, SecretText,
+    CredentialSource,
     sections::{duration, path},
     walk::{Node, Table},
 };
-use crate::domain::Secret;
+use crate::domain::{Role, Secret, SecretText};
 
 /// What `type` may be.
 const TYPES: &str = "write one of static, environment, profile, instance_role, workload_identity and default";
@@ -17,12 +17,6 @@ const STATIC_KEYS: [&str; 4] = ["secret_id", "secret_id_file", "secret_key", "se
 
 /// What `role_arn` looks like.
 const ROLE_ARN: &str = "write one such as qcs::cam::uin/100000000001:roleName/monitoring";
-
-/// What the session of a role is called where nothing else is said; it is seen in the audit log.
-const SESSION_NAME: &str = "tencentcloud-vpn-exporter";
-
-/// How long a role is taken on where nothing else is said: the API's own default.
-const ROLE_DURATION: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long a role can be taken on at most, by the API's document.
 const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
@@ -79,19 +73,14 @@ fn secret_text(text: &str) -> Result<Secret, &'static str> {
     Ok(Secret::new(text))
 }
 
-pub(super) fn assume_role(node: &Node<'_>) -> Option<AssumeRole> {
+pub(super) fn assume_role(node: &Node<'_>) -> Option<Role> {
     let table = node.table(&["role_arn", "session_name", "external_id", "duration"])?;
-    let role_arn = table.require("role_arn", ROLE_ARN).and_then(|node| node.parsed(role_arn));
-    let session_name =
-        table.read_or("session_name", SESSION_NAME.to_owned(), |node| node.parsed(session_name));
+    let arn = table.require("role_arn", ROLE_ARN).and_then(|node| node.parsed(role_arn));
+    let default = Role::new("");
+    let session_name = table.read_or("session_name", default.session_name, |node| node.parsed(session_name));
     let external_id = table.read_or("external_id", None, |node| node.parsed(external_id).map(Some));
-    let duration = table.read_or("duration", ROLE_DURATION, role_duration);
-    Some(AssumeRole {
-        role_arn: role_arn?,
-        session_name: session_name?,
-        external_id: external_id?,
-        duration: duration?,
-    })
+    let duration = table.read_or("duration", default.duration, role_duration);
+    Some(Role { arn: arn?, session_name: session_name?, external_id: external_id?, duration: duration? })
 }
 
 /// Accepts a role by its name, or by its number (`role/…`), of a user or of a service: the API's document has all.

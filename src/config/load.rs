@@ -8,11 +8,12 @@ use std::{
 use config::{ConfigError, Source, Value, ValueKind};
 
 use super::{
-    Config, CredentialSource, Problem, Problems, SecretText, accounts, sections,
+    Config, CredentialSource, Problem, Problems, accounts, sections,
     variables::Variables,
     walk::{Findings, Node},
     yaml,
 };
+use crate::domain::SecretText;
 
 /// The keys at or below which values are secrets.
 const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "external_id"];

@@ -18,8 +18,9 @@ use std::{path::PathBuf, time::Duration};
 
 pub use load::Loaded;
 pub use problem::{Problem, Problems};
+use url::Url;
 
-use crate::domain::{AccountName, Endpoint, Region, Secret};
+use crate::domain::{AccountName, Endpoint, Region, Role, SecretText, TagLabel};
 
 /// Everything that the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +61,8 @@ impl Default for Poll {
 pub struct Api {
     /// Where each service is found.
     pub endpoint: Endpoint,
-    /// The metadata service, for the instance's role: scheme and host, maybe a port, no final slash.
-    pub metadata_endpoint: String,
+    /// The metadata service, for the instance's role: scheme and host, maybe a port.
+    pub metadata_endpoint: Url,
     /// For one request, its answer's body included.
     pub request_timeout: Duration,
     /// A PEM file with more certificate authorities than the system's.
@@ -74,7 +75,7 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             endpoint: Endpoint::default(),
-            metadata_endpoint: "http://metadata.tencentyun.com".to_owned(),
+            metadata_endpoint: Url::parse("http://metadata.tencentyun.com").expect("this is a URL"),
             request_timeout: Duration::from_secs(10),
             ca_file: None,
             requests_per_second: 20.0,
@@ -89,15 +90,6 @@ pub struct Metrics {
     pub tag_labels: Vec<TagLabel>,
 }
 
-/// A tunnel tag that becomes a label.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagLabel {
-    /// The tag's key, as it is in Tencent Cloud.
-    pub key: String,
-    /// The label: `tag_` and the key, `_` in place of each character that Prometheus does not allow.
-    pub label: String,
-}
-
 /// One entry of `accounts`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -108,7 +100,7 @@ pub struct Account {
     /// `credentials`.
     pub credentials: CredentialSource,
     /// `assume_role`: the role to take on with those credentials.
-    pub assume_role: Option<AssumeRole>,
+    pub assume_role: Option<Role>,
     /// `filters`: as in the API, narrowing what is watched.
     pub filters: Vec<Filter>,
 }
@@ -142,28 +134,6 @@ pub enum CredentialSource {
     WorkloadIdentity,
     /// `default`: the official SDK's chain.
     Default,
-}
-
-/// A secret that is written in the configuration, or the file that holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretText {
-    /// The secret itself.
-    Value(Secret),
-    /// A file whose content, without white space around it, is the secret.
-    File(PathBuf),
-}
-
-/// `assume_role`: a role that is taken on by `sts:AssumeRole`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssumeRole {
-    /// `role_arn`: a role's description, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
-    pub role_arn: String,
-    /// `session_name`: 2 to 128 of `[\w+=,.@_-]`.
-    pub session_name: String,
-    /// `external_id`, if the role asks for one.
-    pub external_id: Option<Secret>,
-    /// `duration`: whole seconds, up to 12 hours.
-    pub duration: Duration,
 }
 
 /// One of an account's `filters`.

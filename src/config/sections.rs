@@ -5,11 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use config::ValueKind;
 
 use super::{
-    Api, Metrics, Poll, TagLabel,
+    Api, Metrics, Poll,
     duration::{self, InvalidDuration},
     walk::{Node, Table},
 };
-use crate::domain::{Endpoint, base_url};
+use crate::domain::{Endpoint, TagLabel, base_url};
 
 pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
     root.read_or("poll", Poll::default(), |section| {
@@ -110,9 +110,7 @@ fn tag_label(key: &str) -> Result<TagLabel, &'static str> {
     if key.is_empty() {
         return Err("is no tag; write its key, or leave it out");
     }
-    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let label = format!("tag_{}", key.chars().map(allowed).collect::<String>());
-    Ok(TagLabel { key: key.to_owned(), label })
+    Ok(TagLabel::new(key))
 }
 
 /// A length of time.

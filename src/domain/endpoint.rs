@@ -15,6 +15,7 @@ const FINANCE: &str = "{service}.{region}.tencentcloudapi.com";
 /// What stands for the placeholders while a template is read as a URL.
 const SAMPLE_SERVICE: &str = "service-placeholder";
 const SAMPLE_REGION: &str = "region-placeholder";
+const SAMPLES: [&str; 2] = [SAMPLE_SERVICE, SAMPLE_REGION];
 
 /// Why a text is not the address of an API or of a metadata service. The text itself, which may hold a password, is
 /// no part of the message.
@@ -35,6 +36,11 @@ pub enum InvalidEndpoint {
     /// It has braces around something else than `service` and `region`, or braces without a partner.
     #[error("has a placeholder that is not known; known are {{service}} and {{region}}")]
     Placeholder,
+    /// It has a placeholder that is not one whole label of the host: what is filled in might make it no host.
+    #[error(
+        "has a placeholder with something beside it; set it apart by dots, such as {{service}}.{{region}}.example"
+    )]
+    PartOfALabel,
 }
 
 /// The template of the API's addresses, such as `https://{service}.tencentcloudapi.com`.
@@ -50,32 +56,36 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads a template: `https`, or `http` on a loopback host, with `{service}` and `{region}` in the host.
+    /// Reads a template: `https`, or `http` on a loopback host, with `{service}` and `{region}` as labels of the host.
     pub fn new(template: &str) -> Result<Self, InvalidEndpoint> {
         let filled = template.replace("{service}", SAMPLE_SERVICE).replace("{region}", SAMPLE_REGION);
         if filled.contains(['{', '}']) {
             return Err(InvalidEndpoint::Placeholder);
         }
-        let url = bare_url(&filled)?;
+        let url = base_url(&filled)?;
         let scheme = if url.scheme() == "https" { "https" } else { "http" };
         if scheme == "http" && !is_loopback(&url) {
             return Err(InvalidEndpoint::Plain);
+        }
+        let labels = url.host_str().unwrap_or_default().split('.');
+        if labels.filter(|label| label.contains("-placeholder")).any(|label| !SAMPLES.contains(&label)) {
+            return Err(InvalidEndpoint::PartOfALabel);
         }
         let authority =
             url.authority().replace(SAMPLE_SERVICE, "{service}").replace(SAMPLE_REGION, "{region}");
         Ok(Self { scheme, authority })
     }
 
-    /// The address of a service in a region, without a path: `https://vpc.tencentcloudapi.com`.
+    /// The address of a service in a region, without a path: `https://vpc.tencentcloudapi.com`. A service is a word of
+    /// lower-case letters.
     #[must_use]
-    pub fn url(&self, service: &str, region: &Region) -> String {
-        format!("{}://{}", self.scheme, self.host(service, region))
+    pub fn url(&self, service: &str, region: &Region) -> Url {
+        let text = format!("{}://{}", self.scheme, self.host(service, region));
+        Url::parse(&text).expect("labels in place of labels leave a URL")
     }
 
-    /// The host of that address, with its port if that is not the scheme's own: what the `Host` header says, and what
-    /// is signed.
-    #[must_use]
-    pub fn host(&self, service: &str, region: &Region) -> String {
+    /// The host of that address, with its port if that is not the scheme's own.
+    fn host(&self, service: &str, region: &Region) -> String {
         let cut_off = region.is_finance() && self.is_tencents() && !self.authority.contains("{region}");
         let template = if cut_off { FINANCE } else { &self.authority };
         template.replace("{service}", service).replace("{region}", region.as_str())
@@ -105,14 +115,9 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The address of a service that may be plain HTTP anywhere, such as the metadata service; without a final slash.
-pub fn base_url(text: &str) -> Result<String, InvalidEndpoint> {
-    let url = bare_url(text)?;
-    Ok(format!("{}://{}", url.scheme(), url.authority()))
-}
-
-/// A URL of `https` or `http` that has a host, maybe a port, and nothing else.
-fn bare_url(text: &str) -> Result<Url, InvalidEndpoint> {
+/// The address of a service that may be plain HTTP anywhere, such as the metadata service: a URL of `https` or `http` that
+/// has a host, maybe a port, and nothing else.
+pub fn base_url(text: &str) -> Result<Url, InvalidEndpoint> {
     let url = Url::parse(text).map_err(|_| InvalidEndpoint::NotAUrl)?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(InvalidEndpoint::Scheme);
@@ -158,17 +163,13 @@ mod tests {
         ];
         for (template, url) in table {
             let endpoint = Endpoint::new(template).expect(template);
-            assert_eq!(endpoint.url("vpc", &region("ap-guangzhou")), url);
-            assert_eq!(
-                format!("{}://{}", endpoint.scheme, endpoint.host("vpc", &region("ap-guangzhou"))),
-                url
-            );
+            assert_eq!(endpoint.url("vpc", &region("ap-guangzhou")).as_str(), format!("{url}/"));
         }
     }
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        use InvalidEndpoint::{MoreThanAHost, NotAUrl, Placeholder, Plain, Scheme};
+        use InvalidEndpoint::{MoreThanAHost, NotAUrl, PartOfALabel, Placeholder, Plain, Scheme};
         let table = [
             ("", NotAUrl),
             ("vpc.tencentcloudapi.com", NotAUrl),
@@ -192,6 +193,9 @@ mod tests {
             ("https://{Service}.host", Placeholder),
             ("https://{service.host", Placeholder),
             ("https://host}", Placeholder),
+            ("https://{service}-{region}.example", PartOfALabel),
+            ("https://xn--{region}.example", NotAUrl),
+            ("https://{region}1", PartOfALabel),
         ];
         for (template, reason) in table {
             assert_eq!(Endpoint::new(template), Err(reason), "{template}");
@@ -215,7 +219,11 @@ mod tests {
         ];
         for (template, url) in table {
             let endpoint = Endpoint::new(template).expect(template);
-            assert_eq!(endpoint.url("vpc", &region("ap-shanghai-fsi")), url, "{template}");
+            assert_eq!(
+                endpoint.url("vpc", &region("ap-shanghai-fsi")).as_str(),
+                format!("{url}/"),
+                "{template}"
+            );
         }
     }
 
@@ -236,9 +244,9 @@ mod tests {
 
     #[test]
     fn a_metadata_service_may_be_plain_http_but_has_no_path() {
-        let parse = |text| base_url(text);
-        assert_eq!(parse("http://metadata.tencentyun.com/"), Ok("http://metadata.tencentyun.com".to_owned()));
-        assert_eq!(parse("https://127.0.0.1:81"), Ok("https://127.0.0.1:81".to_owned()));
+        let parse = |text| base_url(text).map(String::from);
+        assert_eq!(parse("http://metadata.tencentyun.com"), Ok("http://metadata.tencentyun.com/".to_owned()));
+        assert_eq!(parse("https://127.0.0.1:81/"), Ok("https://127.0.0.1:81/".to_owned()));
         assert_eq!(parse("http://metadata.tencentyun.com/latest"), Err(InvalidEndpoint::MoreThanAHost));
         assert_eq!(parse("unix:/run/x"), Err(InvalidEndpoint::Scheme));
     }

@@ -5,16 +5,20 @@
 mod endpoint;
 mod listing;
 mod reason;
+mod role;
 mod secret;
 mod shard;
+mod tag_label;
 mod target;
 mod tunnel;
 
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use reason::Reason;
-pub use secret::Secret;
+pub use role::Role;
+pub use secret::{Secret, SecretText};
 pub use shard::Shard;
+pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
     HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,

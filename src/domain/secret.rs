@@ -1,6 +1,6 @@
 //! The one type that holds a secret: a key, a token, a password.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -20,6 +20,15 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// A secret that is written in the configuration, or the file that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretText {
+    /// The secret itself.
+    Value(Secret),
+    /// A file whose content, without white space around it, is the secret.
+    File(PathBuf),
 }
 
 impl fmt::Debug for Secret {

@@ -22,6 +22,9 @@ pub enum InvalidName {
         /// What is, in words.
         allowed: &'static str,
     },
+    /// It would not be one part of a host name.
+    #[error("must begin with a letter, end with a letter or a digit, and have no two hyphens in a row")]
+    Hyphens,
 }
 
 /// The name of an account, chosen by the user in the configuration; the label `account`.
@@ -52,10 +55,15 @@ impl fmt::Display for AccountName {
 pub struct Region(Arc<str>);
 
 impl Region {
-    /// Accepts 1 to 64 lower-case letters, digits and hyphens: a region becomes part of a host name.
+    /// Accepts 1 to 63 lower-case letters, digits and single hyphens in between, a letter first: a region becomes a label
+    /// of a host name.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         let allowed = "lower-case letters, digits and hyphens";
-        checked(name, 64, allowed, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-').map(Self)
+        let name = checked(name, 63, allowed, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')?;
+        let is_label = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && !name.ends_with('-')
+            && !name.contains("--");
+        if is_label { Ok(Self(name)) } else { Err(InvalidName::Hyphens) }
     }
 
     /// The name as the API spells it.
@@ -118,7 +126,7 @@ mod tests {
     fn a_region_is_fit_for_a_host_name() {
         assert!(Region::new("ap-shanghai-fsi").is_ok_and(|region| region.is_finance()));
         assert!(Region::new("eu-frankfurt").is_ok_and(|region| !region.is_finance()));
-        for bad in ["", "Frankfurt", "eu.frankfurt", "eu/..", "eu frankfurt"] {
+        for bad in ["", "Frankfurt", "eu.frankfurt", "eu/..", "eu frankfurt", "999", "-eu", "eu-", "xn--a"] {
             assert!(Region::new(bad).is_err(), "{bad:?} was accepted");
         }
     }

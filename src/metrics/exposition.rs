@@ -19,11 +19,10 @@ use super::{
     family::Family,
     plain::Plain,
     process::Process,
-    target,
-    tunnel::{self, TagLabel},
+    target, tunnel,
 };
 use crate::{
-    domain::Target,
+    domain::{TagLabel, Target},
     snapshot::{Snapshot, TargetSnapshot, TunnelRecord},
     telemetry::Telemetry,
 };

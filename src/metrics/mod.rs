@@ -10,4 +10,3 @@ mod tunnel;
 
 pub use exposition::{Exposition, Renderer};
 pub use plain::Plain;
-pub use tunnel::TagLabel;

@@ -2,20 +2,14 @@
 
 use super::family::{Emit, Family, Spec, seconds};
 use crate::{
-    domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
+    domain::{
+        HealthCheck, HealthCheckStatus, NetStatus, StatusField, TagLabel, Target, Tunnel, TunnelState,
+        Verdict,
+    },
     snapshot::TunnelRecord,
 };
 
 const IDENTITY: [&str; 4] = ["account", "region", "vpn_gateway_id", "vpn_connection_id"];
-
-/// A tag of tunnels that becomes a label of `tunnel_info`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagLabel {
-    /// The tag's key.
-    pub key: String,
-    /// The label's name.
-    pub label: String,
-}
 
 /// One metric of every tunnel.
 struct TunnelMetric {

@@ -10,8 +10,8 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Url;
 use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
 
 use super::limit::RateLimit;
 use crate::{

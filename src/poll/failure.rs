@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::{domain::Reason, snapshot::Failure, tencent::ApiError};
 

@@ -197,9 +197,10 @@ fn answer(
     response
 }
 
-/// The server's clock as the `Date` header tells it.
+/// The server's clock as the `Date` header tells it, which ends with the year 9999.
 fn date(unix: u64) -> HeaderValue {
-    let time = UNIX_EPOCH + Duration::from_secs(unix);
+    const END: u64 = 253_402_300_799;
+    let time = UNIX_EPOCH + Duration::from_secs(unix.min(END));
     HeaderValue::try_from(httpdate::fmt_http_date(time)).expect("a date is plain ASCII")
 }
 
@@ -224,5 +225,11 @@ mod tests {
         ] {
             assert_eq!(status(peer), expected, "{peer}");
         }
+    }
+
+    #[test]
+    fn a_clock_beyond_the_last_date_still_has_one() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reqwest::Url;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use url::Url;
 
 use super::{
     ApiError, Call, Service,

@@ -11,9 +11,9 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::{
@@ -22,19 +22,13 @@ use super::{
     client::{Dated, FromResponse},
     credentials::{Issued, IssuedFields, Loaded, SourceError},
 };
-use crate::domain::{Reason, Region, Secret};
+use crate::domain::{Reason, Region, Role, Secret};
 
 /// `AssumeRole`: for whoever has credentials.
 pub const ASSUME_ROLE: &str = "AssumeRole";
 
 /// `AssumeRoleWithWebIdentity`: for whoever has a token of an identity provider that the account trusts.
 pub const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
-
-/// What a session is called where nobody chose a name; it is seen in the account's audit log.
-pub const SESSION_NAME: &str = "tencentcloud-vpn-exporter";
-
-/// How long a session lasts where nobody chose: the API's own default.
-pub const SESSION_DURATION: Duration = Duration::from_hours(2);
 
 /// What a request has beside its secrets, in bytes, with room to spare.
 const BODY_BYTES: usize = 1024;
@@ -61,32 +55,6 @@ pub trait Meter: fmt::Debug + Send + Sync {
 
     /// Takes note of a request that took this long, and of its failure if it was one.
     fn count(&self, action: &'static str, took: Duration, failure: Option<Reason>);
-}
-
-/// A role, and how it is taken on.
-#[derive(Debug, Clone)]
-pub struct Role {
-    /// `RoleArn`, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
-    pub arn: String,
-    /// `RoleSessionName`: 2 to 128 of `[\w+=,.@_-]`.
-    pub session_name: String,
-    /// `ExternalId`, where the role asks for one.
-    pub external_id: Option<Secret>,
-    /// `DurationSeconds`: up to 12 hours.
-    pub duration: Duration,
-}
-
-impl Role {
-    /// A role that is taken on as the API does it by itself.
-    #[must_use]
-    pub fn new(arn: impl Into<String>) -> Self {
-        Self {
-            arn: arn.into(),
-            session_name: SESSION_NAME.to_owned(),
-            external_id: None,
-            duration: SESSION_DURATION,
-        }
-    }
 }
 
 /// A token by which an identity provider says who we are.

@@ -4,21 +4,20 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
-use reqwest::Url;
 
 use super::Variables;
 use crate::{
-    config::{self, CredentialSource, SecretText},
+    config::{self, CredentialSource},
     domain::{Reason, Region},
     poll::limit::RateLimit,
     telemetry::AccountTelemetry,
     tencent::{
         Client, Service,
         credentials::{
-            AssumeRole, DefaultChain, Environment, Fixed, InstanceRole, Keyring, Place, Profile, Source,
+            AssumeRole, DefaultChain, Environment, Fixed, InstanceRole, Keyring, Profile, Source,
             WorkloadIdentity,
         },
-        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, Meter, Role, Sts},
+        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, Meter, Sts},
     },
 };
 
@@ -59,8 +58,7 @@ impl Sources<'_> {
             None => source,
             Some(role) => {
                 self.count_from_zero(ASSUME_ROLE);
-                Box::new(AssumeRole { inner: source, role: as_role(role), sts: self.sts() })
-                    as Box<dyn Source>
+                Box::new(AssumeRole { inner: source, role: role.clone(), sts: self.sts() }) as Box<dyn Source>
             }
         };
         let expiry = self.telemetry.credentials_expiry.clone();
@@ -73,7 +71,7 @@ impl Sources<'_> {
     fn source(&self, source: &CredentialSource) -> Box<dyn Source> {
         match source {
             CredentialSource::Static { secret_id, secret_key } => {
-                Box::new(Fixed { secret_id: place(secret_id), secret_key: place(secret_key) })
+                Box::new(Fixed { secret_id: secret_id.clone(), secret_key: secret_key.clone() })
             }
             CredentialSource::Environment => Box::new(self.environment()),
             CredentialSource::Profile => Box::new(self.profile()),
@@ -101,8 +99,7 @@ impl Sources<'_> {
     }
 
     fn instance_role(&self) -> InstanceRole {
-        let endpoint = Url::parse(&self.api.metadata_endpoint).expect("a checked address is a URL");
-        InstanceRole::new(self.client.clone(), &endpoint, Timestamp::now)
+        InstanceRole::new(self.client.clone(), &self.api.metadata_endpoint, Timestamp::now)
     }
 
     fn workload_identity(&self) -> WorkloadIdentity {
@@ -111,7 +108,7 @@ impl Sources<'_> {
 
     fn sts(&self) -> Sts {
         let region = Region::new(HOME_REGION).expect("this is the name of a region");
-        let url = super::url(self.api, Service::STS, &region);
+        let url = self.api.endpoint.url(Service::STS.name, &region);
         let meter = OfAccount { limit: Arc::clone(self.limit), telemetry: self.telemetry.clone() };
         Sts { client: self.client.clone(), url, region, clock: Timestamp::now, meter: Arc::new(meter) }
     }
@@ -123,21 +120,5 @@ impl Sources<'_> {
 
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
-    }
-}
-
-fn as_role(role: &config::AssumeRole) -> Role {
-    Role {
-        arn: role.role_arn.clone(),
-        session_name: role.session_name.clone(),
-        external_id: role.external_id.clone(),
-        duration: role.duration,
-    }
-}
-
-fn place(text: &SecretText) -> Place {
-    match text {
-        SecretText::Value(secret) => Place::Value(secret.clone()),
-        SecretText::File(path) => Place::File(path.clone()),
     }
 }

@@ -6,14 +6,14 @@ use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use reqwest::Url;
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Reason, Region, Secret},
+    domain::{AccountName, Reason, Region, Role, Secret},
     simulator::{self, Control, Options, Simulator, WebIdentity},
     tencent::{
         ApiError, Call, Client, Credentials, Service,
         credentials::{
             AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
         },
-        sts::{Meter, Role, Sts},
+        sts::{Meter, Sts},
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };

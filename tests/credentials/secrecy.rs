@@ -6,12 +6,9 @@ use std::{
 };
 
 use tencentcloud_vpn_exporter::{
-    domain::Secret,
+    domain::{Role, Secret, SecretText},
     simulator::{Fault, FaultKind, TOKEN_MARK},
-    tencent::{
-        credentials::{AssumeRole, Fixed, Place, Profile, Source},
-        sts::Role,
-    },
+    tencent::credentials::{AssumeRole, Fixed, Profile, Source},
 };
 use tracing::level_filters::LevelFilter;
 
@@ -102,13 +99,15 @@ async fn no_secret_is_seen_however_things_go() {
     ];
     for faults in weather {
         served.control.set_faults(faults).expect("faults");
-        let fixed =
-            |place| Fixed { secret_id: Place::Value(Secret::new(own.secret_id.as_str())), secret_key: place };
+        let fixed = |place| Fixed {
+            secret_id: SecretText::Value(Secret::new(own.secret_id.as_str())),
+            secret_key: place,
+        };
         let role = served.assumed().role;
         let broken_role = AssumeRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
         let profile = Profile { files: vec![broken_profile.clone().into()], sts: served.sts() };
-        secrets.extend(exercise(&served, fixed(Place::Value(own.secret_key.clone())), &paper).await);
-        secrets.extend(exercise(&served, fixed(Place::File(broken_key.clone().into())), &paper).await);
+        secrets.extend(exercise(&served, fixed(SecretText::Value(own.secret_key.clone())), &paper).await);
+        secrets.extend(exercise(&served, fixed(SecretText::File(broken_key.clone().into())), &paper).await);
         secrets.extend(exercise(&served, profile, &paper).await);
         secrets.extend(exercise(&served, served.assumed(), &paper).await);
         secrets.extend(exercise(&served, broken_role, &paper).await);

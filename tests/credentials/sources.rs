@@ -3,12 +3,9 @@
 use std::fs;
 
 use tencentcloud_vpn_exporter::{
-    domain::Secret,
+    domain::{Role, Secret, SecretText},
     simulator::{Fault, FaultKind, Options},
-    tencent::{
-        credentials::{AssumeRole, Fixed, Place, Profile, Source},
-        sts::Role,
-    },
+    tencent::credentials::{AssumeRole, Fixed, Profile, Source},
 };
 
 use crate::rig::{
@@ -44,8 +41,8 @@ async fn a_key_pair_in_files_serves_and_is_read_again_when_it_changes() {
     let (_id_folder, id_path) = file(&accounts[0].credentials.secret_id);
     let (_key_folder, key_path) = file(accounts[0].credentials.secret_key.expose());
     let fixed = Fixed {
-        secret_id: Place::File(id_path.clone().into()),
-        secret_key: Place::File(key_path.clone().into()),
+        secret_id: SecretText::File(id_path.clone().into()),
+        secret_key: SecretText::File(key_path.clone().into()),
     };
     assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(FIRST_ACCOUNT));
     fs::write(&id_path, &accounts[1].credentials.secret_id).expect("a file");
@@ -249,8 +246,8 @@ async fn the_default_chain_stays_with_the_link_that_has_served() {
 async fn a_static_secret_goes_into_no_message() {
     let served = Served::start(options()).await;
     let fixed = Fixed {
-        secret_id: Place::Value(Secret::new("AKIDnobody")),
-        secret_key: Place::Value(Secret::new("SECRET")),
+        secret_id: SecretText::Value(Secret::new("AKIDnobody")),
+        secret_key: SecretText::Value(Secret::new("SECRET")),
     };
     let message = served.account_of(&fixed).await.expect_err("a refusal");
     assert!(message.starts_with("AuthFailure.SecretIdNotFound") && !message.contains("SECRET"), "{message}");

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
-    commands::{Prepared, SOLE, prepare, print, start_log, usage},
-    domain::{NetStatus, Target, Tunnel, TunnelState, Verdict},
+    commands::{Prepared, prepare, print, start_log, usage},
+    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
     poll::TargetApi,
     tencent::{
         ApiError,
@@ -38,7 +38,7 @@ pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
             "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes",
         ));
     }
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, SOLE).await?;
+    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
     let Some(settings) = wiring.plan().remove(&target) else {
         let unconfigured =

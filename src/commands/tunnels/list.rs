@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
-    commands::{Prepared, SOLE, poll_each_once, prepare, print, start_log, usage},
-    domain::{HealthCheckStatus, Region, Target, Tunnel, Verdict},
+    commands::{Prepared, poll_each_once, prepare, print, start_log, usage},
+    domain::{HealthCheckStatus, Region, Shard, Target, Tunnel, Verdict},
     poll::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, SOLE).await?;
+    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states

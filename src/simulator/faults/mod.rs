@@ -154,6 +154,9 @@ pub enum InvalidFault {
     /// More than anybody has to hold to make the point.
     #[error("faults: {0} mebibytes are too many to inflate to; choose at most 1024")]
     Inflate(usize),
+    /// More than anybody has to look at to make the point.
+    #[error("faults: {0} rows or tunnels are too many; choose at most 1000000")]
+    Count(usize),
     /// So slow that it stalls.
     #[error("faults: {0} bytes per second is too slow; choose at least 10, or a stall")]
     Drip(usize),
@@ -205,6 +208,9 @@ impl FaultKind {
                 Err(InvalidFault::Pointer(pointer.clone()))
             }
             Self::Inflate { mebibytes } if *mebibytes > 1024 => Err(InvalidFault::Inflate(*mebibytes)),
+            Self::Rows { count: many } | Self::Drift { add: many, .. } if *many > 1_000_000 => {
+                Err(InvalidFault::Count(*many))
+            }
             Self::Drip { bytes_per_second } if *bytes_per_second < 10 => {
                 Err(InvalidFault::Drip(*bytes_per_second))
             }
@@ -262,6 +268,7 @@ mod tests {
             ),
             (of(FaultKind::Remove { pointer }), Some("faults: pointer \"Response\" points nowhere")),
             (of(FaultKind::Inflate { mebibytes: 1025 }), Some("faults: 1025 mebibytes are too many")),
+            (of(FaultKind::Rows { count: 1_000_001 }), Some("faults: 1000001 rows or tunnels are too many")),
             (of(FaultKind::Drip { bytes_per_second: 0 }), Some("faults: 0 bytes per second is too slow")),
         ];
         for (fault, expected) in table {

@@ -3,7 +3,7 @@
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Loaded, Source, SourceError};
-use crate::tencent::sts::{Role, Sts};
+use crate::{domain::Role, tencent::sts::Sts};
 
 /// A role, on top of any source. That source is asked anew each time the role is taken on.
 #[derive(Debug)]

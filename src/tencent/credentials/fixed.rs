@@ -1,47 +1,35 @@
 //! `static`: credentials that the configuration holds, or the files that it names.
 
-use std::path::PathBuf;
-
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Credentials, Loaded, Source, SourceError, secret_file::read_secret};
-use crate::domain::Secret;
-
-/// A secret, or the file that holds it.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// The secret itself.
-    Value(Secret),
-    /// A file, read anew at every load, as mounted secrets change.
-    File(PathBuf),
-}
+use crate::domain::{Secret, SecretText};
 
 /// A long-lived key pair.
 #[derive(Debug)]
 pub struct Fixed {
     /// Where `SecretId` is.
-    pub secret_id: Place,
+    pub secret_id: SecretText,
     /// Where `SecretKey` is.
-    pub secret_key: Place,
+    pub secret_key: SecretText,
 }
 
 impl Fixed {
     async fn read(&self) -> Result<Loaded, SourceError> {
         let credentials = Credentials {
-            secret_id: self.secret_id.read().await?,
-            secret_key: self.secret_key.read().await?,
+            secret_id: read(&self.secret_id).await?,
+            secret_key: read(&self.secret_key).await?,
             token: None,
         };
         Ok(Loaded { credentials, origin: "the configuration".to_owned(), expiry: None })
     }
 }
 
-impl Place {
-    async fn read(&self) -> Result<Secret, SourceError> {
-        match self {
-            Self::Value(secret) => Ok(secret.clone()),
-            Self::File(path) => read_secret(path).await,
-        }
+/// The secret. A file is read anew each time, as mounted secrets change.
+async fn read(text: &SecretText) -> Result<Secret, SourceError> {
+    match text {
+        SecretText::Value(secret) => Ok(secret.clone()),
+        SecretText::File(path) => read_secret(path).await,
     }
 }
 
@@ -62,8 +50,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let fixed = Fixed {
-            secret_id: Place::Value(Secret::new("AKIDexample")),
-            secret_key: Place::File(path.clone()),
+            secret_id: SecretText::Value(Secret::new("AKIDexample")),
+            secret_key: SecretText::File(path.clone()),
         };
         for key in ["one", "two"] {
             fs::write(&path, format!("{key}\n")).expect("a file");
@@ -76,8 +64,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let fixed = Fixed {
-            secret_id: Place::Value(Secret::new("AKIDexample")),
-            secret_key: Place::File(path.clone()),
+            secret_id: SecretText::Value(Secret::new("AKIDexample")),
+            secret_key: SecretText::File(path.clone()),
         };
         let place = path.display();
         let problem = || async { fixed.load().await.expect_err("no secret").to_string() };

@@ -2,8 +2,8 @@
 
 use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
-use reqwest::Url;
 use serde::Deserialize;
+use url::Url;
 
 use super::{Issued, Loaded, Source, SourceError, issued::IssuedFields};
 use crate::tencent::{

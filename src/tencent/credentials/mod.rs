@@ -22,7 +22,7 @@ use jiff::Timestamp;
 pub use assume_role::AssumeRole;
 pub use default::DefaultChain;
 pub use environment::Environment;
-pub use fixed::{Fixed, Place};
+pub use fixed::Fixed;
 pub use instance_role::InstanceRole;
 pub(super) use issued::{Issued, IssuedFields};
 pub use keyring::Keyring;
@@ -95,10 +95,10 @@ pub enum SourceError {
 /// ```no_run
 /// # use std::{path::Path, sync::Arc};
 /// # use jiff::Timestamp;
-/// # use reqwest::Url;
+/// # use url::Url;
 /// # use tencentcloud_vpn_exporter::{
-/// #     domain::{AccountName, Region},
-/// #     tencent::{Client, credentials::*, sts::{Meter, Role, Sts}},
+/// #     domain::{AccountName, Region, Role},
+/// #     tencent::{Client, credentials::*, sts::{Meter, Sts}},
 /// # };
 /// # fn keyring(
 /// #     account: AccountName, client: Client, sts_url: Url, metadata_url: Url, region: Region, meter: Arc<dyn Meter>,

@@ -8,8 +8,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{Credentials, Loaded, Source, SourceError, secret_file};
 use crate::{
-    domain::Secret,
-    tencent::sts::{Role, Sts},
+    domain::{Role, Secret},
+    tencent::sts::Sts,
 };
 
 /// In the home directory.

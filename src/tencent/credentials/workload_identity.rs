@@ -6,8 +6,8 @@ use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Loaded, Source, SourceError, secret_file::read_secret};
 use crate::{
-    domain::Region,
-    tencent::sts::{Role, Sts, WebIdentity},
+    domain::{Region, Role},
+    tencent::sts::{Sts, WebIdentity},
 };
 
 const REGION: &str = "TKE_REGION";
