@@ -119,6 +119,7 @@ impl App {
         let (shown, changes) = watch::channel(Snapshot::default());
         let (ready, is_ready) = watch::channel(false);
         let (reload, reloads_of_server) = mpsc::channel(1);
+        let discovery = Discovery::new(telemetry.clone(), start.look_ups);
         let site = Site {
             exposition,
             ready: is_ready,
@@ -127,8 +128,11 @@ impl App {
             scrape_duration: telemetry.scrape_duration.clone(),
             page: {
                 let page = web::StatusPage::new(start.telemetry_path.clone(), Timestamp::now());
-                let snapshots = snapshots.clone();
-                Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now()))
+                let (snapshots, failed_look_ups) = (snapshots.clone(), discovery.failed());
+                Box::new(move |query| {
+                    let failed_look_ups = failed_look_ups.borrow().clone();
+                    page.render(&snapshots.current(), &failed_look_ups, query, Timestamp::now())
+                })
             },
             telemetry_path: start.telemetry_path,
         };
@@ -145,7 +149,7 @@ impl App {
         note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
-            discovery: Discovery::new(telemetry.clone(), start.look_ups),
+            discovery,
             telemetry,
             wiring,
             without_vpn: BTreeSet::new(),
@@ -192,7 +196,7 @@ impl App {
 
     /// Takes in which regions an account has.
     fn take_in(&mut self, LookUp { account, found }: LookUp) {
-        if let Some(found) = found {
+        if let Ok(found) = found {
             let change = self.wiring.discovered(&account, &found);
             for region in &change.joined {
                 tracing::info!(%account, %region, "region found");

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{Listing, Reason, StatusField, Target, Tunnel, TunnelId};
+use crate::domain::{AccountName, Listing, Reason, StatusField, Target, Tunnel, TunnelId};
 
 /// All targets that this process polls, at one moment.
 pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;
@@ -110,6 +110,9 @@ pub struct Failure {
     /// For people.
     pub message: String,
 }
+
+/// The accounts whose regions could not be looked up when that was last tried, and why.
+pub type FailedLookUps = BTreeMap<AccountName, Failure>;
 
 /// A tunnel as last listed, and what was seen of its past.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,6 +51,12 @@ async fn more_look_ups(api: &Api, more: usize) {
         .await;
 }
 
+/// The status page.
+async fn page(daemon: &Daemon) -> String {
+    let answer = support::client().get(daemon.url("/")).send().await.expect("an answer");
+    answer.text().await.expect("a page")
+}
+
 fn targets(metrics: &Metrics) -> Vec<String> {
     let mut regions: Vec<_> =
         metrics.all("target_info", &[]).map(|sample| sample.labels["region"].clone()).collect();
@@ -141,6 +147,7 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));
+    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and polled on"));
     log.only(&["WARN", "regions cannot be looked up", "malformed_answer"]);
     log.only(&["WARN", "regions cannot be looked up", "unauthorized"]);
 
@@ -149,6 +156,7 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     let after = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     assert_eq!(discovery_up(&after), Some(1.0));
     assert!(last_look_up(&after) > last_success);
+    assert!(!page(&daemon).await.contains("cannot be looked up"));
     log.only(&["INFO", "regions can be looked up again"]);
 }
 
@@ -239,4 +247,5 @@ async fn a_first_look_up_that_fails_makes_the_daemon_ready_too() {
     let ready = support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
     assert_eq!(ready.status(), 200);
     assert_eq!(targets(&metrics), [""; 0]);
+    assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
 }

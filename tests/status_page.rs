@@ -5,12 +5,12 @@ mod status_page_worlds;
 mod support;
 
 use status_page_worlds::{
-    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, idle, many, snapshot, status_page,
-    steady, target, tunnel, unknown,
+    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, html_with, idle, many, refused,
+    snapshot, status_page, steady, target, tunnel, unknown,
 };
 use tencentcloud_vpn_exporter::{
     domain::{HealthCheckStatus, Reason, Tunnel},
-    snapshot::Snapshot,
+    snapshot::{FailedLookUps, Snapshot},
     web::{StatusPage, TelemetryPath},
 };
 
@@ -58,7 +58,11 @@ fn names(snapshot: &Snapshot, query: &str) -> Vec<String> {
 }
 
 fn headline(snapshot: &Snapshot) -> String {
-    text(part(&html(snapshot, ""), "<h1 id=\"headline\" data-part aria-live=\"polite\">", "</h1>"))
+    headline_of(&html(snapshot, ""))
+}
+
+fn headline_of(html: &str) -> String {
+    text(part(html, "<h1 id=\"headline\" data-part aria-live=\"polite\">", "</h1>"))
 }
 
 fn one(tunnels: impl IntoIterator<Item = Tunnel>) -> Snapshot {
@@ -104,7 +108,7 @@ fn a_row_tells_everything_of_a_tunnel() {
     assert_row(
         &everyday(),
         "▼ Down office-berlin-primary vpnx-f49l6u0z production ap-guangzhou vpngw-6x0wxvtp \
-         AVAILABLE UNAVAILABLE UNAVAILABLE 9 min ago 22:04:20 UTC 4",
+         AVAILABLE UNAVAILABLE UNAVAILABLE 9 min ago 22:04:20 UTC 3",
     );
     assert_row(
         &everyday(),
@@ -140,9 +144,9 @@ fn a_tunnel_is_down_since_the_first_of_its_bad_statuses_turned() {
         .lists(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
         .lists(3 * HOUR, [checked(bad, tunnel("vpnx-1", ""))])
         .lists(2 * HOUR, [checked(bad, down("vpnx-1", ""))]);
-    assert_row(&snapshot([world.clone()]), "3 h ago 19:13:20 UTC 2");
+    assert_row(&snapshot([world.clone()]), "3 h ago 19:13:20 UTC 1");
     let recovered = world.lists(HOUR, [checked(good, down("vpnx-1", ""))]);
-    assert_row(&snapshot([recovered]), "2 h ago 20:13:20 UTC 3");
+    assert_row(&snapshot([recovered]), "2 h ago 20:13:20 UTC 2");
     let always = target("production", "ap-guangzhou")
         .lists(5 * HOUR, [checked(good, down("vpnx-1", ""))])
         .lists(3 * HOUR, [checked(bad, down("vpnx-1", ""))]);
@@ -184,6 +188,24 @@ fn the_summary_counts_idle_apart() {
     assert_eq!(counts, "3 ▼ Down 1 ◆ Unknown 8 ▲ Up 2 ○ Idle 0 of 3 ✕ Blind targets");
     let counts = text(part(&html(&empty(), ""), "<ul class=\"tiles\">", "</ul>"));
     assert_eq!(counts, "– ▼ Down – ◆ Unknown – ▲ Up – ○ Idle 0 of 3 ✕ Blind targets");
+}
+
+#[test]
+fn an_account_of_which_no_region_is_known_is_blindness_too() {
+    let broken = refused(&["broken"]);
+    let alone = html_with(&Snapshot::default(), &broken, "");
+    assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
+    let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
+    assert!(text(&alone).contains(words), "{}", text(&alone));
+    let beside = html_with(&one([tunnel("vpnx-1", "fine")]), &broken, "");
+    assert_eq!(headline_of(&beside), "▼ Nothing seen of 1 account");
+}
+
+#[test]
+fn regions_that_were_known_before_their_look_up_failed_are_no_blindness() {
+    let html = html_with(&one([tunnel("vpnx-1", "fine")]), &refused(&["production"]), "");
+    assert_eq!(headline_of(&html), "▲ The one tunnel is up");
+    assert!(text(&html).contains("the credentials are refused; 1 region known before, and polled on"));
 }
 
 #[test]
@@ -373,7 +395,7 @@ fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use sha2::{Digest, Sha256};
 
-    let page = status_page().render(&everyday(), "", ago(0));
+    let page = status_page().render(&everyday(), &FailedLookUps::new(), "", ago(0));
     let policy = page.content_security_policy.to_str().expect("text");
     let html = html(&everyday(), "");
     let hash = |opening, closing| STANDARD.encode(Sha256::digest(part(&html, opening, closing)));
@@ -393,7 +415,7 @@ fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
 #[test]
 fn the_page_links_metrics_health_and_readiness() {
     let page = StatusPage::new(TelemetryPath::new("/other/metrics").expect("a path"), ago(DAY));
-    let page = page.render(&everyday(), "", ago(0));
+    let page = page.render(&everyday(), &FailedLookUps::new(), "", ago(0));
     let html = str::from_utf8(&page.html).expect("UTF-8");
     for link in ["other/metrics", "-/healthy", "-/ready"] {
         assert!(html.contains(&format!("href=\"{link}\"")), "{link}");

@@ -28,9 +28,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use status_page_worlds::{ago, blind, empty, everyday, many, status_page, steady};
+use status_page_worlds::{ago, blind, empty, everyday, many, refused, status_page, steady};
 use support::{Api, Daemon, frozen, region};
-use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::StatusPage};
+use tencentcloud_vpn_exporter::{
+    snapshot::{FailedLookUps, Snapshot},
+    web::StatusPage,
+};
 use tokio::{net::TcpListener, process::Command};
 
 /// Serves the page of one snapshot after the other, at a time that stands still: `/next` goes on to the next, ten seconds
@@ -39,11 +42,17 @@ struct Stand {
     page: StatusPage,
     stages: Vec<Snapshot>,
     stage: AtomicUsize,
+    failed_look_ups: FailedLookUps,
 }
 
 impl Stand {
     async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
-        let stand = Self { page: status_page(), stages: stages.into(), stage: AtomicUsize::new(0) };
+        Self::start_with(stages, FailedLookUps::new()).await
+    }
+
+    async fn start_with(stages: impl Into<Vec<Snapshot>>, failed_look_ups: FailedLookUps) -> SocketAddr {
+        let stages = stages.into();
+        let stand = Self { page: status_page(), stages, stage: AtomicUsize::new(0), failed_look_ups };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(Arc::new(stand).serve(listener));
@@ -67,7 +76,8 @@ impl Stand {
                 let stage = self.stage.load(Ordering::Relaxed);
                 let now = ago(-10 * i64::try_from(stage).expect("few stages"));
                 let query = request.uri().query().unwrap_or_default();
-                let page = self.page.render(&self.stages[stage.min(self.stages.len() - 1)], query, now);
+                let snapshot = &self.stages[stage.min(self.stages.len() - 1)];
+                let page = self.page.render(snapshot, &self.failed_look_ups, query, now);
                 let html = "text/html; charset=utf-8".parse().expect("a content type");
                 response.headers_mut().insert(CONTENT_TYPE, html);
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.content_security_policy);
@@ -113,6 +123,7 @@ async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone
         ("EMPTY", Stand::start([empty()]).await),
         ("NOTHING", Stand::start([Snapshot::default()]).await),
         ("BLIND", Stand::start([blind()]).await),
+        ("UNLISTED", Stand::start_with([blind()], refused(&["production", "research"])).await),
         ("MANY", Stand::start([many()]).await),
     ];
     drive("looks.mjs", &stands).await;

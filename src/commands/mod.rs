@@ -32,11 +32,11 @@ use crate::{
     config::{Config, Problems},
     domain::{AccountName, Shard},
     logging,
-    poll::{self, Plan},
+    poll::{self, Plan, failure},
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
-    tencent::{ApiError, client::ClientError},
+    tencent::{ApiError, client::ClientError, regions},
     version,
     wiring::{Surroundings, Variables, Wiring},
 };
@@ -156,14 +156,15 @@ async fn look_up_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
     let deadline = Instant::now() + LOOK_UP_TIMEOUT;
     let look_ups = wiring.discoveries().into_iter().map(|(account, api)| async move {
         let result = api.available_regions(deadline).await;
-        (account, result)
+        (account, api.url().clone(), result)
     });
     let mut failed = Vec::new();
-    for (account, result) in join_all(look_ups).await {
+    for (account, url, result) in join_all(look_ups).await {
         match result {
             Ok(regions) => drop(wiring.discovered(&account, &regions)),
             Err(error) => {
-                say(format_args!("{account}: the regions cannot be looked up: {error}"));
+                let failure = failure::from_error(&error, &url, regions::PERMISSION);
+                say(format_args!("{account}: the regions cannot be looked up: {}", failure.message));
                 failed.push((account, error));
             }
         }

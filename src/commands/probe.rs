@@ -10,7 +10,12 @@ use super::{Failure, look_up_regions, one_line, plain_table, print, say};
 use crate::{
     domain::{Reason, Target},
     poll::{Settings, failure},
-    tencent::{ApiError, credentials::SourceError, vpn::DescribeVpnConnections},
+    tencent::{
+        ApiError,
+        credentials::SourceError,
+        regions,
+        vpn::{self, DescribeVpnConnections},
+    },
     wiring::Wiring,
 };
 
@@ -24,7 +29,7 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
             region: "all".to_owned(),
             url: look_ups[&account].url().clone(),
             discovered: false,
-            permission: "region:DescribeRegions",
+            permission: regions::PERMISSION,
             result: Err(error),
             clock_offset: None,
         })
@@ -50,12 +55,12 @@ async fn probe(target: &Target, settings: &Settings) -> Row {
         region: target.region.to_string(),
         url: settings.api.url().clone(),
         discovered: settings.discovered,
-        permission: "vpc:DescribeVpnConnections",
+        permission: vpn::PERMISSION,
         result: result.map(|answer| answer.value.total_count),
         clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
     };
     if let (Err(error), false) = (&row.result, row.is_well()) {
-        say(format_args!("{target}: {}", failure::from_error(error, &row.url).message));
+        say(format_args!("{target}: {}", failure::from_error(error, &row.url, row.permission).message));
     }
     row
 }
@@ -154,7 +159,7 @@ mod tests {
 
     fn row(result: Result<u64, ApiError>) -> Row {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
-        let permission = "vpc:DescribeVpnConnections";
+        let permission = vpn::PERMISSION;
         let (account, region) = ("main".to_owned(), "eu".to_owned());
         Row { account, region, url, discovered: false, permission, result, clock_offset: None }
     }

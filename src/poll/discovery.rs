@@ -8,16 +8,17 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{AbortHandle, JoinError, JoinSet},
     time::{Instant, sleep},
 };
 
-use super::TargetApi;
+use super::{TargetApi, failure};
 use crate::{
     domain::{AccountName, Reason},
+    snapshot::{FailedLookUps, Failure},
     telemetry::{DiscoveryTelemetry, Telemetry},
-    tencent::{ApiError, regions::AvailableRegions},
+    tencent::regions::{AvailableRegions, PERMISSION},
 };
 
 /// For one look-up, retries included.
@@ -44,8 +45,8 @@ impl Default for LookUpPauses {
 pub struct LookUp {
     /// The account.
     pub account: AccountName,
-    /// The regions; none if the look-up failed, and the list stays as it was.
-    pub found: Option<AvailableRegions>,
+    /// The regions; if the look-up failed, the list stays as it was.
+    pub found: Result<AvailableRegions, Failure>,
 }
 
 /// The look-ups of all accounts whose regions are `all`.
@@ -57,6 +58,7 @@ pub struct Discovery {
     accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
     /// Accounts for which a look-up has ended, well or not.
     tried: BTreeSet<AccountName>,
+    failed: watch::Sender<FailedLookUps>,
     sender: mpsc::Sender<LookUp>,
     look_ups: mpsc::Receiver<LookUp>,
 }
@@ -66,8 +68,14 @@ impl Discovery {
     #[must_use]
     pub fn new(telemetry: Telemetry, pauses: LookUpPauses) -> Self {
         let (sender, look_ups) = mpsc::channel(1);
-        let (accounts, tried) = Default::default();
-        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, sender, look_ups }
+        let (accounts, tried, failed) = Default::default();
+        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, failed, sender, look_ups }
+    }
+
+    /// The accounts whose last look-up failed, always the present ones.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<FailedLookUps> {
+        self.failed.subscribe()
     }
 
     /// Makes the accounts that are looked up be these; one that is called otherwise than before is looked up at once.
@@ -83,6 +91,7 @@ impl Discovery {
             }
             stays
         });
+        self.failed.send_modify(|failed| failed.retain(|name, _| accounts.contains_key(name)));
         for (name, api) in accounts {
             if !self.accounts.contains_key(name) {
                 let seeker = Seeker {
@@ -104,6 +113,7 @@ impl Discovery {
             tokio::select! {
                 Some(look_up) = self.look_ups.recv() => {
                     self.tried.insert(look_up.account.clone());
+                    self.note(&look_up);
                     return Ok(look_up);
                 }
                 Some(Err(error)) = self.seekers.join_next() => {
@@ -113,6 +123,15 @@ impl Discovery {
                 }
             }
         }
+    }
+
+    fn note(&self, LookUp { account, found }: &LookUp) {
+        self.failed.send_modify(|failed| match found {
+            Ok(_) => drop(failed.remove(account)),
+            // One that ended after its account was configured otherwise is nobody's failure.
+            Err(_) if !self.accounts.contains_key(account) => {}
+            Err(failure) => drop(failed.insert(account.clone(), failure.clone())),
+        });
     }
 
     /// Whether a first look-up has ended for every account.
@@ -142,10 +161,11 @@ impl Seeker {
     /// Looks at once, and again after each pause, until nobody listens.
     async fn run(mut self, look_ups: mpsc::Sender<LookUp>) {
         loop {
-            let result = self.api.available_regions(Instant::now() + TIMEOUT).await;
-            self.note(result.as_ref().err());
-            let pause = if result.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
-            let look_up = LookUp { account: self.account.clone(), found: result.ok() };
+            let found = self.api.available_regions(Instant::now() + TIMEOUT).await;
+            let found = found.map_err(|error| failure::from_error(&error, self.api.url(), PERMISSION));
+            self.note(found.as_ref().err());
+            let pause = if found.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
+            let look_up = LookUp { account: self.account.clone(), found };
             if look_ups.send(look_up).await.is_err() {
                 return;
             }
@@ -154,15 +174,18 @@ impl Seeker {
     }
 
     /// Tells metrics and log how a look-up ended; the log only what is new.
-    fn note(&mut self, error: Option<&ApiError>) {
-        self.telemetry.count(error.is_none(), Timestamp::now());
+    fn note(&mut self, failure: Option<&Failure>) {
+        self.telemetry.count(failure.is_none(), Timestamp::now());
         let account = &self.account;
-        match error.map(|error| (error, error.reason())) {
-            Some((error, reason)) if self.last_failure.replace(reason) == Some(reason) => {
-                tracing::debug!(%account, %error, "regions still cannot be looked up");
+        match failure {
+            Some(Failure { reason, message }) if self.last_failure.replace(*reason) == Some(*reason) => {
+                tracing::debug!(%account, error = message, "regions still cannot be looked up");
             }
-            Some((error, reason)) => tracing::warn!(
-                %account, reason = reason.as_str(), %error, "regions cannot be looked up; the last list stays"
+            Some(Failure { reason, message }) => tracing::warn!(
+                %account,
+                reason = reason.as_str(),
+                error = message,
+                "regions cannot be looked up; those that are known are polled on"
             ),
             None if self.last_failure.take().is_some() => {
                 tracing::info!(%account, "regions can be looked up again");

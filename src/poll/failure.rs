@@ -6,9 +6,9 @@ use url::Url;
 
 use crate::{domain::Reason, snapshot::Failure, tencent::ApiError};
 
-/// The failure that an error of the API at `url` is to a poll.
+/// The failure that an error of the API at `url` is to a poll, or to a look-up of regions, which needs `permission`.
 #[must_use]
-pub fn from_error(error: &ApiError, url: &Url) -> Failure {
+pub fn from_error(error: &ApiError, url: &Url, permission: &str) -> Failure {
     let reason = error.reason();
     let place = match error {
         // The API's own words, and those of a source of credentials, say whose they are.
@@ -17,7 +17,7 @@ pub fn from_error(error: &ApiError, url: &Url) -> Failure {
     };
     // Words from outside are printed on terminals too, which obey control characters.
     let words = error.to_string().replace(char::is_control, " ");
-    Failure { reason, message: format!("{place}{words}{}", advice(reason)) }
+    Failure { reason, message: format!("{place}{words}{}", advice(reason, permission)) }
 }
 
 /// The failure of a poll that had not ended by its deadline.
@@ -30,24 +30,26 @@ pub(super) fn deadline_passed(timeout: Duration) -> Failure {
 }
 
 /// What to do, where neither the error itself says it nor waiting does it.
-fn advice(reason: Reason) -> &'static str {
-    match reason {
+fn advice(reason: Reason, permission: &str) -> String {
+    let advice = match reason {
         Reason::Timeout | Reason::Connection => "; check api.endpoint, the network and any proxy",
         Reason::Throttled => "; lower api.requests_per_second if this lasts",
         Reason::Auth => "; check the account's credentials",
         Reason::Unauthorized => {
-            "; allow the account's credentials vpc:DescribeVpnConnections from this address"
+            return format!("; allow the account's credentials {permission} from this address");
         }
         Reason::ClockSkew => "; set this machine's clock",
         Reason::UnsupportedRegion => "; check the spelling of the region",
         Reason::MalformedAnswer => "; check api.endpoint and any proxy",
         Reason::ServerError | Reason::Credentials | Reason::Refused => "",
-    }
+    };
+    advice.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tencent::vpn::PERMISSION;
 
     fn api_error(code: &str, message: &str) -> ApiError {
         let [code, message] = [code, message].map(str::to_owned);
@@ -56,7 +58,7 @@ mod tests {
 
     fn message(error: &ApiError) -> String {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
-        from_error(error, &url).message
+        from_error(error, &url, PERMISSION).message
     }
 
     #[test]

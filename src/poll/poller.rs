@@ -16,7 +16,10 @@ use super::{
 use crate::{
     domain::{Listing, Reason, StatusField, Verdict},
     snapshot::{Change, Failure, Snapshots, TargetSnapshot},
-    tencent::{ApiError, vpn::Filter},
+    tencent::{
+        ApiError,
+        vpn::{Filter, PERMISSION},
+    },
 };
 
 /// The longest pause after refused credentials.
@@ -62,7 +65,7 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
             (before.failed(failure, ended, duration), Vec::new())
         }
         Ok(Err(error)) => {
-            let failure = failure::from_error(&error, settings.api.url());
+            let failure = failure::from_error(&error, settings.api.url(), PERMISSION);
             (before.failed(failure, ended, duration), Vec::new())
         }
     };

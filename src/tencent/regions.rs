@@ -18,6 +18,9 @@ use crate::domain::Region;
 /// `DescribeRegions`: lists the regions that have a product.
 pub const DESCRIBE_REGIONS: &str = "DescribeRegions";
 
+/// What a policy must allow for it.
+pub const PERMISSION: &str = "region:DescribeRegions";
+
 /// The parameters: the product that has VPN tunnels (unverified: the document does not list the products' names).
 const PARAMETERS: &str = r#"{"Product":"vpc"}"#;
 

@@ -20,6 +20,9 @@ use crate::domain::{
 /// `DescribeVpnConnections`: lists tunnels, a page at a time.
 pub const DESCRIBE_VPN_CONNECTIONS: &str = "DescribeVpnConnections";
 
+/// What a policy must allow for it.
+pub const PERMISSION: &str = "vpc:DescribeVpnConnections";
+
 /// The most rows that the API gives at once.
 pub const PAGE_ROWS: usize = 100;
 

@@ -10,6 +10,8 @@ const looks = [
   ["EVERYDAY", "dark", PHONE],
   ["BLIND", "light", PHONE],
   ["BLIND", "dark", DESK],
+  ["UNLISTED", "light", DESK],
+  ["UNLISTED", "dark", PHONE],
   ["MANY", "light", DESK],
   ["EMPTY", "light", DESK],
   ["EMPTY", "dark", PHONE],

@@ -11,7 +11,7 @@ use tencentcloud_vpn_exporter::{
         AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
         NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
     },
-    snapshot::{Failure, Snapshot, Snapshots, TargetSnapshot},
+    snapshot::{FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
     web::{StatusPage, TelemetryPath},
 };
 
@@ -74,7 +74,12 @@ pub fn status_page() -> StatusPage {
 
 /// The page's HTML.
 pub fn html(snapshot: &Snapshot, query: &str) -> String {
-    let page = status_page().render(snapshot, query, ago(0));
+    html_with(snapshot, &FailedLookUps::new(), query)
+}
+
+/// The same while the regions of these accounts cannot be looked up.
+pub fn html_with(snapshot: &Snapshot, failed_look_ups: &FailedLookUps, query: &str) -> String {
+    let page = status_page().render(snapshot, failed_look_ups, query, ago(0));
     String::from_utf8(page.html.to_vec()).expect("UTF-8")
 }
 
@@ -167,6 +172,13 @@ pub fn everyday() -> Snapshot {
 /// Nothing has answered yet.
 pub fn empty() -> Snapshot {
     snapshot(["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(|region| target("production", region)))
+}
+
+/// The regions of these accounts cannot be looked up.
+pub fn refused(accounts: &[&str]) -> FailedLookUps {
+    let message = "AuthFailure.SecretIdNotFound: The SecretId is not found. (request 5f5d5d0c); check the account's credentials";
+    let failure = Failure { reason: Reason::Auth, message: message.to_owned() };
+    accounts.iter().map(|name| (AccountName::new(name).expect("a name"), failure.clone())).collect()
 }
 
 /// One target of four cannot be seen into since a moment, another for so long that its tunnels are withheld.

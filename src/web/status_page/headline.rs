@@ -26,13 +26,13 @@ pub(super) enum Tone {
 
 impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let (targets, blind) = (summary.targets.len(), summary.blind());
+        let (targets, blind, unseen) = (summary.targets.len(), summary.blind(), summary.unseen_accounts());
         let waiting = summary.sighted(Sight::Waiting);
         let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(standing));
-        if targets == 0 {
+        if targets == 0 && unseen == 0 {
             return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
         }
-        if waiting == targets {
+        if waiting == targets && unseen == 0 {
             return Self { words: "Waiting for the first answers".to_owned(), tone: Tone::Unsure };
         }
         let mut clauses = Vec::new();
@@ -41,6 +41,9 @@ impl Headline {
         }
         if blind > 0 {
             clauses.push(format!("blind in {} of {}", number(blind), counted(targets, "target")));
+        }
+        if unseen > 0 {
+            clauses.push(format!("nothing seen of {}", counted(unseen, "account")));
         }
         if unknown > 0 {
             clauses.push(match down {
@@ -51,7 +54,7 @@ impl Headline {
         if waiting > 0 {
             clauses.push(format!("{} not polled yet", counted(waiting, "target")));
         }
-        let tone = match (down + blind, unknown + waiting) {
+        let tone = match (down + blind + unseen, unknown + waiting) {
             (1.., _) => Tone::Bad,
             (0, 1..) => Tone::Unsure,
             (0, 0) => Tone::Good,

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::site::{Page, TelemetryPath};
-use crate::{snapshot::Snapshot, version};
+use crate::{
+    snapshot::{FailedLookUps, Snapshot},
+    version,
+};
 use headline::Headline;
 use moment::Moment;
 use query::Query;
@@ -67,9 +70,15 @@ impl StatusPage {
 
     /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one standing, `page` turns pages.
     #[must_use]
-    pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
+    pub fn render(
+        &self,
+        snapshot: &Snapshot,
+        failed_look_ups: &FailedLookUps,
+        query: &str,
+        now: Timestamp,
+    ) -> Page {
         let query = Query::parse(query);
-        let summary = Summary::of(snapshot);
+        let summary = Summary::of(snapshot, failed_look_ups);
         let document = Document {
             headline: Headline::of(&summary),
             targets: Targets::of(&summary, now),

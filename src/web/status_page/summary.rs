@@ -1,7 +1,10 @@
 //! Everything that is known, counted: what stands how, and where nothing can be seen.
 
 use super::{standing::Standing, text};
-use crate::snapshot::{Snapshot, TargetSnapshot, TunnelRecord};
+use crate::{
+    domain::AccountName,
+    snapshot::{FailedLookUps, Failure, Snapshot, TargetSnapshot, TunnelRecord},
+};
 
 /// The width of the whole bar of shares, in its own units.
 const BAR: usize = 1000;
@@ -15,7 +18,18 @@ pub(super) struct Summary<'a> {
     pub(super) targets: Vec<(Sight, &'a TargetSnapshot)>,
     /// The tunnels to show, in the order of targets and ids.
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
+    /// The accounts whose regions cannot be looked up: those of which no region is known first.
+    pub(super) look_ups: Vec<FailedLookUp<'a>>,
     counts: [usize; Standing::ALL.len()],
+}
+
+/// An account whose regions cannot be looked up.
+#[derive(Debug)]
+pub(super) struct FailedLookUp<'a> {
+    pub(super) account: &'a AccountName,
+    pub(super) failure: &'a Failure,
+    /// How many of its regions are polled all the same.
+    pub(super) targets: usize,
 }
 
 /// Whether a target can be seen into.
@@ -56,7 +70,7 @@ impl Sight {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot, failed_look_ups: &'a FailedLookUps) -> Self {
         let mut targets: Vec<_> =
             snapshot.values().map(|target| (Sight::of(target), target.as_ref())).collect();
         // Stable: within a sight the accounts and regions stay in order.
@@ -73,7 +87,16 @@ impl<'a> Summary<'a> {
         for tunnel in &tunnels {
             counts[tunnel.standing as usize] += 1;
         }
-        Self { targets, tunnels, counts }
+        let targets_of =
+            |account: &AccountName| snapshot.keys().filter(|target| target.account == *account).count();
+        let look_ups = failed_look_ups.iter();
+        let look_ups = look_ups.map(|(account, failure)| {
+            let targets = targets_of(account);
+            FailedLookUp { account, failure, targets }
+        });
+        let mut look_ups: Vec<_> = look_ups.collect();
+        look_ups.sort_by_key(|look_up| look_up.targets > 0);
+        Self { targets, tunnels, look_ups, counts }
     }
 
     /// How many tunnels stand so.
@@ -88,6 +111,11 @@ impl<'a> Summary<'a> {
 
     pub(super) fn blind(&self) -> usize {
         self.sighted(Sight::Blind)
+    }
+
+    /// How many accounts nothing is seen of, because none of their regions is known.
+    pub(super) fn unseen_accounts(&self) -> usize {
+        self.look_ups.iter().filter(|look_up| look_up.targets == 0).count()
     }
 
     /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.

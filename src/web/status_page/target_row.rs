@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     moment::Moment,
-    summary::{Sight, Summary},
+    summary::{FailedLookUp, Sight, Summary},
     text::{counted, legible, number},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 const AT_ONCE: usize = 5;
 /// How many targets are shown at all: a page is to be read, not to be weighed.
 const AT_MOST: usize = 300;
-/// How many blind targets the warning names.
+/// How many blind targets, or accounts whose regions cannot be looked up, a warning names.
 const NAMED: usize = 5;
 
 /// The targets of a page.
@@ -27,6 +27,10 @@ pub(super) struct Targets<'a> {
     /// How many targets there are.
     pub(super) total: usize,
     pub(super) blind: usize,
+    /// Accounts whose regions cannot be looked up, those of which nothing is known first.
+    pub(super) look_ups: Vec<LookUpRow<'a>>,
+    /// How many more of them there are.
+    pub(super) more_look_ups: usize,
     /// Whether no poll of any target has ended.
     pub(super) all_waiting: bool,
     /// The rows that are always shown: every blind one among them.
@@ -56,7 +60,16 @@ pub(super) struct TargetRow<'a> {
     pub(super) error: Option<ErrorWords<'a>>,
 }
 
-/// Why the last poll failed.
+/// An account whose regions cannot be looked up.
+#[derive(Debug)]
+pub(super) struct LookUpRow<'a> {
+    pub(super) account: Cow<'a, str>,
+    pub(super) error: ErrorWords<'a>,
+    /// What is polled all the same.
+    pub(super) remains: String,
+}
+
+/// Why the last poll, or look-up, failed.
 #[derive(Debug)]
 pub(super) struct ErrorWords<'a> {
     /// In our words.
@@ -76,6 +89,8 @@ impl<'a> Targets<'a> {
         Self {
             total,
             blind: summary.blind(),
+            look_ups: summary.look_ups.iter().take(NAMED).map(LookUpRow::of).collect(),
+            more_look_ups: summary.look_ups.len().saturating_sub(NAMED),
             all_waiting: summary.sighted(Sight::Waiting) == total,
             omitted: total - shown.len() - folded.len(),
             shown,
@@ -160,6 +175,16 @@ impl<'a> TargetRow<'a> {
             }
             Some(count) => format!("its {} are shown as they last were", counted(count, "tunnel")),
         }
+    }
+}
+
+impl<'a> LookUpRow<'a> {
+    fn of(look_up: &FailedLookUp<'a>) -> Self {
+        let remains = match look_up.targets {
+            0 => "none is known, and nothing of the account is watched".to_owned(),
+            count => format!("{} known before, and polled on", counted(count, "region")),
+        };
+        Self { account: legible(look_up.account.as_str()), error: ErrorWords::of(look_up.failure), remains }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct TunnelRow<'a> {
     /// State, net status and health check.
     pub(super) statuses: [Status; StatusField::ALL.len()],
     pub(super) since: Since,
-    /// Transitions of all statuses together.
+    /// Transitions of the net status or of the health check, whichever had more: as the alert on flapping counts.
     pub(super) flaps: u64,
     /// When it was last seen, if its target is blind now.
     pub(super) last_seen: Option<Moment>,
@@ -69,7 +69,11 @@ impl<'a> TunnelRow<'a> {
             gateway: legible(&tunnel.vpn_gateway_id),
             statuses: StatusField::ALL.map(|field| Status::of(record, field)),
             since: since(seen, started, now),
-            flaps: StatusField::ALL.into_iter().map(|field| record.history(field).transitions).sum(),
+            flaps: [StatusField::NetStatus, StatusField::HealthCheckStatus]
+                .map(|field| record.history(field).transitions)
+                .into_iter()
+                .max()
+                .unwrap_or_default(),
             last_seen: target.last_success.filter(|_| blind).map(|time| Moment::of(time, now)),
         }
     }
