@@ -56,6 +56,13 @@ class Inhibitions(unittest.TestCase):
             alert("HealthCheckFailing", OTHER_TARGET),
         )
 
+    def test_an_account_without_any_region_speaks_for_its_failing_look_up(self):
+        self.assert_heard(
+            [("AccountBlind", ""), ("CredentialsExpiring", ""), ("RegionDiscoveryFailing", "")],
+            alert("AccountBlind", {"account": "p"}), alert("RegionDiscoveryFailing", {"account": "p"}),
+            alert("RegionDiscoveryFailing", {"account": "q"}), alert("CredentialsExpiring", {"account": "p"}),
+        )
+
     def test_an_empty_listing_speaks_for_the_tunnels_that_it_lacks(self):
         self.assert_heard(
             [("NoTunnels", ""), ("TunnelDisappeared", "w")],
