@@ -14,6 +14,11 @@ def merged(expr, by=IDS):
     return f"max by ({by}) ({expr})"
 
 
+def seen(expr):
+    """What those replicas say whose last poll of the target succeeded: another's last reading may be minutes old."""
+    return f"{expr} and on (job, instance, account, region) tencentcloud_vpn_up == 1"
+
+
 def listed():
     """Every published tunnel."""
     return merged(series("tunnel_health_check_enabled"))
@@ -24,12 +29,12 @@ def idle():
     unconnected = series("tunnel_net_status", 'status="UNAVAILABLE"')
     waiting = series("tunnel_info", 'negotiation_type="flowTrigger"')
     unchecked, in_service = series("tunnel_health_check_enabled"), series("tunnel_state", 'state="AVAILABLE"')
-    return merged(f"{unconnected} == 1 and {ON} {waiting} and {ON} {in_service} == 1 and {ON} {unchecked} == 0")
+    return merged(seen(f"{unconnected} == 1 and {ON} {waiting} and {ON} {in_service} == 1 and {ON} {unchecked} == 0"))
 
 
 def in_state(state):
     """Tunnels whose State is this one."""
-    return merged(f"""{series("tunnel_state", f'state="{state}"')} == 1""")
+    return merged(seen(f"""{series("tunnel_state", f'state="{state}"')} == 1"""))
 
 
 def blind():
@@ -44,7 +49,7 @@ def code():
         f"or 3 * {in_state('PENDING')}",
         f"or 4 * {in_state('DELETING')}",
         f"or 2 * ({idle()})",
-        f"or {merged(series('tunnel_up'))}",
+        f"or {merged(seen(series('tunnel_up')))}",
         f"or 0 * {listed()} + 5",
     ])
 

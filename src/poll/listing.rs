@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::TargetApi;
 use crate::{
-    domain::{Listing, Tunnel, TunnelId, UnknownValue},
+    domain::{Listing, Tunnel, TunnelId, UnknownValue, Verdict},
     tencent::{
         ApiError,
         vpn::{DescribeVpnConnections, Filter, MAX_FILTER_VALUES, PAGE_ROWS, Page, VPN_CONNECTION_ID},
@@ -28,12 +28,12 @@ const MAX_LOOK_UPS: usize = 100;
 
 /// A listing, and whether its pages disagreed with each other.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct Outcome {
     pub(super) listing: Listing,
     pub(super) inconsistent: bool,
 }
 
-/// What is read, and how far that has come.
+/// How a target is read, and until when.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) api: &'a TargetApi,
@@ -43,7 +43,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
-    pub(super) async fn read(&self, published: impl Iterator<Item = &Tunnel>) -> Result<Read, ApiError> {
+    pub(super) async fn read(&self, published: impl Iterator<Item = &Tunnel>) -> Result<Outcome, ApiError> {
         let published: BTreeMap<&TunnelId, &Tunnel> = published.map(|tunnel| (&tunnel.id, tunnel)).collect();
         let mut reading = self.pages().await?;
         let inconsistent = !reading.is_consistent();
@@ -73,7 +73,7 @@ impl Reader<'_> {
         {
             return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
         }
-        Ok(Read { listing: reading.into_listing(), inconsistent })
+        Ok(Outcome { listing: reading.into_listing(), inconsistent })
     }
 
     /// Whether the account's own filters, which a reload may have changed, can let this id through.
@@ -194,7 +194,7 @@ impl Reading {
         reading
     }
 
-    /// Of a tunnel that two pages show, the page that came later is believed.
+    /// Of a tunnel that two pages show, the page that came later is believed; of one that a page shows twice, the worse row.
     fn add(&mut self, Arrived { page, at }: Arrived) {
         self.counts_differ |= page.total_count != self.total_count;
         self.rows += (page.tunnels.len() + page.rows_without_id) as u64;
@@ -203,6 +203,7 @@ impl Reading {
         for tunnel in page.tunnels {
             match self.tunnels.entry(tunnel.id.clone()) {
                 Entry::Occupied(shown) if shown.get().0 > at => {}
+                Entry::Occupied(shown) if shown.get().0 == at && !is_worse(&tunnel, &shown.get().1) => {}
                 Entry::Occupied(mut shown) => {
                     shown.insert((at, tunnel));
                 }
@@ -233,6 +234,11 @@ impl Reading {
     }
 }
 
+/// Whether a row is to be believed rather than another that was read at the same moment.
+fn is_worse(row: &Tunnel, other: &Tunnel) -> bool {
+    other.verdict() != Verdict::Down && row.verdict() != Verdict::Up
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -240,7 +246,10 @@ mod tests {
     use serde_json::{json, value::RawValue};
 
     use super::*;
-    use crate::{domain::TunnelState, tencent::client::FromResponse};
+    use crate::{
+        domain::{NetStatus, TunnelState},
+        tencent::client::FromResponse,
+    };
 
     fn page(state: &str, at: Instant) -> Arrived {
         let rows = json!([{"VpnConnectionId": "vpnx-1", "State": state}]);
@@ -266,6 +275,21 @@ mod tests {
                 tunnels.iter().map(|tunnel| tunnel.state).collect::<Vec<_>>(),
                 [TunnelState::Available]
             );
+        }
+    }
+
+    #[test]
+    fn of_two_rows_of_a_tunnel_on_one_page_the_worse_is_believed() {
+        let at = Instant::now();
+        let row =
+            |status: &str| json!({"VpnConnectionId": "vpnx-1", "State": "AVAILABLE", "NetStatus": status});
+        for statuses in [["UNAVAILABLE", "AVAILABLE"], ["AVAILABLE", "UNAVAILABLE"], ["UNAVAILABLE", "ODD"]] {
+            let rows = statuses.map(row);
+            let response = json!({"TotalCount": 2, "VpnConnectionSet": rows}).to_string();
+            let response = RawValue::from_string(response).expect("JSON");
+            let page = Page::from_response(&response).expect("a page");
+            let tunnels = Reading::new(Arrived { page, at }).into_listing().tunnels;
+            assert_eq!(tunnels[0].net_status, NetStatus::Unavailable, "{statuses:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     TargetApi, failure,
-    listing::{Read, Reader},
+    listing::{Outcome, Reader},
     schedule::{Schedule, phase},
 };
 use crate::{
@@ -54,7 +54,7 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
     let duration = start.elapsed();
     settings.api.account.telemetry.poll_duration.observe(duration.as_secs_f64());
     let (mut after, changes) = match result {
-        Ok(Ok(Read { listing, inconsistent })) => {
+        Ok(Ok(Outcome { listing, inconsistent })) => {
             log_new_values(before, &listing);
             let (mut after, changes) = before.succeeded(listing, ended, duration);
             after.inconsistencies += u64::from(inconsistent);

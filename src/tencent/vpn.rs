@@ -258,19 +258,22 @@ fn tunnel(row: &RawValue, unknown: &mut Vec<UnknownValue>) -> Option<Tunnel> {
     })
 }
 
-/// A status' text, noted where it is new to us. Null, absent, empty and what is no text at all are unknown, and not new.
+/// A status' text, noted where it is new to us. Null, absent and empty are unknown, and not new.
 fn known_or_noted(field: StatusField, wire: Field<'_>, unknown: &mut Vec<UnknownValue>) -> String {
-    let text = answer::text(wire).unwrap_or_default();
+    // What is no text may hold anything, so it is noted and not repeated.
+    let text = answer::text(wire).unwrap_or(if wire.is_some() { "(no text)".into() } else { "".into() });
     if !text.is_empty() && !field.knows(&text) {
         unknown.push(UnknownValue { field, value: answer::cut(&text, MAX_TEXT_CHARS).into() });
     }
     text.into_owned()
 }
 
-/// `EnableHealthCheck` decides; where it is absent, a status shows that there is a check.
+/// `EnableHealthCheck` decides; where it is absent, a status shows that there is a check. Whatever is there and cannot be
+/// read shows it too: a check that is overlooked would call a dead tunnel up.
 fn has_health_check(row: &RowFields<'_>) -> bool {
+    let says_something = |field: Field<'_>| field.is_some_and(|json| json.get() != r#""""#);
     answer::boolean(row.enable_health_check)
-        .unwrap_or_else(|| answer::text(row.health_check_status).is_some_and(|status| !status.is_empty()))
+        .unwrap_or_else(|| says_something(row.enable_health_check) || says_something(row.health_check_status))
 }
 
 fn text(field: Field<'_>) -> Box<str> {
@@ -399,6 +402,27 @@ mod tests {
         assert_eq!(check(json!(true), Value::Null), Configured(HealthCheckStatus::Unknown));
         assert_eq!(check(Value::Null, json!("UNAVAILABLE")), Configured(HealthCheckStatus::Unavailable));
         assert_eq!(check(Value::Null, json!("")), NotConfigured);
+        assert_eq!(check(json!(""), json!("")), NotConfigured);
+    }
+
+    #[test]
+    fn a_health_check_that_cannot_be_read_is_one_whose_status_is_unknown() {
+        for row in [
+            json!({"VpnConnectionId": "vpnx-1", "HealthCheckStatus": ["UNAVAILABLE"]}),
+            json!({"VpnConnectionId": "vpnx-1", "EnableHealthCheck": {}}),
+            json!({"VpnConnectionId": "vpnx-1", "EnableHealthCheck": "yes", "HealthCheckStatus": null}),
+        ] {
+            assert_eq!(tunnel_of(&row).health_check, Configured(HealthCheckStatus::Unknown), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_no_text_is_noted_without_what_it_holds() {
+        let page = page_of(&json!([{"VpnConnectionId": "vpnx-1", "State": {"PreShareKey": "hunter2"}}]));
+        let page = page.expect("a page");
+        assert_eq!(page.tunnels[0].state, TunnelState::Unknown);
+        let noted = UnknownValue { field: StatusField::State, value: "(no text)".into() };
+        assert_eq!(page.unknown_values, [noted]);
     }
 
     #[test]

@@ -56,6 +56,20 @@ class Inhibitions(unittest.TestCase):
             alert("HealthCheckFailing", OTHER_TARGET),
         )
 
+    def test_what_one_prometheus_no_longer_sees_does_not_silence_another(self):
+        here, there = {"cluster": "here"}, {"cluster": "there"}
+        self.assert_heard(
+            [("ExporterGone", ""), ("TargetBlind", ""), ("TunnelDown", "x")],
+            alert("ExporterGone", here), alert("TunnelDown", here | TUNNEL), alert("TargetBlind", {"cluster": "third"} | TARGET),
+            alert("TunnelDown", there | TUNNEL),
+        )
+
+    def test_a_stale_target_that_is_seen_hides_no_tunnel(self):
+        self.assert_heard(
+            [("TargetStale", ""), ("ClockSkew", ""), ("TunnelDown", "x")],
+            alert("TargetStale", TARGET), alert("ClockSkew", TARGET), alert("TunnelDown", TUNNEL),
+        )
+
     def test_an_account_without_any_region_speaks_for_its_failing_look_up(self):
         self.assert_heard(
             [("AccountBlind", ""), ("CredentialsExpiring", ""), ("RegionDiscoveryFailing", "")],

@@ -1,6 +1,6 @@
 {{- define "exporter.name" -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) }}
-{{- $name | trunc 52 | trimSuffix "-" }}
+{{- $name | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "exporter.selector" -}}
