@@ -1,12 +1,13 @@
 //! The daemon's parts, put together and watched: pollers, renderer and server, until it is told to stop.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinError, JoinSet},
+    task::{AbortHandle, JoinError, JoinSet, spawn_blocking},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -30,12 +31,18 @@ use crate::{
     wiring::{Surroundings, Wiring},
 };
 
+/// Reads the configuration; the error says every problem. It may block.
+pub type ReadConfig = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// How long a reload waits for the configuration's files, which may be where nothing answers.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the daemon is started with.
 pub struct Start {
     /// The configuration to begin with.
     pub config: Config,
-    /// Reads the configuration again; the error says every problem.
-    pub read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    /// Reads the configuration again.
+    pub read_config: ReadConfig,
     /// Environment, metrics and shard.
     pub surroundings: Surroundings,
     /// When the regions of accounts that are to have all are looked up again.
@@ -90,7 +97,7 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
 }
 
 struct App {
-    read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    read_config: ReadConfig,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
@@ -181,8 +188,8 @@ impl App {
                 },
                 Some(ended) = self.renderers.join_next() => accept_end("the renderer", ended)?.unwrap_or(Ok(()))?,
                 Some(ended) = self.server.join_next() => accept_end("the server", ended)?.unwrap_or(()),
-                Some(request) = self.reloads.recv() => self.reload(request),
-                Some(request) = self.reloads_of_server.recv() => self.reload(request),
+                Some(request) = self.reloads.recv() => self.reload(request, shutdown).await,
+                Some(request) = self.reloads_of_server.recv() => self.reload(request, shutdown).await,
                 _ = self.changes.changed() => self.look_at_targets(),
             }
         }
@@ -237,8 +244,16 @@ impl App {
         }
     }
 
-    fn reload(&mut self, request: ReloadRequest) {
-        let result = self.try_reload();
+    /// Reads the configuration again, unless the end is asked for meanwhile.
+    async fn reload(&mut self, request: ReloadRequest, shutdown: &CancellationToken) {
+        let read_config = Arc::clone(&self.read_config);
+        let reading = timeout(READ_PATIENCE, spawn_blocking(move || read_config()));
+        let Some(read) = shutdown.run_until_cancelled(reading).await else { return };
+        let result = match read {
+            Ok(Ok(config)) => config.and_then(|config| self.adopt(config)),
+            Ok(Err(error)) => Err(format!("reading the configuration ended: {error}")),
+            Err(_) => Err(format!("the configuration's files cannot be read within {READ_PATIENCE:?}")),
+        };
         match &result {
             Ok(()) => {
                 note_reload(&self.telemetry);
@@ -254,8 +269,7 @@ impl App {
     }
 
     /// Takes a new configuration whole, or not at all.
-    fn try_reload(&mut self) -> Result<(), String> {
-        let config = (self.read_config)()?;
+    fn adopt(&mut self, config: Config) -> Result<(), String> {
         let told = |error: &dyn std::error::Error| error.to_string();
         let wiring = self.wiring.reloaded(config).map_err(|error| told(&error))?;
         let tag_labels = &wiring.config().metrics.tag_labels;

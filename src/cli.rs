@@ -488,7 +488,11 @@ mod tests {
                 "invalid value '[localhost]:9' for '--web.listen-address <HOST:PORT>': what is in brackets is not an \
                  IPv6 address",
             ),
-            ("--web.max-requests -1", "unexpected argument '-1' found"),
+            (
+                "--web.max-requests -1",
+                "invalid value '-1' for '--web.max-requests <NUMBER>': invalid digit found in string",
+            ),
+            ("--shard.count -1", "invalid value '-1' for '--shard.count <NUMBER>': -1 is not in 1..=1000"),
             ("--shard.count 0", "invalid value '0' for '--shard.count <NUMBER>': 0 is not in 1..=1000"),
             (
                 "--shard.index 2 --shard.count 2",

@@ -4,17 +4,27 @@ use std::process::ExitCode;
 
 use tencentcloud_vpn_exporter::{cli, commands};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     end_on_panic();
-    match cli::parse(std::env::args_os()) {
-        Ok(command) => commands::run(command).await,
+    let command = match cli::parse(std::env::args_os()) {
+        Ok(command) => command,
         Err(error) => {
             // Nobody is left to tell if the terminal is gone.
             let _ = error.print();
-            ExitCode::from(cli::exit_status(&error))
+            return ExitCode::from(cli::exit_status(&error));
         }
-    }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no threads can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = runtime.block_on(commands::run(command));
+    // A file that does not answer holds up whoever reads it, but not the end.
+    runtime.shutdown_background();
+    status
 }
 
 /// A process in which one part is dead and the others go on would show old states for ever: better none at all.

@@ -250,5 +250,5 @@ fn settings(
 }
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
-    Client::new(api.request_timeout, api.ca_file.clone())
+    Client::new(api.request_timeout, api.ca_file.as_ref())
 }

@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
     config::{Account, Api, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions},
-    domain::{AccountName, Endpoint, Region, Role, Secret, SecretText, TagLabel},
+    domain::{AccountName, CaFile, Endpoint, Region, Role, Secret, SecretText, TagLabel},
 };
 
 const BAD: &str = "tests/fixtures/config/bad";
@@ -71,6 +71,12 @@ fn doubtful_files_are_accepted_with_their_exact_warnings() {
     }
 }
 
+/// A file beside the good configurations, as it is read.
+fn ca_file(name: &str) -> CaFile {
+    let path = Path::new(GOOD).join(name);
+    CaFile { pem: std::fs::read(&path).expect("a file"), path }
+}
+
 #[test]
 fn every_key_arrives_where_it_belongs() {
     let config = load(&format!("{GOOD}/full.yml")).config;
@@ -84,7 +90,7 @@ fn every_key_arrives_where_it_belongs() {
             endpoint: Endpoint::new("https://{service}.intl.tencentcloudapi.com").expect("an endpoint"),
             metadata_endpoint: "http://metadata.tencentyun.com".parse().expect("a URL"),
             request_timeout: Duration::from_secs(10),
-            ca_file: Some("/etc/ssl/extra.pem".into()),
+            ca_file: Some(ca_file("extra.pem")),
             requests_per_second: 20.0,
         },
         metrics: Metrics {
@@ -156,7 +162,7 @@ fn variables_win_over_the_file() {
         ("TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT", "http://127.0.0.1:8080"),
         ("TENCENTCLOUD_VPN_EXPORTER__API__METADATA_ENDPOINT", "http://[::1]:81/"),
         ("TENCENTCLOUD_VPN_EXPORTER__API__REQUEST_TIMEOUT", "500ms"),
-        ("TENCENTCLOUD_VPN_EXPORTER__API__CA_FILE", "/other.pem"),
+        ("TENCENTCLOUD_VPN_EXPORTER__API__CA_FILE", "other.pem"),
         ("TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND", "0.5"),
         ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "team, 7,true"),
         ("TENCENTCLOUD_REGION", "eu-frankfurt"),
@@ -170,7 +176,7 @@ fn variables_win_over_the_file() {
         endpoint: Endpoint::new("http://127.0.0.1:8080").expect("an endpoint"),
         metadata_endpoint: "http://[::1]:81".parse().expect("a URL"),
         request_timeout: Duration::from_millis(500),
-        ca_file: Some("/other.pem".into()),
+        ca_file: Some(ca_file("other.pem")),
         requests_per_second: 0.5,
     };
     assert_eq!(found.api, api);

@@ -245,3 +245,11 @@ async fn the_demo_has_tunnels_at_once_and_says_where_to_look() {
     demo.signal("INT").await;
     assert_told("the demo", &demo.ended().await, 0, &["SIGINT: ending"]);
 }
+
+#[tokio::test]
+async fn a_secret_file_that_is_not_there_yet_is_warned_of() {
+    let account = "accounts: [{name: main, regions: [eu-frankfurt], \
+                   credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
+    let ended = run(Place::with(account).exporter(&["check-config"])).await;
+    assert_told("a file to come", &ended, 0, &["warning: later: there is no such file"]);
+}

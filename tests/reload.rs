@@ -64,6 +64,16 @@ async fn a_bad_file_changes_nothing_and_all_its_problems_are_told() {
     assert_eq!(status, 400);
     assert!(body.contains("api.ca_file") && body.contains("/nowhere/ca.pem"), "{body}");
 
+    // The file may stay and what is in it change.
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, support::relay::Certificate::new().pem).expect("a file");
+    let with_authority = good.replace("api: {", &format!("api: {{ca_file: '{}', ", ca_file.display()));
+    daemon.reload(&with_authority).await.expect("a good configuration");
+    std::fs::write(&ca_file, "garbage\n").expect("a file");
+    let told = daemon.reload(&with_authority).await.expect_err("a file without a certificate");
+    assert!(told.contains("ca.pem: no certificate in it"), "{told}");
+
     daemon.reload(&good).await.expect("a good configuration");
     assert_eq!(post(&daemon).await, (200, "reloaded\n".to_owned()));
     let after = daemon.until(|metrics| metrics.value(LOADED, &[]) == Some(1.0)).await;

@@ -52,7 +52,12 @@ pub struct WebFlags {
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
     /// How many scrapes are served at once; 0 for no limit.
-    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 40)]
+    #[arg(
+        long = "web.max-requests",
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        default_value_t = 40
+    )]
     pub max_requests: usize,
 }
 
@@ -61,12 +66,13 @@ pub struct WebFlags {
 #[command(next_help_heading = "Shards")]
 pub struct ShardFlags {
     /// Which of the shards this process is; the first is 0.
-    #[arg(long = "shard.index", value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long = "shard.index", value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 0)]
     pub index: u32,
     /// Over how many processes the targets are spread, at most 1000.
     #[arg(
         long = "shard.count",
         value_name = "NUMBER",
+        allow_negative_numbers = true,
         default_value_t = 1,
         value_parser = value_parser!(u32).range(1..=1000)
     )]

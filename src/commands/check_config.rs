@@ -1,9 +1,12 @@
 //! `check-config`: reads all that the daemon would, and says what is wrong with it.
 
+use std::path::Path;
+
 use super::{Failure, print, probe, shard, start_log, surroundings, unusable, usage};
 use crate::{
     cli::CheckConfigFlags,
-    config::{Account, Config, Regions},
+    config::{Account, Config, CredentialSource, Regions},
+    domain::SecretText,
     web::Protection,
     wiring::Wiring,
 };
@@ -19,6 +22,12 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
+    for path in missing_secret_files(&loaded.config) {
+        eprintln!(
+            "warning: {}: there is no such file; polls that need it will fail until there is",
+            path.display()
+        );
+    }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
     let wiring = Wiring::new(loaded.config, surroundings).map_err(unusable)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
@@ -26,6 +35,19 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
         probe::run(wiring).await?;
     }
     Ok(())
+}
+
+/// They may be mounted later, so that this is no error.
+fn missing_secret_files(config: &Config) -> impl Iterator<Item = &Path> {
+    let pairs = config.accounts.iter().filter_map(|account| match &account.credentials {
+        CredentialSource::Static { secret_id, secret_key } => Some([secret_id, secret_key]),
+        _ => None,
+    });
+    let files = pairs.flatten().filter_map(|text| match text {
+        SecretText::File(path) => Some(path.as_path()),
+        SecretText::Value(_) => None,
+    });
+    files.filter(|path| !path.exists())
 }
 
 fn summary(account: &Account) -> String {

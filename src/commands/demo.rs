@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::{
     Failure, bind, print,
     serve::{protection, serve},
-    start_log, surroundings,
+    start_queued_log, surroundings,
 };
 use crate::{
     cli::DemoFlags,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+    let log = start_queued_log(&flags.log)?;
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
         seed: flags.world.seed,
@@ -27,14 +27,14 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
     let config = config(&simulator, flags.world.regions.clone())?;
     let again = config.clone();
-    let read_config = Box::new(move || Ok(again.clone()));
+    let read_config = std::sync::Arc::new(move || Ok(again.clone()));
     let protection = protection(&flags.web)?;
     let scheme =
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;
     print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?) => result,
+        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?, &log) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

@@ -26,11 +26,12 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
+use tracing_subscriber::filter::ParseError;
 
 use crate::{
     cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
     config::{Config, Problems},
-    domain::{AccountName, Shard},
+    domain::{AccountName, Shard, is_deceptive},
     logging,
     poll::{self, Plan, failure},
     simulator::{self, Simulator, StartError},
@@ -91,18 +92,24 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// The variables of the environment that are text.
+/// The variables of the environment. What is no UTF-8 in a value stays visible, so that it is told as wrong.
 fn variables() -> Variables {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     };
     env::vars_os().filter_map(text).collect()
 }
 
 fn start_log(flags: &LogFlags) -> Result<(), Failure> {
-    logging::start(&flags.level, flags.format).map_err(|error| {
-        Failure::Usage(format!("--log.level: {error}; write error, warn, info, debug or trace"))
-    })
+    logging::start(&flags.level, flags.format).map_err(|error| bad_level(&error))
+}
+
+fn start_queued_log(flags: &LogFlags) -> Result<logging::Queue, Failure> {
+    logging::start_queued(&flags.level, flags.format).map_err(|error| bad_level(&error))
+}
+
+fn bad_level(error: &ParseError) -> Failure {
+    Failure::Usage(format!("--log.level: {error}; write error, warn, info, debug or trace"))
 }
 
 /// Reads the configuration, and warns of what is allowed but hardly meant.
@@ -207,7 +214,7 @@ fn say(problem: impl fmt::Display) {
 
 /// A text from the cloud in one line of a terminal, whatever is in it.
 fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    text.replace(is_deceptive, " ")
 }
 
 /// Columns without lines between them; in colour only on a terminal.

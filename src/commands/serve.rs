@@ -5,24 +5,28 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, load, shard, signals, start_log, supervisor, surroundings, unusable, usage, variables};
+use super::{
+    Failure, load, shard, signals, start_queued_log, supervisor, surroundings, unusable, usage, variables,
+};
 use crate::{
-    app::{self, AppError, Start},
+    app::{self, AppError, ReadConfig, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
+    logging::Queue,
     poll::LookUpPauses,
     web::{self, Limits, Protection},
     wiring::{Surroundings, Variables},
 };
 
 pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+    let log = start_queued_log(&flags.log)?;
     let variables = variables();
     let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
     let read_config = config_reader(flags.config.file.clone(), variables);
     let protection = protection(&flags.web)?;
     let listeners = web::bind(&flags.web.listen_addresses).await?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings(shard(flags.shard))?).await
+    let surroundings = surroundings(shard(flags.shard))?;
+    serve(&flags.web, listeners, protection, config, read_config, surroundings, &log).await
 }
 
 /// Who is served, and how.
@@ -36,8 +40,9 @@ pub(super) async fn serve(
     listeners: Vec<TcpListener>,
     protection: Option<Arc<Protection>>,
     config: Config,
-    read_config: Box<dyn Fn() -> Result<Config, String> + Send>,
+    read_config: ReadConfig,
     surroundings: Surroundings,
+    log: &Queue,
 ) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
@@ -59,14 +64,12 @@ pub(super) async fn serve(
             AppError::Client(error) => unusable(error),
             error => error.into(),
         }),
-        never = signals => match never {},
+        failure = signals => Err(failure),
+        never = log.tell_of_losses() => match never {},
         never = supervisor::keep_informed() => match never {},
     }
 }
 
-fn config_reader(
-    file: Option<PathBuf>,
-    variables: Variables,
-) -> Box<dyn Fn() -> Result<Config, String> + Send> {
-    Box::new(move || load(file.as_deref(), &variables).map_err(|problems| problems.to_string()))
+fn config_reader(file: Option<PathBuf>, variables: Variables) -> ReadConfig {
+    Arc::new(move || load(file.as_deref(), &variables).map_err(|problems| problems.to_string()))
 }

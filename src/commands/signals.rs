@@ -1,6 +1,6 @@
 //! What the process does when it is told something by a signal.
 
-use std::{convert::Infallible, io};
+use std::io;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -8,14 +8,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::Failure;
 use crate::web::ReloadRequest;
 
-/// Watches for signals from now on: the first SIGTERM or SIGINT begins an orderly end, a second one ends the process at
-/// once with status 1, and SIGHUP asks for the configuration to be read again.
+/// Watches for signals from now on: the first SIGTERM or SIGINT begins an orderly end, the future ends at a
+/// second one, and SIGHUP asks for the configuration to be read again.
 pub(super) fn watch(
     shutdown: CancellationToken,
     reload: mpsc::Sender<ReloadRequest>,
-) -> io::Result<impl Future<Output = Infallible>> {
+) -> io::Result<impl Future<Output = Failure>> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let hang_up = signal(SignalKind::hangup())?;
@@ -28,11 +29,11 @@ async fn obey(
     mut hang_up: Signal,
     shutdown: CancellationToken,
     reload: mpsc::Sender<ReloadRequest>,
-) -> Infallible {
+) -> Failure {
     loop {
         tokio::select! {
-            _ = terminate.recv() => end("SIGTERM", &shutdown),
-            _ = interrupt.recv() => end("SIGINT", &shutdown),
+            _ = terminate.recv() => if !begin_end("SIGTERM", &shutdown) { return Failure::Said },
+            _ = interrupt.recv() => if !begin_end("SIGINT", &shutdown) { return Failure::Said },
             _ = hang_up.recv() => {
                 let (reply, _) = oneshot::channel();
                 // A reload that waits already will read what is there then.
@@ -42,11 +43,13 @@ async fn obey(
     }
 }
 
-fn end(name: &str, shutdown: &CancellationToken) {
+/// False if the end has begun before.
+fn begin_end(name: &str, shutdown: &CancellationToken) -> bool {
     if shutdown.is_cancelled() {
         tracing::warn!("{name} again: ending at once");
-        std::process::exit(1);
+        return false;
     }
     tracing::info!("{name}: ending; scrapes that are being served may finish");
     shutdown.cancel();
+    true
 }

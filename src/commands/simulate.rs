@@ -37,7 +37,7 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
     print(lines.as_bytes())?;
     tokio::select! {
         () = simulator.run(shutdown.cancelled_owned()) => Ok(()),
-        never = signals => match never {},
+        failure = signals => Err(failure),
     }
 }
 

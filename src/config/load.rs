@@ -46,14 +46,16 @@ impl Config {
             Some(path) => yaml::read(path)?,
             None => sole_account(environment, &findings),
         };
-        let config = merged(document, environment, &findings).and_then(|root| read(&findings.root(&root)));
+        let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        let config =
+            merged(document, environment, &findings).and_then(|root| read(&findings.root(&root), base));
         let warnings = findings.finish()?;
         let mut config = config.expect("what cannot be read has been reported");
-        config.resolve_paths(file.and_then(Path::parent).unwrap_or(Path::new("")));
+        config.resolve_secret_files(base);
         Ok(Loaded { config, warnings })
     }
 
-    fn resolve_paths(&mut self, base: &Path) {
+    fn resolve_secret_files(&mut self, base: &Path) {
         let secrets = self.accounts.iter_mut().filter_map(|account| match &mut account.credentials {
             CredentialSource::Static { secret_id, secret_key } => Some([secret_id, secret_key]),
             _ => None,
@@ -62,7 +64,7 @@ impl Config {
             SecretText::File(path) => Some(path),
             SecretText::Value(_) => None,
         });
-        for path in self.api.ca_file.iter_mut().chain(secret_files) {
+        for path in secret_files {
             *path = base.join(&path);
         }
     }
@@ -114,10 +116,10 @@ fn merged(document: Value, environment: &BTreeMap<String, String>, findings: &Fi
     Some(Value::new(None, ValueKind::Table(merged)))
 }
 
-fn read(root: &Node<'_>) -> Option<Config> {
+fn read(root: &Node<'_>, base: &Path) -> Option<Config> {
     let root = root.open_table()?;
     let poll = sections::poll(&root);
-    let api = sections::api(&root);
+    let api = sections::api(&root, base);
     let metrics = sections::metrics(&root);
     let accounts = accounts::read(&root);
     Some(Config { poll: poll?, api: api?, metrics: metrics?, accounts: accounts? })

@@ -1,7 +1,7 @@
 //! The configuration: an untyped value from file and environment, read into types that are valid once they exist.
 //!
-//! Every problem is reported at once, each with its key's path. It performs no call and opens no file but the
-//! configuration itself.
+//! Every problem is reported at once, each with its key's path. It performs no call, and opens no file but the
+//! configuration itself and `api.ca_file`.
 
 mod accounts;
 mod credentials;
@@ -14,13 +14,13 @@ mod variables;
 pub mod walk;
 pub mod yaml;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 pub use load::Loaded;
 pub use problem::{Problem, Problems};
 use url::Url;
 
-use crate::domain::{AccountName, Endpoint, Region, Role, SecretText, TagLabel};
+use crate::domain::{AccountName, CaFile, Endpoint, Region, Role, SecretText, TagLabel};
 
 /// Everything that the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Api {
     /// For one request, its answer's body included.
     pub request_timeout: Duration,
     /// A PEM file with more certificate authorities than the system's.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<CaFile>,
     /// For each account, over all its regions; from 0.01 to 100, not always whole.
     pub requests_per_second: f64,
 }

@@ -1,6 +1,9 @@
 //! `poll`, `api` and `metrics`: from the untyped value to their types.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use config::ValueKind;
 
@@ -8,8 +11,9 @@ use super::{
     Api, Metrics, Poll,
     duration::{self, InvalidDuration},
     walk::{Node, Table},
+    yaml,
 };
-use crate::domain::{Endpoint, TagLabel, base_url};
+use crate::domain::{CaFile, Endpoint, TagLabel, base_url};
 
 pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
     root.read_or("poll", Poll::default(), |section| {
@@ -36,7 +40,8 @@ fn warn_of(poll: &Poll, section: &Table<'_>) {
     }
 }
 
-pub(super) fn api(root: &Table<'_>) -> Option<Api> {
+/// `base` is where a relative path starts.
+pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
     root.read_or("api", Api::default(), |section| {
         let section = section.table(&[
             "endpoint",
@@ -52,7 +57,7 @@ pub(super) fn api(root: &Table<'_>) -> Option<Api> {
             base_url(node.text()?).map_err(|error| node.problem(error)).ok()
         });
         let request_timeout = section.read_or("request_timeout", default.request_timeout, duration);
-        let ca_file = section.read_or("ca_file", None, |node| path(node).map(Some));
+        let ca_file = section.read_or("ca_file", None, |node| ca_file(node, base).map(Some));
         let requests_per_second = section.read_or("requests_per_second", default.requests_per_second, rate);
         Some(Api {
             endpoint: endpoint?,
@@ -71,6 +76,21 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
         node.warning("is the address of one service, and three are called; write {service} in its place");
     }
     Some(endpoint)
+}
+
+fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {
+    let path = base.join(path(node)?);
+    match yaml::read_bytes(&path) {
+        Ok(pem) if pem.len() > yaml::MAX_BYTES => {
+            node.refuse(format_args!("is larger than {} MiB; is it the right file?", yaml::MAX_BYTES >> 20));
+            None
+        }
+        Ok(pem) => Some(CaFile { path, pem }),
+        Err(error) => {
+            node.refuse(yaml::why_unreadable(&error));
+            None
+        }
+    }
 }
 
 /// Requests a second: few enough for Tencent, and enough that waiting for one can be timed.

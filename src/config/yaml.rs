@@ -20,7 +20,7 @@ use yaml_rust2::{
 use super::problem::{Problem, Problems};
 
 /// The largest file that is read, in bytes; a thousand accounts need less.
-const MAX_BYTES: usize = 1 << 20;
+pub(super) const MAX_BYTES: usize = 1 << 20;
 /// How deep mappings and lists may stand in each other.
 const MAX_DEPTH: usize = 32;
 /// How many values a file may have once its aliases are filled in.
@@ -54,13 +54,15 @@ pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
     Document::read(name, text)
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// What a file holds, up to one byte more than is read of any.
+pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn why_unreadable(error: &io::Error) -> String {
+/// Why a file cannot be read, in words that begin after its name.
+pub(super) fn why_unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
         io::ErrorKind::IsADirectory => "is a directory; name a file in it".to_owned(),

@@ -2,6 +2,8 @@
 //!
 //! Nothing here does I/O, knows a wire format or names a metric.
 
+mod ca_file;
+mod deceptive;
 mod endpoint;
 mod listing;
 mod reason;
@@ -12,6 +14,8 @@ mod tag_label;
 mod target;
 mod tunnel;
 
+pub use ca_file::CaFile;
+pub use deceptive::is_deceptive;
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use reason::Reason;

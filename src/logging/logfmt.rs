@@ -15,6 +15,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::domain::is_deceptive;
+
 /// Writes events: the time in UTC, the level, the message, and the event's own fields.
 #[derive(Debug)]
 pub(super) struct Logfmt;
@@ -85,13 +87,6 @@ fn write_escaped(writer: &mut impl Write, c: char) -> fmt::Result {
         c if is_deceptive(c) => write!(writer, "\\u{:04x}", u32::from(c)),
         c => writer.write_char(c),
     }
-}
-
-/// Whether a character ends lines, is obeyed by terminals, or makes text read in another order than it is written. All of
-/// them fit into four hexadecimal digits.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

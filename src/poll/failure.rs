@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::{domain::Reason, snapshot::Failure, tencent::ApiError};
+use crate::{
+    domain::{Reason, is_deceptive},
+    snapshot::Failure,
+    tencent::ApiError,
+};
 
 /// The failure that an error of the API at `url` is to a poll, or to a look-up of regions, which needs `permission`.
 #[must_use]
@@ -15,8 +19,8 @@ pub fn from_error(error: &ApiError, url: &Url, permission: &str) -> Failure {
         ApiError::Api { .. } | ApiError::Credentials(_) => String::new(),
         _ => format!("{url}: "),
     };
-    // Words from outside are printed on terminals too, which obey control characters.
-    let words = error.to_string().replace(char::is_control, " ");
+    // Words from outside are printed on terminals too.
+    let words = error.to_string().replace(is_deceptive, " ");
     Failure { reason, message: format!("{place}{words}{}", advice(reason, permission)) }
 }
 

@@ -19,7 +19,7 @@ use super::{
     credentials::{Credentials, SourceError},
     sign,
 };
-use crate::domain::{Region, Secret};
+use crate::domain::{CaFile, Region, Secret};
 
 const JSON: &str = "application/json";
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
@@ -135,7 +135,7 @@ pub struct Client {
 
 impl Client {
     /// Prepares a pool of connections; nothing is sent. `request_timeout` bounds one request, its answer's body included.
-    pub fn new(request_timeout: Duration, ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
+    pub fn new(request_timeout: Duration, ca_file: Option<&CaFile>) -> Result<Self, ClientError> {
         // Another part of the process may have chosen the same provider before: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
@@ -319,13 +319,13 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
-fn certificates(path: PathBuf) -> Result<Vec<Certificate>, ClientError> {
-    let read = std::fs::read(&path).map_err(|error| error.to_string());
-    let parsed = read.and_then(|pem| {
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| root_cause(&error))?;
-        if certificates.is_empty() { Err("no certificate in it".to_owned()) } else { Ok(certificates) }
-    });
-    parsed.map_err(|problem| ClientError::CaFile { path, problem })
+fn certificates(CaFile { path, pem }: &CaFile) -> Result<Vec<Certificate>, ClientError> {
+    let problem = match Certificate::from_pem_bundle(pem) {
+        Ok(certificates) if certificates.is_empty() => "no certificate in it".to_owned(),
+        Ok(certificates) => return Ok(certificates),
+        Err(error) => root_cause(&error),
+    };
+    Err(ClientError::CaFile { path: path.clone(), problem })
 }
 
 /// The innermost cause, which is the one that says what happened.

@@ -11,7 +11,7 @@ use std::{
 
 use hyper::HeaderMap;
 use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     auth::Users,
@@ -22,6 +22,9 @@ use crate::config::problem::Problems;
 
 /// How often the files are looked at, at most; and only when somebody connects or asks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long who connects or asks waits for the files, which may be where nothing answers.
+const LOOK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -48,6 +51,8 @@ struct State {
     /// Of what was read last, be it good or not.
     digest: [u8; 32],
     looked: Instant,
+    /// Whether somebody is looking, which takes long where a file does not answer.
+    looking: bool,
 }
 
 /// What is asked of those who connect, and told to them.
@@ -66,7 +71,7 @@ impl Protection {
         let reading = Material::read(path);
         let digest = digest(&reading);
         let rules = Arc::new(Rules::new(reading?, None)?);
-        let state = Mutex::new(State { rules, digest, looked: Instant::now() });
+        let state = Mutex::new(State { rules, digest, looked: Instant::now(), looking: false });
         Ok(Arc::new(Self { path: path.to_owned(), state }))
     }
 
@@ -80,17 +85,20 @@ impl Protection {
     pub(super) async fn rules(self: &Arc<Self>) -> Arc<Rules> {
         let is_due = {
             let mut state = self.state();
-            let is_due = state.looked.elapsed() >= LOOK_INTERVAL;
+            let is_due = !state.looking && state.looked.elapsed() >= LOOK_INTERVAL;
             if is_due {
-                state.looked = Instant::now();
+                (state.looked, state.looking) = (Instant::now(), true);
             }
             is_due
         };
         if is_due {
             let protection = self.clone();
-            if let Err(error) = spawn_blocking(move || protection.look()).await {
-                tracing::error!(%error, "reading the web configuration again panicked");
-            }
+            let look = spawn_blocking(move || {
+                protection.look();
+                protection.state().looking = false;
+            });
+            // What takes longer holds from when it is done.
+            let _ = timeout(LOOK_PATIENCE, look).await;
         }
         self.state().rules.clone()
     }

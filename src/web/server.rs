@@ -28,7 +28,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Serves `site` on `listeners` until `shutdown`.
 ///
 /// From then on no connection is accepted, idle ones are closed at once, and answers in flight get 1.5 seconds to
-/// finish; then it returns. A panic while a connection is served ends that connection, and is logged.
+/// finish; then it returns.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     site: Site,
@@ -43,9 +43,7 @@ pub async fn serve(
     let door = |listener| Door { listener, connections: connections.clone(), host: host.clone() };
     let mut doors: JoinSet<()> = listeners.into_iter().map(door).map(Door::keep).collect();
     while let Some(kept) = doors.join_next().await {
-        if let Err(error) = kept {
-            std::panic::resume_unwind(error.into_panic());
-        }
+        go_on_with(kept);
     }
 }
 
@@ -65,7 +63,7 @@ impl Door {
             select! {
                 biased;
                 () = self.host.stopping.cancelled() => break,
-                Some(ended) = tasks.join_next() => report(ended),
+                Some(ended) = tasks.join_next() => go_on_with(ended),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.admit(stream, &mut tasks),
                     Err(error) => self.bear(&error, &mut complained).await,
@@ -74,7 +72,7 @@ impl Door {
         }
         drop(self.listener);
         while let Some(ended) = tasks.join_next().await {
-            report(ended);
+            go_on_with(ended);
         }
     }
 
@@ -105,8 +103,9 @@ impl Door {
     }
 }
 
-fn report(ended: Result<(), JoinError>) {
+/// A panic in a connection's task is one here.
+fn go_on_with(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "serving a connection panicked");
+        std::panic::resume_unwind(error.into_panic());
     }
 }

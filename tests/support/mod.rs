@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -143,7 +143,7 @@ impl Daemon {
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let start = Start {
             config: read(&file).expect("a valid configuration"),
-            read_config: Box::new(move || read(&file)),
+            read_config: Arc::new(move || read(&file)),
             surroundings: Surroundings {
                 variables,
                 telemetry: Telemetry::new(&build).expect("metrics"),

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::rig::{Client, PATIENCE, Server, Setup, logged, until};
+use crate::rig::{Client, PATIENCE, Server, Setup, until};
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
@@ -251,16 +251,6 @@ async fn server_outlives_clients_that_vanish() {
         client.stream.set_zero_linger().unwrap();
     }
     until("their places are free", async || server.get("/metrics").await.status == 200).await;
-}
-
-#[tokio::test]
-async fn panic_ends_its_own_connection_only() {
-    let server = Server::with_defaults().await;
-    let mut client = server.connect().await;
-    client.send("GET /?panic HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    assert_eq!(client.rest().await, b"");
-    assert_eq!(server.get("/metrics").await.status, 200);
-    until("it is reported", async || logged(&["serving a connection panicked"]) == 1).await;
 }
 
 /// Not a test: the server of the test below, in a process that may open few files.

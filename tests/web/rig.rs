@@ -63,7 +63,6 @@ impl Setup {
         let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
         let site = Site {
             page: Box::new(|query| {
-                assert_ne!(query, "panic");
                 let content_security_policy = HeaderValue::from_static("default-src 'none'");
                 Page { html: format!("query={query}").into(), content_security_policy }
             }),

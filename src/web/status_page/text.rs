@@ -2,21 +2,18 @@
 
 use std::borrow::Cow;
 
+use crate::domain::is_deceptive;
+
 /// A text of the cloud, fit to be looked at: what would not show, or would turn its surroundings around, is written out.
 pub(super) fn legible(text: &str) -> Cow<'_, str> {
-    if !text.contains(hides) {
+    if !text.contains(is_deceptive) {
         return text.into();
     }
     let mut legible = String::with_capacity(2 * text.len());
     for c in text.chars() {
-        if hides(c) { legible.extend(c.escape_default()) } else { legible.push(c) }
+        if is_deceptive(c) { legible.extend(c.escape_default()) } else { legible.push(c) }
     }
     legible.into()
-}
-
-/// Whether a character does something else than to show.
-fn hides(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// `1 tunnel`, `12,000 tunnels`.

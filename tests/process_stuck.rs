@@ -1,0 +1,104 @@
+//! What the process does when something on its own machine does not answer: whoever reads its log, or a file.
+
+mod support;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use support::{
+    Api, PATIENCE,
+    binary::{Place, signal},
+    client, frozen, in_time, scrape_until,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::sleep,
+};
+
+const GUANGZHOU: &str = "ap-guangzhou";
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_neither_polls_nor_scrapes_nor_the_end() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
+    let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
+    // Much more than the 64 KiB that a pipe holds.
+    let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
+    let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
+    command.stderr(Stdio::piped()).kill_on_drop(true);
+    let mut daemon = command.spawn().expect("it starts");
+    let mut log = BufReader::new(daemon.stderr.take().expect("it is piped")).lines();
+    let address = loop {
+        let line = in_time(log.next_line()).await.expect("lines").expect("it says its address");
+        if let Some((_, address)) = line.split_once("address=") {
+            break address.split(' ').next().expect("a word").parse().expect("an address");
+        }
+    };
+    let metrics = scrape_until(address, |metrics| metrics.sum("polls_total", &[]) >= 300.0).await;
+    assert_eq!(metrics.sum("up", &[]), 1.0);
+    signal(daemon.id().expect("it runs"), "TERM").await;
+    assert_eq!(in_time(daemon.wait()).await.expect("an end").code(), Some(0));
+}
+
+#[tokio::test]
+async fn files_that_do_not_answer_hold_up_neither_health_nor_scrapes_nor_the_end() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
+    let key = api.control.credentials().secret_key.expose().to_owned();
+    let config = api.config(&[GUANGZHOU]).replace(&format!("secret_key: '{key}'"), "secret_key_file: key");
+    let place = Place::with(config);
+    place.write("key", key);
+    place.write("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n");
+    let daemon = place.daemon(&["--web.config.file", "web.yml"]).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
+
+    let opened = ["key", "config.yml", "web.yml"].map(|name| silence(&place.path(name)));
+    daemon.signal("HUP").await;
+    let mut held = Vec::new();
+    for silent in opened {
+        held.push(
+            silent
+                .reader(async || {
+                    let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
+                    assert_eq!(health.expect("an answer").status(), 200);
+                })
+                .await,
+        );
+    }
+    assert_eq!(daemon.scrape().await.count("tunnel_up", &[]), 3);
+    daemon.signal("TERM").await;
+    assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+/// A file that gives neither content nor an end.
+struct Silent(std::path::PathBuf);
+
+/// Puts one in a file's place.
+fn silence(path: &Path) -> Silent {
+    let pipe = path.with_extension("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
+    assert!(made.success());
+    fs::rename(&pipe, path).expect("it takes the file's place");
+    Silent(path.to_owned())
+}
+
+impl Silent {
+    /// Waits until somebody reads it, who reads it until this is dropped. Meanwhile `visit` is done again and again.
+    async fn reader(&self, visit: impl AsyncFn()) -> File {
+        const O_NONBLOCK: i32 = 0o4000;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            visit().await;
+            match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&self.0) {
+                Ok(file) => return file,
+                Err(error) => {
+                    assert!(Instant::now() < deadline, "{}: nobody reads it: {error}", self.0.display());
+                }
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
