@@ -10,6 +10,7 @@ mod reason;
 mod role;
 mod secret;
 mod shard;
+mod standing;
 mod tag_label;
 mod target;
 mod tunnel;
@@ -22,6 +23,7 @@ pub use reason::Reason;
 pub use role::Role;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
+pub use standing::Standing;
 pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{

@@ -14,8 +14,8 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Listing, Reason, StatusField, Verdict},
-    snapshot::{Change, Failure, Snapshots, TargetSnapshot},
+    domain::{Listing, Reason, Standing, StatusField},
+    snapshot::{Change, Failure, Poll, Snapshots, TargetSnapshot},
     tencent::{
         ApiError,
         vpn::{Filter, PERMISSION},
@@ -231,6 +231,9 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], new_
         (Some(_), None) => tracing::info!(%account, %region, "polls succeed again"),
         (None, None) => {}
     }
+    if let Some(Poll { failure: None, duration, .. }) = &after.last_poll {
+        tracing::debug!(%account, %region, tunnels = after.tunnels().len(), ?duration, "polled");
+    }
     if after.inconsistencies > before.inconsistencies {
         tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
     }
@@ -257,14 +260,11 @@ fn log_failure(state: &TargetSnapshot, failure: &Failure) {
 }
 
 fn log_first_listing(state: &TargetSnapshot) {
-    let count = |verdict| {
-        let tunnels = state.tunnels().iter().map(|record| &record.tunnel);
-        tunnels.filter(|tunnel| !tunnel.is_idle() && tunnel.verdict() == verdict).count()
-    };
-    let idle = state.tunnels().iter().filter(|record| record.tunnel.is_idle()).count();
+    let tunnels = || state.tunnels().iter().map(|record| Standing::of(&record.tunnel));
+    let count = |standing| tunnels().filter(|own| *own == standing).count();
     tracing::info!(
         account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
-        up = count(Verdict::Up), down = count(Verdict::Down), unknown = count(Verdict::Unknown), idle,
+        up = count(Standing::Up), down = count(Standing::Down), unknown = count(Standing::Unknown), idle = count(Standing::Idle),
         "first listing"
     );
 }

@@ -61,6 +61,7 @@ async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
     for (tunnel, name) in tunnels.iter().zip(["office", "a\u{9b}31m\n b"]) {
         scene.set(tunnel, "VpnConnectionName", name);
         scene.set(tunnel, "CreatedTime", "long ago");
+        scene.set(tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
         scene.set(tunnel, "EnableHealthCheck", name == "office");
     }
     scene.set(&tunnels[0], "HealthCheckStatus", "UNAVAILABLE");
@@ -68,10 +69,10 @@ async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
     command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
     let ended = run(command).await;
     assert_eq!((ended.code(), &*ended.stderr), (Some(0), ""));
-    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      LINK  STATE      NET STATUS  HEALTH       AGE\n";
+    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        LINK  STATE      NET STATUS  HEALTH       AGE\n";
     let ends = [
-        "office    down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
-        "a\u{fffd}31m  b  up    AVAILABLE  AVAILABLE   -            -",
+        "office    192.0.2.77  down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
+        "a\u{fffd}31m  b  192.0.2.77  up    AVAILABLE  AVAILABLE   -            -",
     ];
     let line = |(tunnel, rest): (&Named, _)| {
         format!("main     ap-guangzhou  {}  {}  {rest}\n", tunnel.gateway, tunnel.id)
@@ -88,6 +89,7 @@ async fn json_has_every_field_as_the_api_has_it() {
     let tunnel = scene.tunnel(0);
     scene.set(&tunnel, "VpnConnectionName", "a\n\"b\"");
     scene.set(&tunnel, "CreatedTime", "2022-07-22 14:05:07");
+    scene.set(&tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
     scene.set(&tunnel, "EnableHealthCheck", false);
     scene.set(&tunnel, "State", "NEW");
     let expected = json!([{
@@ -96,6 +98,7 @@ async fn json_has_every_field_as_the_api_has_it() {
         "vpn_gateway_id": tunnel.gateway,
         "vpn_connection_id": tunnel.id,
         "vpn_connection_name": "a\n\"b\"",
+        "remote_address": "192.0.2.77",
         "state": "UNKNOWN",
         "net_status": "AVAILABLE",
         "health_check_status": null,

@@ -10,7 +10,7 @@ use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, poll_each_once, prepare, print, start_log, usage},
-    domain::{HealthCheckStatus, Region, Shard, Target, Tunnel, Verdict},
+    domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
     poll::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
@@ -54,7 +54,7 @@ fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
-        && (!flags.down || (tunnel.verdict() == Verdict::Down && !tunnel.is_idle()))
+        && (!flags.down || Standing::of(tunnel) == Standing::Down)
 }
 
 /// One tunnel, as it is printed.
@@ -65,6 +65,8 @@ struct Row {
     vpn_gateway_id: String,
     vpn_connection_id: String,
     vpn_connection_name: String,
+    /// The other end.
+    remote_address: String,
     state: &'static str,
     net_status: &'static str,
     /// None where no health check is configured.
@@ -85,28 +87,31 @@ impl Row {
             vpn_gateway_id: tunnel.vpn_gateway_id.to_string(),
             vpn_connection_id: tunnel.id.to_string(),
             vpn_connection_name: tunnel.name.to_string(),
+            remote_address: tunnel.remote_address.to_string(),
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
-            link: link(tunnel),
+            link: Standing::of(tunnel).as_str(),
             created: tunnel.created,
         }
     }
 }
 
-fn link(tunnel: &Tunnel) -> &'static str {
-    match tunnel.verdict() {
-        _ if tunnel.is_idle() => "idle",
-        Verdict::Up => "up",
-        Verdict::Down => "down",
-        Verdict::Unknown => "unknown",
-    }
-}
-
 /// Columns; in colour only on a terminal.
 fn table(rows: &[Row], now: Timestamp) -> String {
-    let header =
-        ["ACCOUNT", "REGION", "GATEWAY", "ID", "NAME", "LINK", "STATE", "NET STATUS", "HEALTH", "AGE"];
+    let header = [
+        "ACCOUNT",
+        "REGION",
+        "GATEWAY",
+        "ID",
+        "NAME",
+        "PEER",
+        "LINK",
+        "STATE",
+        "NET STATUS",
+        "HEALTH",
+        "AGE",
+    ];
     let rows = rows.iter().map(|row| {
         let plain = |text: &str| Cell::new(one_line(text));
         [
@@ -115,6 +120,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
             plain(&row.vpn_gateway_id),
             plain(&row.vpn_connection_id),
             plain(&row.vpn_connection_name),
+            plain(&row.remote_address),
             coloured(row.link),
             plain(row.state),
             plain(row.net_status),

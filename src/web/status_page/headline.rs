@@ -1,10 +1,10 @@
 //! The one sentence that says whether to get up.
 
 use super::{
-    standing::Standing,
     summary::{Sight, Summary},
     text::{counted, number},
 };
+use crate::domain::Standing;
 
 /// The page's first words, and how grave they are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,13 +21,13 @@ use sha2::{Digest, Sha256};
 
 use super::site::{Page, TelemetryPath};
 use crate::{
+    domain::Standing,
     snapshot::{FailedLookUps, Snapshot},
     version,
 };
 use headline::Headline;
 use moment::Moment;
 use query::Query;
-use standing::Standing;
 use summary::Summary;
 use target_row::Targets;
 use tunnel_row::Since;

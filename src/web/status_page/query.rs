@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use super::standing::Standing;
+use crate::domain::Standing;
 
 /// The longest search that is done, in characters; no text of a tunnel is longer.
 const MAX_SEARCH: usize = 128;
@@ -24,7 +24,7 @@ impl Query {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
-                "show" => parsed.show = Standing::ALL.into_iter().find(|standing| standing.slug() == value),
+                "show" => parsed.show = Standing::ALL.into_iter().find(|standing| standing.as_str() == value),
                 "page" => parsed.page = value.parse().unwrap_or(1).max(1),
                 _ => {}
             }
@@ -44,7 +44,7 @@ impl Query {
             pairs.append_pair("q", &self.search);
         }
         if let Some(standing) = self.show {
-            pairs.append_pair("show", standing.slug());
+            pairs.append_pair("show", standing.as_str());
         }
         if self.page > 1 {
             pairs.append_pair("page", &self.page.to_string());

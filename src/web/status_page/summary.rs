@@ -1,8 +1,8 @@
 //! Everything that is known, counted: what stands how, and where nothing can be seen.
 
-use super::{standing::Standing, text};
+use super::text;
 use crate::{
-    domain::AccountName,
+    domain::{AccountName, Standing},
     snapshot::{FailedLookUps, Failure, Snapshot, TargetSnapshot, TunnelRecord},
 };
 

@@ -6,12 +6,11 @@ use jiff::Timestamp;
 
 use super::{
     moment::Moment,
-    standing::Standing,
     summary::{SeenTunnel, Sight},
     text::legible,
 };
 use crate::{
-    domain::{HealthCheckStatus, StatusField, Verdict},
+    domain::{HealthCheckStatus, Standing, StatusField, Verdict},
     snapshot::TunnelRecord,
 };
 

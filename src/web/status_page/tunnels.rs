@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{
     query::Query,
-    standing::Standing,
     summary::{SeenTunnel, Summary},
     text::{counted, number},
     tunnel_row::{TunnelRow, last_turn},
 };
+use crate::domain::Standing;
 
 /// How many tunnels a page has: enough for one glance, and few enough for a phone.
 const PAGE: usize = 200;
