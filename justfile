@@ -22,6 +22,10 @@ format:
 lint:
     cargo clippy --all-targets -- -D warnings
 
+# Holds the dependencies to deny.toml; needs cargo-deny.
+deny:
+    cargo deny check bans licenses sources
+
 # Writes the golden expositions anew; read the difference before you commit it.
 golden:
     UPDATE_GOLDEN=1 cargo test --test golden

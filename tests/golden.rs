@@ -2,10 +2,13 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew, to be read before they are committed.
 
-use std::{path::Path, sync::Arc, time::Duration};
+mod support;
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, value::RawValue};
+use support::{Metrics, Sample};
 use tencentcloud_vpn_exporter::{
     domain::{AccountName, Listing, Reason, Region, TagLabel, Target},
     metrics::Renderer,
@@ -43,15 +46,18 @@ fn answer() -> Value {
 /// The exposition's tunnel and target metrics; the exporter's own vary from run to run.
 fn exposition(state: TargetSnapshot) -> String {
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
-    let telemetry = Telemetry::new(&build).expect("metrics");
+    let text = text_of(&Telemetry::new(&build).expect("metrics"), state);
+    let own = |line: &&str| !line.contains("tencentcloud_vpn_exporter_") && !line.contains("process_");
+    text.split_inclusive('\n').filter(own).collect()
+}
+
+fn text_of(telemetry: &Telemetry, state: TargetSnapshot) -> String {
     let tags = ["env", "team"].map(TagLabel::new);
-    let mut renderer = Renderer::new(&telemetry, tags.into()).expect("a renderer");
+    let mut renderer = Renderer::new(telemetry, tags.into()).expect("a renderer");
     let snapshots = Snapshots::default();
     snapshots.add(Arc::new(state));
     let exposition = renderer.render(&snapshots.current()).expect("an exposition");
-    let text = String::from_utf8(exposition.plain().collect::<Vec<_>>().concat()).expect("UTF-8");
-    let own = |line: &&str| !line.contains("tencentcloud_vpn_exporter_") && !line.contains("process_");
-    text.split_inclusive('\n').filter(own).collect()
+    String::from_utf8(exposition.plain().collect::<Vec<_>>().concat()).expect("UTF-8")
 }
 
 #[track_caller]
@@ -102,4 +108,48 @@ fn a_stale_target_shows_no_tunnels_and_keeps_its_own_metrics() {
 #[test]
 fn a_target_before_its_first_poll() {
     assert_golden("before_first_poll.prom", &exposition(target()));
+}
+
+/// Each metric as `type name{labels}`, without the labels that tell tunnels and targets apart.
+fn metrics_of(text: &str) -> BTreeSet<String> {
+    let shared = ["account", "region", "vpn_gateway_id", "vpn_connection_id", "le"];
+    let types =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE tencentcloud_vpn_")?.split_once(' '));
+    let describe = |(name, kind): (&str, &str)| {
+        let metrics = Metrics::parse(text);
+        let is_own = |sample: &&Sample| {
+            let own = sample.name.strip_prefix("tencentcloud_vpn_").and_then(|own| own.strip_prefix(name));
+            own.is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
+        };
+        let labels = metrics.0.iter().filter(is_own).flat_map(|sample| sample.labels.keys().cloned());
+        let labels: BTreeSet<_> =
+            labels.filter(|label| !shared.contains(&&**label) && !label.starts_with("tag_")).collect();
+        format!("{kind} {name}{labels:?}")
+    };
+    types.map(describe).collect()
+}
+
+#[test]
+fn the_page_on_metrics_has_every_metric_with_its_type_and_labels() {
+    let page = include_str!("../docs/metrics.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let documented: BTreeSet<_> = rows
+        .filter_map(|(name, rest)| {
+            let (kind, rest) = rest.split_once(" |")?;
+            let (labels, _) = rest.split_once('|')?;
+            let labels: BTreeSet<_> = labels.split('`').skip(1).step_by(2).collect();
+            Some(format!("{kind} {name}{labels:?}"))
+        })
+        .collect();
+
+    let telemetry = Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics");
+    let account = telemetry.account(&target().target.account);
+    drop(account.action("DescribeVpnConnections"));
+    account.credentials_expiry.set(0.0);
+    telemetry.discovery(&target().target.account).count(true, at(0));
+    let mut later = answer();
+    later["Response"]["VpnConnectionSet"][1]["NetStatus"] = "AVAILABLE".into();
+    let (state, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
+    let (state, _) = state.succeeded(listing(&later), at(60), Duration::from_millis(110));
+    assert_eq!(documented, metrics_of(&text_of(&telemetry, state)));
 }

@@ -23,7 +23,7 @@ const METRICS: &[TunnelMetric] = &[
     TunnelMetric {
         spec: Spec::gauge(
             "tencentcloud_vpn_tunnel_up",
-            "State of the link: 0 if any known status is not AVAILABLE, absent if none is and one is UNKNOWN, else 1.",
+            "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1.",
         ),
         labels: &[],
         samples: |record, emit| match record.tunnel.verdict() {

@@ -1,6 +1,6 @@
 //! Tencent Cloud's API, version 3.0: one signed call, its errors, and the wire shapes of the actions in use.
 //!
-//! It knows nothing of schedules, retries or metrics.
+//! It knows nothing of when tunnels are polled, nor which metrics there are; credentials are renewed and asked for again here.
 
 pub mod answer;
 mod body;

@@ -1,7 +1,7 @@
 //! The HTTP server: what is known, served to anyone who is allowed to ask.
 //!
 //! Owns listening, connections and their limits, TLS, authentication, the routes and the status page. It knows nothing of
-//! Tencent Cloud's API and nothing of metrics: the exposition comes from outside, ready to be sent.
+//! Tencent Cloud's API, nor which metrics there are: the exposition comes from outside, ready to be sent.
 
 mod activity;
 mod answer;

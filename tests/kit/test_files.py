@@ -92,7 +92,9 @@ class Policy(unittest.TestCase):
 
 class Release(unittest.TestCase):
     def test_it_fits_its_schema(self):
-        run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", ROOT / ".github/workflows/release.yml")
+        workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
+        self.assertEqual(["ci.yml", "release.yml"], [path.name for path in workflows])
+        run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *workflows)
 
     def test_the_chart_and_the_program_have_one_version(self):
         version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
