@@ -164,8 +164,7 @@ fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Zeroizing<Vec<u8>>)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
+    use futures_util::FutureExt;
     use hyper::header::HeaderValue;
 
     use super::*;
@@ -239,31 +238,28 @@ mod tests {
 
     #[tokio::test]
     async fn right_password_is_paid_for_once() {
-        let users = users(&[("ann", "sesame", 8)]);
-        let begun = Instant::now();
+        let users = users(&[("ann", "sesame", 4)]);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
-        let first = begun.elapsed();
-        let begun = Instant::now();
-        for _ in 0..10 {
-            assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
-        }
-        assert!(begun.elapsed() < first / 2, "ten took {:?}, the first {first:?}", begun.elapsed());
-        assert_eq!(users.login(&basic("ann", "sesam")).await, Login::Denied, "no other password profits");
+        // No place is left to wait in for a check.
+        let _all = users.waiting.try_acquire_many(u32::try_from(MAX_WAITING).unwrap()).unwrap();
+        assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
+        assert_eq!(users.login(&basic("ann", "sesam")).await, Login::Busy, "no other password profits");
     }
 
     #[tokio::test]
     async fn unknown_user_costs_what_a_wrong_password_costs() {
-        let users = users(&[("ann", "sesame", 8)]);
-        let mut least = [Duration::MAX; 2];
-        // Of several, for other tests may take the core away meanwhile.
-        for _ in 0..5 {
-            for (name, least) in ["ann", "ben"].into_iter().zip(&mut least) {
-                let begun = Instant::now();
-                assert_eq!(users.login(&basic(name, "wrong")).await, Login::Denied);
-                *least = begun.elapsed().min(*least);
-            }
+        let users = users(&[("ann", "sesame", 4)]);
+        let hash = users.decoy(b"ben").hash.clone();
+        assert_eq!(hash, users.all[0].hash, "it is checked against a hash of the same cost");
+        let check = users.checks.acquire().await.unwrap();
+        for name in ["ann", "ben"] {
+            let login = users.login(&basic(name, "wrong")).now_or_never();
+            assert_eq!(login, None, "{name} does not wait for a check");
         }
-        assert!(least[1] > least[0] / 2 && least[0] > least[1] / 2, "{least:?}");
+        drop(check);
+        for name in ["ann", "ben"] {
+            assert_eq!(users.login(&basic(name, "wrong")).await, Login::Denied);
+        }
     }
 
     #[tokio::test]

@@ -135,7 +135,7 @@ async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_w
     assert!(message.starts_with("credentials: sts:AssumeRole of the role qcs::cam::uin/"), "{message}");
     assert!(message.contains("InternalError.DbError: ") && message.contains("(request "), "{message}");
     let tries = served.count("AssumeRole");
-    assert!((2..=4).contains(&tries), "{tries} tries within a second");
+    assert!(tries >= 2, "it was not tried again");
 
     served.control.set_faults(vec![]).expect("no fault");
     let recovered = async {

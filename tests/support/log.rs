@@ -5,13 +5,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{
+    Dispatch, Level,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The log of this test's thread, in which a test's runtime does all its work, from now on.
 pub struct Log {
     text: Text,
     _guard: DefaultGuard,
+    /// With one subscriber alone, an event that another thread is first to reach is never logged.
+    _second: Dispatch,
 }
 
 #[derive(Clone, Default)]
@@ -26,7 +31,8 @@ impl Log {
             .with_ansi(false)
             .with_writer(text.clone())
             .finish();
-        Self { text, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = tracing::subscriber::set_default(subscriber);
+        Self { text, _guard: guard, _second: Dispatch::new(NoSubscriber::default()) }
     }
 
     /// The lines that have all these words.
