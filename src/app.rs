@@ -68,13 +68,13 @@ pub enum AppError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The metrics contradict each other.
-    #[error("metrics: {0}")]
+    #[error("the metrics contradict each other")]
     Metrics(#[from] prometheus::Error),
     /// The exposition is rendered no more.
     #[error(transparent)]
     Render(#[from] RenderError),
     /// A part of the daemon ended although nobody asked it to.
-    #[error("{part} ended: {source}")]
+    #[error("{part} ended")]
     Part {
         /// Which.
         part: &'static str,

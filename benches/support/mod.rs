@@ -10,7 +10,3 @@ pub mod measure;
 pub mod obvious;
 pub mod process;
 pub mod world;
-
-/// The same as the daemon's.
-#[global_allocator]
-static ALLOCATOR: std::alloc::System = std::alloc::System;

@@ -124,14 +124,6 @@ impl Daemon {
         (kilobytes("VmRSS:") * 1024, kilobytes("VmHWM:") * 1024)
     }
 
-    /// CPU time that the daemon has used, to a hundredth of a second.
-    pub fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        let fields = stat.rsplit_once(')').expect("a name in parentheses").1.split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
-        Duration::from_millis(ticks * 10)
-    }
-
     fn is_ready(&self) -> bool {
         let url = format!("http://{}/-/ready", self.address);
         curl(&["-s", "-o", "/dev/null", "-w", "%{http_code}", &url]) == "200"

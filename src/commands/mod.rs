@@ -116,7 +116,7 @@ fn bad_level(error: &ParseError) -> Failure {
 fn load(file: Option<&Path>, variables: &Variables) -> Result<Config, Problems> {
     let loaded = Config::load(file, variables)?;
     for warning in &loaded.warnings {
-        tracing::warn!(%warning, "the configuration is valid, and maybe not meant so");
+        tracing::warn!(%warning, "the configuration is valid; is it meant so?");
     }
     Ok(loaded.config)
 }

@@ -276,9 +276,9 @@ pub async fn keep_rendered(
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// The metrics contradict each other.
-    #[error("metrics cannot be encoded: {0}")]
+    #[error("metrics cannot be encoded")]
     Encode(#[from] prometheus::Error),
     /// The renderer panicked.
-    #[error("rendering ended: {0}")]
+    #[error("rendering ended")]
     Ended(#[from] JoinError),
 }

@@ -155,7 +155,7 @@ impl Control {
     pub fn rows(&self, region: &Region) -> Result<Vec<Value>, NotFound> {
         let now = self.api.clock.now().world;
         let world = self.read();
-        let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let region = world.region(region.as_str()).ok_or_else(|| no_region(region))?;
         Ok(region.listed(now).map(|row| serde_json::to_value(row).expect("a row can be written")).collect())
     }
 
@@ -163,21 +163,21 @@ impl Control {
     pub fn ids(&self, region: &Region) -> Result<Vec<String>, NotFound> {
         let now = self.api.clock.now().world;
         let world = self.read();
-        let region = world.region(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let region = world.region(region.as_str()).ok_or_else(|| no_region(region))?;
         Ok(region.listed(now).map(|row| row.tunnel.id.clone()).collect())
     }
 
     /// Makes a tunnel that is and stays up, at the end of the listing, and tells its identifier.
     pub fn add(&self, region: &Region) -> Result<String, NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let there = world.region_mut(region.as_str()).ok_or_else(|| no_region(region))?;
         Ok(there.add(Behaviour::Steady).id.clone())
     }
 
     /// Takes a tunnel away at once.
     pub fn remove(&self, region: &Region, id: &str) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let there = world.region_mut(region.as_str()).ok_or_else(|| no_region(region))?;
         there.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
     }
 
@@ -207,7 +207,7 @@ impl Control {
     /// Has a gateway allow or refuse the deletion of its tunnels, from now on.
     pub fn set_gateway(&self, region: &Region, id: &str, state: GatewayState) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let there = world.region_mut(region.as_str()).ok_or_else(|| no_region(region))?;
         there.gateway_mut(id).ok_or_else(|| NotFound::Gateway(id.to_owned()))?.state = state;
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Control {
         change: impl FnOnce(&mut Tunnel) -> T,
     ) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region.as_str()).ok_or_else(|| NotFound::Region(region.to_string()))?;
+        let there = world.region_mut(region.as_str()).ok_or_else(|| no_region(region))?;
         let tunnel = there.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
         change(tunnel);
         Ok(())
@@ -232,4 +232,8 @@ impl Control {
     fn write(&self) -> RwLockWriteGuard<'_, World> {
         self.api.world.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_region(region: &Region) -> NotFound {
+    NotFound::Region(region.to_string())
 }

@@ -76,9 +76,9 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
 fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
     let table = root.table(&["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"])?;
     refuse_unsupported(&table);
-    let http = optional(&table, "http_server_config", Http::default(), http);
-    let users = optional(&table, "basic_auth_users", BTreeMap::new(), users);
-    let tls = optional(&table, "tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
+    let http = table.read_or("http_server_config", Http::default(), http);
+    let users = table.read_or("basic_auth_users", BTreeMap::new(), users);
+    let tls = table.read_or("tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
     let (http, users, tls) = (http?, users?, tls?);
     if let Some(section) = table.get("basic_auth_users").filter(|_| tls.is_none() && !users.is_empty()) {
         section.warning(
@@ -103,8 +103,8 @@ impl Default for Http {
 
 fn http(section: &Node<'_>) -> Option<Http> {
     let table = section.table(&["http2", "headers"])?;
-    let http2 = optional(&table, "http2", true, Node::boolean);
-    let headers = optional(&table, "headers", HeaderMap::new(), headers);
+    let http2 = table.read_or("http2", true, Node::boolean);
+    let headers = table.read_or("headers", HeaderMap::new(), headers);
     Some(Http { http2: http2?, headers: headers? })
 }
 
@@ -150,15 +150,6 @@ fn is_bcrypt(hash: &str) -> bool {
     // `$2x$` marks hashes of an implementation that had a flaw; they cannot be verified.
     !hash.starts_with("$2x$")
         && HashParts::from_str(hash).is_ok_and(|hash| (4..=31).contains(&hash.get_cost()))
-}
-
-fn optional<'a, T>(
-    table: &Table<'a>,
-    key: &str,
-    default: T,
-    read: impl FnOnce(&Node<'a>) -> Option<T>,
-) -> Option<T> {
-    table.get(key).map_or(Some(default), |node| read(&node))
 }
 
 fn refuse_unsupported(table: &Table<'_>) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
-    commands::{Prepared, poll_each_once, prepare, print, start_log, usage},
+    commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
     domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
     poll::Plan,
     snapshot::TunnelRecord,
@@ -32,6 +32,9 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         Output::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
     print(text.as_bytes())?;
+    if rows.is_empty() {
+        say("no tunnel is like that");
+    }
     if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
 }
 

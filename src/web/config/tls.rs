@@ -8,7 +8,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{optional, refuse_unsupported};
+use super::refuse_unsupported;
 use crate::config::walk::{Node, Table};
 
 /// `tls_server_config`.
@@ -90,10 +90,9 @@ impl TlsConfig {
         let key_file = file(&table, "key_file", "name the PEM file with the certificate's key", directory);
         let clients = Clients::read(&table, directory);
         let versions = versions(&table);
-        let cipher_suites =
-            optional(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
-        let prefers_own_cipher_suites = optional(&table, "prefer_server_cipher_suites", true, Node::boolean);
-        let curves = optional(&table, "curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
+        let cipher_suites = table.read_or("cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
+        let prefers_own_cipher_suites = table.read_or("prefer_server_cipher_suites", true, Node::boolean);
+        let curves = table.read_or("curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
         Some(Self {
             cert_file: cert_file?,
             key_file: key_file?,
@@ -109,7 +108,7 @@ impl TlsConfig {
 
 impl Clients {
     fn read(table: &Table<'_>, directory: &Path) -> Option<Self> {
-        let policy = optional(table, "client_auth_type", "NoClientCert", Node::text)?;
+        let policy = table.read_or("client_auth_type", "NoClientCert", Node::text)?;
         let ca_file =
             || file(table, "client_ca_file", "name the PEM file with the clients' authorities", directory);
         match policy {
@@ -125,7 +124,7 @@ impl Clients {
             "RequireAndVerifyClientCert" => {
                 let ca_file = ca_file();
                 let allowed_sans =
-                    optional(table, "client_allowed_sans", None, |node| allowed_sans(node).map(Some));
+                    table.read_or("client_allowed_sans", None, |node| allowed_sans(node).map(Some));
                 Some(Self::Verified { ca_file: ca_file?, allowed_sans: allowed_sans? })
             }
             _ => {
@@ -161,8 +160,8 @@ fn file(table: &Table<'_>, key: &str, remedy: &str, directory: &Path) -> Option<
 }
 
 fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
-    let least = optional(table, "min_version", &TLS12, version);
-    let most = optional(table, "max_version", &TLS13, version);
+    let least = table.read_or("min_version", &TLS12, version);
+    let most = table.read_or("max_version", &TLS13, version);
     let range = u16::from(least?.version)..=u16::from(most?.version);
     if range.is_empty() {
         table.get("max_version")?.refuse("is less than min_version");

@@ -102,12 +102,10 @@ impl Tone {
     /// The page's icon: the shape again, so that a tab in the background tells.
     pub(super) fn icon(self) -> String {
         let (color, path) = match self {
-            Self::Bad => "d92d20 M1 3h14L8 15z",
-            Self::Unsure => "c77700 M8 0l8 8-8 8-8-8z",
-            Self::Good => "2e9e5b M1 13h14L8 1z",
-        }
-        .split_once(' ')
-        .expect("a colour and a path");
+            Self::Bad => ("d92d20", "M1 3h14L8 15z"),
+            Self::Unsure => ("c77700", "M8 0l8 8-8 8-8-8z"),
+            Self::Good => ("2e9e5b", "M1 13h14L8 1z"),
+        };
         format!(
             "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
              %3Cpath fill='%23{color}' d='{path}'/%3E%3C/svg%3E"
