@@ -32,10 +32,13 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
         Output::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
     print(text.as_bytes())?;
+    if !(regions_known && all_answered) {
+        return Err(Failure::Said);
+    }
     if rows.is_empty() {
         say("no tunnel is like that");
     }
-    if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
+    Ok(())
 }
 
 /// The targets that the flags ask for; what they name must be configured, as far as that is known.
