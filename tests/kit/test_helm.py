@@ -116,7 +116,7 @@ class Chart(unittest.TestCase):
     def test_instances_outlive_their_addresses(self):
         for monitor in of_kind(self.sets["shards-and-replicas"], "ServiceMonitor"):
             (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
-            self.assertEqual((["__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
+            self.assertEqual((["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
 
     def test_client_certificates_are_probed_from_within(self):
         (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")
