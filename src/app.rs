@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinError, JoinSet, spawn_blocking},
+    task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,9 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
 /// How long a reload waits for the configuration's files, which may be where nothing answers.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many readings of files that do not answer may be left behind.
+const MAX_STUCK: usize = 8;
 
 /// What the daemon is started with.
 pub struct Start {
@@ -98,6 +101,8 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
 
 struct App {
     read_config: ReadConfig,
+    /// Readings of the configuration that did not end in time; each holds a thread.
+    stuck: Vec<JoinHandle<Result<Config, String>>>,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
@@ -156,6 +161,7 @@ impl App {
         note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
+            stuck: Vec::new(),
             discovery,
             telemetry,
             wiring,
@@ -246,14 +252,8 @@ impl App {
 
     /// Reads the configuration again, unless the end is asked for meanwhile.
     async fn reload(&mut self, request: ReloadRequest, shutdown: &CancellationToken) {
-        let read_config = Arc::clone(&self.read_config);
-        let reading = timeout(READ_PATIENCE, spawn_blocking(move || read_config()));
-        let Some(read) = shutdown.run_until_cancelled(reading).await else { return };
-        let result = match read {
-            Ok(Ok(config)) => config.and_then(|config| self.adopt(config)),
-            Ok(Err(error)) => Err(format!("reading the configuration ended: {error}")),
-            Err(_) => Err(format!("the configuration's files cannot be read within {READ_PATIENCE:?}")),
-        };
+        let Some(read) = shutdown.run_until_cancelled(self.read()).await else { return };
+        let result = read.and_then(|config| self.adopt(config));
         match &result {
             Ok(()) => {
                 note_reload(&self.telemetry);
@@ -266,6 +266,21 @@ impl App {
         }
         // Who asked may have gone away meanwhile.
         let _ = request.reply.send(result);
+    }
+
+    /// Reads the configuration apart from this task.
+    async fn read(&mut self) -> Result<Config, String> {
+        self.stuck.retain(|reading| !reading.is_finished());
+        if self.stuck.len() >= MAX_STUCK {
+            return Err(format!("{MAX_STUCK} readings of the configuration's files have not ended yet"));
+        }
+        let read_config = Arc::clone(&self.read_config);
+        let mut reading = spawn_blocking(move || read_config());
+        let Ok(read) = timeout(READ_PATIENCE, &mut reading).await else {
+            self.stuck.push(reading);
+            return Err(format!("the configuration's files cannot be read within {READ_PATIENCE:?}"));
+        };
+        read.map_err(|error| format!("reading the configuration ended: {error}"))?
     }
 
     /// Takes a new configuration whole, or not at all.

@@ -1,12 +1,12 @@
 //! The log: where it goes, what it lets through, and in which format.
 
 mod logfmt;
+mod queue;
 
-use std::{convert::Infallible, io, time::Duration};
+use std::io;
 
 use logfmt::Logfmt;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+pub use queue::Queue;
 use tracing_subscriber::{
     EnvFilter, Registry,
     filter::ParseError,
@@ -14,12 +14,6 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
-
-/// How many lines wait for whoever reads standard error: a line for each tunnel of a large world.
-const QUEUED_LINES: usize = 16_384;
-
-/// How often it is told that lines were lost.
-const LOSS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// `--log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,40 +29,26 @@ pub enum Format {
 ///
 /// A plain level is meant for the exporter itself: of the libraries below it, whose lines are many and speak of bytes and
 /// sockets, only warnings are let through. A filter can ask for more.
-pub fn start(level: &str, format: Format) -> Result<(), ParseError> {
-    start_with(level, format, io::stderr)
+pub fn start(level: &str, format: Format) -> Result<(), StartError> {
+    Ok(start_with(level, format, io::stderr)?)
 }
 
-/// The same for what must go on when nobody reads standard error: lines wait in a queue, and are lost where it is full.
-pub fn start_queued(level: &str, format: Format) -> Result<Queue, ParseError> {
-    let (writer, guard) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(io::stderr());
-    let lost = writer.error_counter();
-    start_with(level, format, writer)?;
-    Ok(Queue { lost, _guard: guard })
+/// The same for what must go on when nobody reads standard error.
+pub fn start_queued(level: &str, format: Format) -> Result<Queue, StartError> {
+    let (queue, entrance) = Queue::to(io::stderr())?;
+    start_with(level, format, entrance)?;
+    Ok(queue)
 }
 
-/// What is logged and not yet written. Dropping it waits a second for that, and no longer.
-#[derive(Debug)]
-pub struct Queue {
-    lost: ErrorCounter,
-    _guard: WorkerGuard,
-}
-
-impl Queue {
-    /// Has the log say how many lines are missing in it, whenever more are.
-    pub async fn tell_of_losses(&self) -> Infallible {
-        let (mut told, mut ticks) = (0, interval(LOSS_INTERVAL));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let lost = self.lost.dropped_lines();
-            if lost > told {
-                tracing::warn!(lines = lost - told, "lines of this log were lost: nobody read them in time");
-                told = lost;
-            }
-        }
-    }
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The level is none.
+    #[error("--log.level: {0}; write error, warn, info, debug or trace")]
+    Level(#[from] ParseError),
+    /// There is no thread to write.
+    #[error("no thread can be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 fn start_with<W>(level: &str, format: Format, writer: W) -> Result<(), ParseError>

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 fn end_on_panic() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        commands::end_soon(1);
         print(panic);
         std::process::exit(1);
     }));

@@ -111,8 +111,17 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The accounts whose regions could not be looked up when that was last tried, and why.
-pub type FailedLookUps = BTreeMap<AccountName, Failure>;
+/// The accounts whose regions could not be looked up when that was last tried.
+pub type FailedLookUps = BTreeMap<AccountName, FailedLookUp>;
+
+/// A look-up of an account's regions that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedLookUp {
+    /// Why it did.
+    pub failure: Failure,
+    /// How many regions the last good one found; 0 before there was one.
+    pub regions: usize,
+}
 
 /// A tunnel as last listed, and what was seen of its past.
 #[derive(Debug, Clone, PartialEq, Eq)]

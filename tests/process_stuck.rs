@@ -4,9 +4,11 @@ mod support;
 
 use std::{
     fs::{self, File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt, net::UnixStream},
+    },
     path::Path,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -26,12 +28,15 @@ const GUANGZHOU: &str = "ap-guangzhou";
 async fn a_log_that_nobody_reads_holds_up_neither_polls_nor_scrapes_nor_the_end() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
     let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
-    // Much more than the 64 KiB that a pipe holds.
+    // Much more than a socket holds.
     let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
-    command.stderr(Stdio::piped()).kill_on_drop(true);
-    let mut daemon = command.spawn().expect("it starts");
-    let mut log = BufReader::new(daemon.stderr.take().expect("it is piped")).lines();
+    // As `2>&1` has it.
+    let (here, there) = UnixStream::pair().expect("sockets");
+    command.stdout(OwnedFd::from(there.try_clone().expect("another handle"))).stderr(OwnedFd::from(there));
+    let mut daemon = command.kill_on_drop(true).spawn().expect("it starts");
+    here.set_nonblocking(true).expect("a socket");
+    let mut log = BufReader::new(tokio::net::UnixStream::from_std(here).expect("a socket")).lines();
     let address = loop {
         let line = in_time(log.next_line()).await.expect("lines").expect("it says its address");
         if let Some((_, address)) = line.split_once("address=") {

@@ -147,7 +147,7 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));
-    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and polled on"));
+    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
     log.only(&["WARN", "regions cannot be looked up", "malformed_answer"]);
     log.only(&["WARN", "regions cannot be looked up", "unauthorized"]);
 

@@ -192,7 +192,7 @@ fn the_summary_counts_idle_apart() {
 
 #[test]
 fn an_account_of_which_no_region_is_known_is_blindness_too() {
-    let broken = refused(&["broken"]);
+    let broken = refused(&[("broken", 0)]);
     let alone = html_with(&Snapshot::default(), &broken, "");
     assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
     let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
@@ -203,9 +203,9 @@ fn an_account_of_which_no_region_is_known_is_blindness_too() {
 
 #[test]
 fn regions_that_were_known_before_their_look_up_failed_are_no_blindness() {
-    let html = html_with(&one([tunnel("vpnx-1", "fine")]), &refused(&["production"]), "");
+    let html = html_with(&one([tunnel("vpnx-1", "fine")]), &refused(&[("production", 3)]), "");
     assert_eq!(headline_of(&html), "▲ The one tunnel is up");
-    assert!(text(&html).contains("the credentials are refused; 1 region known before, and polled on"));
+    assert!(text(&html).contains("the credentials are refused; 3 regions known before, and kept"));
 }
 
 #[test]

@@ -123,7 +123,7 @@ async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone
         ("EMPTY", Stand::start([empty()]).await),
         ("NOTHING", Stand::start([Snapshot::default()]).await),
         ("BLIND", Stand::start([blind()]).await),
-        ("UNLISTED", Stand::start_with([blind()], refused(&["production", "research"])).await),
+        ("UNLISTED", Stand::start_with([blind()], refused(&[("production", 2), ("research", 0)])).await),
         ("MANY", Stand::start([many()]).await),
     ];
     drive("looks.mjs", &stands).await;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
-    let log = start_queued_log(&flags.log)?;
+    let _log = start_queued_log(&flags.log)?;
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
         seed: flags.world.seed,
@@ -34,7 +34,7 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let listeners = web::bind(&flags.web.listen_addresses).await?;
     print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?, &log) => result,
+        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
@@ -26,7 +27,6 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
-use tracing_subscriber::filter::ParseError;
 
 use crate::{
     cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
@@ -75,15 +75,25 @@ enum Failure {
 
 impl Failure {
     fn report(self) -> ExitCode {
-        let (message, code) = match self {
-            Self::Usage(problems) => (problems, ExitCode::from(EXIT_USAGE)),
-            Self::Other(error) => (format!("{error:#}"), ExitCode::FAILURE),
+        let (message, status) = match self {
+            Self::Usage(problems) => (problems, EXIT_USAGE),
+            Self::Other(error) => (format!("{error:#}"), 1),
             Self::Said => return ExitCode::FAILURE,
         };
+        end_soon(status);
         // Nobody is left to tell if standard error is gone, and the status says it too.
         let _ = writeln!(io::stderr(), "{message}");
-        code
+        ExitCode::from(status)
     }
+}
+
+/// Ends the process with this status in a second, for last words that nobody may read: those would be waited for.
+pub fn end_soon(status: u8) {
+    // Without another thread there is nothing for it but to wait.
+    let _ = thread::Builder::new().spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        std::process::exit(status.into());
+    });
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -101,15 +111,18 @@ fn variables() -> Variables {
 }
 
 fn start_log(flags: &LogFlags) -> Result<(), Failure> {
-    logging::start(&flags.level, flags.format).map_err(|error| bad_level(&error))
+    logging::start(&flags.level, flags.format).map_err(no_log)
 }
 
 fn start_queued_log(flags: &LogFlags) -> Result<logging::Queue, Failure> {
-    logging::start_queued(&flags.level, flags.format).map_err(|error| bad_level(&error))
+    logging::start_queued(&flags.level, flags.format).map_err(no_log)
 }
 
-fn bad_level(error: &ParseError) -> Failure {
-    Failure::Usage(format!("--log.level: {error}; write error, warn, info, debug or trace"))
+fn no_log(error: logging::StartError) -> Failure {
+    match error {
+        logging::StartError::Level(_) => usage(error),
+        logging::StartError::Thread(_) => error.into(),
+    }
 }
 
 /// Reads the configuration, and warns of what is allowed but hardly meant.

@@ -12,21 +12,20 @@ use crate::{
     app::{self, AppError, ReadConfig, Start},
     cli::{DaemonFlags, WebFlags},
     config::Config,
-    logging::Queue,
     poll::LookUpPauses,
     web::{self, Limits, Protection},
     wiring::{Surroundings, Variables},
 };
 
 pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
-    let log = start_queued_log(&flags.log)?;
+    let _log = start_queued_log(&flags.log)?;
     let variables = variables();
     let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
     let read_config = config_reader(flags.config.file.clone(), variables);
     let protection = protection(&flags.web)?;
     let listeners = web::bind(&flags.web.listen_addresses).await?;
     let surroundings = surroundings(shard(flags.shard))?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings, &log).await
+    serve(&flags.web, listeners, protection, config, read_config, surroundings).await
 }
 
 /// Who is served, and how.
@@ -42,7 +41,6 @@ pub(super) async fn serve(
     config: Config,
     read_config: ReadConfig,
     surroundings: Surroundings,
-    log: &Queue,
 ) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
@@ -65,7 +63,6 @@ pub(super) async fn serve(
             error => error.into(),
         }),
         failure = signals => Err(failure),
-        never = log.tell_of_losses() => match never {},
         never = supervisor::keep_informed() => match never {},
     }
 }

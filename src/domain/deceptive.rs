@@ -1,7 +1,7 @@
 //! Characters in texts of others that do something else than to show.
 
-/// Whether a character ends lines, is obeyed by terminals, hides, or makes text read in another order than it is written.
-/// All of them fit into four hexadecimal digits.
+/// Whether a character ends lines, is obeyed by terminals, or makes text read in another order than it is written; and some
+/// that show nothing and join nothing. All of them fit into four hexadecimal digits.
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()

@@ -68,7 +68,8 @@ impl Endpoint {
             return Err(InvalidEndpoint::Plain);
         }
         let labels = url.host_str().unwrap_or_default().split('.');
-        if labels.filter(|label| label.contains("-placeholder")).any(|label| !SAMPLES.contains(&label)) {
+        let has_sample = |label: &str| SAMPLES.iter().any(|sample| label.contains(sample));
+        if labels.filter(|label| has_sample(label)).any(|label| !SAMPLES.contains(&label)) {
             return Err(InvalidEndpoint::PartOfALabel);
         }
         let authority =
@@ -156,6 +157,7 @@ mod tests {
             ),
             ("HTTPS://{service}.Intl.TencentCloudAPI.com:443", "https://vpc.intl.tencentcloudapi.com"),
             ("https://proxy.example:8443", "https://proxy.example:8443"),
+            ("https://vpn-placeholder.example", "https://vpn-placeholder.example"),
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://127.8.9.1", "http://127.8.9.1"),
             ("http://localhost:80", "http://localhost"),

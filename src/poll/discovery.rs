@@ -16,7 +16,7 @@ use tokio::{
 use super::{TargetApi, failure};
 use crate::{
     domain::{AccountName, Reason},
-    snapshot::{FailedLookUps, Failure},
+    snapshot::{FailedLookUp, FailedLookUps, Failure},
     telemetry::{DiscoveryTelemetry, Telemetry},
     tencent::regions::{AvailableRegions, PERMISSION},
 };
@@ -58,6 +58,8 @@ pub struct Discovery {
     accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
     /// Accounts for which a look-up has ended, well or not.
     tried: BTreeSet<AccountName>,
+    /// How many regions the last good look-up of an account found.
+    known: BTreeMap<AccountName, usize>,
     failed: watch::Sender<FailedLookUps>,
     sender: mpsc::Sender<LookUp>,
     look_ups: mpsc::Receiver<LookUp>,
@@ -68,8 +70,8 @@ impl Discovery {
     #[must_use]
     pub fn new(telemetry: Telemetry, pauses: LookUpPauses) -> Self {
         let (sender, look_ups) = mpsc::channel(1);
-        let (accounts, tried, failed) = Default::default();
-        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, failed, sender, look_ups }
+        let (accounts, tried, known, failed) = Default::default();
+        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, known, failed, sender, look_ups }
     }
 
     /// The accounts whose last look-up failed, always the present ones.
@@ -91,6 +93,7 @@ impl Discovery {
             }
             stays
         });
+        self.known.retain(|name, _| accounts.contains_key(name));
         self.failed.send_modify(|failed| failed.retain(|name, _| accounts.contains_key(name)));
         for (name, api) in accounts {
             if !self.accounts.contains_key(name) {
@@ -125,12 +128,20 @@ impl Discovery {
         }
     }
 
-    fn note(&self, LookUp { account, found }: &LookUp) {
+    fn note(&mut self, LookUp { account, found }: &LookUp) {
+        // One that ended after its account was configured otherwise is nobody's.
+        if !self.accounts.contains_key(account) {
+            return;
+        }
+        if let Ok(found) = found {
+            self.known.insert(account.clone(), found.0.len());
+        }
+        let regions = self.known.get(account).copied().unwrap_or_default();
         self.failed.send_modify(|failed| match found {
             Ok(_) => drop(failed.remove(account)),
-            // One that ended after its account was configured otherwise is nobody's failure.
-            Err(_) if !self.accounts.contains_key(account) => {}
-            Err(failure) => drop(failed.insert(account.clone(), failure.clone())),
+            Err(failure) => {
+                failed.insert(account.clone(), FailedLookUp { failure: failure.clone(), regions });
+            }
         });
     }
 

@@ -11,7 +11,7 @@ use tencentcloud_vpn_exporter::{
         AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
         NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
     },
-    snapshot::{FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
+    snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
     web::{StatusPage, TelemetryPath},
 };
 
@@ -174,11 +174,13 @@ pub fn empty() -> Snapshot {
     snapshot(["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(|region| target("production", region)))
 }
 
-/// The regions of these accounts cannot be looked up.
-pub fn refused(accounts: &[&str]) -> FailedLookUps {
+/// The regions of these accounts cannot be looked up, of which so many were known before.
+pub fn refused(accounts: &[(&str, usize)]) -> FailedLookUps {
     let message = "AuthFailure.SecretIdNotFound: The SecretId is not found. (request 5f5d5d0c); check the account's credentials";
     let failure = Failure { reason: Reason::Auth, message: message.to_owned() };
-    accounts.iter().map(|name| (AccountName::new(name).expect("a name"), failure.clone())).collect()
+    let look_up = |regions| FailedLookUp { failure: failure.clone(), regions };
+    let accounts = accounts.iter();
+    accounts.map(|&(name, known)| (AccountName::new(name).expect("a name"), look_up(known))).collect()
 }
 
 /// One target of four cannot be seen into since a moment, another for so long that its tunnels are withheld.

@@ -3,7 +3,7 @@
 use super::text;
 use crate::{
     domain::{AccountName, Standing},
-    snapshot::{FailedLookUps, Failure, Snapshot, TargetSnapshot, TunnelRecord},
+    snapshot::{FailedLookUp, FailedLookUps, Snapshot, TargetSnapshot, TunnelRecord},
 };
 
 /// The width of the whole bar of shares, in its own units.
@@ -19,17 +19,8 @@ pub(super) struct Summary<'a> {
     /// The tunnels to show, in the order of targets and ids.
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
     /// The accounts whose regions cannot be looked up: those of which no region is known first.
-    pub(super) look_ups: Vec<FailedLookUp<'a>>,
+    pub(super) look_ups: Vec<(&'a AccountName, &'a FailedLookUp)>,
     counts: [usize; Standing::ALL.len()],
-}
-
-/// An account whose regions cannot be looked up.
-#[derive(Debug)]
-pub(super) struct FailedLookUp<'a> {
-    pub(super) account: &'a AccountName,
-    pub(super) failure: &'a Failure,
-    /// How many of its regions are polled all the same.
-    pub(super) targets: usize,
 }
 
 /// Whether a target can be seen into.
@@ -87,15 +78,8 @@ impl<'a> Summary<'a> {
         for tunnel in &tunnels {
             counts[tunnel.standing as usize] += 1;
         }
-        let targets_of =
-            |account: &AccountName| snapshot.keys().filter(|target| target.account == *account).count();
-        let look_ups = failed_look_ups.iter();
-        let look_ups = look_ups.map(|(account, failure)| {
-            let targets = targets_of(account);
-            FailedLookUp { account, failure, targets }
-        });
-        let mut look_ups: Vec<_> = look_ups.collect();
-        look_ups.sort_by_key(|look_up| look_up.targets > 0);
+        let mut look_ups: Vec<_> = failed_look_ups.iter().collect();
+        look_ups.sort_by_key(|(_, look_up)| look_up.regions > 0);
         Self { targets, tunnels, look_ups, counts }
     }
 
@@ -115,7 +99,7 @@ impl<'a> Summary<'a> {
 
     /// How many accounts nothing is seen of, because none of their regions is known.
     pub(super) fn unseen_accounts(&self) -> usize {
-        self.look_ups.iter().filter(|look_up| look_up.targets == 0).count()
+        self.look_ups.iter().filter(|(_, look_up)| look_up.regions == 0).count()
     }
 
     /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::{
     moment::Moment,
-    summary::{FailedLookUp, Sight, Summary},
+    summary::{Sight, Summary},
     text::{counted, legible, number},
 };
 use crate::{
-    domain::Reason,
-    snapshot::{Failure, TargetSnapshot},
+    domain::{AccountName, Reason},
+    snapshot::{FailedLookUp, Failure, TargetSnapshot},
 };
 
 /// How many targets are shown at once; of those that answer, the others wait behind a line that unfolds.
@@ -179,12 +179,12 @@ impl<'a> TargetRow<'a> {
 }
 
 impl<'a> LookUpRow<'a> {
-    fn of(look_up: &FailedLookUp<'a>) -> Self {
-        let remains = match look_up.targets {
+    fn of(&(account, look_up): &(&'a AccountName, &'a FailedLookUp)) -> Self {
+        let remains = match look_up.regions {
             0 => "none is known, and nothing of the account is watched".to_owned(),
-            count => format!("{} known before, and polled on", counted(count, "region")),
+            count => format!("{} known before, and kept", counted(count, "region")),
         };
-        Self { account: legible(look_up.account.as_str()), error: ErrorWords::of(look_up.failure), remains }
+        Self { account: legible(account.as_str()), error: ErrorWords::of(&look_up.failure), remains }
     }
 }
 
