@@ -22,9 +22,9 @@ use crate::{
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::Telemetry,
     tencent::{
-        client::ClientError,
         regions::DESCRIBE_REGIONS,
         sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY},
+        transport::ClientError,
         vpn::DESCRIBE_VPN_CONNECTIONS,
     },
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},

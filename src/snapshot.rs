@@ -128,6 +128,8 @@ pub struct FailedLookUp {
 pub struct TunnelRecord {
     /// The tunnel.
     pub tunnel: Tunnel,
+    /// When the tunnel was last listed for certain, where it may now be a row without an id; else `None`.
+    pub in_doubt_since: Option<Timestamp>,
     /// The past of each status, in the order of [`StatusField::ALL`].
     histories: [History; StatusField::ALL.len()],
 }
@@ -228,7 +230,8 @@ impl TargetSnapshot {
         next.last_poll = Some(Poll { ended, duration, failure: None });
         next.last_success = Some(ended);
         next.stale = false;
-        let (listed, changes) = compare(self.listed.as_deref(), listing.tunnels, ended);
+        let doubt_began = self.last_success.unwrap_or(ended);
+        let (listed, changes) = compare(self.listed.as_deref(), listing, ended, doubt_began);
         next.listed = Some(listed);
         (next, changes)
     }
@@ -265,12 +268,12 @@ impl TunnelRecord {
 
     fn first(tunnel: Tunnel, now: Timestamp) -> Self {
         let histories = StatusField::ALL.map(|field| History::default().after(tunnel.status(field), now));
-        Self { tunnel, histories }
+        Self { tunnel, in_doubt_since: None, histories }
     }
 
     fn after(&self, tunnel: Tunnel, now: Timestamp) -> Self {
         let histories = StatusField::ALL.map(|field| self.history(field).after(tunnel.status(field), now));
-        Self { tunnel, histories }
+        Self { tunnel, in_doubt_since: None, histories }
     }
 }
 
@@ -293,23 +296,30 @@ impl History {
 /// very same ones as before.
 fn compare(
     before: Option<&[Arc<TunnelRecord>]>,
-    tunnels: Vec<Tunnel>,
+    listing: Listing,
     now: Timestamp,
+    doubt_began: Timestamp,
 ) -> (Arc<[Arc<TunnelRecord>]>, Vec<Change>) {
     let mut past: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
     let mut changes = Vec::new();
-    let mut listed = Vec::with_capacity(tunnels.len());
-    for tunnel in tunnels {
+    let mut listed = Vec::with_capacity(listing.tunnels.len());
+    for tunnel in listing.tunnels {
+        let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
+        let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
         let record = match past.remove(&tunnel.id) {
-            Some(old) if old.tunnel == tunnel => Arc::clone(old),
+            Some(old) if old.tunnel == tunnel && old.in_doubt_since.is_some() == is_in_doubt => {
+                Arc::clone(old)
+            }
             Some(old) => {
-                let record = Arc::new(old.after(tunnel, now));
+                let in_doubt_since = since(old.in_doubt_since);
+                let record = Arc::new(TunnelRecord { in_doubt_since, ..old.after(tunnel, now) });
                 changes.extend(changed(old, &record));
                 record
             }
             None => {
-                let record = Arc::new(TunnelRecord::first(tunnel, now));
+                let in_doubt_since = since(None);
+                let record = Arc::new(TunnelRecord { in_doubt_since, ..TunnelRecord::first(tunnel, now) });
                 changes.push(Change::Appeared(Arc::clone(&record)));
                 record
             }
@@ -356,8 +366,8 @@ mod tests {
             negotiation_type: NegotiationType::parse("active"),
             route_type: "".into(),
             dpd_action: "".into(),
-            local_address: "".into(),
-            remote_address: "".into(),
+            local_identity: "".into(),
+            remote_identity: "".into(),
             ike: IkeParameters::default(),
             ipsec: IpsecParameters::default(),
             created: None,

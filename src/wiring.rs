@@ -16,8 +16,8 @@ use crate::{
     telemetry::Telemetry,
     tencent::{
         Client, Service,
-        client::ClientError,
         regions::{AvailableRegions, RegionChange, RegionList},
+        transport::{ClientError, ConnectionSettings},
         vpn::Filter,
     },
 };
@@ -81,11 +81,16 @@ impl Wiring {
 
     /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before; of the
     /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
-    /// discovered keep the ones they have.
+    /// discovered keep the ones they have. All connections are made anew, with the system's present authorities.
     pub fn reloaded(&self, config: Config) -> Result<Self, ClientError> {
         let api_stays = config.api == self.config.api;
-        let poll_stays = config.poll == self.config.poll;
-        let client = if api_stays { self.client.clone() } else { client(&config.api)? };
+        let poll_stays = config.poll == self.config.poll && config.metrics == self.config.metrics;
+        let client = if api_stays {
+            self.client.renew()?;
+            self.client.clone()
+        } else {
+            client(&config.api)?
+        };
         let surroundings = self.surroundings.clone();
         let wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
         Ok(wiring.with_accounts(|wiring, account| {
@@ -96,7 +101,8 @@ impl Wiring {
             if api_stays && poll_stays && configured == account {
                 return before.clone();
             }
-            let caller_stays = configured.credentials == account.credentials
+            let caller_stays = configured.site == account.site
+                && configured.credentials == account.credentials
                 && configured.assume_role == account.assume_role;
             let api = (api_stays && caller_stays).then(|| Arc::clone(&before.api));
             wiring.account(account, api, Some(&before.regions))
@@ -140,6 +146,13 @@ impl Wiring {
         looked_up.collect()
     }
 
+    /// Everything that polls of this one account need at its other site.
+    pub fn at_other_site(&self, account: &config::Account) -> Result<Self, ClientError> {
+        let accounts = vec![config::Account { site: account.site.other(), ..account.clone() }];
+        let config = Config { accounts, ..self.config.clone() };
+        Self::new(config, Surroundings { shard: Shard::SOLE, ..self.surroundings.clone() })
+    }
+
     /// The names of all accounts.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
         self.accounts.keys()
@@ -181,7 +194,7 @@ impl Wiring {
         let api = api.unwrap_or_else(|| self.account_api(config));
         let regions = match &config.regions {
             Regions::Listed(regions) => AccountRegions::Listed(regions.clone()),
-            Regions::All => self.discovery(&config.name, &api, regions),
+            Regions::All => self.discovery(config, &api, regions),
         };
         Account { api, regions, settings: HashMap::new() }
     }
@@ -191,7 +204,8 @@ impl Wiring {
         let rate = self.config.api.requests_per_second / f64::from(self.surroundings.shard.count());
         let limit = Arc::new(RateLimit::new(rate, telemetry.throttle.clone()));
         let sources = keyring::Sources {
-            api: &self.config.api,
+            metadata_endpoint: &self.config.api.metadata_endpoint,
+            endpoint: self.config.endpoint(config),
             client: &self.client,
             variables: &self.surroundings.variables,
             limit: &limit,
@@ -203,13 +217,13 @@ impl Wiring {
 
     fn discovery(
         &self,
-        name: &AccountName,
+        config: &config::Account,
         api: &Arc<AccountApi>,
         before: Option<&AccountRegions>,
     ) -> AccountRegions {
         let region = Region::new(keyring::HOME_REGION).expect("this is the name of a region");
-        let url = self.config.api.endpoint.url(Service::REGION.name, &region);
-        let api = TargetApi::new(Arc::clone(api), Target { account: name.clone(), region }, url);
+        let url = self.config.endpoint(config).url(Service::REGION.name, &region);
+        let api = TargetApi::new(Arc::clone(api), Target { account: config.name.clone(), region }, url);
         let (list, unsupported) = match before {
             Some(AccountRegions::Discovered { list, unsupported, .. }) => (list.clone(), unsupported.clone()),
             Some(AccountRegions::Listed(_)) | None => Default::default(),
@@ -236,7 +250,7 @@ fn settings(
     target: &Target,
 ) -> Arc<Settings> {
     let filters = account.filters.iter();
-    let url = config.api.endpoint.url(Service::VPC.name, &target.region);
+    let url = config.endpoint(account).url(Service::VPC.name, &target.region);
     Arc::new(Settings {
         api: TargetApi::new(Arc::clone(api), target.clone(), url),
         filters: filters
@@ -246,9 +260,14 @@ fn settings(
         timeout: config.poll.timeout,
         stale_after: config.poll.stale_after,
         discovered: account.regions == Regions::All,
+        tag_labels: config.metrics.tag_labels.clone(),
     })
 }
 
 fn client(api: &config::Api) -> Result<Client, ClientError> {
-    Client::new(api.request_timeout, api.ca_file.as_ref())
+    Client::new(ConnectionSettings {
+        request_timeout: api.request_timeout,
+        ca_file: api.ca_file.clone(),
+        proxy: api.proxy.clone(),
+    })
 }

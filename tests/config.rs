@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
     config::{Account, Api, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions},
-    domain::{AccountName, CaFile, Endpoint, Region, Role, Secret, SecretText, TagLabel},
+    domain::{AccountName, CaFile, Endpoint, Region, Role, Secret, SecretText, Site, TagLabel},
 };
 
 const BAD: &str = "tests/fixtures/config/bad";
@@ -32,6 +32,7 @@ fn regions(names: &[&str]) -> Regions {
 fn account(name: &str, regions: Regions) -> Account {
     Account {
         name: AccountName::new(name).expect("a name"),
+        site: Site::International,
         regions,
         credentials: CredentialSource::Default,
         assume_role: None,
@@ -87,10 +88,11 @@ fn every_key_arrives_where_it_belongs() {
             stale_after: Duration::from_secs(300),
         },
         api: Api {
-            endpoint: Endpoint::new("https://{service}.intl.tencentcloudapi.com").expect("an endpoint"),
+            endpoint: Some(Endpoint::new("https://proxy.example").expect("an endpoint")),
             metadata_endpoint: "http://metadata.tencentyun.com".parse().expect("a URL"),
             request_timeout: Duration::from_secs(10),
             ca_file: Some(ca_file("extra.pem")),
+            proxy: None,
             requests_per_second: 20.0,
         },
         metrics: Metrics {
@@ -100,6 +102,7 @@ fn every_key_arrives_where_it_belongs() {
             ],
         },
         accounts: vec![Account {
+            site: Site::China,
             credentials: CredentialSource::Static {
                 secret_id: SecretText::Value(Secret::new("AKIDhunter2")),
                 // A relative path starts at the file's directory.
@@ -173,10 +176,11 @@ fn variables_win_over_the_file() {
     let seconds = Duration::from_secs;
     assert_eq!(found.poll, Poll { interval: seconds(120), timeout: seconds(90), stale_after: seconds(3600) });
     let api = Api {
-        endpoint: Endpoint::new("http://127.0.0.1:8080").expect("an endpoint"),
+        endpoint: Some(Endpoint::new("http://127.0.0.1:8080").expect("an endpoint")),
         metadata_endpoint: "http://[::1]:81".parse().expect("a URL"),
         request_timeout: Duration::from_millis(500),
         ca_file: Some(ca_file("other.pem")),
+        proxy: None,
         requests_per_second: 0.5,
     };
     assert_eq!(found.api, api);
@@ -257,6 +261,73 @@ fn without_a_file_the_environment_names_the_regions_of_one_account() {
              by --config.file"
         );
     }
+}
+
+#[test]
+fn environment_names_account_and_site_without_a_file() {
+    let load = |site| {
+        let variables = [
+            ("TENCENTCLOUD_REGION", "all"),
+            ("TENCENTCLOUD_VPN_EXPORTER_ACCOUNT", "production"),
+            ("TENCENTCLOUD_VPN_EXPORTER_SITE", site),
+        ];
+        Config::load(None, &environment(variables)).map(|loaded| loaded.config.accounts.remove(0))
+    };
+    for (text, site) in
+        [("china", Site::China), ("", Site::International), ("international", Site::International)]
+    {
+        let expected = Account { site, ..account("production", Regions::All) };
+        assert_eq!(load(text), Ok(expected), "{text:?}");
+    }
+    assert_eq!(
+        load("intl").expect_err("a problem").to_string(),
+        "TENCENTCLOUD_VPN_EXPORTER_SITE: accounts[0].site: \"intl\" is not a site; write international or china"
+    );
+}
+
+#[test]
+fn site_decides_the_endpoint_unless_one_is_set() {
+    let url = |endpoint: Option<Endpoint>, site, region: &str| {
+        let account = Account { site, ..account("production", Regions::All) };
+        let config = Config {
+            poll: Poll::default(),
+            api: Api { endpoint, ..Api::default() },
+            metrics: Metrics::default(),
+            accounts: vec![account.clone()],
+        };
+        let region = Region::new(region).expect("a region");
+        config.endpoint(&account).url("vpc", &region).to_string()
+    };
+    let own = |text| Some(Endpoint::new(text).expect("an endpoint"));
+    for (endpoint, site, region, expected) in [
+        (None, Site::International, "ap-singapore", "https://vpc.intl.tencentcloudapi.com/"),
+        (None, Site::China, "ap-singapore", "https://vpc.tencentcloudapi.com/"),
+        (None, Site::China, "ap-shanghai-fsi", "https://vpc.ap-shanghai-fsi.tencentcloudapi.com/"),
+        (None, Site::International, "ap-shanghai-fsi", "https://vpc.ap-shanghai-fsi.tencentcloudapi.com/"),
+        (own("https://proxy.example"), Site::China, "ap-singapore", "https://proxy.example/"),
+    ] {
+        assert_eq!(url(endpoint, site, region), expected);
+    }
+}
+
+#[test]
+fn endpoint_none_leaves_the_choice_to_the_site() {
+    let variables = [("TENCENTCLOUD_REGION", "all"), ("TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT", "none")];
+    let loaded = Config::load(None, &environment(variables)).expect("a configuration");
+    assert_eq!(loaded.config.api.endpoint, None);
+}
+
+#[test]
+fn proxy_comes_from_the_environment_or_is_a_problem() {
+    let load =
+        |value| Config::load(None, &environment([("TENCENTCLOUD_REGION", "all"), ("HTTPS_PROXY", value)]));
+    let proxy = load("http://user:hunter2@proxy.example:3128\n").expect("a configuration").config.api.proxy;
+    assert_eq!(proxy.expect("a proxy").to_string(), "http://proxy.example:3128");
+    assert_eq!(
+        load("'http://user:hunter2@proxy.example:3128'").expect_err("a problem").to_string(),
+        "HTTPS_PROXY: the value has quotes around it; write the URL of a proxy, such as http://proxy.example:3128, or \
+         unset the variable"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
-    domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, TagLabel},
+    domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
     simulator::{Options, Simulator},
     web,
 };
@@ -59,6 +59,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
     let credentials = simulator.credentials();
     let account = Account {
         name: AccountName::new("demo")?,
+        site: Site::default(),
         regions: Regions::Listed(regions),
         credentials: CredentialSource::Static {
             secret_id: SecretText::Value(Secret::new(&*credentials.secret_id)),
@@ -74,7 +75,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
             stale_after: Duration::from_secs(30),
         },
         api: Api {
-            endpoint: Endpoint::new(&format!("http://{}", simulator.local_addr()))?,
+            endpoint: Some(Endpoint::new(&format!("http://{}", simulator.local_addr()))?),
             requests_per_second: 100.0,
             ..Api::default()
         },

@@ -37,7 +37,7 @@ use crate::{
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
-    tencent::{ApiError, client::ClientError, regions},
+    tencent::{ApiError, regions, transport::ClientError},
     version,
     wiring::{Surroundings, Variables, Wiring},
 };
@@ -176,14 +176,14 @@ async fn look_up_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
     let deadline = Instant::now() + LOOK_UP_TIMEOUT;
     let look_ups = wiring.discoveries().into_iter().map(|(account, api)| async move {
         let result = api.available_regions(deadline).await;
-        (account, api.url().clone(), result)
+        (account, api.route(), result)
     });
     let mut failed = Vec::new();
-    for (account, url, result) in join_all(look_ups).await {
+    for (account, route, result) in join_all(look_ups).await {
         match result {
             Ok(regions) => drop(wiring.discovered(&account, &regions)),
             Err(error) => {
-                let failure = failure::from_error(&error, &url, regions::PERMISSION);
+                let failure = failure::from_error(&error, &route, regions::PERMISSION);
                 say(format_args!("{account}: the regions cannot be looked up: {}", failure.message));
                 failed.push((account, error));
             }

@@ -4,17 +4,19 @@ use comfy_table::{Cell, Color};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use url::Url;
 
-use super::{Failure, look_up_regions, one_line, plain_table, print, say};
+use super::{Failure, LOOK_UP_TIMEOUT, look_up_regions, one_line, plain_table, print, say, unusable};
 use crate::{
+    config::{Account, Config},
     domain::{Reason, Target},
     poll::{Settings, failure},
     tencent::{
         ApiError,
+        client::Dated,
         credentials::SourceError,
         regions,
-        vpn::{self, DescribeVpnConnections},
+        transport::{ClientError, Route},
+        vpn::{self, DescribeVpnConnections, Page},
     },
     wiring::Wiring,
 };
@@ -27,7 +29,7 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
         .map(|(account, error)| Row {
             account: account.to_string(),
             region: "all".to_owned(),
-            url: look_ups[&account].url().clone(),
+            route: look_ups[&account].route(),
             discovered: false,
             permission: regions::PERMISSION,
             result: Err(error),
@@ -38,13 +40,51 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
     rows.extend(join_all(plan.iter().map(|(target, settings)| probe(target, settings))).await);
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     print(table(&rows).as_bytes())?;
+    for account in accounts_with_unknown_key(&wiring, &rows) {
+        let answer = ask_other_site(&wiring, account).await.map_err(unusable)?;
+        say(format_args!("{}: {answer}", account.name));
+    }
     if rows.iter().all(Row::is_well) { Ok(()) } else { Err(Failure::Said) }
 }
 
-/// Asks for one tunnel, for as long as a poll would: the answer counts them all. Says why if that fails.
-async fn probe(target: &Target, settings: &Settings) -> Row {
+/// The accounts whose key the API does not know, where their site decides which API that is.
+fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Account> {
+    let Config { api, accounts, .. } = wiring.config();
+    let is_unknown = |row: &Row| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
+    let has_unknown_key =
+        |account: &&Account| rows.iter().any(|row| row.account == account.name.as_str() && is_unknown(row));
+    accounts.iter().filter(|_| api.endpoint.is_none()).filter(has_unknown_key).collect()
+}
+
+/// Asks the other site whether it knows an account's key, and says which site does.
+async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
+    let (site, other) = (account.site, account.site.other());
+    let mut there = wiring.at_other_site(account)?;
+    let result = match there.discoveries().remove(&account.name) {
+        Some(api) => api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop),
+        None => match there.plan().values().next() {
+            Some(settings) => first_page(settings).await.map(drop),
+            None => return Ok(format!("the {other} site was not asked: the account has no region")),
+        },
+    };
+    Ok(match result {
+        Err(error) if error.is_unknown_key() => {
+            format!("neither the {site} nor the {other} site knows the key")
+        }
+        Ok(()) | Err(ApiError::Api { .. }) => format!("the {other} site knows the key; set site: {other}"),
+        Err(error) => format!("the {other} site could not be asked: {error}"),
+    })
+}
+
+/// Asks for one tunnel, for as long as a poll would: the answer counts them all.
+async fn first_page(settings: &Settings) -> Result<Dated<Page>, ApiError> {
     let parameters = DescribeVpnConnections { filters: &settings.filters, offset: 0, limit: 1 };
-    let result = settings.api.describe_dated(&parameters, Instant::now() + settings.timeout).await;
+    settings.api.describe_dated(&parameters, Instant::now() + settings.timeout).await
+}
+
+/// Asks one target. Says why if that fails.
+async fn probe(target: &Target, settings: &Settings) -> Row {
+    let result = first_page(settings).await;
     let server_time = match &result {
         Ok(answer) => answer.server_time,
         Err(ApiError::Api { server_time, .. }) => *server_time,
@@ -53,14 +93,14 @@ async fn probe(target: &Target, settings: &Settings) -> Row {
     let row = Row {
         account: target.account.to_string(),
         region: target.region.to_string(),
-        url: settings.api.url().clone(),
+        route: settings.api.route(),
         discovered: settings.discovered,
         permission: vpn::PERMISSION,
         result: result.map(|answer| answer.value.total_count),
         clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
     };
     if let (Err(error), false) = (&row.result, row.is_well()) {
-        say(format_args!("{target}: {}", failure::from_error(error, &row.url, row.permission).message));
+        say(format_args!("{target}: {}", failure::from_error(error, &row.route, row.permission).message));
     }
     row
 }
@@ -70,7 +110,7 @@ async fn probe(target: &Target, settings: &Settings) -> Row {
 struct Row {
     account: String,
     region: String,
-    url: Url,
+    route: Route,
     /// Whether the region was found and not named.
     discovered: bool,
     permission: &'static str,
@@ -102,7 +142,7 @@ impl Row {
     fn may_list(&self) -> String {
         let Err(error) = &self.result else { return "yes".to_owned() };
         let obstacle = match (error.reason(), error) {
-            (Reason::Unauthorized, ApiError::Api { code, .. }) if code.starts_with("Ip") => {
+            (Reason::Unauthorized, ApiError::Api { code, .. }) if code.exact().starts_with("Ip") => {
                 "this address is not let in"
             }
             (_, ApiError::Credentials(SourceError::Refused { permission, .. })) => {
@@ -136,7 +176,7 @@ fn table(rows: &[Row]) -> String {
             Cell::new(one_line(&row.account)),
             Cell::new(&row.region),
             Cell::new(row.reachable()),
-            Cell::new(row.url.authority()),
+            Cell::new(row.route.url.authority()),
             if row.is_well() { may_list } else { may_list.fg(Color::Red) },
             Cell::new(tunnels),
             Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
@@ -155,18 +195,21 @@ fn clock(offset: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     fn row(result: Result<u64, ApiError>) -> Row {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
+        let route = Route { url, proxy: None };
         let permission = vpn::PERMISSION;
         let (account, region) = ("main".to_owned(), "eu".to_owned());
-        Row { account, region, url, discovered: false, permission, result, clock_offset: None }
+        Row { account, region, route, discovered: false, permission, result, clock_offset: None }
     }
 
     fn refused(code: &str) -> Result<u64, ApiError> {
-        let (code, message, request_id) = (code.to_owned(), String::new(), String::new());
-        Err(ApiError::Api { code, message, request_id, server_time: None })
+        let (message, request_id) = (String::new(), String::new());
+        Err(ApiError::Api { code: code.into(), message, request_id, server_time: None })
     }
 
     #[test]

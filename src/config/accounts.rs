@@ -10,7 +10,7 @@ use super::{
     regions,
     walk::{Node, Table, distinct, nearest},
 };
-use crate::domain::{AccountName, Region};
+use crate::domain::{AccountName, Region, Site};
 
 /// What to do where there are no accounts.
 const LIST_ACCOUNTS: &str = "list at least one account, with its name and regions";
@@ -35,7 +35,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Vec<Account>> {
 }
 
 fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account> {
-    let table = node.table(&["name", "regions", "credentials", "assume_role", "filters"])?;
+    let table = node.table(&["name", "site", "regions", "credentials", "assume_role", "filters"])?;
     let name = table.require("name", "name the account; the name becomes a label").and_then(|node| {
         let name = node.parsed(AccountName::new)?;
         if !names.insert(name.clone()) {
@@ -46,11 +46,13 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account>
     let regions = table
         .require("regions", "list them, such as [ap-guangzhou], or write all")
         .and_then(|node| regions(&node));
+    let site = table.read_or("site", Site::default(), |node| node.parsed(Site::parse));
     let credentials = table.read_or("credentials", CredentialSource::Default, credentials);
     let assume_role = table.read_or("assume_role", None, |node| assume_role(node).map(Some));
     let filters = table.read_or("filters", vec![], filters);
     Some(Account {
         name: name?,
+        site: site?,
         regions: regions?,
         credentials: credentials?,
         assume_role: assume_role?,

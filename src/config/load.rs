@@ -13,7 +13,7 @@ use super::{
     walk::{Findings, Node},
     yaml,
 };
-use crate::domain::SecretText;
+use crate::domain::{InvalidProxy, Proxy, SecretText, Site};
 
 /// The keys at or below which values are secrets.
 const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "external_id"];
@@ -21,8 +21,10 @@ const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "extern
 /// The keys of the document.
 const SECTIONS: &[&str] = &["poll", "api", "metrics", "accounts"];
 
-/// The variable that lists the regions where no file does.
+/// The variables that configure the only account where no file does.
 const REGION_VARIABLE: &str = "TENCENTCLOUD_REGION";
+const ACCOUNT_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_ACCOUNT";
+const SITE_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_SITE";
 
 /// A configuration, and what in it is allowed but likely not meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +37,9 @@ pub struct Loaded {
 
 impl Config {
     /// Reads a YAML file and the variables that stand for its keys, which win over it. Without a file there is one
-    /// account, `default`, with the regions of `TENCENTCLOUD_REGION` and the default chain of credentials.
+    /// account, with the default chain of credentials: its name is in `TENCENTCLOUD_VPN_EXPORTER_ACCOUNT` (`default`),
+    /// its site in `TENCENTCLOUD_VPN_EXPORTER_SITE`, and its regions are in `TENCENTCLOUD_REGION`. The proxy always comes
+    /// from the environment.
     ///
     /// Relative paths in the configuration start at the file's directory. The environment is passed in, never read
     /// here. Either everything is valid, or all problems are returned.
@@ -49,8 +53,10 @@ impl Config {
         let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
         let config =
             merged(document, environment, &findings).and_then(|root| read(&findings.root(&root), base));
+        let proxy = Proxy::from_variables(environment).map_err(|error| findings.add([unreadable(&error)]));
         let warnings = findings.finish()?;
         let mut config = config.expect("what cannot be read has been reported");
+        config.api.proxy = proxy.expect("what cannot be read has been reported");
         config.resolve_secret_files(base);
         Ok(Loaded { config, warnings })
     }
@@ -70,11 +76,20 @@ impl Config {
     }
 }
 
+fn unreadable(error: &InvalidProxy) -> Problem {
+    let message = format!("{}; {}", error.problem, InvalidProxy::REMEDY);
+    Problem { place: error.variable.to_owned(), path: String::new(), message }
+}
+
 /// The document that stands for no file.
 fn sole_account(environment: &BTreeMap<String, String>, findings: &Findings) -> Value {
     let origin = REGION_VARIABLE.to_owned();
     let value = |kind| Value::new(Some(&origin), kind);
     let text = |text: &str| value(ValueKind::String(text.to_owned()));
+    let variable = |name: &str, default: &str| {
+        let set = environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+        Value::new(Some(&name.to_owned()), ValueKind::String(set.unwrap_or(default).to_owned()))
+    };
     let regions = match environment.get(REGION_VARIABLE).map(|listed| listed.trim()) {
         None | Some("") => {
             let message = "is not set; list regions there, separated by commas, or write all, or give a file by \
@@ -91,7 +106,11 @@ fn sole_account(environment: &BTreeMap<String, String>, findings: &Findings) -> 
             value(ValueKind::Array(listed.split(',').map(|region| text(region.trim())).collect()))
         }
     };
-    let account = HashMap::from([("name".to_owned(), text("default")), ("regions".to_owned(), regions)]);
+    let account = HashMap::from([
+        ("name".to_owned(), variable(ACCOUNT_VARIABLE, "default")),
+        ("site".to_owned(), variable(SITE_VARIABLE, Site::default().as_str())),
+        ("regions".to_owned(), regions),
+    ]);
     let accounts = value(ValueKind::Array(vec![value(ValueKind::Table(account))]));
     Value::new(None, ValueKind::Table(HashMap::from([("accounts".to_owned(), accounts)])))
 }

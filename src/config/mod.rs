@@ -20,7 +20,7 @@ pub use load::Loaded;
 pub use problem::{Problem, Problems};
 use url::Url;
 
-use crate::domain::{AccountName, CaFile, Endpoint, Region, Role, SecretText, TagLabel};
+use crate::domain::{AccountName, CaFile, Endpoint, Proxy, Region, Role, SecretText, Site, TagLabel};
 
 /// Everything that the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,14 @@ pub struct Config {
     pub metrics: Metrics,
     /// `accounts`: what is watched; at least one, each name once.
     pub accounts: Vec<Account>,
+}
+
+impl Config {
+    /// Where an account's API is: `api.endpoint`, or else the endpoint of the account's site.
+    #[must_use]
+    pub fn endpoint(&self, account: &Account) -> Endpoint {
+        self.api.endpoint.clone().unwrap_or_else(|| account.site.endpoint())
+    }
 }
 
 /// `poll`: when targets are polled.
@@ -59,14 +67,16 @@ impl Default for Poll {
 /// `api`: how the API is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
-    /// Where each service is found.
-    pub endpoint: Endpoint,
+    /// Where each service is found, for all accounts. `None`: each account's site decides.
+    pub endpoint: Option<Endpoint>,
     /// The metadata service, for the instance's role: scheme and host, maybe a port.
     pub metadata_endpoint: Url,
     /// For one request, its answer's body included.
     pub request_timeout: Duration,
     /// A PEM file with more certificate authorities than the system's.
     pub ca_file: Option<CaFile>,
+    /// The proxy of the environment, in `HTTPS_PROXY` or `ALL_PROXY`.
+    pub proxy: Option<Proxy>,
     /// For each account, over all its regions; from 0.01 to 100, not always whole.
     pub requests_per_second: f64,
 }
@@ -74,10 +84,11 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self {
-            endpoint: Endpoint::default(),
+            endpoint: None,
             metadata_endpoint: Url::parse("http://metadata.tencentyun.com").expect("this is a URL"),
             request_timeout: Duration::from_secs(10),
             ca_file: None,
+            proxy: None,
             requests_per_second: 20.0,
         }
     }
@@ -95,6 +106,8 @@ pub struct Metrics {
 pub struct Account {
     /// `name`.
     pub name: AccountName,
+    /// `site`: whose API hosts know the account.
+    pub site: Site,
     /// `regions`.
     pub regions: Regions,
     /// `credentials`.

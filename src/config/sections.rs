@@ -60,6 +60,7 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
         let ca_file = section.read_or("ca_file", None, |node| ca_file(node, base).map(Some));
         let requests_per_second = section.read_or("requests_per_second", default.requests_per_second, rate);
         Some(Api {
+            proxy: default.proxy,
             endpoint: endpoint?,
             metadata_endpoint: metadata_endpoint?,
             request_timeout: request_timeout?,
@@ -69,13 +70,18 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
     })
 }
 
-fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
+/// `none` reads as no endpoint, so that each account's site decides.
+fn endpoint(node: &Node<'_>) -> Option<Option<Endpoint>> {
+    let text = node.text()?;
+    if text == "none" {
+        return Some(None);
+    }
     // The text is not repeated: it may hold a password.
-    let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
+    let endpoint = Endpoint::new(text).map_err(|error| node.problem(error)).ok()?;
     if endpoint.is_for_one_service() {
         node.warning("is the address of one service, and three are called; write {service} in its place");
     }
-    Some(endpoint)
+    Some(Some(endpoint))
 }
 
 fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {

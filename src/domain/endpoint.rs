@@ -22,7 +22,7 @@ const SAMPLES: [&str; 2] = [SAMPLE_SERVICE, SAMPLE_REGION];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpoint {
     /// It is no URL, or a URL without a host.
-    #[error("is not a URL; write a scheme and a host, such as https://{{service}}.tencentcloudapi.com")]
+    #[error("is not a URL; write a scheme and a host, such as https://{{service}}.intl.tencentcloudapi.com")]
     NotAUrl,
     /// Its scheme is neither `https` nor `http`.
     #[error("has a scheme that is neither https nor http")]
@@ -100,13 +100,6 @@ impl Endpoint {
 
     fn is_tencents(&self) -> bool {
         self.authority.ends_with(TENCENT_DOMAIN)
-    }
-}
-
-impl Default for Endpoint {
-    /// The general endpoint of the main site.
-    fn default() -> Self {
-        Self { scheme: "https", authority: format!("{{service}}{TENCENT_DOMAIN}") }
     }
 }
 
@@ -227,13 +220,6 @@ mod tests {
                 "{template}"
             );
         }
-    }
-
-    #[test]
-    fn the_default_is_what_its_text_says() {
-        let default = Endpoint::default();
-        assert_eq!(default.to_string(), "https://{service}.tencentcloudapi.com");
-        assert_eq!(Endpoint::new(&default.to_string()), Ok(default));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::TagLabel;
+
 /// The longest id that is believed; real ones have 13 characters.
 const MAX_ID_CHARS: usize = 128;
 
@@ -56,13 +58,12 @@ macro_rules! status {
                 }
             }
 
-            /// Reads the API's spelling, exactly; everything else is `Unknown`.
+            /// Reads the API's spelling, in upper or lower case, as old documents have it; everything else is `Unknown`.
             #[must_use]
             pub fn parse(text: &str) -> Self {
-                match text {
-                    $($text => Self::$value,)+
-                    _ => Self::Unknown,
-                }
+                let known = [$(($text, Self::$value),)+].into_iter();
+                let mut same = known.filter(|(known, _)| known.eq_ignore_ascii_case(text));
+                same.next().map_or(Self::Unknown, |(_, value)| value)
             }
 
             /// What this status says of the link.
@@ -270,10 +271,11 @@ pub struct Tunnel {
     pub route_type: Box<str>,
     /// `DpdAction`: `clear` or `restart`.
     pub dpd_action: Box<str>,
-    /// `IKEOptionsSpecification.LocalAddress`.
-    pub local_address: Box<str>,
-    /// `IKEOptionsSpecification.RemoteAddress`.
-    pub remote_address: Box<str>,
+    /// The IKE identity of this side: `LocalFqdnName` where `LocalIdentity` is `FQDN`, else `LocalAddress`. Behind NAT it
+    /// is not the address that packets come from.
+    pub local_identity: Box<str>,
+    /// The IKE identity of the peer: `RemoteFqdnName` where `RemoteIdentity` is `FQDN`, else `RemoteAddress`.
+    pub remote_identity: Box<str>,
     /// The rest of `IKEOptionsSpecification` that is exposed.
     pub ike: IkeParameters,
     /// The part of `IPSECOptionsSpecification` that is exposed.
@@ -302,6 +304,26 @@ impl Tunnel {
         } else {
             Verdict::Up
         }
+    }
+
+    /// The same tunnel with all statuses unknown. Whether a health check is configured stays as it was.
+    #[must_use]
+    pub fn with_unknown_statuses(&self) -> Self {
+        Self {
+            state: TunnelState::Unknown,
+            net_status: NetStatus::Unknown,
+            health_check: match self.health_check {
+                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
+                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
+            },
+            ..self.clone()
+        }
+    }
+
+    /// Drops all tags but those that become labels.
+    pub fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
+        let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
+        self.tags = std::mem::take(&mut self.tags).into_iter().filter(is_kept).collect();
     }
 
     /// A status in the API's spelling, `UNKNOWN` included; `None` for the status of a check that is not configured.
@@ -344,8 +366,8 @@ mod tests {
             negotiation_type: NegotiationType::FlowTrigger,
             route_type: "".into(),
             dpd_action: "".into(),
-            local_address: "".into(),
-            remote_address: "".into(),
+            local_identity: "".into(),
+            remote_identity: "".into(),
             ike: IkeParameters::default(),
             ipsec: IpsecParameters::default(),
             created: None,
@@ -394,9 +416,12 @@ mod tests {
     }
 
     #[test]
-    fn a_status_reads_only_its_own_spelling() {
-        assert_eq!(TunnelState::parse("AVAILABLE"), TunnelState::Available);
-        for text in ["", "available", "AVAILABLE ", "UNKNOWN", "UPDATING"] {
+    fn a_status_reads_its_own_spelling_in_any_case() {
+        for text in ["AVAILABLE", "available", "Available"] {
+            assert_eq!(TunnelState::parse(text), TunnelState::Available, "{text:?}");
+        }
+        assert_eq!(NetStatus::parse("Unavailable"), NetStatus::Unavailable);
+        for text in ["", "AVAILABLE ", "UNKNOWN", "UPDATING"] {
             assert_eq!(TunnelState::parse(text), TunnelState::Unknown, "{text:?}");
         }
         for &status in NetStatus::ALL {

@@ -22,6 +22,7 @@ use crate::{
         client::{Dated, FromResponse},
         credentials::Keyring,
         regions::{self, AvailableRegions},
+        transport::Route,
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
@@ -75,6 +76,12 @@ impl TargetApi {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The way that requests take to it.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        self.account.client.route(&self.url)
     }
 
     /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
@@ -142,7 +149,10 @@ impl TargetApi {
                 Err(_) => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
             let error = match self.attempt(call, telemetry, &credentials, Some(deadline)).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.check_clock(answer.server_time);
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
             let cut_off = matches!(error, ApiError::Timeout(_)) && Instant::now() >= deadline;
@@ -216,8 +226,19 @@ impl TargetApi {
         result
     }
 
+    /// Compares the clocks again while a correction is in force: ours may have been set meanwhile.
+    fn check_clock(&self, server_time: Option<Timestamp>) {
+        if let (Some(server_time), true) = (server_time, self.clock_offset() != 0) {
+            self.correct_clock(server_time);
+        }
+    }
+
     fn correct_clock(&self, server_time: Timestamp) {
         let offset = server_time.duration_since(Timestamp::now());
+        let change = offset - SignedDuration::from_secs(self.clock_offset());
+        if change.abs() < CLOCK_TOLERANCE && offset.abs() >= CLOCK_TOLERANCE {
+            return;
+        }
         let offset = if offset.abs() < CLOCK_TOLERANCE { 0 } else { offset.as_secs() };
         if self.clock_offset.swap(offset, Ordering::Relaxed) == offset {
             return;

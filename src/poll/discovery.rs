@@ -173,7 +173,7 @@ impl Seeker {
     async fn run(mut self, look_ups: mpsc::Sender<LookUp>) {
         loop {
             let found = self.api.available_regions(Instant::now() + TIMEOUT).await;
-            let found = found.map_err(|error| failure::from_error(&error, self.api.url(), PERMISSION));
+            let found = found.map_err(|error| failure::from_error(&error, &self.api.route(), PERMISSION));
             self.note(found.as_ref().err());
             let pause = if found.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
             let look_up = LookUp { account: self.account.clone(), found };

@@ -2,26 +2,31 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use crate::{
-    domain::{Reason, is_deceptive},
+    domain::{Reason, Site, is_deceptive},
     snapshot::Failure,
-    tencent::ApiError,
+    tencent::{ApiError, error::unknown_key_advice, transport::Route},
 };
 
-/// The failure that an error of the API at `url` is to a poll, or to a look-up of regions, which needs `permission`.
+/// The failure that an error of the API, called by this route, is to a poll, or to a look-up of regions, which needs
+/// `permission`.
 #[must_use]
-pub fn from_error(error: &ApiError, url: &Url, permission: &str) -> Failure {
+pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure {
     let reason = error.reason();
     let place = match error {
         // The API's own words, and those of a source of credentials, say whose they are.
         ApiError::Api { .. } | ApiError::Credentials(_) => String::new(),
-        _ => format!("{url}: "),
+        _ => format!("{route}: "),
     };
     // Words from outside are printed on terminals too.
     let words = error.to_string().replace(is_deceptive, " ");
-    Failure { reason, message: format!("{place}{words}{}", advice(reason, permission)) }
+    let advice = match Site::of(&route.url).filter(|_| error.is_unknown_key()) {
+        // The credentials' own message has this advice already.
+        Some(_) if matches!(error, ApiError::Credentials(_)) => String::new(),
+        Some(site) => format!("; {}", unknown_key_advice(site)),
+        None => advice(reason, permission),
+    };
+    Failure { reason, message: format!("{place}{words}{advice}") }
 }
 
 /// The failure of a poll that had not ended by its deadline.
@@ -52,17 +57,25 @@ fn advice(reason: Reason, permission: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use url::Url;
+
     use super::*;
-    use crate::tencent::vpn::PERMISSION;
+    use crate::{domain::Proxy, tencent::vpn::PERMISSION};
 
     fn api_error(code: &str, message: &str) -> ApiError {
-        let [code, message] = [code, message].map(str::to_owned);
-        ApiError::Api { code, message, request_id: "6a9e".into(), server_time: None }
+        ApiError::Api {
+            code: code.into(),
+            message: message.into(),
+            request_id: "6a9e".into(),
+            server_time: None,
+        }
     }
 
     fn message(error: &ApiError) -> String {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
-        from_error(error, &url, PERMISSION).message
+        from_error(error, &Route { url, proxy: None }, PERMISSION).message
     }
 
     #[test]
@@ -74,6 +87,27 @@ mod tests {
         );
         let status = ApiError::Status { status: 503, retry_after: None };
         assert_eq!(message(&status), "https://vpc.tencentcloudapi.com/: HTTP status 503");
+    }
+
+    #[test]
+    fn failure_behind_a_proxy_names_the_proxy() {
+        let variables =
+            BTreeMap::from([("HTTPS_PROXY".into(), "http://user:hunter2@proxy.example:3128".into())]);
+        let proxy = Proxy::from_variables(&variables).expect("a proxy");
+        let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
+        let refused = ApiError::Connection("connection refused".into());
+        assert_eq!(
+            from_error(&refused, &Route { url, proxy }, PERMISSION).message,
+            "https://vpc.tencentcloudapi.com/ through the proxy http://proxy.example:3128: connection refused; \
+             check api.endpoint, the network and any proxy"
+        );
+    }
+
+    #[test]
+    fn unknown_key_names_both_sites() {
+        let message = message(&api_error("AuthFailure.SecretIdNotFound", "The SecretId is not found."));
+        assert!(message.contains("the china site does not know this key"), "{message}");
+        assert!(message.contains("set site: international"), "{message}");
     }
 
     #[test]

@@ -3,14 +3,19 @@
 //! The API's list is not a snapshot. A tunnel made or deleted between two pages shifts the rows behind it, so that a page
 //! can repeat a row or miss one, and counts do not always show it.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::TargetApi;
 use crate::{
-    domain::{Listing, Tunnel, TunnelId, UnknownValue, Verdict},
+    domain::{Listing, TagLabel, Tunnel, TunnelId, UnknownValue, Verdict},
+    snapshot::TunnelRecord,
     tencent::{
         ApiError,
         vpn::{DescribeVpnConnections, Filter, MAX_FILTER_VALUES, PAGE_ROWS, Page, VPN_CONNECTION_ID},
@@ -38,13 +43,23 @@ pub(super) struct Outcome {
 pub(super) struct Reader<'a> {
     pub(super) api: &'a TargetApi,
     pub(super) filters: &'a [Filter],
+    /// The tags to keep of each tunnel.
+    pub(super) tag_labels: &'a [TagLabel],
     pub(super) deadline: Instant,
+    /// A tunnel that is in doubt since then, or since earlier, is left out.
+    pub(super) doubt_limit: Timestamp,
 }
 
 impl Reader<'_> {
     /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
-    pub(super) async fn read(&self, published: impl Iterator<Item = &Tunnel>) -> Result<Outcome, ApiError> {
-        let published: BTreeMap<&TunnelId, &Tunnel> = published.map(|tunnel| (&tunnel.id, tunnel)).collect();
+    pub(super) async fn read(&self, published: &[Arc<TunnelRecord>]) -> Result<Outcome, ApiError> {
+        let doubted_too_long: BTreeSet<&TunnelId> = published
+            .iter()
+            .filter(|record| record.in_doubt_since.is_some_and(|since| since <= self.doubt_limit))
+            .map(|record| &record.tunnel.id)
+            .collect();
+        let published: BTreeMap<&TunnelId, &Tunnel> =
+            published.iter().map(|record| (&record.tunnel.id, &record.tunnel)).collect();
         let mut reading = self.pages().await?;
         let inconsistent = !reading.is_consistent();
         // Of the first reading no more is kept than its news: a second one takes as much memory again.
@@ -67,7 +82,7 @@ impl Reader<'_> {
         }
         // Of so many as cannot all be asked for, none is gone if one of these is not.
         let sample: Vec<&Tunnel> = missing.values().take(MAX_LOOK_UPS).collect();
-        self.look_up(&sample, &mut reading).await?;
+        self.look_up(&sample, &doubted_too_long, &mut reading).await?;
         if sample.len() < missing.len()
             && sample.iter().any(|tunnel| reading.tunnels.contains_key(&tunnel.id))
         {
@@ -104,9 +119,14 @@ impl Reader<'_> {
         Ok(reading)
     }
 
-    /// Asks for tunnels by their ids. Where a row of the answer has no id, nobody can say which of them it is: none of those
-    /// that it does not show is gone, and each stays as it was last seen.
-    async fn look_up(&self, missing: &[&Tunnel], reading: &mut Reading) -> Result<(), ApiError> {
+    /// Asks for tunnels by their ids. Where a row of the response has no id, it may be any of the tunnels that the response
+    /// does not show: each of them is kept with all statuses unknown, unless it was in doubt for too long.
+    async fn look_up(
+        &self,
+        missing: &[&Tunnel],
+        doubted_too_long: &BTreeSet<&TunnelId>,
+        reading: &mut Reading,
+    ) -> Result<(), ApiError> {
         for some in missing.chunks(MAX_FILTER_VALUES) {
             let filters = narrowed(self.filters, some);
             let found = Reading::new(self.page(&filters, 0).await?);
@@ -119,10 +139,15 @@ impl Reader<'_> {
                 );
                 return Err(ApiError::Malformed(problem));
             }
-            let undecided = if found.rows_without_id > 0 { some } else { &[] };
+            let may_be_there = |tunnel: &&&Tunnel| {
+                !found.tunnels.contains_key(&tunnel.id) && !doubted_too_long.contains(&tunnel.id)
+            };
+            let in_doubt = if found.rows_without_id > 0 { some } else { &[] };
             let at = Instant::now();
-            let kept = undecided.iter().map(|&tunnel| (tunnel.id.clone(), (at, tunnel.clone())));
-            reading.tunnels.extend(kept);
+            for tunnel in in_doubt.iter().filter(may_be_there) {
+                reading.tunnels.insert(tunnel.id.clone(), (at, tunnel.with_unknown_statuses()));
+                reading.in_doubt.insert(tunnel.id.clone());
+            }
             reading.unknown_values.extend(found.unknown_values);
             reading.tunnels.extend(found.tunnels);
         }
@@ -140,7 +165,8 @@ impl Reader<'_> {
 
     async fn page(&self, filters: &[Filter], offset: usize) -> Result<Arrived, ApiError> {
         let parameters = DescribeVpnConnections { filters, offset, limit: PAGE_ROWS };
-        let page = self.api.describe(&parameters, self.deadline).await?;
+        let mut page = self.api.describe(&parameters, self.deadline).await?;
+        page.tunnels.iter_mut().for_each(|tunnel| tunnel.keep_tags(self.tag_labels));
         Ok(Arrived { page, at: Instant::now() })
     }
 }
@@ -174,6 +200,7 @@ struct Reading {
     /// Each tunnel, and when the page came that shows it so.
     tunnels: BTreeMap<TunnelId, (Instant, Tunnel)>,
     rows_without_id: usize,
+    in_doubt: BTreeSet<TunnelId>,
     unknown_values: Vec<UnknownValue>,
     total_count: u64,
     rows: u64,
@@ -185,6 +212,7 @@ impl Reading {
         let mut reading = Self {
             tunnels: BTreeMap::new(),
             rows_without_id: 0,
+            in_doubt: BTreeSet::new(),
             unknown_values: Vec::new(),
             total_count: first.page.total_count,
             rows: 0,
@@ -229,6 +257,7 @@ impl Reading {
         Listing {
             tunnels: self.tunnels.into_values().map(|(_, tunnel)| tunnel).collect(),
             rows_without_id: self.rows_without_id,
+            in_doubt: self.in_doubt,
             unknown_values: self.unknown_values,
         }
     }

@@ -14,7 +14,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Listing, Reason, Standing, StatusField},
+    domain::{Listing, Reason, Standing, StatusField, TagLabel},
     snapshot::{Change, Failure, Poll, Snapshots, TargetSnapshot},
     tencent::{
         ApiError,
@@ -40,16 +40,24 @@ pub struct Settings {
     pub stale_after: Duration,
     /// Whether the region was found by a look-up, and not named: that it has no VPN is then nothing to warn of.
     pub discovered: bool,
+    /// The tags to keep of each tunnel.
+    pub tag_labels: Vec<TagLabel>,
 }
 
 /// Polls a target once: its state afterwards, and what the poll changed.
 pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapshot, Vec<Change>) {
     let start = Instant::now();
     let deadline = start + settings.timeout;
-    let reader = Reader { api: &settings.api, filters: &settings.filters, deadline };
+    let stale_after = SignedDuration::try_from(settings.stale_after).unwrap_or(SignedDuration::MAX);
+    let reader = Reader {
+        api: &settings.api,
+        filters: &settings.filters,
+        tag_labels: &settings.tag_labels,
+        deadline,
+        doubt_limit: Timestamp::now().checked_sub(stale_after).unwrap_or(Timestamp::MIN),
+    };
     // Also tunnels that are too old to be shown are looked for: their past goes on if they still live.
-    let listed = before.listed().into_iter().flatten().map(|record| &record.tunnel);
-    let result = timeout_at(deadline, reader.read(listed)).await;
+    let result = timeout_at(deadline, reader.read(before.listed().unwrap_or_default())).await;
     let ended = Timestamp::now();
     let duration = start.elapsed();
     settings.api.account.telemetry.poll_duration.observe(duration.as_secs_f64());
@@ -65,7 +73,7 @@ pub async fn poll(settings: &Settings, before: &TargetSnapshot) -> (TargetSnapsh
             (before.failed(failure, ended, duration), Vec::new())
         }
         Ok(Err(error)) => {
-            let failure = failure::from_error(&error, settings.api.url(), PERMISSION);
+            let failure = failure::from_error(&error, &settings.api.route(), PERMISSION);
             (before.failed(failure, ended, duration), Vec::new())
         }
     };

@@ -45,7 +45,7 @@ pub fn unframe(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue,
     let error: ErrorFields<'_> = parse(error.get().as_bytes())?;
     let code = text(error.code).ok_or_else(|| ApiError::Malformed("its Error has no Code".into()))?;
     Err(ApiError::Api {
-        code: code.into(),
+        code: code.into_owned().into(),
         message: text(error.message).unwrap_or_default().into(),
         request_id: text(head.request_id).unwrap_or_default().into(),
         server_time,

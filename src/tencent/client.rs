@@ -1,11 +1,11 @@
 //! One call: signed, sent once, its answer read whole within bounds, and turned into a value or an [`ApiError`].
 
-use std::{error::Error, fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::{
-    Certificate, RequestBuilder, Response, StatusCode, Url,
+    RequestBuilder, Response, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 
@@ -18,11 +18,11 @@ use super::{
     body::{Bodies, Body},
     credentials::{Credentials, SourceError},
     sign,
+    transport::{ClientError, ConnectionSettings, Route, Transport, connect_timeout, root_cause},
 };
-use crate::domain::{CaFile, Region, Secret};
+use crate::domain::{Region, Secret};
 
 const JSON: &str = "application/json";
-const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_PKG_VERSION"));
 
 /// How much of the API's own words is kept in each part of an error.
@@ -31,9 +31,6 @@ const MAX_WORDS_CHARS: usize = 300;
 /// How many requests of the whole process are under way at once. Each may need a connection of its own, and systems often
 /// allow no more than 1024 open files.
 const MAX_REQUESTS: usize = 256;
-
-/// How long the metadata service may take to accept a connection: it is on the same host, or it is nowhere.
-const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What stands in `Authorization` where a call is not signed.
 const UNSIGNED: &str = "SKIP";
@@ -104,59 +101,38 @@ pub trait FromResponse: Sized {
     fn from_response(response: &RawValue) -> Result<Self, ApiError>;
 }
 
-/// Why no client can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// `api.ca_file` cannot be used.
-    #[error("api.ca_file: {}: {problem}; give a PEM file with at least one certificate", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// TLS cannot be set up.
-    #[error(
-        "TLS cannot be set up: {0}; are the system's certificate authorities (ca-certificates) installed?"
-    )]
-    Tls(String),
-}
-
-/// How calls are sent: one pool of connections for all accounts and regions.
+/// How calls are sent: pools of connections for all accounts and regions.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    /// For the metadata service and for loopback addresses, past every proxy.
-    direct: reqwest::Client,
+    transport: Arc<Transport>,
     request_timeout: Duration,
     requests: Arc<Semaphore>,
     bodies: Arc<Bodies>,
 }
 
 impl Client {
-    /// Prepares a pool of connections; nothing is sent. `request_timeout` bounds one request, its answer's body included.
-    pub fn new(request_timeout: Duration, ca_file: Option<&CaFile>) -> Result<Self, ClientError> {
+    /// Prepares pools of connections; nothing is sent. Errors name `api.ca_file`, or say why TLS cannot be set up.
+    pub fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
         // Another part of the process may have chosen the same provider before: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let certificates = ca_file.map(certificates).transpose()?.unwrap_or_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(CLIENT_NAME)
-                .redirect(reqwest::redirect::Policy::none())
-                .pool_max_idle_per_host(16)
-                .tls_certs_merge(certificates.clone())
-        };
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| ClientError::Tls(root_cause(&error)))
-        };
-        let direct = builder().no_proxy().connect_timeout(METADATA_CONNECT_TIMEOUT.min(request_timeout));
         Ok(Self {
-            http: build(builder())?,
-            direct: build(direct)?,
-            request_timeout,
+            request_timeout: settings.request_timeout,
+            transport: Arc::new(Transport::new(settings)?),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             bodies: Arc::default(),
         })
+    }
+
+    /// Reads the system's certificate authorities again, and drops all pooled connections, also those of all clones.
+    /// After an error, everything stays as it was.
+    pub fn renew(&self) -> Result<(), ClientError> {
+        self.transport.renew()
+    }
+
+    /// The way that requests to this URL take.
+    #[must_use]
+    pub fn route(&self, url: &Url) -> Route {
+        Route { url: url.clone(), proxy: self.transport.proxy(url).cloned() }
     }
 
     /// Sends one call once, and reads what is in its answer's `Response`. `now` is the time that the API is told: our
@@ -202,42 +178,55 @@ impl Client {
     {
         let headers = headers(call, credentials, now)?;
         let body = Bytes::from_owner(Zeroizing::new(call.body.clone()));
-        let http = if is_loopback(call.url) { &self.direct } else { &self.http };
-        let request = http.post(call.url.clone()).headers(headers).body(body);
-        let Dated { value: body, server_time } = self.answer(request).await?;
+        let request = |http: &reqwest::Client| http.post(call.url.clone()).headers(headers).body(body);
+        let Dated { value: body, server_time } = self.answer(call.url, false, request).await?;
         let response = answer::unframe(&body, server_time).map_err(|error| {
             let of_caller = credentials.into_iter().flat_map(Credentials::secrets);
-            fit_to_show(error, of_caller.chain(confidential.iter().copied()))
+            redact(error, of_caller.chain(confidential.iter().copied()))
         });
         Ok(Dated { value: T::from_response(response?)?, server_time })
     }
 
     /// Gets what is at this address of the metadata service, whatever it is, past every proxy.
     pub(super) async fn get(&self, url: Url) -> Result<Dated<Body<'_>>, ApiError> {
-        self.answer(self.direct.get(url)).await
+        self.answer(&url, true, |http| http.get(url.clone())).await
     }
 
-    /// Sends a request once, and reads its answer's body whole, in its turn and in time.
-    async fn answer(&self, request: RequestBuilder) -> Result<Dated<Body<'_>>, ApiError> {
+    /// Sends a request once, and reads its response's body whole, in its turn and in time. Where no whole response
+    /// comes, also because this future is dropped, the pooled connections are dropped.
+    async fn answer(
+        &self,
+        url: &Url,
+        direct: bool,
+        request: impl FnOnce(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Dated<Body<'_>>, ApiError> {
         let _turn = self.requests.acquire().await.expect("the semaphore is never closed");
+        let lease = self.transport.lease(url, direct);
+        let request = request(&lease.http);
         let exchange = async {
-            let response = request.send().await.map_err(|error| connection(&error))?;
+            let response = request.send().await.map_err(|error| self.connection(&error))?;
             accept_status(&response)?;
             let server_time = date(&response);
             Ok(Dated { value: self.bodies.read(response).await?, server_time })
         };
-        timeout(self.request_timeout, exchange).await.unwrap_or(Err(ApiError::Timeout(self.request_timeout)))
+        let result = timeout(self.request_timeout, exchange).await;
+        let result = result.unwrap_or(Err(ApiError::Timeout(self.request_timeout)));
+        if !matches!(result, Err(ApiError::Timeout(_))) {
+            lease.responded();
+        }
+        result
+    }
+
+    fn connection(&self, error: &reqwest::Error) -> ApiError {
+        if error.is_connect() && error.is_timeout() {
+            return ApiError::NoConnection(connect_timeout(self.request_timeout));
+        }
+        connection(error)
     }
 }
 
 pub(super) fn connection(error: &reqwest::Error) -> ApiError {
     ApiError::Connection(root_cause(error))
-}
-
-/// Whether the address is on this very host, where no proxy leads.
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn headers(
@@ -319,41 +308,24 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
-fn certificates(CaFile { path, pem }: &CaFile) -> Result<Vec<Certificate>, ClientError> {
-    let problem = match Certificate::from_pem_bundle(pem) {
-        Ok(certificates) if certificates.is_empty() => "no certificate in it".to_owned(),
-        Ok(certificates) => return Ok(certificates),
-        Err(error) => root_cause(&error),
-    };
-    Err(ClientError::CaFile { path: path.clone(), problem })
-}
-
-/// The innermost cause, which is the one that says what happened.
-fn root_cause(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-/// An error whose words, which come from outside, repeat none of these secrets and are not many. They are cut last: what
-/// is left of a secret that was cut in two would not be found.
-fn fit_to_show<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
+/// Removes these secrets from the API's own words, and shortens them. They are shortened last: what is left of a secret
+/// that was cut in two would not be found.
+fn redact<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
     let ApiError::Api { code, message, request_id, server_time } = error else { return error };
-    let mut words = [code, message, request_id];
+    let mut words = [code.to_string(), message, request_id];
     for secret in secrets.map(Secret::expose).filter(|secret| !secret.is_empty()) {
         for word in words.iter_mut().filter(|word| word.contains(secret)) {
             *word = word.replace(secret, "(redacted)");
         }
     }
-    let [code, message, request_id] = words.map(|word| answer::cut(&word, MAX_WORDS_CHARS).to_owned());
-    ApiError::Api { code, message, request_id, server_time }
+    let [shown, message, request_id] = words.map(|word| answer::cut(&word, MAX_WORDS_CHARS).to_owned());
+    ApiError::Api { code: code.shown_as(shown), message, request_id, server_time }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Reason;
 
     #[test]
     fn a_secret_that_is_repeated_at_the_end_of_what_is_kept_leaves_nothing_behind() {
@@ -366,11 +338,25 @@ mod tests {
                 request_id: secret.expose().into(),
                 server_time: None,
             };
-            let ApiError::Api { message, request_id, .. } = fit_to_show(error, [&secret].into_iter()) else {
+            let ApiError::Api { message, request_id, .. } = redact(error, [&secret].into_iter()) else {
                 panic!("it is another error");
             };
             assert!(!message.contains("Gu") && message.chars().count() <= MAX_WORDS_CHARS, "{message}");
             assert_eq!(request_id, "(redacted)");
         }
+    }
+
+    #[test]
+    fn secret_inside_a_code_changes_no_reason() {
+        let secret = Secret::new("Error");
+        let error = ApiError::Api {
+            code: "InternalError.ModuleError".into(),
+            message: "Error".into(),
+            request_id: String::new(),
+            server_time: None,
+        };
+        let error = redact(error, [&secret].into_iter());
+        assert_eq!(error.reason(), Reason::ServerError);
+        assert!(!error.to_string().contains("Error"), "{error}");
     }
 }

@@ -79,7 +79,7 @@ impl From<ApiError> for DeletionError {
     fn from(error: ApiError) -> Self {
         let because: fn(ApiError) -> Self = match (&error, error.reason()) {
             (_, Reason::Unauthorized) => Self::Forbidden,
-            (ApiError::Api { code, .. }, reason) => match code.as_str() {
+            (ApiError::Api { code, .. }, reason) => match code.exact() {
                 "InvalidParameterValue.Malformed" => Self::Malformed,
                 "ResourceNotFound" => Self::NotFound,
                 "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,

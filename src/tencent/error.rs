@@ -1,11 +1,56 @@
 //! What can go wrong with one call, and what its caller may do about it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
 use super::credentials::SourceError;
-use crate::domain::Reason;
+use crate::domain::{Reason, Secret, Site};
+
+/// The API that was called does not know the key.
+const UNKNOWN_KEY: &str = "AuthFailure.SecretIdNotFound";
+
+/// The code of an error of the API, such as `AuthFailure.SignatureFailure`.
+///
+/// The code is compared as it came. `Display` and `Debug` show it without the secrets that were in it: a short secret,
+/// such as an external id, can be part of a code.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ErrorCode {
+    exact: Secret,
+    shown: String,
+}
+
+impl ErrorCode {
+    /// The code as it came, for comparisons alone.
+    #[must_use]
+    pub fn exact(&self) -> &str {
+        self.exact.expose()
+    }
+
+    /// The same code, shown in this way.
+    pub(super) fn shown_as(self, shown: String) -> Self {
+        Self { shown, ..self }
+    }
+}
+
+impl<T: Into<String>> From<T> for ErrorCode {
+    fn from(code: T) -> Self {
+        let shown = code.into();
+        Self { exact: Secret::new(&*shown), shown }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.shown)
+    }
+}
 
 /// What a caller may do about an error within the same poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +72,7 @@ pub enum ApiError {
     #[error("{code}: {message} (request {request_id})")]
     Api {
         /// Such as `AuthFailure.SignatureFailure`.
-        code: String,
+        code: ErrorCode,
         /// The API's own words.
         message: String,
         /// `RequestId`, for Tencent's support; empty if the answer had none.
@@ -49,6 +94,9 @@ pub enum ApiError {
     /// No time was left to wait for an answer.
     #[error("no time was left")]
     OutOfTime,
+    /// No connection within the time to connect.
+    #[error("no connection within {}", humantime::format_duration(*.0))]
+    NoConnection(Duration),
     /// No connection, no trusted TLS, or an answer that broke off.
     #[error("{0}")]
     Connection(String),
@@ -65,12 +113,12 @@ impl ApiError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Api { code, .. } => reason_of_code(code),
+            Self::Api { code, .. } => reason_of_code(code.exact()),
             Self::Status { status: 429, .. } => Reason::Throttled,
             Self::Status { status: 500.., .. } => Reason::ServerError,
             Self::Status { .. } | Self::Malformed(_) => Reason::MalformedAnswer,
             Self::Timeout(_) | Self::OutOfTime => Reason::Timeout,
-            Self::Connection(_) => Reason::Connection,
+            Self::Connection(_) | Self::NoConnection(_) => Reason::Connection,
             Self::Credentials(_) => Reason::Credentials,
         }
     }
@@ -79,10 +127,10 @@ impl ApiError {
     #[must_use]
     pub fn remedy(&self, temporary_credentials: bool) -> Remedy {
         if let Self::Api { code, server_time, .. } = self {
-            match code.as_str() {
+            match code.exact() {
                 "AuthFailure.SignatureExpire" => return Remedy::CorrectClock(*server_time),
                 "AuthFailure.TokenFailure" => return Remedy::RenewCredentials,
-                "AuthFailure.SecretIdNotFound" | "AuthFailure.InvalidSecretId" if temporary_credentials => {
+                UNKNOWN_KEY | "AuthFailure.InvalidSecretId" if temporary_credentials => {
                     return Remedy::RenewCredentials;
                 }
                 _ => {}
@@ -96,12 +144,32 @@ impl ApiError {
         }
     }
 
+    /// Whether the API that was called does not know the key. The key may belong to the other site.
+    #[must_use]
+    pub fn is_unknown_key(&self) -> bool {
+        match self {
+            Self::Api { code, .. } => code.exact() == UNKNOWN_KEY,
+            Self::Credentials(error) => matches!(error, SourceError::UnknownKey(_)),
+            _ => false,
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
+}
+
+/// What to do where this site does not know a key.
+#[must_use]
+pub fn unknown_key_advice(site: Site) -> String {
+    let other = site.other();
+    format!(
+        "the {site} site does not know this key; if the key is of the {other} site, set site: {other} for the account \
+         (TENCENTCLOUD_VPN_EXPORTER_SITE={other} without a file)"
+    )
 }
 
 /// Sorts the API's codes; a code covers its dotted refinements, and what is unknown is a plain refusal.
@@ -112,9 +180,21 @@ fn reason_of_code(code: &str) -> Reason {
         ("AuthFailure", "UnauthorizedOperation")
         | ("UnauthorizedOperation" | "IpNotInWhitelist" | "IpInBlacklist", _) => Reason::Unauthorized,
         ("AuthFailure", _) => Reason::Auth,
-        ("RequestLimitExceeded", _) => Reason::Throttled,
-        ("InternalError" | "ServiceUnavailable" | "ResourceUnavailable", _) => Reason::ServerError,
-        ("UnsupportedRegion", _) => Reason::UnsupportedRegion,
+        ("RequestLimitExceeded", _) | ("LimitExceeded", "ActionLimited" | "LimitedAccess") => {
+            Reason::Throttled
+        }
+        (
+            "InternalError"
+            | "InternalServerError"
+            | "ServiceUnavailable"
+            | "ResourceUnavailable"
+            | "ResourceInUse"
+            | "ResourceBusy",
+            _,
+        ) => Reason::ServerError,
+        ("UnsupportedRegion", _)
+        | ("UnsupportedOperation", "UnsupportedRegion" | "ServiceUnsupportedRegion")
+        | ("FailedOperation", "InvalidRegion") => Reason::UnsupportedRegion,
         _ => Reason::Refused,
     }
 }
@@ -140,6 +220,11 @@ mod tests {
         let table = [
             ("InternalError", R::ServerError, backoff),
             ("InternalError.ModuleError", R::ServerError, backoff),
+            ("InternalServerError", R::ServerError, backoff),
+            ("ResourceInUse", R::ServerError, backoff),
+            ("ResourceBusy", R::ServerError, backoff),
+            ("LimitExceeded.ActionLimited", R::Throttled, backoff),
+            ("LimitExceeded.LimitedAccess", R::Throttled, backoff),
             ("ServiceUnavailable", R::ServerError, backoff),
             ("ResourceUnavailable", R::ServerError, backoff),
             ("RequestLimitExceeded", R::Throttled, backoff),
@@ -155,6 +240,11 @@ mod tests {
             ("IpNotInWhitelist", R::Unauthorized, Remedy::Report),
             ("IpInBlacklist", R::Unauthorized, Remedy::Report),
             ("UnsupportedRegion", R::UnsupportedRegion, Remedy::Report),
+            ("UnsupportedOperation.UnsupportedRegion", R::UnsupportedRegion, Remedy::Report),
+            ("UnsupportedOperation.ServiceUnsupportedRegion", R::UnsupportedRegion, Remedy::Report),
+            ("FailedOperation.InvalidRegion", R::UnsupportedRegion, Remedy::Report),
+            ("UnsupportedOperation", R::Refused, Remedy::Report),
+            ("FailedOperation", R::Refused, Remedy::Report),
             ("InvalidParameterValue.Malformed", R::Refused, Remedy::Report),
             ("LimitExceeded", R::Refused, Remedy::Report),
             ("InternalErrors", R::Refused, Remedy::Report),

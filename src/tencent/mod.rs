@@ -7,12 +7,13 @@ mod body;
 pub mod client;
 pub mod credentials;
 pub mod deletion;
-mod error;
+pub mod error;
 pub mod regions;
 pub mod sign;
 pub mod sts;
+pub mod transport;
 pub mod vpn;
 
 pub use client::{Call, Client, Service};
 pub use credentials::Credentials;
-pub use error::{ApiError, Remedy};
+pub use error::{ApiError, ErrorCode, Remedy};

@@ -27,6 +27,9 @@ const PARAMETERS: &str = r#"{"Product":"vpc"}"#;
 /// The state of a region that can be called.
 const AVAILABLE: &str = "AVAILABLE";
 
+/// More regions than there will be: Tencent Cloud has about forty.
+const MAX_REGIONS: usize = 200;
+
 /// After so many look-ups in a row without it, a region is gone.
 const LOOK_UPS_MISSED: u32 = 3;
 
@@ -62,6 +65,10 @@ impl FromResponse for AvailableRegions {
         let fields: AnswerFields<'_> = answer::parse(response.get().as_bytes())?;
         let rows = answer::list(fields.region_set);
         let regions: BTreeSet<_> = rows.iter().filter_map(|row| available(row)).collect();
+        if regions.len() > MAX_REGIONS {
+            let problem = format!("it lists {} regions, more than {MAX_REGIONS}", regions.len());
+            return Err(ApiError::Malformed(problem));
+        }
         if regions.is_empty() {
             let problem = format!("none of its {} regions can be polled", rows.len());
             return Err(ApiError::Malformed(problem));
@@ -173,6 +180,16 @@ mod tests {
             let problem = format!("none of its {count} regions can be polled");
             assert_eq!(read(&answer), Err(ApiError::Malformed(problem)));
         }
+    }
+
+    #[test]
+    fn more_than_200_regions_are_malformed() {
+        let answer = |count: usize| {
+            let rows: Vec<_> = (0..count).map(|number| row(&format!("ap-{number}"), "AVAILABLE")).collect();
+            read(&json!({"RegionSet": rows}))
+        };
+        assert_eq!(answer(200).map(|regions| regions.0.len()), Ok(200));
+        assert!(matches!(answer(201), Err(ApiError::Malformed(_))));
     }
 
     #[test]

@@ -21,8 +21,9 @@ use super::{
     answer::{self, Field},
     client::{Dated, FromResponse},
     credentials::{Issued, IssuedFields, Loaded, SourceError},
+    error::unknown_key_advice,
 };
-use crate::domain::{Reason, Region, Role, Secret};
+use crate::domain::{Reason, Region, Role, Secret, Site};
 
 /// `AssumeRole`: for whoever has credentials.
 pub const ASSUME_ROLE: &str = "AssumeRole";
@@ -165,6 +166,7 @@ impl Sts {
                 let problem = format!("{permission} of {origin}: {}", self.explain(&error));
                 Err(match error.reason() {
                     Reason::Unauthorized => SourceError::Refused { permission, problem },
+                    _ if error.is_unknown_key() => SourceError::UnknownKey(problem),
                     _ => SourceError::Failed(problem),
                 })
             }
@@ -174,9 +176,12 @@ impl Sts {
     /// An error in words that say what would mend it.
     fn explain(&self, error: &ApiError) -> String {
         let ApiError::Api { code, .. } = error else {
-            return format!("{error} ({})", self.url);
+            return format!("{error} ({})", self.client.route(&self.url));
         };
-        let remedy = match code.split('.').collect::<Vec<_>>()[..] {
+        if let (true, Some(site)) = (error.is_unknown_key(), Site::of(&self.url)) {
+            return format!("{error}; {}", unknown_key_advice(site));
+        }
+        let remedy = match code.exact().split('.').collect::<Vec<_>>()[..] {
             ["ResourceNotFound", "RoleNotFound"] => "is the role spelt as the account has it?",
             ["InvalidParameter", "WebIdentityTokenError"] => {
                 "does the account trust this identity provider, and is the token meant for it?"

@@ -4,7 +4,7 @@
 //! the pre-shared key, so it is skipped over and never held.
 
 use jiff::{civil::DateTime, tz};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
@@ -90,8 +90,9 @@ pub struct Page {
 struct PageFields<'a> {
     #[serde(borrow)]
     total_count: Field<'a>,
-    #[serde(borrow)]
-    vpn_connection_set: Option<Vec<&'a RawValue>>,
+    /// `None` where it is absent, `Some(None)` where it is null.
+    #[serde(borrow, default, deserialize_with = "present")]
+    vpn_connection_set: Option<Option<Vec<&'a RawValue>>>,
 }
 
 #[derive(Deserialize)]
@@ -149,9 +150,17 @@ struct IkeFields<'a> {
     #[serde(borrow)]
     exchange_mode: Field<'a>,
     #[serde(borrow)]
+    local_identity: Field<'a>,
+    #[serde(borrow)]
     local_address: Field<'a>,
     #[serde(borrow)]
+    local_fqdn_name: Field<'a>,
+    #[serde(borrow)]
+    remote_identity: Field<'a>,
+    #[serde(borrow)]
     remote_address: Field<'a>,
+    #[serde(borrow)]
+    remote_fqdn_name: Field<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -178,10 +187,15 @@ struct TagFields<'a> {
     value: Field<'a>,
 }
 
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 impl FromResponse for Page {
     fn from_response(response: &RawValue) -> Result<Self, ApiError> {
         let fields: PageFields<'_> = answer::parse(response.get().as_bytes())?;
-        let rows = fields.vpn_connection_set.unwrap_or_default();
+        let rows = fields.vpn_connection_set.ok_or_else(|| malformed("it has no VpnConnectionSet".into()))?;
+        let rows = rows.unwrap_or_default();
         if rows.len() > PAGE_ROWS {
             return Err(malformed(format!(
                 "a page has {} rows, more than the {PAGE_ROWS} asked for",
@@ -206,7 +220,7 @@ impl FromResponse for Page {
 
 fn total_count(field: Field<'_>) -> Result<u64, ApiError> {
     let text = answer::text(field).ok_or_else(|| malformed("it has no TotalCount".into()))?;
-    text.parse().map_err(|_| malformed(format!("TotalCount is {:?}, not a count", answer::cut(&text, 20))))
+    text.parse().map_err(|_| malformed("TotalCount is not a count".into()))
 }
 
 fn malformed(problem: String) -> ApiError {
@@ -239,8 +253,8 @@ fn tunnel(row: &RawValue, unknown: &mut Vec<UnknownValue>) -> Option<Tunnel> {
         negotiation_type: NegotiationType::parse(&text(row.negotiation_type)),
         route_type: text(row.route_type),
         dpd_action: text(row.dpd_action),
-        local_address: text(ike.local_address),
-        remote_address: text(ike.remote_address),
+        local_identity: identity(ike.local_identity, ike.local_address, ike.local_fqdn_name),
+        remote_identity: identity(ike.remote_identity, ike.remote_address, ike.remote_fqdn_name),
         ike: IkeParameters {
             version: text(ike.ike_version),
             encryption: text(ike.propo_encry_algorithm),
@@ -250,7 +264,7 @@ fn tunnel(row: &RawValue, unknown: &mut Vec<UnknownValue>) -> Option<Tunnel> {
         },
         ipsec: IpsecParameters {
             encryption: text(ipsec.encrypt_algorithm),
-            integrity: text(ipsec.integrity_algorith.or(ipsec.integrity_algorithm)),
+            integrity: first_text(ipsec.integrity_algorith, ipsec.integrity_algorithm),
             pfs_dh_group: text(ipsec.pfs_dh_group),
         },
         created: answer::text(row.created_time).and_then(|text| created(&text)),
@@ -278,6 +292,17 @@ fn has_health_check(row: &RowFields<'_>) -> bool {
 
 fn text(field: Field<'_>) -> Box<str> {
     answer::text(field).map_or_else(Box::default, |text| printable(answer::cut(&text, MAX_TEXT_CHARS)))
+}
+
+/// The first of two texts that is not empty.
+fn first_text(first: Field<'_>, second: Field<'_>) -> Box<str> {
+    let first = text(first);
+    if first.is_empty() { text(second) } else { first }
+}
+
+/// One side's IKE identity: the name where `kind` is `FQDN`, else the address.
+fn identity(kind: Field<'_>, address: Field<'_>, fqdn: Field<'_>) -> Box<str> {
+    if text(kind).eq_ignore_ascii_case("FQDN") { text(fqdn) } else { text(address) }
 }
 
 /// A text without control characters, but for tabs and line ends: readers of the exposition take a NUL for its end, and
@@ -343,7 +368,7 @@ mod tests {
         assert_eq!(tunnel.net_status, NetStatus::Available);
         assert_eq!(tunnel.health_check, HealthCheck::NotConfigured);
         assert_eq!(tunnel.negotiation_type, NegotiationType::FlowTrigger);
-        assert_eq!((&*tunnel.local_address, &*tunnel.remote_address), ("6.6.6.6", "1.1.3.2"));
+        assert_eq!((&*tunnel.local_identity, &*tunnel.remote_identity), ("6.6.6.6", "1.1.3.2"));
         assert_eq!((&*tunnel.ike.version, &*tunnel.ike.dh_group), ("IKEV1", "GROUP1"));
         assert_eq!((&*tunnel.ipsec.integrity, &*tunnel.ipsec.pfs_dh_group), ("MD5", "NULL"));
         // 14:05:07 at UTC+8 is 06:05:07 UTC.
@@ -442,12 +467,51 @@ mod tests {
             (json!({"IntegrityAlgorith": "MD5"}), "MD5"),
             (json!({"IntegrityAlgorithm": "SHA-256"}), "SHA-256"),
             (json!({"IntegrityAlgorith": null, "IntegrityAlgorithm": "SHA-256"}), "SHA-256"),
+            (json!({"IntegrityAlgorith": "", "IntegrityAlgorithm": "SHA-256"}), "SHA-256"),
             (json!({"IntegrityAlgorith": null}), ""),
         ] {
             let tunnel =
                 tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "IPSECOptionsSpecification": options}));
             assert_eq!(&*tunnel.ipsec.integrity, integrity);
         }
+    }
+
+    #[test]
+    fn null_or_empty_set_lists_no_tunnel() {
+        for rows in [json!(null), json!([])] {
+            assert_eq!(page_of(&rows).expect("a page").tunnels, []);
+        }
+    }
+
+    #[test]
+    fn identity_is_the_name_only_where_its_kind_is_fqdn() {
+        let identity = |options: Value| {
+            let tunnel = tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "IKEOptionsSpecification": options}));
+            (tunnel.local_identity.into_string(), tunnel.remote_identity.into_string())
+        };
+        let both = |local: &str, remote: &str| (local.to_owned(), remote.to_owned());
+        let by_name = json!({"LocalIdentity": "FQDN", "LocalAddress": null, "LocalFqdnName": "hub.example",
+                             "RemoteIdentity": "fqdn", "RemoteAddress": "", "RemoteFqdnName": "branch.example"});
+        assert_eq!(identity(by_name), both("hub.example", "branch.example"));
+        let by_address = json!({"LocalIdentity": "ADDRESS", "LocalAddress": "192.0.2.1", "LocalFqdnName": "hub",
+                                "RemoteAddress": "192.0.2.2", "RemoteFqdnName": "branch"});
+        assert_eq!(identity(by_address), both("192.0.2.1", "192.0.2.2"));
+    }
+
+    #[test]
+    fn statuses_are_read_in_any_case() {
+        let tunnel = tunnel_of(
+            &json!({"VpnConnectionId": "vpnx-1", "State": "Available", "NetStatus": "unavailable"}),
+        );
+        assert_eq!((tunnel.state, tunnel.net_status), (TunnelState::Available, NetStatus::Unavailable));
+        let page = page_of(&json!([{"VpnConnectionId": "vpnx-1", "State": "available"}])).expect("a page");
+        assert_eq!(page.unknown_values, []);
+    }
+
+    #[test]
+    fn zero_time_means_no_time() {
+        let tunnel = tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "CreatedTime": "0000-00-00 00:00:00"}));
+        assert_eq!(tunnel.created, None);
     }
 
     #[test]
@@ -489,10 +553,12 @@ mod tests {
             (r#"{"Response": ["SECRET"]}"#, "it is no JSON object"),
             (r#"{"Response": "SECRET"}"#, "it is no JSON object"),
             (r#"{"Response": {"VpnConnectionSet": []}}"#, "it has no TotalCount"),
+            (r#"{"Response": {"TotalCount": 0}}"#, "it has no VpnConnectionSet"),
             (
-                r#"{"Response": {"TotalCount": -1, "VpnConnectionSet": []}}"#,
-                "TotalCount is \"-1\", not a count",
+                r#"{"Response": {"TotalCount": "SECRET", "VpnConnectionSet": []}}"#,
+                "TotalCount is not a count",
             ),
+            (r#"{"Response": {"TotalCount": -1, "VpnConnectionSet": []}}"#, "TotalCount is not a count"),
             (
                 r#"{"Response": {"TotalCount": 1, "VpnConnectionSet": "SECRET"}}"#,
                 "JSON of another shape, at line 1 column 46",

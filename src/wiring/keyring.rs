@@ -4,11 +4,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
+use url::Url;
 
 use super::Variables;
 use crate::{
     config::{self, CredentialSource},
-    domain::{Reason, Region},
+    domain::{Endpoint, Reason, Region},
     poll::limit::RateLimit,
     telemetry::AccountTelemetry,
     tencent::{
@@ -26,7 +27,8 @@ pub(super) const HOME_REGION: &str = "ap-guangzhou";
 
 /// What sources are made from.
 pub(super) struct Sources<'a> {
-    pub(super) api: &'a config::Api,
+    pub(super) metadata_endpoint: &'a Url,
+    pub(super) endpoint: Endpoint,
     pub(super) client: &'a Client,
     pub(super) variables: &'a Variables,
     pub(super) limit: &'a Arc<RateLimit>,
@@ -99,7 +101,7 @@ impl Sources<'_> {
     }
 
     fn instance_role(&self) -> InstanceRole {
-        InstanceRole::new(self.client.clone(), &self.api.metadata_endpoint, Timestamp::now)
+        InstanceRole::new(self.client.clone(), self.metadata_endpoint, Timestamp::now)
     }
 
     fn workload_identity(&self) -> WorkloadIdentity {
@@ -108,7 +110,7 @@ impl Sources<'_> {
 
     fn sts(&self) -> Sts {
         let region = Region::new(HOME_REGION).expect("this is the name of a region");
-        let url = self.api.endpoint.url(Service::STS.name, &region);
+        let url = self.endpoint.url(Service::STS.name, &region);
         let meter = OfAccount { limit: Arc::clone(self.limit), telemetry: self.telemetry.clone() };
         Sts { client: self.client.clone(), url, region, clock: Timestamp::now, meter: Arc::new(meter) }
     }

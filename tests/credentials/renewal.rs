@@ -72,6 +72,7 @@ fn settings(served: &Served, keyring: Keyring) -> Settings {
         timeout: DEADLINE,
         stale_after: DEADLINE,
         discovered: false,
+        tag_labels: vec![],
     }
 }
 

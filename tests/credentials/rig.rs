@@ -14,6 +14,7 @@ use tencentcloud_vpn_exporter::{
             AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
         },
         sts::{Meter, Sts},
+        transport::ConnectionSettings,
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
@@ -83,7 +84,9 @@ impl Served {
         let address = "127.0.0.1:0".parse().expect("an address");
         let simulator = Simulator::bind(options, address).await.expect("a simulator");
         let url = format!("http://{}", simulator.local_addr()).parse().expect("a URL");
-        let client = Client::new(Duration::from_secs(5), None).expect("a client");
+        let settings =
+            ConnectionSettings { request_timeout: Duration::from_secs(5), ca_file: None, proxy: None };
+        let client = Client::new(settings).expect("a client");
         let control = simulator.control();
         Self { control, client, url, task: tokio::spawn(simulator.run(std::future::pending())) }
     }

@@ -1,4 +1,4 @@
-//! What stands before the simulated services: TLS and HTTP/2, as the real ones have them, an eye that sees every secret that
+//! What stands before the simulated services: TLS, as the real ones have it, an eye that sees every secret that
 //! passes, and at times a voice that repeats what it was told.
 
 #![allow(unreachable_pub, reason = "a test binary is a crate of its own")]
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, Full};
 use hyper::{
-    HeaderMap, Method, Request, Response, Version,
+    HeaderMap, Method, Request, Response,
     body::Incoming,
     header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
     service::service_fn,
@@ -60,7 +60,7 @@ struct Shared {
 struct Seen {
     secrets: BTreeSet<String>,
     keys_by_id: BTreeMap<String, String>,
-    over_http2: usize,
+    requests: usize,
 }
 
 impl Front {
@@ -73,7 +73,7 @@ impl Front {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .expect("a certificate with its key");
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let shared = Arc::new(Shared { origin, client, seen: Mutex::default(), echo: Mutex::default() });
         let [api, metadata] = [TcpListener::bind(local()).await, TcpListener::bind(local()).await]
             .map(|bound| bound.expect("a port"));
@@ -97,9 +97,9 @@ impl Front {
         self.shared.seen.lock().expect("a lock").secrets.clone()
     }
 
-    /// How many requests came over HTTP/2.
-    pub fn over_http2(&self) -> usize {
-        self.shared.seen.lock().expect("a lock").over_http2
+    /// How many requests were passed on.
+    pub fn requests(&self) -> usize {
+        self.shared.seen.lock().expect("a lock").requests
     }
 
     /// Answers every call of the API with this error from now on, or passes them on again.
@@ -159,7 +159,7 @@ async fn respond(
     }
     let body = answer.bytes().await?;
     let mut seen = shared.seen.lock().expect("a lock");
-    seen.over_http2 += usize::from(head.version == Version::HTTP_2);
+    seen.requests += 1;
     if let Ok(value) = serde_json::from_slice(&body) {
         seen.look_at(&value);
     }

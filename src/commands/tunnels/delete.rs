@@ -106,7 +106,7 @@ impl Deletion<'_> {
             self.target.account,
             self.target.region,
             one_line(&tunnel.vpn_gateway_id),
-            one_line(&tunnel.remote_address),
+            one_line(&tunnel.remote_identity),
             tunnel.state,
             tunnel.net_status,
             health.map_or("no check configured", |status| status.as_str()),

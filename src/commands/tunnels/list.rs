@@ -71,8 +71,8 @@ struct Row {
     vpn_gateway_id: String,
     vpn_connection_id: String,
     vpn_connection_name: String,
-    /// The other end.
-    remote_address: String,
+    /// The IKE identity of the peer.
+    remote_identity: String,
     state: &'static str,
     net_status: &'static str,
     /// None where no health check is configured.
@@ -93,7 +93,7 @@ impl Row {
             vpn_gateway_id: tunnel.vpn_gateway_id.to_string(),
             vpn_connection_id: tunnel.id.to_string(),
             vpn_connection_name: tunnel.name.to_string(),
-            remote_address: tunnel.remote_address.to_string(),
+            remote_identity: tunnel.remote_identity.to_string(),
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
@@ -111,7 +111,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         "GATEWAY",
         "ID",
         "NAME",
-        "PEER",
+        "REMOTE IDENTITY",
         "LINK",
         "STATE",
         "NET STATUS",
@@ -126,7 +126,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
             plain(&row.vpn_gateway_id),
             plain(&row.vpn_connection_id),
             plain(&row.vpn_connection_name),
-            plain(&row.remote_address),
+            plain(&row.remote_identity),
             coloured(row.link),
             plain(row.state),
             plain(row.net_status),

@@ -83,6 +83,9 @@ pub enum SourceError {
         /// In words.
         problem: String,
     },
+    /// The API does not know the key. The key may belong to the other site.
+    #[error("{0}")]
+    UnknownKey(String),
     /// What is set up there does not work. The default chain ends here: credentials of someone else are no substitute.
     #[error("{0}")]
     Failed(String),

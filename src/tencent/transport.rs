@@ -1,0 +1,259 @@
+//! Connections to the API: TLS, the proxy, and pools of connections that can be dropped.
+//!
+//! A proxy or balancer can keep a connection open and stop answering. So a request that gets no whole response drops
+//! all pooled connections, and the next request opens a new one.
+
+use std::{
+    error::Error,
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use crate::domain::{CaFile, Proxy};
+
+const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
+
+/// The longest time to connect, TLS included. It is divided among the addresses of a host name.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// For one request, its response's body included. Connecting may take half of it, and 5 s at most.
+    pub request_timeout: Duration,
+    /// More certificate authorities than the system's.
+    pub ca_file: Option<CaFile>,
+    /// The proxy for requests to other hosts.
+    pub proxy: Option<Proxy>,
+}
+
+/// Why no client can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `api.ca_file` cannot be used.
+    #[error("api.ca_file: {}: {problem}; give a PEM file whose certificates are all valid", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// The certificate, and what is wrong with it.
+        problem: String,
+    },
+    /// TLS cannot be set up.
+    #[error(
+        "TLS cannot be set up: {0}; are the system's certificate authorities (ca-certificates) installed?"
+    )]
+    Tls(String),
+}
+
+/// The address of a request, and the proxy on the way to it. `Display` shows both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The address.
+    pub url: Url,
+    /// The proxy; `None` where the request goes straight to the address.
+    pub proxy: Option<Proxy>,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.proxy {
+            None => write!(f, "{}", self.url),
+            Some(proxy) => write!(f, "{} through the proxy {proxy}", self.url),
+        }
+    }
+}
+
+/// The connections of all accounts and regions.
+pub(super) struct Transport {
+    settings: ConnectionSettings,
+    /// Tells which hosts are reached through the proxy.
+    matcher: Option<Matcher>,
+    state: Mutex<State>,
+}
+
+struct State {
+    tls: ClientConfig,
+    pools: Pools,
+    /// Counts the pools there were.
+    generation: u64,
+}
+
+#[derive(Clone)]
+struct Pools {
+    direct: reqwest::Client,
+    proxied: Option<reqwest::Client>,
+}
+
+/// One request's use of a pool. Dropped before [`Self::responded`], it drops all pooled connections.
+pub(super) struct Lease {
+    pub(super) http: reqwest::Client,
+    transport: Arc<Transport>,
+    generation: u64,
+    responded: bool,
+}
+
+impl Transport {
+    /// Reads the certificate authorities. Nothing is sent.
+    pub(super) fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
+        let matcher = settings.proxy.as_ref().map(|proxy| {
+            Matcher::builder().all(proxy.url().expose().to_owned()).no(proxy.no_proxy().to_owned()).build()
+        });
+        let tls = tls(settings.ca_file.as_ref())?;
+        let pools = Pools::new(&settings, &tls)?;
+        Ok(Self { settings, matcher, state: Mutex::new(State { tls, pools, generation: 0 }) })
+    }
+
+    /// Reads the certificate authorities again, and drops all pooled connections.
+    pub(super) fn renew(&self) -> Result<(), ClientError> {
+        let tls = tls(self.settings.ca_file.as_ref())?;
+        let pools = Pools::new(&self.settings, &tls)?;
+        let mut state = self.state();
+        *state = State { tls, pools, generation: state.generation + 1 };
+        Ok(())
+    }
+
+    /// A connection for one request to this URL. A `direct` request never uses the proxy.
+    pub(super) fn lease(self: &Arc<Self>, url: &Url, direct: bool) -> Lease {
+        let is_proxied = !direct && self.proxy(url).is_some();
+        let state = self.state();
+        let proxied = state.pools.proxied.as_ref().filter(|_| is_proxied);
+        let http = proxied.unwrap_or(&state.pools.direct).clone();
+        Lease { http, transport: Arc::clone(self), generation: state.generation, responded: false }
+    }
+
+    /// The proxy on the way to this URL. Addresses of this host are reached without it.
+    pub(super) fn proxy(&self, url: &Url) -> Option<&Proxy> {
+        let matcher = self.matcher.as_ref().filter(|_| !is_loopback(url))?;
+        let uri = url.as_str().parse().ok()?;
+        matcher.intercept(&uri).and(self.settings.proxy.as_ref())
+    }
+
+    /// Drops the pooled connections, unless that has happened since this generation.
+    fn drop_pools(&self, generation: u64) {
+        let mut state = self.state();
+        if state.generation != generation {
+            return;
+        }
+        // The same settings made the present pools, so this succeeds.
+        if let Ok(pools) = Pools::new(&self.settings, &state.tls) {
+            (state.pools, state.generation) = (pools, generation + 1);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change of the state is a single assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Lease {
+    /// The whole response has come: the connection is good.
+    pub(super) fn responded(mut self) {
+        self.responded = true;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.responded {
+            self.transport.drop_pools(self.generation);
+        }
+    }
+}
+
+impl Pools {
+    fn new(settings: &ConnectionSettings, tls: &ClientConfig) -> Result<Self, ClientError> {
+        let proxy = settings.proxy.as_ref().map(|proxy| reqwest::Proxy::all(proxy.url().expose()));
+        let proxy = proxy.transpose().map_err(|error| unusable(&error))?;
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| unusable(&error));
+        Ok(Self {
+            direct: build(builder(settings, tls))?,
+            proxied: proxy.map(|proxy| build(builder(settings, tls).proxy(proxy))).transpose()?,
+        })
+    }
+}
+
+fn builder(settings: &ConnectionSettings, tls: &ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(CLIENT_NAME)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(16)
+        .connect_timeout(connect_timeout(settings.request_timeout))
+        .tls_backend_preconfigured(tls.clone())
+        // This turns off reqwest's own reading of the environment.
+        .no_proxy()
+}
+
+/// The time to connect, well below that for the whole request.
+pub(super) fn connect_timeout(request_timeout: Duration) -> Duration {
+    (request_timeout / 2).min(MAX_CONNECT_TIMEOUT)
+}
+
+/// Whether the address is on this host.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// TLS that trusts the system's certificate authorities and those of the file.
+fn tls(ca_file: Option<&CaFile>) -> Result<ClientConfig, ClientError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "cannot read some of the system's certificate authorities");
+    }
+    roots.add_parsable_certificates(system.certs);
+    if let Some(ca_file) = ca_file {
+        add_certificates(&mut roots, ca_file)?;
+    }
+    if roots.is_empty() {
+        return Err(ClientError::Tls("there is no certificate authority".to_owned()));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError::Tls(error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Adds all certificates of a PEM file, or names the one that cannot be used.
+fn add_certificates(roots: &mut RootCertStore, CaFile { path, pem }: &CaFile) -> Result<(), ClientError> {
+    let failed = |problem: String| ClientError::CaFile { path: path.clone(), problem };
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        count += 1;
+        let added = certificate.map_err(|error| error.to_string());
+        let added = added.and_then(|der| roots.add(der).map_err(|error| error.to_string()));
+        added.map_err(|error| failed(format!("certificate {count} cannot be used ({error})")))?;
+    }
+    if count == 0 { Err(failed("there is no certificate in it".to_owned())) } else { Ok(()) }
+}
+
+fn unusable(error: &reqwest::Error) -> ClientError {
+    ClientError::Tls(root_cause(error))
+}
+
+/// The innermost cause, which is the one that says what happened.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
