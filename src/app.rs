@@ -125,6 +125,9 @@ struct App {
 impl App {
     fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
         let telemetry = start.surroundings.telemetry.clone();
+        if let Some(proxy) = &start.config.api.proxy {
+            tracing::info!(%proxy, variable = proxy.variable(), "the API is called through a proxy");
+        }
         let wiring = Wiring::new(start.config, start.surroundings)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());

@@ -484,6 +484,25 @@ mod tests {
     }
 
     #[test]
+    fn doubt_begins_at_the_last_certain_listing() {
+        let mut target = Watched::new();
+        let in_doubt = |target: &mut Watched| {
+            let tunnel = tunnel("vpnx-1").with_unknown_statuses();
+            let in_doubt = [tunnel.id.clone()].into();
+            let listing = Listing { tunnels: vec![tunnel], in_doubt, ..Listing::default() };
+            let now = target.now();
+            target.0 = target.0.succeeded(listing, now, Duration::ZERO).0;
+            target.0.tunnels()[0].in_doubt_since.map(Timestamp::as_second)
+        };
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(in_doubt(&mut target), Some(60));
+        assert_eq!(in_doubt(&mut target), Some(60), "and stays there");
+        target.lists([tunnel("vpnx-1")]);
+        assert_eq!(target.0.tunnels()[0].in_doubt_since, None);
+        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+    }
+
+    #[test]
     fn a_rename_is_no_change_of_state() {
         let mut target = Watched::new();
         target.lists([tunnel("vpnx-1")]);

@@ -271,7 +271,7 @@ fn environment_names_account_and_site_without_a_file() {
             ("TENCENTCLOUD_VPN_EXPORTER_ACCOUNT", "production"),
             ("TENCENTCLOUD_VPN_EXPORTER_SITE", site),
         ];
-        Config::load(None, &environment(variables)).map(|loaded| loaded.config.accounts.remove(0))
+        Config::load(None, &environment(variables)).map(|mut loaded| loaded.config.accounts.remove(0))
     };
     for (text, site) in
         [("china", Site::China), ("", Site::International), ("international", Site::International)]

@@ -35,6 +35,7 @@ fn listing(answer: &Value) -> Listing {
     Listing {
         tunnels: page.tunnels,
         rows_without_id: page.rows_without_id,
+        in_doubt: [].into(),
         unknown_values: page.unknown_values,
     }
 }

@@ -51,7 +51,11 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
             "requests_per_second",
         ])?;
         let default = Api::default();
-        let endpoint = section.read_or("endpoint", default.endpoint, endpoint);
+        let endpoint = section.read_or("endpoint", default.endpoint, |node| match node.kind() {
+            // Each account's site decides.
+            ValueKind::String(text) if text == "none" => Some(None),
+            _ => endpoint(node).map(Some),
+        });
         let metadata_endpoint = section.read_or("metadata_endpoint", default.metadata_endpoint, |node| {
             // The text is not repeated: it may hold a password.
             base_url(node.text()?).map_err(|error| node.problem(error)).ok()
@@ -70,18 +74,13 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
     })
 }
 
-/// `none` reads as no endpoint, so that each account's site decides.
-fn endpoint(node: &Node<'_>) -> Option<Option<Endpoint>> {
-    let text = node.text()?;
-    if text == "none" {
-        return Some(None);
-    }
+fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
     // The text is not repeated: it may hold a password.
-    let endpoint = Endpoint::new(text).map_err(|error| node.problem(error)).ok()?;
+    let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
     if endpoint.is_for_one_service() {
         node.warning("is the address of one service, and three are called; write {service} in its place");
     }
-    Some(Some(endpoint))
+    Some(endpoint)
 }
 
 fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {

@@ -18,7 +18,7 @@ pub struct Proxy {
     url: Secret,
     address: String,
     variable: &'static str,
-    no_proxy: String,
+    bypass: String,
 }
 
 /// A proxy variable that cannot be read. The value, which may hold a password, is not part of the message.
@@ -43,10 +43,10 @@ impl Proxy {
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Option<Self>, InvalidProxy> {
         let Some((variable, text)) = first_set(variables, &PROXY_VARIABLES) else { return Ok(None) };
         let url = parse(text).map_err(|problem| InvalidProxy { variable, problem })?;
-        let no_proxy = first_set(variables, &NO_PROXY_VARIABLES).map_or("", |(_, text)| text).to_owned();
+        let bypass = first_set(variables, &NO_PROXY_VARIABLES).map_or("", |(_, text)| text).to_owned();
         let port = url.port_or_known_default().map_or(String::new(), |port| format!(":{port}"));
         let address = format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default());
-        Ok(Some(Self { url: Secret::new(String::from(url)), address, variable, no_proxy }))
+        Ok(Some(Self { url: Secret::new(String::from(url)), address, variable, bypass }))
     }
 
     /// The URL, with user and password.
@@ -64,7 +64,7 @@ impl Proxy {
     /// The value of `NO_PROXY`; empty where it is not set.
     #[must_use]
     pub fn no_proxy(&self) -> &str {
-        &self.no_proxy
+        &self.bypass
     }
 }
 

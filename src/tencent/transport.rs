@@ -257,3 +257,86 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+    use socket2::{Domain, Socket, Type};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Resolves every name to these addresses, in this order.
+    struct Addresses(Vec<SocketAddr>);
+
+    impl Resolve for Addresses {
+        fn resolve(&self, _name: Name) -> Resolving {
+            let addresses: Addrs = Box::new(self.0.clone().into_iter());
+            Box::pin(std::future::ready(Ok(addresses)))
+        }
+    }
+
+    /// A listener with a full queue, to which the system accepts no further connection: packets are dropped.
+    fn dropping(address: SocketAddr) -> (Socket, Vec<Socket>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        listener.bind(&address.into()).expect("a free address");
+        listener.listen(0).expect("a listener");
+        let waiting = || {
+            let client = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            client.set_nonblocking(true).expect("a socket");
+            let _ = client.connect(&address.into());
+            client
+        };
+        let clients = std::iter::repeat_with(waiting).take(4).collect();
+        let refused = TcpStream::connect_timeout(&address, Duration::from_millis(200));
+        assert!(refused.is_err(), "the queue is not full");
+        (listener, clients)
+    }
+
+    #[tokio::test]
+    async fn second_address_is_tried_when_the_first_drops_packets() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let good = listener.local_addr().expect("an address");
+        let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));
+        let _full = dropping(bad);
+        listener.set_nonblocking(true).expect("a listener");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.read_u8().await.expect("a request");
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("a response");
+            stream
+        });
+
+        let _ = ring::default_provider().install_default();
+        let request_timeout = Duration::from_secs(8);
+        let settings = ConnectionSettings { request_timeout, ca_file: None, proxy: None };
+        let tls = tls(None).expect("the system's authorities");
+        let http = builder(&settings, &tls).dns_resolver(Arc::new(Addresses(vec![bad, good]))).build();
+        let request = http.expect("a client").get(format!("http://api.example:{}/", good.port())).send();
+        let response = tokio::time::timeout(request_timeout, request).await.expect("a response in time");
+        assert_eq!(response.expect("a response").status(), 204);
+        server.await.expect("the server");
+    }
+
+    #[test]
+    fn loopback_and_no_proxy_hosts_go_straight() {
+        let variables = [("HTTPS_PROXY", "http://proxy.example:3128"), ("NO_PROXY", "direct.example")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let proxy = Proxy::from_variables(&variables).expect("a proxy");
+        let request_timeout = Duration::from_secs(10);
+        let transport = Transport::new(ConnectionSettings { request_timeout, ca_file: None, proxy });
+        let transport = transport.expect("the system's authorities");
+        for (url, is_proxied) in [
+            ("https://vpc.intl.tencentcloudapi.com", true),
+            ("https://vpc.direct.example", false),
+            ("https://127.0.0.1:8443", false),
+            ("https://localhost", false),
+            ("https://[::1]", false),
+        ] {
+            assert_eq!(transport.proxy(&Url::parse(url).expect("a URL")).is_some(), is_proxied, "{url}");
+        }
+    }
+}

@@ -90,9 +90,9 @@ pub struct Page {
 struct PageFields<'a> {
     #[serde(borrow)]
     total_count: Field<'a>,
-    /// `None` where it is absent, `Some(None)` where it is null.
-    #[serde(borrow, default, deserialize_with = "present")]
-    vpn_connection_set: Option<Option<Vec<&'a RawValue>>>,
+    /// `None` where it is absent; null is no row.
+    #[serde(borrow, default, deserialize_with = "rows")]
+    vpn_connection_set: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -187,15 +187,14 @@ struct TagFields<'a> {
     value: Field<'a>,
 }
 
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<&'de RawValue>>, D::Error> {
+    Option::deserialize(deserializer).map(|rows| Some(rows.unwrap_or_default()))
 }
 
 impl FromResponse for Page {
     fn from_response(response: &RawValue) -> Result<Self, ApiError> {
         let fields: PageFields<'_> = answer::parse(response.get().as_bytes())?;
         let rows = fields.vpn_connection_set.ok_or_else(|| malformed("it has no VpnConnectionSet".into()))?;
-        let rows = rows.unwrap_or_default();
         if rows.len() > PAGE_ROWS {
             return Err(malformed(format!(
                 "a page has {} rows, more than the {PAGE_ROWS} asked for",
@@ -534,6 +533,14 @@ mod tests {
             json!([{"VpnConnectionId": "vpnx-1"}, {"State": "AVAILABLE"}, 7, null, {"VpnConnectionId": ""}]);
         let page = page_of(&rows).expect("a page");
         assert_eq!((page.tunnels.len(), page.rows_without_id), (1, 4));
+    }
+
+    #[test]
+    fn row_that_repeats_a_key_has_no_usable_id() {
+        let rows = r#"{"VpnConnectionId": "vpnx-1"}, {"VpnConnectionId": "vpnx-2", "State": "PENDING", "State": "AVAILABLE"}"#;
+        let page = read(&format!(r#"{{"Response": {{"TotalCount": 2, "VpnConnectionSet": [{rows}]}}}}"#));
+        let page = page.expect("a page");
+        assert_eq!((page.tunnels.len(), page.rows_without_id), (1, 1));
     }
 
     #[test]

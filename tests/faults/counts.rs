@@ -142,21 +142,50 @@ async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
 }
 
 #[tokio::test]
-async fn a_published_tunnel_whose_row_comes_without_its_id_stays_as_it_was() {
+async fn published_tunnel_that_may_be_a_row_without_id_is_unknown() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     let [account, place] = BEFALLEN;
-    let nameless = |metrics: &Metrics| {
+    let without_id = |metrics: &Metrics| {
         metrics.value("unknown_values_total", &[account, place, ("field", "vpn_connection_id")])
     };
+    let unknown = |metrics: &Metrics| {
+        let of = |name, label| metrics.sum(name, &[account, place, (label, "UNKNOWN")]);
+        (of("tunnel_state", "state"), of("tunnel_net_status", "status"))
+    };
+    assert_eq!(unknown(&before), (0.0, 0.0));
 
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
     scene.befall(FaultKind::Remove { pointer });
-    let during = scene.daemon.until(|metrics| nameless(metrics) >= Some(2.0)).await;
-    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+    let during = scene.daemon.until(|metrics| unknown(metrics) == (1.0, 1.0)).await;
+    assert_eq!(during.value("up", &BEFALLEN), Some(1.0), "the poll succeeds");
+    assert_eq!(during.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN), "it keeps its place");
+    assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1, "it is neither up nor down");
+    assert!(without_id(&during) >= Some(1.0));
+    scene.daemon.until(|metrics| without_id(metrics) > without_id(&during)).await;
+
     scene.lift();
-    let after = scene.recovers(&before, &during).await;
+    let as_before = |metrics: &Metrics| tunnels(metrics, BEFALLEN) == tunnels(&before, BEFALLEN);
+    let after = scene.daemon.until(as_before).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+    assert_eq!(after.sum("tunnel_transitions_total", &BEFALLEN), 0.0, "unknown is no transition");
+}
+
+#[tokio::test]
+async fn tunnel_in_doubt_leaves_after_stale_after() {
+    let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 500ms").await;
+    let before = scene.healthy().await;
+    let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
+    scene.befall(FaultKind::Remove { pointer });
+    let left = |metrics: &Metrics| metrics.value("tunnels", &BEFALLEN) == Some((TUNNELS - 1) as f64);
+    let during = scene.daemon.until(left).await;
+    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(during.count("tunnel_state", &BEFALLEN), 4 * (TUNNELS - 1));
+    scene.lift();
+    scene
+        .daemon
+        .until(|metrics| metrics.value("tunnels", &BEFALLEN) == before.value("tunnels", &BEFALLEN))
+        .await;
 }
 
 #[tokio::test]

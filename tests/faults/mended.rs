@@ -123,6 +123,26 @@ async fn a_clock_that_is_fast_is_corrected_by_the_apis_and_told_until_it_is_righ
     skewed(-3600).await;
 }
 
+#[tokio::test]
+async fn clock_offset_follows_the_clock_without_a_refusal() {
+    let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
+    scene.healthy().await;
+    // The API accepts times that are up to 300 s off, so it refuses none of the requests after the first.
+    for ahead in [400_i32, 150, 0] {
+        let near = |metrics: &Metrics| {
+            let offset = metrics.value("api_clock_offset_seconds", &BEFALLEN).expect("an offset");
+            (offset - f64::from(ahead)).abs() < 30.0
+        };
+        scene.befall(FaultKind::ClockSkew { seconds: ahead.into() });
+        scene.daemon.until(near).await;
+    }
+    let after =
+        scene.daemon.until(|metrics| metrics.value("api_clock_offset_seconds", &BEFALLEN) == Some(0.0)).await;
+    let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
+    assert_eq!(after.value("api_request_failures_total", &refusals), Some(1.0));
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
+}
+
 /// Has the API's clock be so many seconds ahead for a while.
 async fn skewed(ahead: i32) {
     let offset = |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &BEFALLEN).expect("an offset");

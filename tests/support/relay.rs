@@ -1,6 +1,7 @@
 //! A way to the simulated API that counts connections and may speak TLS.
 
 use std::{
+    future::pending,
     net::SocketAddr,
     sync::{
         Arc,
@@ -25,6 +26,7 @@ pub struct Relay {
     pub address: SocketAddr,
     counts: Arc<Counts>,
     tls: watch::Sender<Option<Arc<ServerConfig>>>,
+    silence: watch::Sender<()>,
     task: JoinHandle<()>,
 }
 
@@ -43,9 +45,14 @@ impl Relay {
         let listener = TcpListener::from_std(listener).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let counts = Arc::<Counts>::default();
-        let tls = watch::Sender::new(None);
-        let task = tokio::spawn(pass_on(listener, to, Arc::clone(&counts), tls.subscribe()));
-        Self { address, counts, tls, task }
+        let (tls, silence) = (watch::Sender::new(None), watch::Sender::new(()));
+        let task = tokio::spawn(pass_on(listener, to, Arc::clone(&counts), tls.subscribe(), silence.clone()));
+        Self { address, counts, tls, silence, task }
+    }
+
+    /// Passes nothing on from now on over the connections that are open, and keeps them open. New ones work.
+    pub fn silence_open_connections(&self) {
+        self.silence.send_replace(());
     }
 
     /// How many connections were opened and closed so far.
@@ -73,8 +80,13 @@ pub struct Certificate {
 
 impl Certificate {
     pub fn new() -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        Self::of(&["127.0.0.1"])
+    }
+
+    /// The same for these names.
+    pub fn of(names: &[&str]) -> Self {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -91,17 +103,18 @@ async fn pass_on(
     to: SocketAddr,
     counts: Arc<Counts>,
     mut tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+    silence: watch::Sender<()>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
                 counts.opened.fetch_add(1, Ordering::Relaxed);
-                let tls = tls.borrow().clone();
+                let (tls, silence) = (tls.borrow().clone(), silence.subscribe());
                 connections.spawn(async move {
                     match tls {
-                        None => exchange(stream, to).await,
-                        Some(tls) => exchange(TlsAcceptor::from(tls).accept(stream).await?, to).await,
+                        None => exchange(stream, to, silence).await,
+                        Some(tls) => exchange(TlsAcceptor::from(tls).accept(stream).await?, to, silence).await,
                     }
                 });
             }
@@ -113,7 +126,14 @@ async fn pass_on(
     }
 }
 
-async fn exchange(mut from: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr) -> std::io::Result<()> {
+async fn exchange(
+    mut from: impl AsyncRead + AsyncWrite + Unpin,
+    to: SocketAddr,
+    mut silence: watch::Receiver<()>,
+) -> std::io::Result<()> {
     let mut to = TcpStream::connect(to).await?;
-    copy_bidirectional(&mut from, &mut to).await.map(drop)
+    tokio::select! {
+        result = copy_bidirectional(&mut from, &mut to) => result.map(drop),
+        Ok(()) = silence.changed() => pending().await,
+    }
 }
