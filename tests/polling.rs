@@ -2,10 +2,18 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
-use support::{Api, Daemon, frozen, region};
+use support::{Api, Daemon, Metrics, frozen, region};
+use tencentcloud_vpn_exporter::{
+    config::Config,
+    domain::Shard,
+    poll,
+    snapshot::TargetSnapshot,
+    telemetry::{BuildInfo, Telemetry},
+    wiring::{Surroundings, Wiring},
+};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -128,4 +136,36 @@ async fn a_stop_in_the_middle_of_a_poll_does_not_wait_for_it() {
     let start = std::time::Instant::now();
     daemon.stop().await.expect("a clean stop");
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn only_tags_that_become_labels_are_kept() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yml");
+    std::fs::write(&file, api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n").expect("a file");
+    let config = Config::load(Some(&file), &BTreeMap::new()).expect("a valid configuration").config;
+    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+    let telemetry = Telemetry::new(&build).expect("metrics");
+    let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
+    let mut wiring = Wiring::new(config, surroundings).expect("a client");
+    let (target, settings) = wiring.plan().pop_first().expect("one target");
+    let (state, _) = poll::poll(&settings, &TargetSnapshot::new(target)).await;
+    let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));
+    assert!(keys().count() > 0, "no tunnel has a tag");
+    assert!(keys().all(|key| key == "env"), "{:?}", keys().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn added_tag_label_is_filled_in_at_once() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
+    let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 10s");
+    let daemon = Daemon::start(&config).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
+    daemon.reload(&(config + "metrics: {tag_labels: [env]}\n")).await.expect("a valid configuration");
+    let has_tag = |metrics: &Metrics| {
+        let tags = |sample: &support::Sample| sample.labels.get("tag_env").is_some_and(|tag| !tag.is_empty());
+        metrics.all("tunnel_info", &[]).any(tags)
+    };
+    daemon.until(has_tag).await;
 }
