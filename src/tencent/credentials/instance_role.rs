@@ -82,15 +82,34 @@ fn issued(answer: &[u8]) -> Result<Issued, ApiError> {
     let AnswerFields { code, expired_time } = answer::parse(answer)?;
     match answer::text(code).as_deref() {
         Some("Success") => Issued::read(&answer::parse::<IssuedFields<'_>>(answer)?, expired_time),
-        Some(code) => {
-            Err(ApiError::Malformed(format!("its Code is {:?}, not Success", answer::cut(code, 100))))
+        Some(code) if is_error_code(code) => {
+            Err(ApiError::Malformed(format!("its Code is {code:?}, not Success")))
         }
+        Some(_) => Err(ApiError::Malformed("its Code is not Success".into())),
         None => Err(ApiError::Malformed("it has no Code".into())),
     }
+}
+
+/// Whether a text can be shown as an error code: a short word of letters, which no key or token is.
+fn is_error_code(text: &str) -> bool {
+    text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphabetic() || c == '.')
 }
 
 impl Source for InstanceRole {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
         self.read().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_may_be_a_secret_is_not_repeated() {
+        let message =
+            |code: &str| issued(format!(r#"{{"Code": "{code}"}}"#).as_bytes()).expect_err(code).to_string();
+        assert_eq!(message("RoleNotFound"), "malformed answer: its Code is \"RoleNotFound\", not Success");
+        assert_eq!(message("Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"), "malformed answer: its Code is not Success");
     }
 }
