@@ -60,10 +60,10 @@ fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Ac
 async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
     let (site, other) = (account.site, account.site.other());
     let mut there = wiring.at_other_site(account)?;
-    let result = match there.discoveries().remove(&account.name) {
-        Some(api) => api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop),
+    let (route, result) = match there.discoveries().remove(&account.name) {
+        Some(api) => (api.route(), api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop)),
         None => match there.plan().values().next() {
-            Some(settings) => first_page(settings).await.map(drop),
+            Some(settings) => (settings.api.route(), first_page(settings).await.map(drop)),
             None => return Ok(format!("the {other} site was not asked: the account has no region")),
         },
     };
@@ -72,7 +72,7 @@ async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, Cl
             format!("neither the {site} nor the {other} site knows the key")
         }
         Ok(()) | Err(ApiError::Api { .. }) => format!("the {other} site knows the key; set site: {other}"),
-        Err(error) => format!("the {other} site could not be asked: {error}"),
+        Err(error) => format!("the {other} site could not be asked: {route}: {error}"),
     })
 }
 

@@ -106,9 +106,10 @@ pub(super) struct Lease {
 impl Transport {
     /// Reads the certificate authorities. Nothing is sent.
     pub(super) fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
-        let matcher = settings.proxy.as_ref().map(|proxy| {
-            Matcher::builder().all(proxy.url().expose().to_owned()).no(proxy.no_proxy().to_owned()).build()
-        });
+        // The matcher only applies NO_PROXY, so any address stands for the proxy.
+        let matcher =
+            |proxy: &Proxy| Matcher::builder().all("http://proxy").no(proxy.no_proxy().to_owned()).build();
+        let matcher = settings.proxy.as_ref().map(matcher);
         let tls = tls(settings.ca_file.as_ref())?;
         let pools = Pools::new(&settings, &tls)?;
         Ok(Self { settings, matcher, state: Mutex::new(State { tls, pools, generation: 0 }) })
