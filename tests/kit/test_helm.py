@@ -118,6 +118,12 @@ class Chart(unittest.TestCase):
             (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
             self.assertEqual((["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
 
+    def test_every_service_monitor_honors_labels(self):
+        monitors = [one for resources in self.sets.values() for one in of_kind(resources, "ServiceMonitor")]
+        self.assertTrue(monitors)
+        for monitor in monitors:
+            self.assertTrue(all(endpoint.get("honorLabels") for endpoint in monitor["spec"]["endpoints"]))
+
     def test_client_certificates_are_probed_from_within(self):
         (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")
         (container,) = one["spec"]["template"]["spec"]["containers"]
