@@ -7,7 +7,7 @@ use prometheus::{
     IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::domain::{AccountName, Reason};
+use crate::domain::{AccountName, Reason, Shard};
 
 const NAMESPACE: &str = "tencentcloud_vpn";
 
@@ -30,6 +30,8 @@ pub struct Telemetry {
     credentials_expiry: GaugeVec,
     discovery_up: GaugeVec,
     discovery_success_time: GaugeVec,
+    shard: IntGauge,
+    shards: IntGauge,
     /// `exporter_config_last_reload_successful`: 1 or 0.
     pub reload_successful: IntGauge,
     /// `exporter_config_last_reload_success_timestamp_seconds`.
@@ -128,6 +130,14 @@ impl Telemetry {
                 "When the account's regions were last looked up successfully.",
                 &by_account,
             )?,
+            shard: register.add(IntGauge::with_opts(opts(
+                "exporter_shard",
+                "Which of the shards this exporter is, counted from 0.",
+            ))?)?,
+            shards: register.add(IntGauge::with_opts(opts(
+                "exporter_shards",
+                "How many shards the targets are divided among, as this exporter was told.",
+            ))?)?,
             reload_successful: register.add(IntGauge::with_opts(opts(
                 "exporter_config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -153,6 +163,12 @@ impl Telemetry {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Publishes which shard this process is, and of how many.
+    pub fn set_shard(&self, shard: Shard) {
+        self.shard.set(shard.index().into());
+        self.shards.set(shard.count().into());
     }
 
     /// The handles of an account.
