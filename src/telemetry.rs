@@ -2,6 +2,7 @@
 //!
 //! All metrics that are derived from the snapshot are elsewhere, in `metrics`.
 
+use jiff::Timestamp;
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, Opts, Registry, core::Collector,
@@ -22,6 +23,7 @@ const SCRAPE_BUCKETS: [f64; 8] = [0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     registry: Registry,
+    started: Timestamp,
     poll_duration: HistogramVec,
     requests: IntCounterVec,
     request_failures: IntCounterVec,
@@ -80,7 +82,7 @@ pub struct ActionTelemetry {
 }
 
 impl Telemetry {
-    /// Registers every metric; those whose labels are known start at zero.
+    /// Registers every metric; those whose labels are known start at zero. A process does this once, when it starts.
     pub fn new(build: &BuildInfo) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let register = Register(&registry);
@@ -155,6 +157,7 @@ impl Telemetry {
                 ))
                 .buckets(SCRAPE_BUCKETS.to_vec()),
             )?)?,
+            started: Timestamp::now(),
             registry,
         })
     }
@@ -163,6 +166,12 @@ impl Telemetry {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// When this process started.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.started
     }
 
     /// Publishes which shard this process is, and of how many.
@@ -239,7 +248,7 @@ impl AccountTelemetry {
 
 impl DiscoveryTelemetry {
     /// Tells how a look-up ended.
-    pub fn count(&self, succeeded: bool, now: jiff::Timestamp) {
+    pub fn count(&self, succeeded: bool, now: Timestamp) {
         self.up.set(f64::from(u8::from(succeeded)));
         if succeeded {
             self.success_time.set(now.as_millisecond() as f64 / 1000.0);
