@@ -38,6 +38,7 @@ WITHOUT_ANSWER = {
     "TencentCloudVpnTargetBlind 1": ALL_WELL,
     "TencentCloudVpnTargetStale 3": ALL_WELL,
     "TencentCloudVpnTunnelStatusUnknown": KNOWN,
+    "TencentCloudVpnUnknownValues": KNOWN,
     "TencentCloudVpnTunnelUnencrypted 1": STRONGER,
     "ALERTS{": ALL_WELL,
     "tencentcloud_vpn_credentials_expiry_": PERMANENT_KEY,
