@@ -29,3 +29,10 @@ deny:
 # Writes the golden expositions anew; read the difference before you commit it.
 golden:
     UPDATE_GOLDEN=1 cargo test --test golden
+
+# Copies the rules and dashboards into the Helm chart, which carries real files; a test compares them.
+chart:
+    rm -rf deploy/helm/tencentcloud-vpn-exporter/files
+    mkdir -p deploy/helm/tencentcloud-vpn-exporter/files/rules deploy/helm/tencentcloud-vpn-exporter/files/dashboards
+    cp deploy/prometheus/rules/*.yml deploy/helm/tencentcloud-vpn-exporter/files/rules/
+    cp dashboards/*.json deploy/helm/tencentcloud-vpn-exporter/files/dashboards/

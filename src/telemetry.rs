@@ -2,12 +2,13 @@
 //!
 //! All metrics that are derived from the snapshot are elsewhere, in `metrics`.
 
+use jiff::Timestamp;
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::domain::{AccountName, Reason};
+use crate::domain::{AccountName, Reason, Shard};
 
 const NAMESPACE: &str = "tencentcloud_vpn";
 
@@ -22,6 +23,7 @@ const SCRAPE_BUCKETS: [f64; 8] = [0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     registry: Registry,
+    started: Timestamp,
     poll_duration: HistogramVec,
     requests: IntCounterVec,
     request_failures: IntCounterVec,
@@ -30,6 +32,8 @@ pub struct Telemetry {
     credentials_expiry: GaugeVec,
     discovery_up: GaugeVec,
     discovery_success_time: GaugeVec,
+    shard: IntGauge,
+    shards: IntGauge,
     /// `exporter_config_last_reload_successful`: 1 or 0.
     pub reload_successful: IntGauge,
     /// `exporter_config_last_reload_success_timestamp_seconds`.
@@ -78,7 +82,7 @@ pub struct ActionTelemetry {
 }
 
 impl Telemetry {
-    /// Registers every metric; those whose labels are known start at zero.
+    /// Registers every metric; those whose labels are known start at zero. A process does this once, when it starts.
     pub fn new(build: &BuildInfo) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let register = Register(&registry);
@@ -128,6 +132,14 @@ impl Telemetry {
                 "When the account's regions were last looked up successfully.",
                 &by_account,
             )?,
+            shard: register.add(IntGauge::with_opts(opts(
+                "exporter_shard",
+                "Which of the shards this exporter is, counted from 0.",
+            ))?)?,
+            shards: register.add(IntGauge::with_opts(opts(
+                "exporter_shards",
+                "How many shards the targets are divided among, as this exporter was told.",
+            ))?)?,
             reload_successful: register.add(IntGauge::with_opts(opts(
                 "exporter_config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -145,6 +157,7 @@ impl Telemetry {
                 ))
                 .buckets(SCRAPE_BUCKETS.to_vec()),
             )?)?,
+            started: Timestamp::now(),
             registry,
         })
     }
@@ -153,6 +166,18 @@ impl Telemetry {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// When this process started.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// Publishes which shard this process is, and of how many.
+    pub fn set_shard(&self, shard: Shard) {
+        self.shard.set(shard.index().into());
+        self.shards.set(shard.count().into());
     }
 
     /// The handles of an account.
@@ -223,7 +248,7 @@ impl AccountTelemetry {
 
 impl DiscoveryTelemetry {
     /// Tells how a look-up ended.
-    pub fn count(&self, succeeded: bool, now: jiff::Timestamp) {
+    pub fn count(&self, succeeded: bool, now: Timestamp) {
         self.up.set(f64::from(u8::from(succeeded)));
         if succeeded {
             self.success_time.set(now.as_millisecond() as f64 / 1000.0);

@@ -73,6 +73,7 @@ enum AccountRegions {
 impl Wiring {
     /// Makes everything anew. Nothing is sent.
     pub fn new(config: Config, surroundings: Surroundings) -> Result<Self, ClientError> {
+        surroundings.telemetry.set_shard(surroundings.shard);
         let client = client(&config.api)?;
         let accounts = BTreeMap::new();
         let wiring = Self { config, surroundings, client, accounts };

@@ -4,9 +4,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use support::{
-    Api,
-    binary::{Place, Process, SECRET, account, assert_told, exporter, run},
+    Api, Metrics,
+    binary::{BINARY, Place, Process, SECRET, account, assert_told, exporter, run},
     client, frozen, local,
 };
 use tokio::{
@@ -252,4 +253,38 @@ async fn a_secret_file_that_is_not_there_yet_is_warned_of() {
                    credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
     let ended = run(Place::with(account).exporter(&["check-config"])).await;
     assert_told("a file to come", &ended, 0, &["warning: later: there is no such file"]);
+}
+
+/// The names of the `process_*` metrics that the demo publishes where `/proc` was changed by this command, and its start time.
+async fn process_metrics(change: &str) -> (Vec<String>, f64) {
+    let script = format!("{change} && exec \"$0\" demo --web.listen-address 127.0.0.1:0");
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &script, BINARY]).env_clear();
+    let rendered = |metrics: &Metrics| metrics.count("exporter_build_info", &[]) == 1;
+    let metrics = Process::serving(command).await.until(rendered).await;
+    let own: Vec<_> = metrics.0.iter().filter(|sample| sample.name.starts_with("process_")).collect();
+    let start = own.iter().find(|sample| sample.name == "process_start_time_seconds");
+    let mut names: Vec<_> = own.iter().map(|sample| sample.name["process_".len()..].to_owned()).collect();
+    names.sort();
+    (names, start.expect("it is always there").value)
+}
+
+/// systemd's `ProcSubset=pid` mounts `/proc` so that `/proc/stat` is missing.
+#[tokio::test]
+async fn restricted_proc_hides_no_more_than_it_must() {
+    let restrict = "mount -t proc -o subset=pid proc /proc";
+    let allowed = Command::new("unshare").args(["--mount", "sh", "-c", restrict]).output().await;
+    if !allowed.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("left out: this user may not mount /proc ({allowed:?})");
+        return;
+    }
+    let now = || Timestamp::now().as_millisecond() as f64 / 1000.0;
+    let before = now();
+    let (names, start) = process_metrics(restrict).await;
+    let all = ["cpu_seconds_total", "max_fds", "open_fds", "resident_memory_bytes"];
+    let more = ["start_time_seconds", "threads", "virtual_memory_bytes"];
+    assert_eq!(names, [&all[..], &more].concat());
+    let (names, later) = process_metrics("mount -t tmpfs tmpfs /proc").await;
+    assert_eq!(names, ["start_time_seconds"]);
+    assert!(before <= start && start <= later && later <= now(), "{before} {start} {later}");
 }

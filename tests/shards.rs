@@ -77,6 +77,29 @@ async fn each_shard_polls_its_own_targets_and_is_ready_with_them() {
 }
 
 #[tokio::test]
+async fn shard_without_targets_publishes_index_and_count() {
+    let api = Api::start(frozen(&[(REGIONS[0], 1)])).await;
+    let config = api.config_with(&REGIONS[..1], "interval: 1m, timeout: 20s");
+    let mut owners = 0;
+    for index in 0..3 {
+        let daemon = shard(index, 3, &config).await;
+        let metrics = daemon.until(|metrics| metrics.count("exporter_shard", &[]) == 1).await;
+        assert_eq!(metrics.sum("exporter_shard", &[]), f64::from(index));
+        assert_eq!(metrics.sum("exporter_shards", &[]), 3.0);
+        owners += metrics.count("target_info", &[]);
+    }
+    assert_eq!(owners, 1, "two of the shards have no target, and are seen all the same");
+}
+
+#[tokio::test]
+async fn sole_process_is_shard_0_of_1() {
+    let api = Api::start(frozen(&[(REGIONS[0], 1)])).await;
+    let daemon = Daemon::start(&api.config_with(&REGIONS[..1], "interval: 1m, timeout: 20s")).await;
+    let metrics = daemon.until(|metrics| metrics.count("exporter_shard", &[]) == 1).await;
+    assert_eq!((metrics.sum("exporter_shard", &[]), metrics.sum("exporter_shards", &[])), (0.0, 1.0));
+}
+
+#[tokio::test]
 async fn the_rate_of_an_account_is_divided_by_the_shards() {
     // Eight pages, the first two of them at once: six more take half a second alone, and two seconds as one of four.
     let api = Api::start(frozen(&[(REGIONS[0], 800)])).await;

@@ -143,10 +143,10 @@ TUNNELS = table(
     [
         query(named(code()), table=True),
         query(f"time() - max by ({IDS}) ({series('tunnel_last_transition_timestamp_seconds')})", table=True),
-        query(f"max by ({IDS}, remote_address, negotiation_type) ({series('tunnel_info')})", table=True),
+        query(f"max by ({IDS}, remote_identity, negotiation_type) ({series('tunnel_info')})", table=True),
     ],
     {"Value #A": "State", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
-     "account": "Account", "region": "Region", "remote_address": "Peer", "negotiation_type": "Negotiation",
+     "account": "Account", "region": "Region", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
      "Value #B": "Last change"},
     description="Every published tunnel. The id leads to its own dashboard. No last change means none since the exporter started.",
     no_data=NOTHING,

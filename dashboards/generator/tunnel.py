@@ -118,17 +118,17 @@ ENDS = table(
     "Ends",
     [
         query(
-            "max by (account, region, vpc_id, vpn_gateway_id, local_address, customer_gateway_id, remote_address, "
+            "max by (account, region, vpc_id, vpn_gateway_id, local_identity, customer_gateway_id, remote_identity, "
             "negotiation_type, route_type, dpd_action, health_check_local_ip, health_check_remote_ip) "
             f"({series('tunnel_info')})",
             table=True,
         )
     ],
-    {"account": "Account", "region": "Region", "vpc_id": "VPC", "vpn_gateway_id": "Gateway", "local_address": "Local address",
-     "customer_gateway_id": "Customer gateway", "remote_address": "Peer", "negotiation_type": "Negotiation",
+    {"account": "Account", "region": "Region", "vpc_id": "VPC", "vpn_gateway_id": "Gateway", "local_identity": "Local identity",
+     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
      "route_type": "Routes", "dpd_action": "Dead peer", "health_check_local_ip": "Check from",
      "health_check_remote_ip": "Check to"},
-    description="What the tunnel connects, and how it is set up.",
+    description="What the tunnel connects, and how it is set up. An identity is what IKE calls so: an FQDN or an address.",
     no_data=NOTHING,
     height=4,
 )
@@ -185,7 +185,7 @@ DASHBOARD = dashboard(
     VARIABLES, ANNOTATIONS,
     [
         *NUMBERS, TARGET, AGE, HISTORY, TRANSITIONS, ENDS, PARAMETERS, IPSEC,
-        neighbours("Same peer", "remote_address", "Tunnels that end at the same address, this one among them."),
+        neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, this one among them."),
         neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, this one among them."),
     ],
 )

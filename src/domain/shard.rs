@@ -24,6 +24,12 @@ impl Shard {
         (index < count).then_some(Self { index, count })
     }
 
+    /// Which shard this is, counted from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
     /// How many shards there are.
     #[must_use]
     pub fn count(self) -> u32 {

@@ -94,7 +94,7 @@ impl Renderer {
     /// A renderer of snapshots and of the exporter's own metrics. Fails where a tag's label cannot be one.
     pub fn new(telemetry: &Telemetry, tag_labels: Vec<TagLabel>) -> prometheus::Result<Self> {
         let process = Registry::new();
-        process.register(Box::new(Process::new()?))?;
+        process.register(Box::new(Process::new(telemetry.started())?))?;
         Ok(Self {
             tunnel_families: tunnel::families(tag_labels)?,
             target_families: target::families()?,

@@ -1,6 +1,10 @@
-//! The usual `process_*` metrics, read from `/proc`; CPU time with its fractions, which the `prometheus` crate's own
-//! collector drops.
+//! The usual `process_*` metrics; CPU time with its fractions, which the `prometheus` crate's own collector drops.
+//!
+//! Each file of `/proc/self` is read by itself: what is hidden takes nothing else along. The start time needs no file.
 
+use std::path::Path;
+
+use jiff::Timestamp;
 use prometheus::{
     core::{Collector, Desc},
     proto::{Metric, MetricFamily},
@@ -20,19 +24,31 @@ const THREADS: Spec = Spec::gauge("process_threads", "Number of OS threads in th
 
 const ALL: [Spec; 7] = [CPU, OPEN_FDS, MAX_FDS, VIRTUAL_MEMORY, RESIDENT_MEMORY, START_TIME, THREADS];
 
-/// Collects what the operating system knows of this process; nothing where that cannot be read.
+/// Collects what the operating system knows of this process, as far as it can be read.
 #[derive(Debug)]
-pub(super) struct Process(Vec<Desc>);
+pub(super) struct Process {
+    descs: Vec<Desc>,
+    start: Timestamp,
+}
 
 impl Process {
-    pub(super) fn new() -> prometheus::Result<Self> {
-        ALL.iter().map(|spec| spec.desc(Vec::new())).collect::<prometheus::Result<_>>().map(Self)
+    /// The metrics of a process that started at this time.
+    pub(super) fn new(start: Timestamp) -> prometheus::Result<Self> {
+        let descs = ALL.iter().map(|spec| spec.desc(Vec::new())).collect::<prometheus::Result<_>>()?;
+        Ok(Self { descs, start })
+    }
+
+    /// The start time, and what the files in a process' folder of `/proc` say.
+    fn readings(&self, folder: &Path) -> Vec<(Spec, f64)> {
+        let mut readings = read(folder);
+        readings.push((START_TIME, self.start.as_millisecond() as f64 / 1000.0));
+        readings
     }
 }
 
 impl Collector for Process {
     fn desc(&self) -> Vec<&Desc> {
-        self.0.iter().collect()
+        self.descs.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -41,41 +57,82 @@ impl Collector for Process {
             spec.set(&mut sample, value);
             spec.family(vec![sample])
         };
-        readings().into_iter().map(family).collect()
+        self.readings(Path::new("/proc/self")).into_iter().map(family).collect()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn readings() -> Vec<(Spec, f64)> {
-    read().unwrap_or_default()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn readings() -> Vec<(Spec, f64)> {
-    Vec::new()
-}
-
-#[cfg(target_os = "linux")]
-fn read() -> procfs::ProcResult<Vec<(Spec, f64)>> {
+fn read(folder: &Path) -> Vec<(Spec, f64)> {
     use procfs::{
-        CurrentSI, WithCurrentSystemInfo,
+        WithCurrentSystemInfo,
         process::{LimitValue, Process},
     };
 
-    let process = Process::myself()?;
-    let stat = process.stat()?;
-    let ticks_per_second = procfs::ticks_per_second() as f64;
-    let booted = procfs::KernelStats::current()?.btime as f64;
-    let mut readings = vec![
-        (CPU, (stat.utime + stat.stime) as f64 / ticks_per_second),
-        (OPEN_FDS, process.fd_count()? as f64),
-        (VIRTUAL_MEMORY, stat.vsize as f64),
-        (RESIDENT_MEMORY, stat.rss_bytes().get() as f64),
-        (START_TIME, booted + stat.starttime as f64 / ticks_per_second),
-        (THREADS, stat.num_threads as f64),
-    ];
-    if let LimitValue::Value(files) = process.limits()?.max_open_files.soft_limit {
+    let Ok(process) = Process::new_with_root(folder.into()) else { return Vec::new() };
+    let mut readings = Vec::new();
+    if let Ok(stat) = process.stat() {
+        readings.extend([
+            (CPU, (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64),
+            (VIRTUAL_MEMORY, stat.vsize as f64),
+            (RESIDENT_MEMORY, stat.rss_bytes().get() as f64),
+            (THREADS, stat.num_threads as f64),
+        ]);
+    }
+    readings.extend(process.fd_count().ok().map(|count| (OPEN_FDS, count as f64)));
+    if let Ok(LimitValue::Value(files)) = process.limits().map(|limits| limits.max_open_files.soft_limit) {
         readings.push((MAX_FDS, files as f64));
     }
-    Ok(readings)
+    readings
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read(_: &Path) -> Vec<(Spec, f64)> {
+    Vec::new()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        fs,
+    };
+
+    use super::*;
+
+    const STAT: [&str; 4] = [CPU.name, VIRTUAL_MEMORY.name, RESIDENT_MEMORY.name, THREADS.name];
+
+    /// What is read of a process that started at the second 1.5.
+    fn readings(folder: &Path) -> BTreeMap<&'static str, f64> {
+        let start = Timestamp::from_millisecond(1500).expect("a time");
+        let process = Process::new(start).expect("metrics");
+        process.readings(folder).into_iter().map(|(spec, value)| (spec.name, value)).collect()
+    }
+
+    fn names(folder: &Path) -> BTreeSet<&'static str> {
+        readings(folder).into_keys().collect()
+    }
+
+    #[test]
+    fn start_time_needs_no_file() {
+        let place = tempfile::tempdir().expect("a folder");
+        assert_eq!(readings(&place.path().join("1")), BTreeMap::from([(START_TIME.name, 1.5)]));
+    }
+
+    #[test]
+    fn each_hidden_file_costs_its_own_metrics() {
+        let all = ALL.iter().map(|spec| spec.name).collect();
+        for (hidden, lost) in [("stat", &STAT[..]), ("limits", &[MAX_FDS.name]), ("fd", &[OPEN_FDS.name])] {
+            let place = tempfile::tempdir().expect("a folder");
+            // The folder of a process is named by its number.
+            let folder = place.path().join("1");
+            fs::create_dir_all(folder.join("fd/0")).expect("a folder");
+            for file in ["stat", "limits"] {
+                fs::copy(Path::new("/proc/self").join(file), folder.join(file)).expect("a copy");
+            }
+            assert_eq!(names(&folder), all);
+            fs::rename(folder.join(hidden), place.path().join("hidden")).expect("it was there");
+            let rest = all.iter().copied().filter(|name| !lost.contains(name)).collect();
+            assert_eq!(names(&folder), rest, "without {hidden}");
+        }
+    }
 }

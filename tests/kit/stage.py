@@ -92,17 +92,20 @@ def exporting(*arguments, **options):
 
 
 @contextlib.contextmanager
-def simulated(port, seed):
+def simulated(port, seed, regions="ap-guangzhou"):
     """The simulated API on a port, and the credentials that it accepts: another seed, other credentials."""
-    arguments = [f"--listen-address=127.0.0.1:{port}", "--regions=ap-guangzhou", "--tunnels=40", f"--seed={seed}"]
+    arguments = [f"--listen-address=127.0.0.1:{port}", f"--regions={regions}", "--tunnels=40", f"--seed={seed}"]
     with running(exporter(), "simulate", *arguments) as said:
         wait_for("the simulated API says what it accepts", lambda: "SECRET_KEY=" in said())
         yield dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said()))
 
 
 @contextlib.contextmanager
-def watching(*addresses):
-    """Prometheus and Alertmanager with the hurried rules over these exporters, and the pager that they call."""
+def watching(*addresses, target_labels=None, **job):
+    """Prometheus and Alertmanager with the hurried rules over these exporters, and the pager that they call.
+
+    The job has the shipped settings, but for `job`, and these target labels.
+    """
     pager = Pager()
     alertmanager, prometheus = free_port(), free_port()
     with directory() as place:
@@ -112,7 +115,7 @@ def watching(*addresses):
         content = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
         content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         content["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager}"]
-        content["scrape_configs"][0]["static_configs"][0]["targets"] = [*addresses]
+        content["scrape_configs"][0] |= job | {"static_configs": [{"targets": [*addresses], "labels": target_labels or {}}]}
         (place / "prometheus.yml").write_text(yaml.safe_dump(content))
         with running(
             tool("prometheus-alertmanager"), f"--config.file={place}/alertmanager.yml", f"--storage.path={place}/alertmanager",

@@ -15,6 +15,7 @@ KNOWN = "every value in the demo is known"
 NO_MUTE = "no tunnel of the demo is muted"
 PERMANENT_KEY = "the demo's key is permanent"
 LISTED_REGIONS = "the demo lists its regions, so that none is looked up"
+HONORED = "the shipped scrape configuration keeps our labels"
 STRONGER = "no tunnel of the demo is that weak"
 WITHOUT_ANSWER = {
     "exporter: Credentials end in": PERMANENT_KEY,
@@ -33,14 +34,17 @@ WITHOUT_ANSWER = {
     "TencentCloudVpnCredentialsExpiring 2": ALL_WELL,
     "TencentCloudVpnAccountBlind": LISTED_REGIONS,
     "TencentCloudVpnRegionDiscoveryFailing": LISTED_REGIONS,
+    "TencentCloudVpnLabelsOverwritten": HONORED,
     "TencentCloudVpnTargetBlind 1": ALL_WELL,
     "TencentCloudVpnTargetStale 3": ALL_WELL,
     "TencentCloudVpnTunnelStatusUnknown": KNOWN,
+    "TencentCloudVpnUnknownValues": KNOWN,
     "TencentCloudVpnTunnelUnencrypted 1": STRONGER,
     "ALERTS{": ALL_WELL,
     "tencentcloud_vpn_credentials_expiry_": PERMANENT_KEY,
     "tencentcloud_vpn_region_discovery_": LISTED_REGIONS,
     'action="DescribeRegions"': LISTED_REGIONS,
+    "exported_": HONORED,
     "tag_mute=": NO_MUTE,
     "tencentcloud_vpn:tunnel_muted": NO_MUTE,
     "tencentcloud_vpn:tunnel_status_unknown": KNOWN,

@@ -25,6 +25,9 @@ class Unit(unittest.TestCase):
     def test_its_exposure_is_at_most_one_and_a_half(self):
         run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT)
 
+    def test_it_dumps_no_core(self):
+        self.assertEqual(["0"], re.findall(r"^LimitCORE=(.*)$", UNIT.read_text(), re.MULTILINE))
+
     def test_the_credentials_that_it_loads_are_those_that_the_configuration_reads(self):
         loaded = set(re.findall(r"^LoadCredential=(\w+):", UNIT.read_text(), re.MULTILINE))
         (account,) = yaml.safe_load((DEPLOY / "systemd/config.yml").read_text())["accounts"]

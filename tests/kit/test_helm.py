@@ -3,7 +3,9 @@
 import json
 import re
 import shlex
+import shutil
 import unittest
+from pathlib import Path
 
 import yaml
 
@@ -83,6 +85,25 @@ class Chart(unittest.TestCase):
         files = {f"tencentcloud-vpn-{path.name}": json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
         self.assertEqual(files, {name: json.loads(text) for name, text in shown["data"].items()})
 
+    def test_chart_carries_the_shipped_files(self):
+        copies = {path.relative_to(CHART / "files"): path.read_bytes() for path in (CHART / "files").rglob("*") if path.is_file()}
+        shipped = {Path("rules", path.name): path.read_bytes() for path in RULES}
+        shipped |= {Path("dashboards", path.name): path.read_bytes() for path in (ROOT / "dashboards").glob("*.json")}
+        different = [str(path) for path in sorted({*copies, *shipped}) if copies.get(path) != shipped.get(path)]
+        self.assertEqual([], different, f"{CHART.name}/files differs from what is shipped: run `just chart`")
+
+    def test_chart_has_no_links(self):
+        self.assertEqual([], [path for path in CHART.rglob("*") if path.is_symlink()])
+
+    def test_missing_files_are_an_error(self):
+        for value, folder in [("prometheusRule", "rules"), ("dashboards", "dashboards")]:
+            with self.subTest(value), directory() as place:
+                chart = shutil.copytree(CHART, place / CHART.name, ignore=shutil.ignore_patterns(folder))
+                said = run(helm(), "template", "vpn", chart)
+                self.assertIn("kind: StatefulSet", said)
+                with self.assertRaisesRegex(AssertionError, rf"{value}\.enabled: .* has no files/{folder}/.*`just chart`"):
+                    run(helm(), "template", "vpn", chart, "--set", f"{value}.enabled=true")
+
     def test_the_exporter_accepts_every_configuration(self):
         for name, resources in self.sets.items():
             (config,) = (one["data"]["config.yml"] for one in of_kind(resources, "ConfigMap") if "config.yml" in one["data"])
@@ -117,6 +138,12 @@ class Chart(unittest.TestCase):
         for monitor in of_kind(self.sets["shards-and-replicas"], "ServiceMonitor"):
             (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
             self.assertEqual((["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
+
+    def test_every_service_monitor_honors_labels(self):
+        monitors = [one for resources in self.sets.values() for one in of_kind(resources, "ServiceMonitor")]
+        self.assertTrue(monitors)
+        for monitor in monitors:
+            self.assertTrue(all(endpoint.get("honorLabels") for endpoint in monitor["spec"]["endpoints"]))
 
     def test_client_certificates_are_probed_from_within(self):
         (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")

@@ -12,6 +12,22 @@ from kit.tools import DEPLOY, ROOT, RULES, alerts, directory, run, tool
 TESTS = sorted((ROOT / "tests/rules").glob("*.yml"))
 
 
+def jobs():
+    """Every job and endpoint of a scrape configuration that is shipped or documented, by its file; the chart's is elsewhere."""
+    files = [path for path in DEPLOY.rglob("*.y*ml") if "templates" not in path.parts]
+    texts = [(path, path.read_text()) for path in files]
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        texts += [(path, block) for block in re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)]
+    for path, text in texts:
+        for document in yaml.safe_load_all(text):
+            content = document if isinstance(document, dict) else {}
+            for job in content.get("scrape_configs", []):
+                yield path.name, job.get("honor_labels")
+            if content.get("kind") in {"ServiceMonitor", "PodMonitor"}:
+                for endpoint in content["spec"].get("endpoints", []) + content["spec"].get("podMetricsEndpoints", []):
+                    yield path.name, endpoint.get("honorLabels")
+
+
 class Rules(unittest.TestCase):
     def test_promtool_accepts_the_rules(self):
         run(tool("promtool"), "check", "rules", *RULES)
@@ -61,6 +77,11 @@ class Configurations(unittest.TestCase):
                     (place / secret).parent.mkdir(exist_ok=True)
                     (place / secret).write_text("")
                 self.assertIn("3 rule files found", run(tool("promtool"), "check", "config", place / path.name))
+
+    def test_every_scrape_job_honors_labels(self):
+        found = list(jobs())
+        self.assertEqual({"prometheus.yml", "prometheus-tls.yml", "operator.yaml", "alerting.md"}, {name for name, _ in found})
+        self.assertEqual([], [name for name, honored in found if honored is not True])
 
     def test_amtool_accepts_alertmanagers_configuration(self):
         run(tool("amtool"), "check-config", DEPLOY / "prometheus/alertmanager.yml")

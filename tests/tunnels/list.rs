@@ -98,7 +98,7 @@ async fn json_has_every_field_as_the_api_has_it() {
         "vpn_gateway_id": tunnel.gateway,
         "vpn_connection_id": tunnel.id,
         "vpn_connection_name": "a\n\"b\"",
-        "remote_address": "192.0.2.77",
+        "remote_identity": "192.0.2.77",
         "state": "UNKNOWN",
         "net_status": "AVAILABLE",
         "health_check_status": null,
