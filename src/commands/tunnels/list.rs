@@ -111,7 +111,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         "GATEWAY",
         "ID",
         "NAME",
-        "REMOTE IDENTITY",
+        "REMOTE ID",
         "LINK",
         "STATE",
         "NET STATUS",
