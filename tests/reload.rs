@@ -2,11 +2,14 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use support::{
-    Api, Daemon, Metrics, frozen, region,
+    Api, Daemon, Metrics, Setting, frozen, in_time, region,
     relay::Relay,
     scene::{FRANKFURT, GUANGZHOU},
 };
@@ -183,4 +186,29 @@ async fn a_reload_ends_a_poll_that_hangs() {
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     assert_eq!(polls(&metrics, "main"), Some(1.0), "the poll that was given up does not count");
     assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn hung_configuration_file_holds_nothing_up() {
+    let api = world().await;
+    let (reading, mut is_read) = tokio::sync::mpsc::unbounded_channel();
+    let (mount, mounted) = mpsc::channel::<()>();
+    let mounted = Mutex::new(mounted);
+    let before_reading = Arc::new(move || {
+        reading.send(()).expect("the test goes on");
+        // This returns once the other end is dropped.
+        let _ = mounted.lock().expect("nothing panicked").recv();
+    });
+    let daemon =
+        Daemon::start_in(Setting { before_reading, ..Setting::default() }, &api.config(&[GUANGZHOU])).await;
+    let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    let reload = tokio::spawn(support::client().post(daemon.url("/-/reload")).send());
+    in_time(is_read.recv()).await.expect("the file is read");
+    let metrics = daemon.until(|metrics| polls(metrics, "main") > polls(&before, "main")).await;
+    assert_eq!((metrics.value("up", &[]), metrics.count("tunnel_up", &[])), (Some(1.0), 3));
+    let health = support::client().get(daemon.url("/-/healthy")).send().await.expect("an answer");
+    assert_eq!(health.status(), 200);
+    in_time(daemon.stop()).await.expect("a good end");
+    drop(mount);
+    drop(in_time(reload).await);
 }

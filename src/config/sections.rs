@@ -13,7 +13,10 @@ use super::{
     walk::{Node, Table},
     yaml,
 };
-use crate::domain::{CaFile, Endpoint, TagLabel, base_url};
+use crate::{
+    domain::{CaFile, Endpoint, TagLabel, base_url},
+    regular_file,
+};
 
 pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
     root.read_or("poll", Poll::default(), |section| {
@@ -80,11 +83,7 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
 
 fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {
     let path = base.join(path(node)?);
-    match yaml::read_bytes(&path) {
-        Ok(pem) if pem.len() > yaml::MAX_BYTES => {
-            node.refuse(format_args!("is larger than {} MiB; is it the right file?", yaml::MAX_BYTES >> 20));
-            None
-        }
+    match regular_file::read(&path) {
         Ok(pem) => Some(CaFile { path, pem }),
         Err(error) => {
             node.refuse(yaml::why_unreadable(&error));
