@@ -142,6 +142,20 @@ async fn changed_tag_labels_take_effect_without_a_poll() {
 }
 
 #[tokio::test]
+async fn chinese_tag_is_shown_by_its_named_label() {
+    let api = world().await;
+    let place = region(GUANGZHOU);
+    let ids = api.control.ids(&place).expect("the region");
+    let tags = json!([{"Key": "环境", "Value": "生产"}, {"Key": "团队", "Value": "网络"}]);
+    api.control.set(&place, &ids[0], "TagSet", tags).expect("the tunnel");
+    let labels = "metrics: {tag_labels: [{tag: 环境, label: environment}, {tag: 团队, label: team}]}\n";
+    let daemon = Daemon::start(&(labels.to_owned() + &api.config(&[GUANGZHOU]))).await;
+    let shown = [("tag_environment", "生产"), ("tag_team", "网络")];
+    let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    assert_eq!(metrics.count("tunnel_info", &shown), 1, "{metrics}");
+}
+
+#[tokio::test]
 async fn connections_are_kept_unless_the_way_to_the_api_changes() {
     let api = world().await;
     let relay = Relay::start(api.address);

@@ -186,7 +186,8 @@ mod tests {
         let start = Instant::now();
         while start.elapsed() < Duration::from_hours(24) {
             problem_after_the_time_out(&file).await;
+            assert!(file.hung().reads.len() < 16, "{:?}", file.hung());
         }
-        assert!((2..16).contains(&file.hung().reads.len()), "{:?}", file.hung());
+        assert!(file.hung().reads.len() >= 2, "a later load is a new attempt");
     }
 }
