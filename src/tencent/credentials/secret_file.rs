@@ -90,9 +90,8 @@ impl SecretFile {
     /// The pause doubles with each read that hangs, so that a mount that hangs for a day holds some ten threads.
     fn leave_behind(&self, read: JoinHandle<Bytes>) {
         let mut hung = self.hung();
+        hung.next_read = Some(Instant::now() + READ_TIMEOUT * (1_u32 << hung.reads.len().min(20)));
         hung.reads.push(read);
-        let doublings = hung.reads.len().min(20) as u32;
-        hung.next_read = Some(Instant::now() + READ_TIMEOUT * 2_u32.pow(doublings - 1));
     }
 
     fn hung(&self) -> MutexGuard<'_, Hung> {
