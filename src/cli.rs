@@ -226,7 +226,7 @@ pub struct DeleteFlags {
     /// Return once Tencent Cloud has accepted the request, without waiting until the tunnel is gone.
     #[arg(long, conflicts_with = "timeout")]
     pub no_wait: bool,
-    /// How long to wait until the tunnel is gone.
+    /// How long to try, and to wait until the tunnel is gone.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,
     /// What is configured.

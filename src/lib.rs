@@ -18,6 +18,7 @@
 //! [`domain`] has the words that all of them share, [`telemetry`] the counters that they increment.
 
 pub mod domain;
+pub mod regular_file;
 
 pub mod config;
 pub mod wiring;

@@ -190,6 +190,25 @@ fn variables_win_over_the_file() {
 }
 
 #[test]
+fn tag_whose_key_makes_no_label_is_named() {
+    let label = |key: &str, label: &str| TagLabel { key: key.to_owned(), label: label.to_owned() };
+    let expected = vec![label("env", "tag_env"), label("环境", "tag_environment"), label("a=b", "tag_team")];
+    let variables = environment([
+        ("TENCENTCLOUD_REGION", "ap-guangzhou"),
+        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "env, 环境=environment, a=b=team"),
+    ]);
+    let found = Config::load(None, &variables).expect("a configuration").config;
+    assert_eq!(found.metrics.tag_labels, expected);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yml");
+    let text = "metrics: {tag_labels: [env, {tag: 环境, label: environment}, {tag: a=b, label: team}]}\n\
+                accounts: [{name: production, regions: [ap-guangzhou]}]\n";
+    fs::write(&file, text).expect("a file");
+    let found = Config::load(Some(&file), &BTreeMap::new()).expect("a configuration").config;
+    assert_eq!(found.metrics.tag_labels, expected);
+}
+
+#[test]
 fn an_empty_variable_counts_as_absent() {
     let variables = environment([
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", ""),
@@ -207,7 +226,7 @@ fn each_variable_that_is_wrong_is_named() {
         ("TENCENTCLOUD_VPN_EXPORTER__ACCOUNTS", "production"),
         ("TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND", "many"),
         ("TENCENTCLOUD_VPN_EXPORTER__LOG__LEVEL", "debug"),
-        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "env,,env"),
+        ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "env,,env,环境,环境=e-f,=f"),
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVALL", "60s"),
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT", "60"),
         ("TENCENTCLOUD_VPN_EXPORTER_SERVICE_HOST", "10.0.0.1"),
@@ -223,6 +242,9 @@ fn each_variable_that_is_wrong_is_named() {
         "TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND: api.requests_per_second: a text stands where a number is meant; write it in digits, without quotes",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[1]: \"\" is no tag; write its key, or leave it out",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[2]: \"env\" is there already; keep one",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[3]: \"环境\" has no ASCII letter or digit for a label; name its label: {tag: \"环境\", label: environment}, or 环境=environment in the variable",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[4].label: \"e-f\" makes no label; write ASCII letters, digits and _, such as environment for tag_environment",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[5].tag: \"\" is no tag; write its key, or leave it out",
         "TENCENTCLOUD_REGION: accounts[0].regions[1]: \"Nowhere\" must not contain 'N'; allowed are lower-case letters, digits and hyphens",
     ];
     let found: Vec<&str> = problems.lines().collect();

@@ -1,26 +1,19 @@
-//! What the process does when something on its own machine does not answer: whoever reads its log, or a file.
+//! What the process does when nobody reads its log, or when a pipe is in the place of a file.
 
 mod support;
 
 use std::{
-    fs::{self, File, OpenOptions},
-    os::{
-        fd::OwnedFd,
-        unix::{fs::OpenOptionsExt, net::UnixStream},
-    },
+    fs,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
-    time::{Duration, Instant},
 };
 
 use support::{
-    Api, PATIENCE,
+    Api, Metrics,
     binary::{Place, signal},
     client, frozen, in_time, scrape_until,
 };
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::sleep,
-};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 
@@ -50,60 +43,54 @@ async fn a_log_that_nobody_reads_holds_up_neither_polls_nor_scrapes_nor_the_end(
 }
 
 #[tokio::test]
-async fn files_that_do_not_answer_hold_up_neither_health_nor_scrapes_nor_the_end() {
+async fn pipes_in_place_of_files_are_refused_until_replaced() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
     let key = api.control.credentials().secret_key.expose().to_owned();
     let config = api.config(&[GUANGZHOU]).replace(&format!("secret_key: '{key}'"), "secret_key_file: key");
-    let place = Place::with(config);
-    place.write("key", key);
-    place.write("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n");
+    let files = [
+        ("key", key.as_str()),
+        ("config.yml", &config),
+        ("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n"),
+    ];
+    let place = Place::with(&config);
+    for (name, content) in files {
+        place.write(name, content);
+    }
     let daemon = place.daemon(&["--web.config.file", "web.yml"]).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
 
-    let opened = ["key", "config.yml", "web.yml"].map(|name| silence(&place.path(name)));
-    daemon.signal("HUP").await;
-    let mut held = Vec::new();
-    for silent in opened {
-        held.push(
-            silent
-                .reader(async || {
-                    let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
-                    assert_eq!(health.expect("an answer").status(), 200);
-                })
-                .await,
-        );
+    let is_blind = |metrics: &Metrics| metrics.count("up", &[]) == 1 && metrics.sum("up", &[]) == 0.0;
+    for (name, _) in files {
+        put_pipe(&place.path(name));
     }
-    assert_eq!(daemon.scrape().await.count("tunnel_up", &[]), 3);
+    daemon.signal("HUP").await;
+    let metrics = daemon.until(is_blind).await;
+    assert_eq!(metrics.count("tunnel_up", &[]), 3);
+    assert!(metrics.sum("poll_failures_total", &[("reason", "credentials")]) >= 1.0);
+    let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
+    assert_eq!(health.expect("an answer").status(), 200);
+    daemon.stderr.line(&["configuration not reloaded", "config.yml: is a pipe, a socket or a device"]).await;
+    daemon.stderr.line(&["level=warn", "key: it is a pipe, a socket or a device"]).await;
+    // The file is looked at when a client connects.
+    daemon.until(|_| !daemon.stderr.with(&["web.yml: it is a pipe, a socket or a device"]).is_empty()).await;
+
+    for (name, content) in files {
+        place.write("new", content);
+        fs::rename(place.path("new"), place.path(name)).expect("it takes the pipe's place");
+    }
+    daemon.signal("HUP").await;
+    daemon.stderr.line(&["configuration reloaded"]).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
+    put_pipe(&place.path("key"));
+    daemon.until(is_blind).await;
     daemon.signal("TERM").await;
     assert_eq!(daemon.ended().await.code(), Some(0));
 }
 
-/// A file that gives neither content nor an end.
-struct Silent(std::path::PathBuf);
-
-/// Puts one in a file's place.
-fn silence(path: &Path) -> Silent {
+/// Puts a pipe that nobody writes to in a file's place.
+fn put_pipe(path: &Path) {
     let pipe = path.with_extension("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
     assert!(made.success());
     fs::rename(&pipe, path).expect("it takes the file's place");
-    Silent(path.to_owned())
-}
-
-impl Silent {
-    /// Waits until somebody reads it, who reads it until this is dropped. Meanwhile `visit` is done again and again.
-    async fn reader(&self, visit: impl AsyncFn()) -> File {
-        const O_NONBLOCK: i32 = 0o4000;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            visit().await;
-            match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&self.0) {
-                Ok(file) => return file,
-                Err(error) => {
-                    assert!(Instant::now() < deadline, "{}: nobody reads it: {error}", self.0.display());
-                }
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
 }

@@ -2,11 +2,14 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use support::{
-    Api, Daemon, Metrics, frozen, region,
+    Api, Daemon, Metrics, Setting, frozen, in_time, region,
     relay::Relay,
     scene::{FRANKFURT, GUANGZHOU},
 };
@@ -119,7 +122,7 @@ async fn targets_stay_change_come_and_go_each_by_itself() {
 }
 
 #[tokio::test]
-async fn changed_tag_labels_take_effect_without_a_poll() {
+async fn changed_tag_labels_take_effect_at_once() {
     let api = world().await;
     let plain = api.config_with(&[GUANGZHOU], HOURLY);
     let daemon = Daemon::start(&plain).await;
@@ -133,13 +136,26 @@ async fn changed_tag_labels_take_effect_without_a_poll() {
         daemon.reload(&format!("metrics: {{tag_labels: [{tags}]}}\n{plain}")).await.expect("good");
         let has = |metrics: &Metrics| (labelled(metrics, "tag_env"), labelled(metrics, "tag_team"));
         let metrics = daemon.until(|metrics| has(metrics) == (env, team)).await;
-        assert_eq!(polls(&metrics, "main"), Some(1.0));
         assert_eq!(metrics.count("tunnel_up", &[]), 3);
     }
 }
 
 #[tokio::test]
-async fn connections_are_kept_unless_the_way_to_the_api_changes() {
+async fn chinese_tag_is_shown_by_its_named_label() {
+    let api = world().await;
+    let place = region(GUANGZHOU);
+    let ids = api.control.ids(&place).expect("the region");
+    let tags = json!([{"Key": "环境", "Value": "生产"}, {"Key": "团队", "Value": "网络"}]);
+    api.control.set(&place, &ids[0], "TagSet", tags).expect("the tunnel");
+    let labels = "metrics: {tag_labels: [{tag: 环境, label: environment}, {tag: 团队, label: team}]}\n";
+    let daemon = Daemon::start(&(labels.to_owned() + &api.config(&[GUANGZHOU]))).await;
+    let shown = [("tag_environment", "生产"), ("tag_team", "网络")];
+    let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    assert_eq!(metrics.count("tunnel_info", &shown), 1, "{metrics}");
+}
+
+#[tokio::test]
+async fn reload_replaces_all_connections_and_fails_no_poll() {
     let api = world().await;
     let relay = Relay::start(api.address);
     let config = |account: &str| {
@@ -152,22 +168,23 @@ async fn connections_are_kept_unless_the_way_to_the_api_changes() {
     };
     let daemon = Daemon::start(&config("goes")).await;
     let polled = |metrics: &Metrics, times: f64| polls(metrics, "stays") >= Some(times);
-    daemon.until(|metrics| polled(metrics, 3.0)).await;
-    daemon.reload(&config("comes")).await.expect("a good configuration");
-    let metrics = daemon.until(|metrics| polled(metrics, 8.0)).await;
-    assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
-    let (opened, closed) = relay.connections();
-    // One that was in use by a poll that was given up cannot be kept.
-    assert!(opened <= 3 && closed <= 1, "{opened} connections, {closed} closed");
+    daemon.until(|metrics| polled(metrics, 8.0)).await;
+    let (opened, _) = relay.connections();
+    assert!(opened <= 3, "{opened} connections for two targets: polls share them");
 
     let other = config("comes").replace("request_timeout: 2s", "request_timeout: 3s");
-    daemon.reload(&other).await.expect("a good configuration");
-    let deadline = Instant::now() + support::PATIENCE;
-    while relay.connections().1 < opened {
-        assert!(Instant::now() < deadline, "old connections stay");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for config in [config("comes"), other] {
+        let (opened, _) = relay.connections();
+        daemon.reload(&config).await.expect("a good configuration");
+        let deadline = Instant::now() + support::PATIENCE;
+        while relay.connections().1 < opened {
+            assert!(Instant::now() < deadline, "old connections stay");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let before = polls(&daemon.scrape().await, "stays");
+        let metrics = daemon.until(|metrics| polls(metrics, "stays") > before).await;
+        assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
     }
-    assert_eq!(daemon.scrape().await.sum("poll_failures_total", &[]), 0.0);
 }
 
 #[tokio::test]
@@ -183,4 +200,29 @@ async fn a_reload_ends_a_poll_that_hangs() {
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     assert_eq!(polls(&metrics, "main"), Some(1.0), "the poll that was given up does not count");
     assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn hung_configuration_file_holds_nothing_up() {
+    let api = world().await;
+    let (reading, mut is_read) = tokio::sync::mpsc::unbounded_channel();
+    let (mount, mounted) = mpsc::channel::<()>();
+    let mounted = Mutex::new(mounted);
+    let before_reading = Arc::new(move || {
+        reading.send(()).expect("the test goes on");
+        // This returns once the other end is dropped.
+        let _ = mounted.lock().expect("nothing panicked").recv();
+    });
+    let daemon =
+        Daemon::start_in(Setting { before_reading, ..Setting::default() }, &api.config(&[GUANGZHOU])).await;
+    let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    let reload = tokio::spawn(support::client().post(daemon.url("/-/reload")).send());
+    in_time(is_read.recv()).await.expect("the file is read");
+    let metrics = daemon.until(|metrics| polls(metrics, "main") > polls(&before, "main")).await;
+    assert_eq!((metrics.value("up", &[]), metrics.count("tunnel_up", &[])), (Some(1.0), 3));
+    let health = support::client().get(daemon.url("/-/healthy")).send().await.expect("an answer");
+    assert_eq!(health.status(), 200);
+    in_time(daemon.stop()).await.expect("a good end");
+    drop(mount);
+    drop(in_time(reload).await);
 }

@@ -50,7 +50,7 @@ pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
 /// A secret that is either given in one key or in a file that another key names.
 fn secret(table: &Table<'_>, key: &str, file_key: &str) -> Option<SecretText> {
     match (table.get(key), table.get(file_key)) {
-        (Some(value), None) => value.parsed(secret_text).map(SecretText::Value),
+        (Some(value), None) => value.parsed(Secret::key).map(SecretText::Value),
         (None, Some(file)) => path(&file).map(SecretText::File),
         (Some(_), Some(file)) => {
             file.problem(format_args!("stands beside {key}; keep one of them"));
@@ -61,16 +61,6 @@ fn secret(table: &Table<'_>, key: &str, file_key: &str) -> Option<SecretText> {
             None
         }
     }
-}
-
-fn secret_text(text: &str) -> Result<Secret, &'static str> {
-    if text.is_empty() {
-        return Err("is empty");
-    }
-    if !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("has white space or other characters that no key of Tencent Cloud has");
-    }
-    Ok(Secret::new(text))
 }
 
 pub(super) fn assume_role(node: &Node<'_>) -> Option<Role> {

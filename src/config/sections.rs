@@ -13,7 +13,10 @@ use super::{
     walk::{Node, Table},
     yaml,
 };
-use crate::domain::{CaFile, Endpoint, TagLabel, base_url};
+use crate::{
+    domain::{CaFile, Endpoint, TagLabel, base_url},
+    regular_file,
+};
 
 pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
     root.read_or("poll", Poll::default(), |section| {
@@ -85,11 +88,7 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
 
 fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {
     let path = base.join(path(node)?);
-    match yaml::read_bytes(&path) {
-        Ok(pem) if pem.len() > yaml::MAX_BYTES => {
-            node.refuse(format_args!("is larger than {} MiB; is it the right file?", yaml::MAX_BYTES >> 20));
-            None
-        }
+    match regular_file::read(&path) {
         Ok(pem) => Some(CaFile { path, pem }),
         Err(error) => {
             node.refuse(yaml::why_unreadable(&error));
@@ -118,12 +117,17 @@ pub(super) fn metrics(root: &Table<'_>) -> Option<Metrics> {
 fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
     let mut labels: Vec<TagLabel> = Vec::new();
     for node in node.list()? {
-        let Some(label) = node.parsed(tag_label) else { continue };
+        let Some(label) = tag_label(&node) else { continue };
         match labels.iter().find(|earlier| earlier.label == label.label) {
-            Some(earlier) if earlier.key == label.key => node.refuse("is there already; keep one"),
-            Some(earlier) => node.refuse(format_args!(
-                "and {:?} would both be the label {}; leave one out",
-                earlier.key, label.label
+            Some(earlier) if earlier.key == label.key => {
+                node.problem(format_args!("{:?} is there already; keep one", label.key));
+            }
+            Some(earlier) => node.problem(format_args!(
+                "{:?} and {:?} would both be the label {}; leave one out, or {}",
+                label.key,
+                earlier.key,
+                label.label,
+                how_to_name(&label.key)
             )),
             None => labels.push(label),
         }
@@ -131,11 +135,29 @@ fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
     Some(labels)
 }
 
-fn tag_label(key: &str) -> Result<TagLabel, &'static str> {
-    if key.is_empty() {
-        return Err("is no tag; write its key, or leave it out");
+/// A tag's key, or a mapping of its key and the name of its label.
+fn tag_label(node: &Node<'_>) -> Option<TagLabel> {
+    if !matches!(node.kind(), ValueKind::Table(_)) {
+        return node.parsed(|key| {
+            let label = TagLabel::new(tag_key(key).map_err(str::to_owned)?);
+            if label.is_distinctive() {
+                return Ok(label);
+            }
+            Err(format!("has no ASCII letter or digit for a label; {}", how_to_name(key)))
+        });
     }
-    Ok(TagLabel::new(key))
+    let table = node.table(&["tag", "label"])?;
+    let key = table.require("tag", "write the tag's key").and_then(|node| node.parsed(tag_key));
+    let name = table.require("label", "write the label's name, which follows tag_")?;
+    name.parsed(|name| TagLabel::named(key.unwrap_or_default(), name)).filter(|_| key.is_some())
+}
+
+fn tag_key(key: &str) -> Result<&str, &'static str> {
+    if key.is_empty() { Err("is no tag; write its key, or leave it out") } else { Ok(key) }
+}
+
+fn how_to_name(key: &str) -> String {
+    format!("name its label: {{tag: {key:?}, label: environment}}, or {key}=environment in the variable")
 }
 
 /// A length of time.

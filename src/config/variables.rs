@@ -24,7 +24,7 @@ const KEYS: [(&str, Form); 9] = [
     ("api.request_timeout", Form::Text),
     ("api.ca_file", Form::Text),
     ("api.requests_per_second", Form::Number),
-    ("metrics.tag_labels", Form::List),
+    ("metrics.tag_labels", Form::TagLabels),
 ];
 
 /// How the text of a variable becomes a value.
@@ -32,7 +32,8 @@ const KEYS: [(&str, Form); 9] = [
 enum Form {
     Text,
     Number,
-    List,
+    /// Separated by commas; `key=label` names a tag's label.
+    TagLabels,
 }
 
 /// What the variables say, as a source of the `config` crate: each value by its path, with its variable as origin.
@@ -96,8 +97,15 @@ fn value(name: &str, text: &str, form: Form) -> Value {
     match form {
         Form::Text => value(as_text(text)),
         Form::Number => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Float)),
-        Form::List => {
-            value(ValueKind::Array(text.split(',').map(|item| value(as_text(item.trim()))).collect()))
+        Form::TagLabels => {
+            let item = |item: &str| match item.trim().rsplit_once('=') {
+                None => value(as_text(item.trim())),
+                Some((tag, label)) => {
+                    let entry = |key: &str, text: &str| (key.to_owned(), value(as_text(text.trim())));
+                    value(ValueKind::Table(HashMap::from([entry("tag", tag), entry("label", label)])))
+                }
+            };
+            value(ValueKind::Array(text.split(',').map(item).collect()))
         }
     }
 }

@@ -5,8 +5,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    fs::File,
-    io::{self, Read},
+    io,
     path::Path,
 };
 
@@ -18,22 +17,18 @@ use yaml_rust2::{
 };
 
 use super::problem::{Problem, Problems};
+use crate::regular_file::{self, MAX_BYTES, ReadError};
 
-/// The largest file that is read, in bytes; a thousand accounts need less.
-pub(super) const MAX_BYTES: usize = 1 << 20;
 /// How deep mappings and lists may stand in each other.
 const MAX_DEPTH: usize = 32;
-/// How many values a file may have once its aliases are filled in.
+/// How many values a file may have; a thousand accounts need less.
 const MAX_VALUES: usize = 100_000;
 
 /// Reads a whole file. An empty one, or one with comments alone, gives a value of the kind `Nil`.
 pub fn read(path: &Path) -> Result<Value, Problems> {
     let name = path.display().to_string();
     let problem = |message| Problems::from(Problem { place: name.clone(), path: String::new(), message });
-    let bytes = read_bytes(path).map_err(|error| problem(why_unreadable(&error)))?;
-    if bytes.len() > MAX_BYTES {
-        return Err(problem(format!("is larger than {} MiB; is it the right file?", MAX_BYTES >> 20)));
-    }
+    let bytes = regular_file::read(path).map_err(|error| problem(why_unreadable(&error)))?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse(&name, text),
         Err(error) => {
@@ -54,18 +49,21 @@ pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
     Document::read(name, text)
 }
 
-/// What a file holds, up to one byte more than is read of any.
-pub(super) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Why a file cannot be read, in words that begin after its name.
-pub(super) fn why_unreadable(error: &io::Error) -> String {
+pub(super) fn why_unreadable(error: &ReadError) -> String {
+    let error = match error {
+        ReadError::Directory => return "is a directory; name a file in it".to_owned(),
+        ReadError::NotRegular => {
+            return "is a pipe, a socket or a device; put its content in a regular file, and name that"
+                .to_owned();
+        }
+        ReadError::TooLarge => {
+            return format!("is larger than {} MiB; is it the right file?", MAX_BYTES >> 20);
+        }
+        ReadError::Io(error) => error,
+    };
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
-        io::ErrorKind::IsADirectory => "is a directory; name a file in it".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be read; check who owns it, and its mode".to_owned(),
         _ => format!("cannot be read: {error}"),
     }
@@ -81,8 +79,6 @@ struct Document<'a> {
     text: &'a str,
     /// The mappings and lists that are not yet closed, the innermost last.
     open: Vec<Open>,
-    /// What has an anchor, by the parser's number of it.
-    anchors: HashMap<usize, Value>,
     root: Option<Value>,
     values: usize,
     problems: Vec<Problem>,
@@ -91,7 +87,6 @@ struct Document<'a> {
 /// A mapping or list that is not yet closed.
 struct Open {
     content: Content,
-    anchor: usize,
     line: usize,
 }
 
@@ -106,15 +101,7 @@ enum Content {
 
 impl<'a> Document<'a> {
     fn read(name: &'a str, text: &'a str) -> Result<Value, Problems> {
-        let mut document = Self {
-            name,
-            text,
-            open: vec![],
-            anchors: HashMap::new(),
-            root: None,
-            values: 0,
-            problems: vec![],
-        };
+        let mut document = Self { name, text, open: vec![], root: None, values: 0, problems: vec![] };
         if let Err(problem) = document.take_events(&mut Parser::new_from_str(text)) {
             document.problems.push(problem);
         }
@@ -132,13 +119,12 @@ impl<'a> Document<'a> {
                 Event::DocumentStart if self.root.is_some() => {
                     return Err(self.at(line, "begins a second document; keep one"));
                 }
-                Event::Scalar(text, style, anchor, tag) => {
-                    self.scalar(text, style, anchor, tag.as_ref(), line)?;
-                }
-                Event::Alias(anchor) => self.alias(anchor, line)?,
-                Event::SequenceStart(anchor, _) => self.begin(Content::List(vec![]), anchor, line)?,
-                Event::MappingStart(anchor, _) => {
-                    self.begin(Content::Table { entries: HashMap::new(), key: None }, anchor, line)?;
+                Event::Scalar(text, style, _, tag) => self.scalar(text, style, tag.as_ref(), line)?,
+                // A short file can have aliases of aliases that stand for gigabytes.
+                Event::Alias(_) => return Err(self.at(line, ALIAS)),
+                Event::SequenceStart(..) => self.begin(Content::List(vec![]), line)?,
+                Event::MappingStart(..) => {
+                    self.begin(Content::Table { entries: HashMap::new(), key: None }, line)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end()?,
                 Event::Nothing | Event::StreamStart | Event::DocumentStart | Event::DocumentEnd => {}
@@ -150,7 +136,6 @@ impl<'a> Document<'a> {
         &mut self,
         text: String,
         style: TScalarStyle,
-        anchor: usize,
         tag: Option<&Tag>,
         line: usize,
     ) -> Result<(), Problem> {
@@ -160,48 +145,36 @@ impl<'a> Document<'a> {
         }
         let is_text = style != TScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
         let kind = if is_text { ValueKind::String(text) } else { plain(text) };
-        self.add(kind, anchor, line)
+        self.add(kind, line)
     }
 
-    fn alias(&mut self, anchor: usize, line: usize) -> Result<(), Problem> {
-        let Some(value) = self.anchors.get(&anchor).cloned() else {
-            return Err(self.at(line, "has an alias of what it stands in; write it out"));
-        };
-        self.values += count(&value);
-        self.add(value.kind, 0, line)
-    }
-
-    fn begin(&mut self, content: Content, anchor: usize, line: usize) -> Result<(), Problem> {
+    fn begin(&mut self, content: Content, line: usize) -> Result<(), Problem> {
         if self.open.len() == MAX_DEPTH {
             return Err(self.at(line, format!("is nested deeper than {MAX_DEPTH} levels")));
         }
         if let Some(Open { content: Content::Table { key: None, .. }, .. }) = self.open.last() {
             return Err(self.at(line, NO_KEY));
         }
-        self.open.push(Open { content, anchor, line });
+        self.open.push(Open { content, line });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Problem> {
-        let Open { content, anchor, line } =
-            self.open.pop().expect("the parser closes only what it has opened");
+        let Open { content, line } = self.open.pop().expect("the parser closes only what it has opened");
         let kind = match content {
             Content::List(items) => ValueKind::Array(items),
             Content::Table { entries, .. } => ValueKind::Table(entries),
         };
-        self.add(kind, anchor, line)
+        self.add(kind, line)
     }
 
     /// Adds a value to the innermost mapping or list; the outermost becomes the root.
-    fn add(&mut self, kind: ValueKind, anchor: usize, line: usize) -> Result<(), Problem> {
+    fn add(&mut self, kind: ValueKind, line: usize) -> Result<(), Problem> {
         self.values += 1;
         if self.values > MAX_VALUES {
-            return Err(self.at(line, format!("has more than {MAX_VALUES} values, aliases filled in")));
+            return Err(self.at(line, format!("has more than {MAX_VALUES} values; is it the right file?")));
         }
         let value = |kind, line| Value::new(Some(&format!("{}:{line}", self.name)), kind);
-        if anchor > 0 {
-            self.anchors.insert(anchor, value(ValueKind::clone(&kind), line));
-        }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(value(kind, line)),
             Some(Content::List(items)) => items.push(value(kind, line)),
@@ -225,6 +198,9 @@ impl<'a> Document<'a> {
 
     fn syntax(&self, error: &ScanError) -> Problem {
         let line = error.marker().line();
+        if error.info().contains("unknown anchor") {
+            return self.at(line, ALIAS);
+        }
         if !error.info().split(' ').any(|word| matches!(word, "tab" | "tabs")) {
             return self.at(line, format!("is not valid YAML: {}", why_invalid(error.info())));
         }
@@ -235,7 +211,9 @@ impl<'a> Document<'a> {
     }
 }
 
-const NO_KEY: &str = "has a mapping, a list or an alias where a key is meant; a key is a text";
+const NO_KEY: &str = "has a mapping or a list where a key is meant; a key is a text";
+
+const ALIAS: &str = "has a YAML alias, which is not allowed; write out what it stands for, or quote a text that begins with *";
 
 /// The parser's reason, with a remedy where the reason alone does not lead to one.
 fn why_invalid(reason: &str) -> &str {
@@ -271,19 +249,8 @@ fn plain(text: String) -> ValueKind {
     }
 }
 
-/// How many values there are in a value, itself left out.
-fn count(value: &Value) -> usize {
-    match &value.kind {
-        ValueKind::Array(items) => items.iter().map(|item| 1 + count(item)).sum(),
-        ValueKind::Table(entries) => entries.values().map(|entry| 1 + count(entry)).sum(),
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -336,12 +303,21 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_stands_for_what_has_the_anchor() {
-        let root = parse("f", "a: &x {b: 1}\nc: *x\n").expect("a document");
-        assert_eq!(entry(entry(&root, "c"), "b").kind, ValueKind::I64(1));
-        assert_eq!(entry(&root, "c").origin(), Some("f:2"));
-        let found = problems("a: &x [*x]");
-        assert_eq!(found, "config.yml:1: has an alias of what it stands in; write it out");
+    fn alias_is_refused_and_anchor_is_harmless() {
+        let root = parse("f", "a: &x {b: 1}\n").expect("a document");
+        assert_eq!(entry(entry(&root, "a"), "b").kind, ValueKind::I64(1));
+        let long = "x".repeat(100_000);
+        let repeated = format!("a: &x '{long}'\nb: [{}]\n", vec!["*x"; 10_000].join(", "));
+        for (text, line) in [
+            ("a: &x {b: 1}\nc: *x\n", 2),
+            ("a: &x {b: 1}\nc:\n  <<: *x\n", 3),
+            ("a: &x 1\n*x : 2\n", 2),
+            ("a: &x [*x]", 1),
+            ("a: 1\nb: *.example.com\n", 2),
+            (&repeated, 2),
+        ] {
+            assert_eq!(problems(text), format!("config.yml:{line}: {ALIAS}"));
+        }
     }
 
     #[test]
@@ -360,11 +336,12 @@ mod tests {
             ("a: 'hunter2", "1: is not valid YAML: a quote is not closed"),
             ("a: 1\n--- hunter2", "2: begins a second document; keep one"),
             ("---\n---\n", "2: begins a second document; keep one"),
-            ("[hunter2]: x", "1: has a mapping, a list or an alias where a key is meant; a key is a text"),
+            ("[hunter2]: x", "1: has a mapping or a list where a key is meant; a key is a text"),
             (
                 "a: &x 1\n*x : hunter2",
-                "2: has a mapping, a list or an alias where a key is meant; a key is a text",
+                "2: has a YAML alias, which is not allowed; write out what it stands for",
             ),
+            ("a: *hunter2", "1: has a YAML alias, which is not allowed; write out what it stands for"),
             ("a: 1\nb: \u{0}hunter2", "2: has a control character; is it a YAML file?"),
             ("a: 1\nb:\n  a: 1\na: hunter2", "4: the key a stands twice in one mapping; keep one"),
             ("Hunter2: 1\nHunter2: 2", "2: a key stands twice in one mapping; keep one"),
@@ -377,16 +354,12 @@ mod tests {
     }
 
     #[test]
-    fn nesting_and_aliases_are_bounded() {
+    fn nesting_and_values_are_bounded() {
         let deep = "config.yml:1: is nested deeper than 32 levels";
         assert_eq!(problems(&"- ".repeat(100_000)), deep);
         assert_eq!(problems(&"[".repeat(200)), deep);
-        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..12 {
-            let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-            writeln!(bomb, "a{level}: &a{level} [{aliases}]").expect("a text takes all");
-        }
-        assert_eq!(problems(&bomb), "config.yml:5: has more than 100000 values, aliases filled in");
+        let found = problems(&"- x\n".repeat(MAX_VALUES + 1));
+        assert_eq!(found, "config.yml:100001: has more than 100000 values; is it the right file?");
     }
 
     #[test]
@@ -401,8 +374,9 @@ mod tests {
         assert_eq!(found(directory.path()), ": is a directory; name a file in it");
         std::fs::write(&file, b"a: 1\nb: \xff\n").expect("a file");
         assert_eq!(found(&file), ":2: is not UTF-8; save the file in that encoding");
-        std::fs::write(&file, vec![b'#'; MAX_BYTES + 1]).expect("a file");
+        std::fs::write(&file, "#".repeat(1 + (1 << 20))).expect("a file");
         assert_eq!(found(&file), ": is larger than 1 MiB; is it the right file?");
+        assert_eq!(found(Path::new("/dev/zero")), format!(": {}", why_unreadable(&ReadError::NotRegular)));
         std::fs::write(&file, "\u{feff}# nothing\n").expect("a file");
         assert_eq!(read(&file).expect("a document").kind, ValueKind::Nil);
     }

@@ -15,6 +15,20 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// A key or token of Tencent Cloud: visible ASCII characters, and no quotes at its ends. The message about any other
+    /// text follows its place, and does not repeat it.
+    pub fn key(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            Err("is empty")
+        } else if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+            Err("has quotes at its ends that are read as part of it; remove them")
+        } else if !text.chars().all(|c| c.is_ascii_graphic()) {
+            Err("has white space or other characters that no key of Tencent Cloud has; write the key alone")
+        } else {
+            Ok(Self::new(text))
+        }
+    }
+
     /// The text itself, for what must send it or sign with it.
     #[must_use]
     pub fn expose(&self) -> &str {

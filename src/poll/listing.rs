@@ -50,6 +50,16 @@ pub(super) struct Reader<'a> {
     pub(super) doubt_limit: Timestamp,
 }
 
+/// Asks for one tunnel. It is `None` only where a consistent answer lacks it; an answer with a row that has no id is malformed.
+pub async fn find(api: &TargetApi, id: &TunnelId, deadline: Instant) -> Result<Option<Tunnel>, ApiError> {
+    let reader = Reader { api, filters: &[], tag_labels: &[], deadline, doubt_limit: Timestamp::MIN };
+    let mut found = reader.by_ids(&[id]).await?;
+    if found.rows_without_id > 0 {
+        return Err(ApiError::Malformed("a look-up shows a row without a VpnConnectionId".into()));
+    }
+    Ok(found.tunnels.remove(id).map(|(_, tunnel)| tunnel))
+}
+
 impl Reader<'_> {
     /// Reads all tunnels. One that was `published` and is not listed is looked for, and left out only if it is not found.
     pub(super) async fn read(&self, published: &[Arc<TunnelRecord>]) -> Result<Outcome, ApiError> {
@@ -128,17 +138,8 @@ impl Reader<'_> {
         reading: &mut Reading,
     ) -> Result<(), ApiError> {
         for some in missing.chunks(MAX_FILTER_VALUES) {
-            let filters = narrowed(self.filters, some);
-            let found = Reading::new(self.page(&filters, 0).await?);
-            let asked_for = |id: &TunnelId| some.iter().any(|tunnel| tunnel.id == *id);
-            if !found.is_consistent() || !found.tunnels.keys().all(asked_for) {
-                let Reading { total_count, rows, .. } = found;
-                let problem = format!(
-                    "a look-up of {} tunnels counts {total_count} and shows {rows}, or others than those",
-                    some.len()
-                );
-                return Err(ApiError::Malformed(problem));
-            }
+            let ids: Vec<_> = some.iter().map(|tunnel| &tunnel.id).collect();
+            let found = self.by_ids(&ids).await?;
             let may_be_there = |tunnel: &&&Tunnel| {
                 !found.tunnels.contains_key(&tunnel.id) && !doubted_too_long.contains(&tunnel.id)
             };
@@ -152,6 +153,19 @@ impl Reader<'_> {
             reading.tunnels.extend(found.tunnels);
         }
         Ok(())
+    }
+
+    /// Asks for up to [`MAX_FILTER_VALUES`] tunnels by their ids. An answer whose counts disagree, or that shows other tunnels,
+    /// is malformed.
+    async fn by_ids(&self, ids: &[&TunnelId]) -> Result<Reading, ApiError> {
+        let found = Reading::new(self.page(&narrowed(self.filters, ids), 0).await?);
+        if found.is_consistent() && found.tunnels.keys().all(|id| ids.contains(&id)) {
+            return Ok(found);
+        }
+        let (count, Reading { total_count, rows, .. }) = (ids.len(), found);
+        Err(ApiError::Malformed(format!(
+            "a look-up of {count} tunnels counts {total_count} and shows {rows}, or others than those"
+        )))
     }
 
     /// One page of the listing, on which a row without an id is an exception.
@@ -181,8 +195,8 @@ fn page_count(total_count: u64) -> Result<usize, ApiError> {
 
 /// The account's own filters, and these tunnels' ids. They take the place of ids that the account itself filters by, among which
 /// they are.
-fn narrowed(filters: &[Filter], tunnels: &[&Tunnel]) -> Vec<Filter> {
-    let values = tunnels.iter().map(|tunnel| tunnel.id.as_str().to_owned()).collect();
+fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
+    let values = ids.iter().map(|id| id.as_str().to_owned()).collect();
     let own = filters.iter().filter(|filter| filter.name != VPN_CONNECTION_ID).cloned();
     own.chain([Filter { name: VPN_CONNECTION_ID.into(), values }]).collect()
 }

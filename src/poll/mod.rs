@@ -5,7 +5,7 @@ mod discovery;
 pub mod failure;
 mod fleet;
 pub mod limit;
-mod listing;
+pub mod listing;
 mod poller;
 mod schedule;
 

@@ -12,6 +12,9 @@ use crate::domain::Reason;
 /// `DeleteVpnConnection`: begins to delete one tunnel, which is `DELETING` for a while and then gone.
 pub const DELETE_VPN_CONNECTION: &str = "DeleteVpnConnection";
 
+/// The code where a tunnel is not there: also of a look-up, in place of an empty listing.
+pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
+
 /// The parameters of `DeleteVpnConnection`.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -56,7 +59,7 @@ pub enum DeletionError {
     /// `UnsupportedOperation.DeleteVpnConnInvalidState`.
     #[error("the tunnel is being made, changed or deleted already; wait until that is done, and look again")]
     InTransition(#[source] ApiError),
-    /// `UnsupportedOperation.InvalidState`.
+    /// `UnsupportedOperation.InvalidState`, which passes: the official Terraform provider waits and tries again.
     #[error("the gateway is not available; see its state in the console, and try again when it is")]
     GatewayUnavailable(#[source] ApiError),
     /// `UnsupportedOperation.MutexOperationTaskRunning`.
@@ -81,7 +84,7 @@ impl From<ApiError> for DeletionError {
             (_, Reason::Unauthorized) => Self::Forbidden,
             (ApiError::Api { code, .. }, reason) => match code.exact() {
                 "InvalidParameterValue.Malformed" => Self::Malformed,
-                "ResourceNotFound" => Self::NotFound,
+                RESOURCE_NOT_FOUND => Self::NotFound,
                 "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,
                 "UnsupportedOperation.DeleteVpnConnInvalidState" => Self::InTransition,
                 "UnsupportedOperation.InvalidState" => Self::GatewayUnavailable,

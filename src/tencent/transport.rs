@@ -243,7 +243,7 @@ fn add_certificates(roots: &mut RootCertStore, CaFile { path, pem }: &CaFile) ->
         let added = added.and_then(|der| roots.add(der).map_err(|error| error.to_string()));
         added.map_err(|error| failed(format!("certificate {count} cannot be used ({error})")))?;
     }
-    if count == 0 { Err(failed("there is no certificate in it".to_owned())) } else { Ok(()) }
+    if count == 0 { Err(failed("no certificate in it".to_owned())) } else { Ok(()) }
 }
 
 fn unusable(error: &reqwest::Error) -> ClientError {

@@ -2,8 +2,6 @@
 //! change, and what is broken never takes the place of what works.
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
@@ -18,16 +16,13 @@ use super::{
     config::{self, WebConfig},
     tls::{Pem, Tls, TlsError},
 };
-use crate::config::problem::Problems;
+use crate::{config::problem::Problems, regular_file};
 
 /// How often the files are looked at, at most; and only when somebody connects or asks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long who connects or asks waits for the files, which may be where nothing answers.
 const LOOK_PATIENCE: Duration = Duration::from_millis(250);
-
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a web configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -198,13 +193,7 @@ fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
 }
 
 fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let mut contents = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut contents));
-    match read {
-        Ok(length) if length as u64 > MAX_BYTES => Err(unreadable(path, "it is larger than 1 MiB")),
-        Ok(_) => Ok(contents),
-        Err(error) => Err(unreadable(path, &error.to_string())),
-    }
+    regular_file::read(path).map_err(|error| unreadable(path, &error.to_string()))
 }
 
 fn unreadable(path: &Path, cause: &str) -> TlsError {

@@ -1,6 +1,6 @@
 //! From an account's `credentials` and `assume_role` to a keyring.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
@@ -73,7 +73,7 @@ impl Sources<'_> {
     fn source(&self, source: &CredentialSource) -> Box<dyn Source> {
         match source {
             CredentialSource::Static { secret_id, secret_key } => {
-                Box::new(Fixed { secret_id: secret_id.clone(), secret_key: secret_key.clone() })
+                Box::new(Fixed::new(secret_id.clone(), secret_key.clone()))
             }
             CredentialSource::Environment => Box::new(self.environment()),
             CredentialSource::Profile => Box::new(self.profile()),
@@ -96,8 +96,7 @@ impl Sources<'_> {
     }
 
     fn profile(&self) -> Profile {
-        let home = self.variable("HOME");
-        Profile { files: Profile::usual_files(home.as_deref().map(Path::new)), sts: self.sts() }
+        Profile::new(|name| self.variable(name), self.sts())
     }
 
     fn instance_role(&self) -> InstanceRole {

@@ -144,13 +144,13 @@ impl Served {
         profile: Option<&str>,
         token_file: Option<&str>,
     ) -> DefaultChain {
-        let files = vec![profile.unwrap_or("/nowhere/credentials").into()];
+        let files = [profile.unwrap_or("/nowhere/credentials")];
         DefaultChain::new(
             match environment {
                 Some(account) => self.environment(account),
                 None => Environment::new(|_| None),
             },
-            Profile { files, sts: self.sts() },
+            Profile::first_of(files, self.sts()),
             self.instance_role(),
             match token_file {
                 Some(token_file) => self.workload_identity(token_file, &[]),

@@ -99,13 +99,11 @@ async fn no_secret_is_seen_however_things_go() {
     ];
     for faults in weather {
         served.control.set_faults(faults).expect("faults");
-        let fixed = |place| Fixed {
-            secret_id: SecretText::Value(Secret::new(own.secret_id.as_str())),
-            secret_key: place,
-        };
+        let secret_id = SecretText::Value(Secret::new(own.secret_id.as_str()));
+        let fixed = |place| Fixed::new(secret_id.clone(), place);
         let role = served.assumed().role;
         let broken_role = AssumeRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
-        let profile = Profile { files: vec![broken_profile.clone().into()], sts: served.sts() };
+        let profile = Profile::first_of([broken_profile.as_str()], served.sts());
         secrets.extend(exercise(&served, fixed(SecretText::Value(own.secret_key.clone())), &paper).await);
         secrets.extend(exercise(&served, fixed(SecretText::File(broken_key.clone().into())), &paper).await);
         secrets.extend(exercise(&served, profile, &paper).await);

@@ -5,7 +5,7 @@ use std::fs;
 use tencentcloud_vpn_exporter::{
     domain::{Role, Secret, SecretText},
     simulator::{Fault, FaultKind, Options},
-    tencent::credentials::{AssumeRole, Fixed, Profile, Source},
+    tencent::credentials::{AssumeRole, Fixed, Profile, Source, SourceError},
 };
 
 use crate::rig::{
@@ -40,10 +40,8 @@ async fn a_key_pair_in_files_serves_and_is_read_again_when_it_changes() {
     let accounts = served.control.accounts();
     let (_id_folder, id_path) = file(&accounts[0].credentials.secret_id);
     let (_key_folder, key_path) = file(accounts[0].credentials.secret_key.expose());
-    let fixed = Fixed {
-        secret_id: SecretText::File(id_path.clone().into()),
-        secret_key: SecretText::File(key_path.clone().into()),
-    };
+    let fixed =
+        Fixed::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
     assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(FIRST_ACCOUNT));
     fs::write(&id_path, &accounts[1].credentials.secret_id).expect("a file");
     fs::write(&key_path, accounts[1].credentials.secret_key.expose()).expect("a file");
@@ -60,9 +58,9 @@ async fn the_environment_serves() {
 async fn the_first_profile_that_is_there_serves() {
     let served = Served::start(options()).await;
     let (_folder, path) = file(&profile(&served, 1, ""));
-    let profile = Profile { files: vec!["/nowhere/credentials".into(), path.into()], sts: served.sts() };
+    let profile = Profile::first_of(["/nowhere/credentials", path.as_str()], served.sts());
     assert_eq!(served.account_of(&profile).await.as_deref(), Ok(SECOND_ACCOUNT));
-    let nowhere = Profile { files: vec!["/nowhere/a".into(), "/nowhere/b".into()], sts: served.sts() };
+    let nowhere = Profile::first_of(["/nowhere/a", "/nowhere/b"], served.sts());
     assert_eq!(problem(&nowhere).await, "there is no profile; write one to /nowhere/a or /nowhere/b");
 }
 
@@ -71,7 +69,7 @@ async fn a_profile_with_a_role_serves_as_that_role() {
     let served = Served::start(options()).await;
     let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/open");
     let (_folder, path) = file(&profile(&served, 0, &role));
-    let profile = Profile { files: vec![path.into()], sts: served.sts() };
+    let profile = Profile::first_of([path.as_str()], served.sts());
     assert_eq!(served.account_of(&profile).await.as_deref(), Ok(OTHER_ACCOUNT));
 }
 
@@ -199,6 +197,53 @@ async fn the_default_chain_takes_the_first_link_that_has_something() {
 }
 
 #[tokio::test]
+async fn unusable_profile_ends_the_default_chain() {
+    let served = Served::start(options()).await;
+    let pair = profile(&served, 1, "");
+    for text in
+        ["", "[default]\n", "[other]\n", &pair.replace("default", "Default"), &pair["[default]".len()..]]
+    {
+        let (_folder, path) = file(text);
+        let message = problem(&served.chain(None, Some(&path), None)).await;
+        assert!(message.starts_with(&format!("{path}: ")) && message.contains("[default]"), "{message}");
+    }
+    assert_eq!(served.count("MetadataRole"), 0, "the role of the machine is another identity");
+    let (_folder, path) = file(&format!("\u{feff}{pair}"));
+    let chain = served.chain(None, Some(&path), None);
+    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
+}
+
+#[tokio::test]
+async fn named_profile_is_the_only_one_read() {
+    let served = Served::start(options()).await;
+    let home = tempfile::tempdir().expect("a folder");
+    let usual = home.path().join(".tencentcloud/credentials");
+    fs::create_dir(usual.parent().expect("a folder")).expect("a folder");
+    fs::write(&usual, profile(&served, 0, "")).expect("a file");
+    let (folder, path) = file(&profile(&served, 1, ""));
+    let named = |name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        let home = home.path().to_str().expect("a path in UTF-8").to_owned();
+        let variable = move |variable: &str| match variable {
+            "HOME" => Some(home.clone()),
+            "TENCENTCLOUD_CREDENTIALS_FILE" => name.clone(),
+            _ => None,
+        };
+        Profile::new(variable, served.sts())
+    };
+    assert_eq!(served.account_of(&named(Some(&path))).await.as_deref(), Ok(SECOND_ACCOUNT));
+    for name in [None, Some("")] {
+        assert_eq!(served.account_of(&named(name)).await.as_deref(), Ok(FIRST_ACCOUNT));
+    }
+    let missing = folder.path().join("none").display().to_string();
+    let told = format!(
+        "{missing}: there is no such file; create it, or correct the path in TENCENTCLOUD_CREDENTIALS_FILE"
+    );
+    let failed = named(Some(&missing)).load().await.expect_err("no file");
+    assert_eq!(failed, SourceError::Failed(told), "it ends the default chain");
+}
+
+#[tokio::test]
 async fn the_default_chain_says_what_each_link_lacks() {
     let served = Served::start(Options { instance_role: None, ..options() }).await;
     let url = &served.url;
@@ -245,10 +290,8 @@ async fn the_default_chain_stays_with_the_link_that_has_served() {
 #[tokio::test]
 async fn a_static_secret_goes_into_no_message() {
     let served = Served::start(options()).await;
-    let fixed = Fixed {
-        secret_id: SecretText::Value(Secret::new("AKIDnobody")),
-        secret_key: SecretText::Value(Secret::new("SECRET")),
-    };
+    let fixed =
+        Fixed::new(SecretText::Value(Secret::new("AKIDnobody")), SecretText::Value(Secret::new("SECRET")));
     let message = served.account_of(&fixed).await.expect_err("a refusal");
     assert!(message.starts_with("AuthFailure.SecretIdNotFound") && !message.contains("SECRET"), "{message}");
 }

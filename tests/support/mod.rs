@@ -107,12 +107,19 @@ pub struct Setting {
     pub variables: Variables,
     pub shard: Shard,
     pub look_ups: LookUpPauses,
+    /// Runs before each reload reads the configuration file.
+    pub before_reading: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Default for Setting {
     /// An empty environment, all targets, and regions that are looked up once and for all.
     fn default() -> Self {
-        Self { variables: Variables::new(), shard: Shard::SOLE, look_ups: LookUpPauses::default() }
+        Self {
+            variables: Variables::new(),
+            shard: Shard::SOLE,
+            look_ups: LookUpPauses::default(),
+            before_reading: Arc::new(|| ()),
+        }
     }
 }
 
@@ -133,7 +140,7 @@ impl Daemon {
 
     /// The same in a setting of its own.
     pub async fn start_in(setting: Setting, config: &str) -> Self {
-        let Setting { variables, shard, look_ups } = setting;
+        let Setting { variables, shard, look_ups, before_reading } = setting;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -143,7 +150,10 @@ impl Daemon {
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let start = Start {
             config: read(&file).expect("a valid configuration"),
-            read_config: Arc::new(move || read(&file)),
+            read_config: Arc::new(move || {
+                before_reading();
+                read(&file)
+            }),
             surroundings: Surroundings {
                 variables,
                 telemetry: Telemetry::new(&build).expect("metrics"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tencentcloud_vpn_exporter::simulator::{FaultKind, Options};
 
 use crate::{
@@ -14,6 +14,61 @@ use crate::{
 const DOUBT: &str = "the request may have arrived all the same; looking at the tunnel";
 const UNKNOWN: &str =
     "whether the request arrived is not known; look at `tunnels list` before you try again: ";
+
+/// Answers to a look-up of one tunnel that do not say that it is gone.
+fn hostile(id: &str) -> Vec<(&'static str, FaultKind)> {
+    const SET: &str = "/Response/VpnConnectionSet";
+    const ID: &str = "/Response/VpnConnectionSet/0/VpnConnectionId";
+    let replace = |pointer: &str, value: Value| FaultKind::Replace { pointer: pointer.to_owned(), value };
+    let body = |content_type: &str, text: &str| FaultKind::Body {
+        content_type: content_type.to_owned(),
+        text: text.to_owned(),
+    };
+    vec![
+        ("an empty page that counts one", replace(SET, json!([]))),
+        ("no page that counts one", replace(SET, Value::Null)),
+        ("a row without an id", FaultKind::Remove { pointer: ID.to_owned() }),
+        ("a row with an empty id", replace(ID, json!(""))),
+        ("a row that is no object", replace(&format!("{SET}/0"), json!("row"))),
+        ("the id in capitals", replace(ID, json!(id.to_uppercase()))),
+        ("another tunnel", replace(ID, json!("vpnx-00000000"))),
+        ("a row that is not counted", replace("/Response/TotalCount", json!(0))),
+        ("two rows without an id", FaultKind::Rows { count: 2 }),
+        ("HTML", body("text/html", "<html>")),
+        ("no response", body("application/json", "{}")),
+        ("no list of tunnels", body("application/json", r#"{"Response": {"TotalCount": 0}}"#)),
+        ("an answer that breaks off", FaultKind::Truncate),
+        ("an error", FaultKind::Error { code: "InternalError".to_owned() }),
+        ("a status", FaultKind::Status { status: 502, retry_after: None }),
+    ]
+}
+
+#[tokio::test]
+async fn hostile_answer_does_not_make_it_gone() {
+    let names = hostile("").into_iter().map(|(name, _)| name);
+    let cases = names.enumerate().map(|(place, name)| async move {
+        let scene = Scene::with(1).await;
+        let tunnel = scene.tunnel(0);
+        let (_, kind) = hostile(&tunnel.id).remove(place);
+        scene.befall([(LIST, 1, None, kind)]);
+        let ended = scene.delete(&tunnel, &["--yes", "--timeout", "3s"]).await;
+        assert_told(name, &ended, 1, &["is not gone after 3s; it may go later"]);
+        assert!(!ended.stdout.contains("is gone"), "{name}: {}", ended.stdout);
+    });
+    join_all(cases).await;
+}
+
+#[tokio::test]
+async fn hostile_first_answer_deletes_nothing() {
+    let scene = Scene::with(1).await;
+    let tunnel = scene.tunnel(0);
+    for (name, kind) in hostile(&tunnel.id).into_iter().take(8) {
+        scene.befall([(LIST, 0, None, kind)]);
+        let ended = scene.delete(&tunnel, &["--yes"]).await;
+        assert_told(name, &ended, 1, &["main in ap-guangzhou: malformed answer: a look-up "]);
+    }
+    assert_eq!(scene.deletions(), 0);
+}
 
 /// Faults: the action, how many pass before, how many are befallen, and by what.
 type Faults = Vec<(&'static str, usize, Option<usize>, FaultKind)>;

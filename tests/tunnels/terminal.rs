@@ -19,7 +19,7 @@ async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
     terminal.shows(PROMPT).await;
     assert_eq!(scene.asked(), [LIST], "nothing is deleted before it is asked for");
     terminal.keys(&format!(" {} \n", tunnel.id));
-    scene.end_deletions_after(4).await;
+    scene.end_deletions_after(5).await;
     let (status, screen) = terminal.ended().await;
     assert_eq!(status, Some(0), "{screen}");
     let id = &tunnel.id;
@@ -27,7 +27,7 @@ async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
     let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
     let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
     assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
-    assert_eq!(scene.asked(), [LIST, DELETE, LIST, LIST, LIST]);
+    assert_eq!(scene.asked(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
 }
 
 #[tokio::test]
@@ -50,6 +50,26 @@ async fn anything_but_the_right_id_deletes_nothing() {
     let told = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
     assert!(status == Some(1) && screen.ends_with(&told), "the end of input: {screen}");
     assert_eq!(scene.deletions(), 0);
+}
+
+#[tokio::test]
+async fn tunnel_that_came_up_is_shown_again() {
+    for (second, status, deletions) in [("no", 1, 0), ("", 0, 1)] {
+        let scene = Scene::with(1).await;
+        let tunnel = scene.tunnel(0);
+        scene.set(&tunnel, "NetStatus", "UNAVAILABLE");
+        let mut terminal = Terminal::start(scene.command(&tunnel, &["--no-wait"]));
+        terminal.shows(PROMPT).await;
+        scene.set(&tunnel, "NetStatus", "AVAILABLE");
+        terminal.keys(&format!("{}\n", tunnel.id));
+        terminal.shows("The tunnel has changed meanwhile:").await;
+        terminal.shows("WARNING: this tunnel is UP.").await;
+        assert_eq!(scene.deletions(), 0, "it is asked again");
+        terminal.keys(&format!("{}{second}\n", tunnel.id));
+        let (ended, screen) = terminal.ended().await;
+        assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");
+        assert_eq!(screen.matches(PROMPT).count(), 2, "{screen}");
+    }
 }
 
 #[tokio::test]

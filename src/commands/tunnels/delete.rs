@@ -6,18 +6,17 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
     commands::{Prepared, prepare, print, start_log, usage},
     domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
-    poll::TargetApi,
+    poll::{TargetApi, listing},
     tencent::{
         ApiError,
-        deletion::{Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError},
-        vpn::{DescribeVpnConnections, Filter, PAGE_ROWS, VPN_CONNECTION_ID},
+        deletion::{Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError, RESOURCE_NOT_FOUND},
     },
 };
 
@@ -48,6 +47,14 @@ pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
     Deletion { flags, target, api: &settings.api }.run().await
 }
 
+/// How a deletion has begun.
+enum Begun {
+    /// The API has accepted it.
+    Accepted,
+    /// The API does not find the tunnel that it has just shown.
+    NotFound,
+}
+
 struct Deletion<'a> {
     flags: &'a DeleteFlags,
     target: Target,
@@ -61,15 +68,33 @@ impl Deletion<'_> {
         if self.flags.dry_run {
             return print(b"Nothing was deleted: this was a dry run.\n");
         }
-        if !self.flags.yes && !self.ask()? {
+        if !self.flags.yes && !self.confirm(tunnel).await? {
             return Err(Failure::Said);
         }
-        self.begin().await?;
-        if self.flags.no_wait {
-            let id = &self.flags.vpn_connection_id;
-            return print(format!("Tencent Cloud has accepted the deletion of {id}.\n").as_bytes());
+        let start = Instant::now();
+        let begun = self.begin(start + self.flags.timeout).await?;
+        if !self.flags.no_wait {
+            return self.wait(start).await;
         }
-        self.wait().await
+        let id = &self.flags.vpn_connection_id;
+        let told = match begun {
+            Begun::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
+            Begun::NotFound => format!("Tencent Cloud does not find {id}; it is taken for deleted.\n"),
+        };
+        print(told.as_bytes())
+    }
+
+    /// Asks, until the tunnel is still as it was shown when the answer comes: it may come up while the question waits.
+    async fn confirm(&self, mut shown: Tunnel) -> Result<bool, Failure> {
+        while self.ask()? {
+            let now = self.find().await?;
+            if self.description(&now) == self.description(&shown) {
+                return Ok(true);
+            }
+            print(format!("The tunnel has changed meanwhile:\n\n{}", self.description(&now)).as_bytes())?;
+            shown = now;
+        }
+        Ok(false)
     }
 
     /// The tunnel as it is now, on the gateway that was named.
@@ -87,19 +112,19 @@ impl Deletion<'_> {
         }
     }
 
-    /// The tunnel as it is now; none if it is not there.
+    /// The tunnel as it is now; none only if the API says so in an answer that agrees with itself.
     async fn look(&self) -> Result<Option<Tunnel>, ApiError> {
-        let id = &self.flags.vpn_connection_id;
-        let filters = [Filter { name: VPN_CONNECTION_ID.into(), values: vec![id.to_string()] }];
-        let parameters = DescribeVpnConnections { filters: &filters, offset: 0, limit: PAGE_ROWS };
-        let page = self.api.describe(&parameters, Instant::now() + LOOK_TIMEOUT).await?;
-        Ok(page.tunnels.into_iter().find(|tunnel| tunnel.id == *id))
+        let deadline = Instant::now() + LOOK_TIMEOUT;
+        match listing::find(self.api, &self.flags.vpn_connection_id, deadline).await {
+            Err(ApiError::Api { code, .. }) if code.exact() == RESOURCE_NOT_FOUND => Ok(None),
+            result => result,
+        }
     }
 
     fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
         format!(
-            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer        {}\n\
+            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nRemote id   {}\n\
              State       {}\nNet status  {}\nHealth      {}\n\n{}",
             tunnel.id,
             one_line(&tunnel.name),
@@ -130,24 +155,42 @@ impl Deletion<'_> {
     }
 
     /// Sends the request. After one of which it is not known whether it arrived, the tunnel is looked at: only if it is
-    /// untouched the request is sent again.
-    async fn begin(&self) -> Result<(), DeletionError> {
-        let mut sent = 0;
+    /// untouched the request is sent again. While the gateway is not available, it is sent again until the deadline.
+    async fn begin(&self, deadline: Instant) -> Result<Begun, DeletionError> {
+        let (mut ambiguous, mut is_told) = (0, false);
         loop {
-            let Err(error) = self.delete().await else { return Ok(()) };
-            sent += 1;
-            let is_ambiguous = matches!(error, DeletionError::Ambiguous(_));
-            if let DeletionError::Ambiguous(cause) = &error {
-                eprintln!("{cause}: the request may have arrived all the same; looking at the tunnel");
-            } else if sent == 1 {
+            let Err(error) = self.delete().await else { return Ok(Begun::Accepted) };
+            let may_retry = match &error {
+                DeletionError::NotFound(cause) => {
+                    eprintln!("{cause}: the tunnel is taken for deleted");
+                    return Ok(Begun::NotFound);
+                }
+                DeletionError::Ambiguous(cause) => {
+                    eprintln!("{cause}: the request may have arrived all the same; looking at the tunnel");
+                    ambiguous += 1;
+                    ambiguous < ATTEMPTS
+                }
+                DeletionError::GatewayUnavailable(cause) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        eprintln!("{cause}: the gateway is not available; trying again");
+                    }
+                    Instant::now() + LOOK_AGAIN < deadline
+                }
+                _ => false,
+            };
+            let may_have_arrived = ambiguous > 0;
+            if !may_retry && !may_have_arrived {
                 return Err(error);
             }
-            // Behind a request that may have arrived, even a refusal can mean that the deletion is under way.
             sleep(LOOK_AGAIN).await;
+            if !may_have_arrived {
+                continue;
+            }
+            // Behind a request that may have arrived, even a refusal can mean that the deletion is under way.
             match self.look().await {
-                Ok(None) => return Ok(()),
-                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(()),
-                Ok(Some(_)) if is_ambiguous && sent < ATTEMPTS => {}
+                Ok(None) => return Ok(Begun::Accepted),
+                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(Begun::Accepted),
+                Ok(Some(_)) if may_retry => {}
                 Ok(Some(_)) | Err(_) => return Err(error),
             }
         }
@@ -162,11 +205,11 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    async fn wait(&self) -> Result<(), Failure> {
+    /// Waits until the tunnel is gone, for as long as the flags allow since `start`.
+    async fn wait(&self, start: Instant) -> Result<(), Failure> {
         let DeleteFlags { vpn_connection_id: id, timeout: limit, .. } = self.flags;
-        let start = Instant::now();
         let progress = Progress::start(format!("Deleting {id} …"))?;
-        let is_gone = timeout(*limit, self.until_gone(&progress)).await.is_ok();
+        let is_gone = timeout_at(start + *limit, self.until_gone(&progress, start)).await.is_ok();
         progress.clear();
         if is_gone {
             return print(format!("{id} is gone after {} s.\n", start.elapsed().as_secs()).as_bytes());
@@ -177,8 +220,7 @@ impl Deletion<'_> {
 
     /// Looks until the tunnel is gone. The deletion goes on whether or not it can be watched, so failures are only told:
     /// once for each that is of another kind than the one before.
-    async fn until_gone(&self, progress: &Progress) {
-        let start = Instant::now();
+    async fn until_gone(&self, progress: &Progress, start: Instant) {
         let mut told = None;
         loop {
             match self.look().await {

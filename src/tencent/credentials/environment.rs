@@ -22,7 +22,9 @@ impl Environment {
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| {
             let value = Zeroizing::new(variable(name)?);
-            Some(value.trim()).filter(|value| !value.is_empty()).map(Secret::new)
+            let value = Some(value.trim()).filter(|value| !value.is_empty())?;
+            let problem = |problem| SourceError::Failed(format!("the environment variable {name} {problem}"));
+            Some(Secret::key(value).map_err(problem))
         };
         // Half a key pair is no reason to go on with credentials of someone else.
         let missing = if set(SECRET_ID).is_some() || set(SECRET_KEY).is_some() {
@@ -31,13 +33,14 @@ impl Environment {
             SourceError::Absent
         };
         let required = |name: &str| {
-            set(name).ok_or_else(|| missing(format!("the environment variable {name} is not set; export it")))
+            let not_set = || missing(format!("the environment variable {name} is not set; export it"));
+            set(name).unwrap_or_else(|| Err(not_set()))
         };
         let load = || {
             let credentials = Credentials {
                 secret_id: required(SECRET_ID)?,
                 secret_key: required(SECRET_KEY)?,
-                token: TOKENS.into_iter().find_map(set),
+                token: TOKENS.into_iter().find_map(set).transpose()?,
             };
             Ok(Loaded { credentials, origin: "the environment".to_owned(), expiry: None })
         };
@@ -82,6 +85,24 @@ mod tests {
         ] {
             let loaded = load(&[&pair, tokens].concat()).expect("a key pair");
             assert_eq!(loaded.credentials.token.as_ref().map(Secret::expose), expected);
+        }
+    }
+
+    #[test]
+    fn quoted_or_broken_key_is_refused_unrepeated() {
+        let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
+        let quotes = "has quotes at its ends that are read as part of it; remove them";
+        let characters =
+            "has white space or other characters that no key of Tencent Cloud has; write the key alone";
+        for (name, value, problem) in [
+            (SECRET_ID, "\"AKIDexample\"", quotes),
+            (SECRET_KEY, "'key'", quotes),
+            (SECRET_KEY, "\"key", quotes),
+            (SECRET_KEY, "key # of Bob", characters),
+            ("TENCENTCLOUD_TOKEN", "'token'", quotes),
+        ] {
+            let failed = SourceError::Failed(format!("the environment variable {name} {problem}"));
+            assert_eq!(load(&[&[(name, value)][..], &pair].concat()), Err(failed), "{value}");
         }
     }
 

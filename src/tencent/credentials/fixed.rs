@@ -2,34 +2,55 @@
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Credentials, Loaded, Source, SourceError, secret_file::read_secret};
+use super::{Credentials, Loaded, Source, SourceError, secret_file::SecretFile};
 use crate::domain::{Secret, SecretText};
 
 /// A long-lived key pair.
 #[derive(Debug)]
 pub struct Fixed {
-    /// Where `SecretId` is.
-    pub secret_id: SecretText,
-    /// Where `SecretKey` is.
-    pub secret_key: SecretText,
+    secret_id: Text,
+    secret_key: Text,
+}
+
+#[derive(Debug)]
+enum Text {
+    Value(Secret),
+    File(SecretFile),
 }
 
 impl Fixed {
+    /// `SecretId` and `SecretKey`, or the files that they are in.
+    #[must_use]
+    pub fn new(secret_id: SecretText, secret_key: SecretText) -> Self {
+        Self { secret_id: secret_id.into(), secret_key: secret_key.into() }
+    }
+
     async fn read(&self) -> Result<Loaded, SourceError> {
         let credentials = Credentials {
-            secret_id: read(&self.secret_id).await?,
-            secret_key: read(&self.secret_key).await?,
+            secret_id: self.secret_id.read().await?,
+            secret_key: self.secret_key.read().await?,
             token: None,
         };
         Ok(Loaded { credentials, origin: "the configuration".to_owned(), expiry: None })
     }
 }
 
-/// The secret. A file is read anew each time, as mounted secrets change.
-async fn read(text: &SecretText) -> Result<Secret, SourceError> {
-    match text {
-        SecretText::Value(secret) => Ok(secret.clone()),
-        SecretText::File(path) => read_secret(path).await,
+impl Text {
+    /// The secret. A file is read anew each time, as mounted secrets change.
+    async fn read(&self) -> Result<Secret, SourceError> {
+        match self {
+            Self::Value(secret) => Ok(secret.clone()),
+            Self::File(file) => file.secret().await,
+        }
+    }
+}
+
+impl From<SecretText> for Text {
+    fn from(text: SecretText) -> Self {
+        match text {
+            SecretText::Value(secret) => Self::Value(secret),
+            SecretText::File(path) => Self::File(SecretFile::new(path)),
+        }
     }
 }
 
@@ -44,29 +65,27 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::regular_file::ReadError;
 
     #[tokio::test]
     async fn a_file_is_read_again_at_every_load() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
-        let fixed = Fixed {
-            secret_id: SecretText::Value(Secret::new("AKIDexample")),
-            secret_key: SecretText::File(path.clone()),
-        };
+        let fixed = Fixed::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
         for key in ["one", "two"] {
             fs::write(&path, format!("{key}\n")).expect("a file");
             assert_eq!(fixed.load().await.expect("a key pair").credentials.secret_key.expose(), key);
         }
     }
 
+    const OTHER_CHARACTERS: &str =
+        "it has white space or other characters that no key of Tencent Cloud has; write the key alone";
+
     #[tokio::test]
     async fn a_file_that_holds_no_secret_is_named_and_its_content_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
-        let fixed = Fixed {
-            secret_id: SecretText::Value(Secret::new("AKIDexample")),
-            secret_key: SecretText::File(path.clone()),
-        };
+        let fixed = Fixed::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
         let place = path.display();
         let problem = || async { fixed.load().await.expect_err("no secret").to_string() };
         assert_eq!(
@@ -75,14 +94,9 @@ mod tests {
         );
         for (content, expected) in [
             (&b" \n"[..], "it is empty; it must hold the secret"),
-            (
-                b"key one\n",
-                "it has white space or other characters within the secret; it must hold nothing else",
-            ),
-            (
-                b"\xef\xbb\xbfkey",
-                "it has white space or other characters within the secret; it must hold nothing else",
-            ),
+            (b"key one\n", OTHER_CHARACTERS),
+            (b"\xef\xbb\xbfkey", OTHER_CHARACTERS),
+            (b"\"key\"\n", "it has quotes at its ends that are read as part of it; remove them"),
             (b"\xff\xfe", "it is no text in UTF-8"),
         ] {
             fs::write(&path, content).expect("a file");
@@ -90,6 +104,12 @@ mod tests {
         }
         fs::remove_file(&path).expect("a file");
         fs::create_dir(&path).expect("a folder in its place");
-        assert!(problem().await.ends_with("; this process must be able to read it"));
+        assert_eq!(problem().await, format!("{place}: it is a directory; name a file in it"));
+        fs::remove_dir(&path).expect("a folder");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("a link");
+        assert_eq!(problem().await, format!("{place}: {}", ReadError::NotRegular));
+        fs::remove_file(&path).expect("a link");
+        fs::write(&path, "x".repeat(2 << 20)).expect("a file");
+        assert_eq!(problem().await, format!("{place}: it is larger than 1 MiB; is it the right file?"));
     }
 }

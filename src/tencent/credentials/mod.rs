@@ -96,7 +96,7 @@ pub enum SourceError {
 /// Sources are put together from what the configuration says, here the default chain, and a role on top of it:
 ///
 /// ```no_run
-/// # use std::{path::Path, sync::Arc};
+/// # use std::sync::Arc;
 /// # use jiff::Timestamp;
 /// # use url::Url;
 /// # use tencentcloud_vpn_exporter::{
@@ -108,10 +108,9 @@ pub enum SourceError {
 /// #     variable: impl Fn(&str) -> Option<String>,
 /// # ) -> Keyring {
 /// let sts = Sts { client: client.clone(), url: sts_url, region, clock: Timestamp::now, meter };
-/// let home = variable("HOME");
 /// let chain = DefaultChain::new(
 ///     Environment::new(&variable),
-///     Profile { files: Profile::usual_files(home.as_deref().map(Path::new)), sts: sts.clone() },
+///     Profile::new(&variable, sts.clone()),
 ///     InstanceRole::new(client, &metadata_url, Timestamp::now),
 ///     WorkloadIdentity::new(&variable, sts.clone()),
 /// );

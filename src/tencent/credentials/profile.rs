@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use ini::Ini;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Credentials, Loaded, Source, SourceError, secret_file};
+use super::{Credentials, Loaded, Source, SourceError, secret_file::SecretFile};
 use crate::{
     domain::{Role, Secret},
     tencent::sts::Sts,
@@ -17,14 +17,18 @@ const OF_USER: &str = ".tencentcloud/credentials";
 /// Where the home directory has none.
 const OF_SYSTEM: &str = "/etc/tencentcloud/credentials";
 
-/// The section `[default]` of the first of some files that is there: `secret_id`, `secret_key`, and maybe a `role_arn`
-/// to take on with them.
+/// Names the only file to read, as for the official SDK for Go.
+const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
+
+/// The section `[default]` of a profile: `secret_id`, `secret_key`, and maybe a `role_arn` to take on with them.
 #[derive(Debug)]
 pub struct Profile {
-    /// The files, the one that goes first first.
-    pub files: Vec<PathBuf>,
+    /// The first that is there is read.
+    files: Vec<SecretFile>,
+    /// Whether the user named the file: then it must be there.
+    is_named: bool,
     /// Who gives out the credentials of a role.
-    pub sts: Sts,
+    sts: Sts,
 }
 
 /// What the section says.
@@ -35,15 +39,27 @@ struct Section {
 }
 
 impl Profile {
-    /// Where Tencent Cloud's own tools keep the file: in the home directory, or else in `/etc`.
+    /// The file that `TENCENTCLOUD_CREDENTIALS_FILE` names; without this variable the file of Tencent Cloud's own tools, in
+    /// the directory of `HOME`, or else in `/etc`. Variables are looked up by name; an empty one counts as absent.
     #[must_use]
-    pub fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
-        home.map(|home| home.join(OF_USER)).into_iter().chain([OF_SYSTEM.into()]).collect()
+    pub fn new(variable: impl Fn(&str) -> Option<String>, sts: Sts) -> Self {
+        let value =
+            |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        match value(FILE_VARIABLE) {
+            Some(file) => Self { is_named: true, ..Self::first_of([file], sts) },
+            None => Self::first_of(usual_files(value("HOME").as_deref().map(Path::new)), sts),
+        }
+    }
+
+    /// The first of these files that is there.
+    #[must_use]
+    pub fn first_of(files: impl IntoIterator<Item = impl Into<PathBuf>>, sts: Sts) -> Self {
+        Self { files: files.into_iter().map(SecretFile::new).collect(), is_named: false, sts }
     }
 
     async fn read(&self) -> Result<Loaded, SourceError> {
         let (path, text) = self.first_file().await?;
-        let Section { credentials, role_arn } = section(path, &text)?;
+        let Section { credentials, role_arn } = section(path, &text).map_err(SourceError::Failed)?;
         let own = Loaded { credentials, origin: format!("the profile {}", path.display()), expiry: None };
         match role_arn {
             Some(arn) => self.sts.assume_role(&Role::new(arn), &own).await,
@@ -52,39 +68,58 @@ impl Profile {
     }
 
     async fn first_file(&self) -> Result<(&Path, Zeroizing<String>), SourceError> {
-        for path in &self.files {
-            match secret_file::read(path).await {
+        for file in &self.files {
+            match file.text().await {
+                Err(SourceError::Absent(problem)) if self.is_named => {
+                    return Err(SourceError::Failed(format!("{problem} in {FILE_VARIABLE}")));
+                }
                 Err(SourceError::Absent(_)) => {}
-                other => return Ok((path, other?)),
+                other => return Ok((file.path(), other?)),
             }
         }
-        let files: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
+        let files: Vec<_> = self.files.iter().map(|file| file.path().display().to_string()).collect();
         Err(SourceError::Absent(format!("there is no profile; write one to {}", files.join(" or "))))
     }
 }
 
-/// Reads the section. A file without it, or without any of a key pair in it, holds nothing for us; half of one is a mistake.
-fn section(path: &Path, text: &str) -> Result<Section, SourceError> {
+/// Where Tencent Cloud's own tools keep the file: in the home directory, or else in `/etc`.
+fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
+    home.map(|home| home.join(OF_USER)).into_iter().chain([OF_SYSTEM.into()]).collect()
+}
+
+/// Reads the section. The error says why the file cannot be used.
+fn section(path: &Path, text: &str) -> Result<Section, String> {
+    let path = path.display();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut ini = Ini::load_from_str_noescape(text).map_err(|error| {
-        let place = format!("{}: line {} column {}", path.display(), error.line + 1, error.col + 1);
+        let place = format!("{path}: line {} column {}", error.line + 1, error.col + 1);
         // The parser's own message may repeat what it read.
-        SourceError::Failed(format!("{place}: this is no INI file; write [default] and lines of key = value"))
+        format!("{place}: this is no INI file; write [default] and lines of key = value")
     })?;
-    let value = |key| ini.get_from(Some("default"), key).map(str::trim).filter(|value| !value.is_empty());
-    let secret = |key| {
-        let problem = || format!("{}: [default] has no {key}; write it", path.display());
-        let has_half = value("secret_id").is_some() || value("secret_key").is_some();
-        let missing = if has_half { SourceError::Failed } else { SourceError::Absent };
-        value(key).map(Secret::new).ok_or_else(|| missing(problem()))
-    };
-    let section = secret("secret_id").and_then(|secret_id| {
-        let credentials = Credentials { secret_id, secret_key: secret("secret_key")?, token: None };
+    let section = ini.section(Some("default")).ok_or_else(|| format!("{path}: {}", no_section(&ini)));
+    let section = section.and_then(|section| {
+        let value = |key| section.get(key).map(str::trim).filter(|value| !value.is_empty());
+        let secret = |key| {
+            let value = value(key).ok_or_else(|| format!("{path}: [default] has no {key}; write it"))?;
+            Secret::key(value).map_err(|problem| format!("{path}: {key} of [default] {problem}"))
+        };
+        let (secret_id, secret_key) = (secret("secret_id")?, secret("secret_key")?);
+        let credentials = Credentials { secret_id, secret_key, token: None };
         Ok(Section { credentials, role_arn: value("role_arn").map(str::to_owned) })
     });
     for (_, properties) in &mut ini {
         properties.iter_mut().for_each(|(_, value)| value.zeroize());
     }
     section
+}
+
+/// Why there is no section `[default]`, and what to do.
+fn no_section(ini: &Ini) -> String {
+    let is_default = |name: &&str| name.eq_ignore_ascii_case("default");
+    match ini.sections().flatten().find(is_default) {
+        Some(name) => format!("the section is spelt [default], not [{name}]; correct it"),
+        None => "there is no section [default]; write it, and secret_id and secret_key below it".to_owned(),
+    }
 }
 
 impl Source for Profile {
@@ -97,8 +132,14 @@ impl Source for Profile {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Section, SourceError> {
+    fn read(text: &str) -> Result<Section, String> {
         section(Path::new("/p"), text)
+    }
+
+    /// The section of a file that can be used.
+    fn key_pair(text: &str) -> (String, String) {
+        let Section { credentials, .. } = read(text).expect(text);
+        (credentials.secret_id.expose().to_owned(), credentials.secret_key.expose().to_owned())
     }
 
     #[test]
@@ -123,31 +164,50 @@ mod tests {
     }
 
     #[test]
-    fn a_section_without_a_key_pair_holds_nothing_for_us() {
-        for (text, key) in [
-            ("", "secret_id"),
-            ("[other]\nsecret_id=AKIDother\nsecret_key=key\n", "secret_id"),
-            ("secret_id=AKIDexample\nsecret_key=key\n", "secret_id"),
+    fn byte_order_mark_and_inline_comments_are_skipped() {
+        for text in [
+            "\u{feff}[default]\nsecret_id = AKIDexample\nsecret_key = a#b;c==\n",
+            "[default] # ours\nsecret_id = AKIDexample # of Bob\nsecret_key = a#b;c== ; since May\n",
+            "[default]\nsecret_id = \"AKIDexample\"\t# of Bob\n  # more\nsecret_key='a#b;c=='\n",
         ] {
-            let absent = SourceError::Absent(format!("/p: [default] has no {key}; write it"));
-            assert_eq!(read(text).expect_err("nothing for us"), absent, "{text:?}");
+            assert_eq!(key_pair(text), ("AKIDexample".to_owned(), "a#b;c==".to_owned()), "{text:?}");
         }
     }
 
     #[test]
-    fn half_a_key_pair_ends_the_default_chain() {
-        for text in ["[default]\nsecret_id=AKIDexample\n", "[default]\nsecret_id=AKIDexample\nsecret_key=\n"]
-        {
-            let failed = SourceError::Failed("/p: [default] has no secret_key; write it".into());
-            assert_eq!(read(text).expect_err("half of it"), failed, "{text:?}");
+    fn unusable_profile_is_refused_with_remedy() {
+        let pair = "secret_id=AKIDexample\nsecret_key=key\n";
+        let no_section = "there is no section [default]; write it, and secret_id and secret_key below it";
+        let no_id = "[default] has no secret_id; write it";
+        let no_key = "[default] has no secret_key; write it";
+        let characters =
+            "has white space or other characters that no key of Tencent Cloud has; write the key alone";
+        for (text, problem) in [
+            (String::new(), no_section),
+            ("# nothing yet\n".to_owned(), no_section),
+            (format!("[other]\n{pair}"), no_section),
+            (pair.to_owned(), no_section),
+            (format!("[Default]\n{pair}"), "the section is spelt [default], not [Default]; correct it"),
+            ("[default]\n[other]\nsecret_id=AKIDother\n".to_owned(), no_id),
+            ("[default]\nsecret_key=key\n".to_owned(), no_id),
+            ("[default]\nsecret_id=AKIDexample\n".to_owned(), no_key),
+            ("[default]\nsecret_id=AKIDexample\nsecret_key=\n".to_owned(), no_key),
+            (
+                "[default]\nsecret_id=AKIDexample\nsecret_key=two words\n".to_owned(),
+                &format!("secret_key of [default] {characters}"),
+            ),
+            (
+                "[default]\nsecret_id=AKIDexample'\nsecret_key=key\n".to_owned(),
+                "secret_id of [default] has quotes at its ends that are read as part of it; remove them",
+            ),
+        ] {
+            assert_eq!(read(&text).expect_err(&text), format!("/p: {problem}"), "{text:?}");
         }
     }
 
     #[test]
     fn a_file_of_another_kind_is_refused_by_its_line_without_its_content() {
-        let error = read("[default]\nsecret_id=AKIDexample\nSECRET\n").expect_err("no INI file");
-        let message = error.to_string();
-        assert!(matches!(error, SourceError::Failed(_)));
+        let message = read("[default]\nsecret_id=AKIDexample\nSECRET\n").expect_err("no INI file");
         assert!(message.starts_with("/p: line ") && !message.contains("SECRET"), "{message}");
     }
 
@@ -155,9 +215,9 @@ mod tests {
     fn the_users_file_goes_before_the_systems() {
         let system = PathBuf::from("/etc/tencentcloud/credentials");
         assert_eq!(
-            Profile::usual_files(Some(Path::new("/home/op"))),
+            usual_files(Some(Path::new("/home/op"))),
             [PathBuf::from("/home/op/.tencentcloud/credentials"), system.clone()]
         );
-        assert_eq!(Profile::usual_files(None), [system]);
+        assert_eq!(usual_files(None), [system]);
     }
 }

@@ -1,41 +1,192 @@
 //! Files that hold secrets, read whole; what they hold stays in no buffer.
+//!
+//! A file on a mount that does not answer blocks the thread that reads it, and nothing can end that thread. So each read
+//! has a thread of its own and a time-out, and a later read does not wait for an earlier one.
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, timeout},
+};
 use zeroize::Zeroizing;
 
 use super::SourceError;
-use crate::domain::Secret;
+use crate::{
+    domain::Secret,
+    regular_file::{self, ReadError},
+};
 
-/// The secret that is all a file holds, without the white space around it.
-pub(super) async fn read_secret(path: &Path) -> Result<Secret, SourceError> {
-    let text = read(path).await?;
-    match text.trim() {
-        "" => Err(failed(path, "it is empty; it must hold the secret")),
-        secret if !secret.chars().all(|c| c.is_ascii_graphic()) => Err(failed(
-            path,
-            "it has white space or other characters within the secret; it must hold nothing else",
-        )),
-        secret => Ok(Secret::new(secret)),
+/// How long one read may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Bytes = Result<Zeroizing<Vec<u8>>, ReadError>;
+
+/// A file that holds a secret.
+#[derive(Debug)]
+pub(super) struct SecretFile {
+    path: PathBuf,
+    read: fn(&Path) -> Result<Vec<u8>, ReadError>,
+    hung: Mutex<Hung>,
+}
+
+/// Reads that did not end in time; each still has its thread.
+#[derive(Debug, Default)]
+struct Hung {
+    reads: Vec<JoinHandle<Bytes>>,
+    /// While they hang, no other read begins before this time.
+    next_read: Option<Instant>,
+}
+
+impl SecretFile {
+    /// The file at `path`, which need not be there yet.
+    pub(super) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read: regular_file::read, hung: Mutex::default() }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secret that is all the file holds, without the white space around it.
+    pub(super) async fn secret(&self) -> Result<Secret, SourceError> {
+        let text = self.text().await?;
+        match text.trim() {
+            "" => Err(self.failed("it is empty; it must hold the secret")),
+            secret => Secret::key(secret).map_err(|problem| self.failed(format_args!("it {problem}"))),
+        }
+    }
+
+    /// The file's text. A missing file is [`SourceError::Absent`].
+    pub(super) async fn text(&self) -> Result<Zeroizing<String>, SourceError> {
+        let mut read = self.begin()?;
+        let Ok(done) = timeout(READ_TIMEOUT, &mut read).await else {
+            self.leave_behind(read);
+            return Err(self.no_answer());
+        };
+        let bytes = done.expect("reading a file does not panic").map_err(|error| self.unreadable(&error))?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Err(_) => Err(self.failed("it is no text in UTF-8")),
+        }
+    }
+
+    fn begin(&self) -> Result<JoinHandle<Bytes>, SourceError> {
+        let mut hung = self.hung();
+        hung.reads.retain(|read| !read.is_finished());
+        if !hung.reads.is_empty() && hung.next_read.is_some_and(|next| Instant::now() < next) {
+            return Err(self.no_answer());
+        }
+        let (path, read) = (self.path.clone(), self.read);
+        Ok(spawn_blocking(move || read(&path).map(Zeroizing::new)))
+    }
+
+    /// The pause doubles with each read that hangs, so that a mount that hangs for a day holds some ten threads.
+    fn leave_behind(&self, read: JoinHandle<Bytes>) {
+        let mut hung = self.hung();
+        hung.next_read = Some(Instant::now() + READ_TIMEOUT * (1_u32 << hung.reads.len().min(20)));
+        hung.reads.push(read);
+    }
+
+    fn hung(&self) -> MutexGuard<'_, Hung> {
+        // A panic leaves no change half done.
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_answer(&self) -> SourceError {
+        let seconds = READ_TIMEOUT.as_secs();
+        self.failed(format_args!("reading it takes longer than {seconds} s; see whether its mount answers"))
+    }
+
+    fn unreadable(&self, error: &ReadError) -> SourceError {
+        match error {
+            ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound => SourceError::Absent(format!(
+                "{}: there is no such file; create it, or correct the path",
+                self.path.display()
+            )),
+            ReadError::Io(error) => {
+                self.failed(format_args!("{error}; this process must be able to read it"))
+            }
+            ReadError::TooLarge => self.failed(format_args!("{error}; is it the right file?")),
+            ReadError::Directory | ReadError::NotRegular => self.failed(error),
+        }
+    }
+
+    fn failed(&self, problem: impl std::fmt::Display) -> SourceError {
+        SourceError::Failed(format!("{}: {problem}", self.path.display()))
     }
 }
 
-/// A text file's content.
-pub(super) async fn read(path: &Path) -> Result<Zeroizing<String>, SourceError> {
-    let bytes = tokio::fs::read(path).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => SourceError::Absent(format!(
-            "{}: there is no such file; create it, or correct the path",
-            path.display()
-        )),
-        _ => failed(path, &format!("{error}; this process must be able to read it")),
-    })?;
-    let bytes = Zeroizing::new(bytes);
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(failed(path, "it is no text in UTF-8")),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command};
 
-fn failed(path: &Path, problem: &str) -> SourceError {
-    SourceError::Failed(format!("{}: {problem}", path.display()))
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// A file whose reads hang while a pipe is in its place.
+    fn hanging(path: &Path) -> SecretFile {
+        let read = |path: &Path| Ok(fs::read(path)?);
+        SecretFile { read, ..SecretFile::new(path) }
+    }
+
+    /// Has reads of this path hang; ends them when it is dropped.
+    struct Pipe(PathBuf);
+
+    impl Pipe {
+        fn at(path: &Path) -> Self {
+            let pipe = path.with_extension("pipe");
+            assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run").success());
+            fs::hard_link(&pipe, path).expect("another name");
+            Self(pipe)
+        }
+    }
+
+    impl Drop for Pipe {
+        fn drop(&mut self) {
+            // Readers that wait for a writer get an empty file.
+            drop(fs::OpenOptions::new().read(true).write(true).open(&self.0));
+        }
+    }
+
+    async fn problem_after_the_time_out(file: &SecretFile) -> String {
+        let (result, ()) = tokio::join!(file.secret(), advance(READ_TIMEOUT + Duration::from_secs(1)));
+        result.expect_err("no answer").to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hung_file_is_named_and_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let file = hanging(&path);
+        let _pipe = Pipe::at(&path);
+        let told =
+            format!("{}: reading it takes longer than 10 s; see whether its mount answers", path.display());
+        assert_eq!(problem_after_the_time_out(&file).await, told);
+        fs::remove_file(&path).expect("a pipe");
+        fs::write(&path, "good\n").expect("a file");
+        advance(READ_TIMEOUT).await;
+        assert_eq!(file.secret().await.expect("a secret").expose(), "good");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn file_that_hangs_holds_few_threads() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        let file = hanging(&path);
+        let _pipe = Pipe::at(&path);
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_hours(24) {
+            problem_after_the_time_out(&file).await;
+            assert!(file.hung().reads.len() < 16, "{:?}", file.hung());
+        }
+        assert!(file.hung().reads.len() >= 2, "a later load is a new attempt");
+    }
 }

@@ -1,10 +1,8 @@
 //! `workload_identity`: the identity of a pod on Tencent Kubernetes Engine, which a role trusts.
 
-use std::path::PathBuf;
-
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Loaded, Source, SourceError, secret_file::read_secret};
+use super::{Loaded, Source, SourceError, secret_file::SecretFile};
 use crate::{
     domain::{Region, Role},
     tencent::sts::{Sts, WebIdentity},
@@ -23,7 +21,7 @@ pub struct WorkloadIdentity(Result<Identity, SourceError>);
 #[derive(Debug)]
 struct Identity {
     provider_id: String,
-    token_file: PathBuf,
+    token_file: SecretFile,
     role: Role,
     sts: Sts,
 }
@@ -49,7 +47,7 @@ impl WorkloadIdentity {
             Ok(Identity {
                 sts: Sts { region: region()?, ..sts },
                 provider_id: required(PROVIDER_ID)?,
-                token_file: required(TOKEN_FILE)?.into(),
+                token_file: SecretFile::new(required(TOKEN_FILE)?),
                 role: Role::new(required(ROLE_ARN)?),
             })
         };
@@ -60,7 +58,7 @@ impl WorkloadIdentity {
 impl Identity {
     async fn prove(&self) -> Result<Loaded, SourceError> {
         let Self { provider_id, token_file, role, sts } = self;
-        let token = read_secret(token_file).await?;
+        let token = token_file.secret().await?;
         let identity = WebIdentity { provider_id, token: &token };
         sts.assume_role_with_web_identity(role, &identity).await
     }
