@@ -198,7 +198,7 @@ async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
          Account     main\n\
          Region      ap-guangzhou\n\
          Gateway     {}\n\
-         Peer        {peer}\n\
+         Remote id   {peer}\n\
          State       AVAILABLE\n\
          Net status  AVAILABLE\n\
          Health      no check configured\n\
