@@ -237,10 +237,9 @@ async fn untrusted_certificate_is_logged_by_us_alone() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let relay = Relay::start(api.address);
     relay.show(&Certificate::new());
-    let config = api.config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h").replace(
-        &format!("http://{}", api.address),
-        &format!("https://{}", relay.address),
-    );
+    let config = api
+        .config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
+        .replace(&format!("http://{}", api.address), &format!("https://{}", relay.address));
     let files = Place::with(config);
     for format in FORMATS {
         let daemon = files.daemon(&["--log.format", format]).await;

@@ -13,7 +13,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tencentcloud_vpn_exporter::web::{Limits, Protection};
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
 use crate::{
     pki::{Authority, Files, Identity, Trust},
@@ -196,6 +196,38 @@ async fn client_that_dawdles_in_the_handshake_is_cut_off() {
         client.send(beginning).await;
         assert_eq!(client.rest().await, b"");
     }
+}
+
+#[tokio::test]
+async fn refused_handshake_is_warned_of() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
+    for beginning in ["", "\u{16}\u{3}\u{1}\u{2}\0\u{1}", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
+        let mut client = server.connect().await;
+        client.send(beginning).await;
+        client.stream.shutdown().await.unwrap();
+        client.rest().await;
+    }
+    let stranger = Trust::in_authority(&Authority::new("others"));
+    assert_eq!(stranger.status(&server, "/metrics").await, None);
+
+    let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let address = client.local_addr().unwrap().to_string();
+    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    let warned = || {
+        logged(&[
+            "WARN",
+            "TLS handshake refused",
+            &format!("client={address} reason=peer sent no certificates"),
+        ])
+    };
+    until("it is logged", async || warned() == 1).await;
+    for _ in 0..3 {
+        assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
+    }
+    assert_eq!(warned(), 1);
 }
 
 #[tokio::test]
