@@ -9,7 +9,7 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier as _},
 };
 
 use super::{
@@ -94,6 +94,16 @@ impl Tls {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(Self { server: Arc::new(server), clients })
+    }
+
+    /// How strictly certificates of clients are verified: 0 not at all, 1 if the client shows one, 2 always.
+    pub(super) fn client_verification(&self) -> u8 {
+        self.clients.as_ref().map_or(0, |clients| if clients.client_auth_mandatory() { 2 } else { 1 })
+    }
+
+    /// Whether only clients of certain names are let in.
+    pub(super) fn limits_client_names(&self) -> bool {
+        self.clients.as_ref().is_some_and(|clients| clients.limits_names())
     }
 
     /// Who is at the other end, once the handshake is done.
