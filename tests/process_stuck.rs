@@ -14,7 +14,7 @@ use std::{
 
 use support::{
     Api, PATIENCE,
-    binary::{Place, signal},
+    binary::{Place, Process, account, assert_told, exporter, signal},
     client, frozen, in_time, scrape_until,
 };
 use tokio::{
@@ -76,6 +76,31 @@ async fn files_that_do_not_answer_hold_up_neither_health_nor_scrapes_nor_the_end
     assert_eq!(daemon.scrape().await.count("tunnel_up", &[]), 3);
     daemon.signal("TERM").await;
     assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn signals_during_a_slow_start_are_obeyed() {
+    let config = ["--config.file", "config.yml"];
+    let demo = ["demo", "--web.listen-address", "127.0.0.1:0"];
+    let simulate = ["simulate", "--listen-address", "127.0.0.1:0"];
+    let web = ["--web.config.file", "silent"];
+    for (arguments, name) in [
+        (["--config.file", "silent"].to_vec(), "TERM"),
+        ([config, web].concat(), "INT"),
+        ([&demo[..], &web].concat(), "TERM"),
+        ([&simulate[..], &["--faults", "silent"]].concat(), "INT"),
+    ] {
+        let place = Place::with(account(GUANGZHOU));
+        place.write("silent", "");
+        let silent = silence(&place.path("silent"));
+        let mut command = exporter(&arguments);
+        command.current_dir(place.folder());
+        let process = Process::start(command);
+        let _held = silent.reader(async || {}).await;
+        process.signal("HUP").await;
+        process.signal(name).await;
+        assert_told(&arguments.join(" "), &process.ended().await, 0, &[&format!("SIG{name}: ending")]);
+    }
 }
 
 /// A file that gives neither content nor an end.
