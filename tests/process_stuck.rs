@@ -14,11 +14,12 @@ use std::{
 
 use support::{
     Api, PATIENCE,
-    binary::{Place, Process, account, assert_told, exporter, signal},
-    client, frozen, in_time, scrape_until,
+    binary::{Place, Process, account, assert_told, exporter, run, signal},
+    client, frozen, in_time, local, scrape_until,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
     time::sleep,
 };
 
@@ -100,6 +101,37 @@ async fn signals_during_a_slow_start_are_obeyed() {
         process.signal("HUP").await;
         process.signal(name).await;
         assert_told(&arguments.join(" "), &process.ended().await, 0, &[&format!("SIG{name}: ending")]);
+    }
+}
+
+#[tokio::test]
+async fn healthcheck_asks_beside_broken_files() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let silent_api = TcpListener::bind(local()).await.expect("a free port");
+    let silent = silent_api.local_addr().expect("an address");
+    let never_ready = format!(
+        "poll: {{interval: 1h, timeout: 1h}}\napi: {{endpoint: 'http://{silent}', request_timeout: 1h}}\n{}",
+        account(GUANGZHOU)
+    );
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    for (config, is_ready) in [(api.config(&[GUANGZHOU]), true), (never_ready, false)] {
+        let place = Place::with(config);
+        place.write("server.pem", certificate.cert.pem());
+        place.write("server.key", certificate.signing_key.serialize_pem());
+        place.write("web.yml", "tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
+        let daemon = place.daemon(&["--web.config.file", "web.yml"]).await;
+        if is_ready {
+            daemon.stderr.line(&["ready: every target was tried once"]).await;
+        }
+        place.write("config.yml", "accounts: [\n");
+        silence(&place.path("web.yml"));
+        let address = daemon.address().to_string();
+        let flags = ["--web.config.file", "web.yml", "--web.listen-address", &address];
+        let healthy = run(place.exporter(&[&["healthcheck"], &flags[..]].concat())).await;
+        assert_told("healthy", &healthy, 0, &[]);
+        let ready = run(place.exporter(&[&["healthcheck", "--ready"], &flags[..]].concat())).await;
+        let words: &[&str] = if is_ready { &[] } else { &["the answer to /-/ready is not 200"] };
+        assert_told("ready", &ready, u8::from(!is_ready).into(), words);
     }
 }
 

@@ -176,17 +176,16 @@ impl Rules {
 }
 
 /// A web configuration, and what is in the files that it names.
-pub(super) struct Material {
-    /// The configuration.
-    pub(super) config: WebConfig,
+struct Material {
+    config: WebConfig,
     /// The files for TLS, where it is configured.
-    pub(super) pem: Option<Pem>,
+    pem: Option<Pem>,
     digest: Sha256,
 }
 
 impl Material {
     /// Reads the file at `path`, and all that it names.
-    pub(super) fn read(path: &Path) -> Result<Self, WebConfigError> {
+    fn read(path: &Path) -> Result<Self, WebConfigError> {
         let mut digest = Sha256::new();
         let mut read = |path: &Path| {
             let contents = contents(path)?;
@@ -216,7 +215,8 @@ fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
     }
 }
 
-fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
+/// Reads a file of at most 1 MiB.
+pub(super) fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut contents = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut contents));
     match read {

@@ -78,7 +78,8 @@ impl Tls {
             kx_groups: config.curves.clone(),
             ..ring::default_provider()
         });
-        let Identity { chain, key } = Identity::read(config, pem)?;
+        let Identity { chain, key } =
+            Identity::new((&config.cert_file, &pem.cert), (&config.key_file, &pem.key))?;
         let clients = clients(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
         let builder = builder.map_err(|_| TlsError::Impossible)?;
@@ -124,15 +125,16 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads the files' contents; whether the two belong together is not looked at.
-    pub(super) fn read(config: &TlsConfig, pem: &Pem) -> Result<Self, TlsError> {
-        let chain = certificates(&config.cert_file, &pem.cert)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|error| {
+    /// Reads the contents of the two files, each with its name; whether the two belong together is not checked.
+    pub(super) fn new(cert: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, TlsError> {
+        let chain = certificates(cert.0, cert.1)?;
+        let (key_file, key) = key;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
             let problem = match error {
                 pem::Error::NoItemsFound => "has no private key".to_owned(),
                 error => format!("is not PEM ({error})"),
             };
-            unfit(&config.key_file, problem, "put the certificate's key there as PEM, not encrypted")
+            unfit(key_file, problem, "put the certificate's key there as PEM, not encrypted")
         })?;
         Ok(Self { chain, key })
     }
@@ -176,7 +178,7 @@ fn clients(
 
 impl TlsConfig {
     /// What it means that the certificate and the key were refused.
-    pub(super) fn mismatch(&self, error: &rustls::Error) -> TlsError {
+    fn mismatch(&self, error: &rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => {
                 let problem = format!("is not the key of the certificate in {}", self.cert_file.display());
