@@ -31,7 +31,7 @@ pub enum Format {
 /// `tracing`.
 ///
 /// A plain level applies to the exporter itself. Its dependencies log many lines about bytes and sockets: of those, only
-/// warnings and errors are written, without the lines of [`QUIET`]. A filter can ask for more.
+/// warnings and errors are written, and none of the verifier of certificates. A filter can ask for more.
 pub fn start(level: &str, format: Format) -> Result<(), StartError> {
     Ok(start_with(level, format, io::stderr)?)
 }
