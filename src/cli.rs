@@ -53,7 +53,7 @@ pub enum Command {
     /// Poll every target once and print the metrics; exits with 0 only if every target answered.
     Once(OnceFlags),
     /// Ask the daemon that the same flags describe whether it is healthy; exits with 0 or 1.
-    Healthcheck(DaemonFlags),
+    Healthcheck(HealthcheckFlags),
     /// Look at tunnels, and delete them.
     #[command(subcommand)]
     Tunnels(TunnelsCommand),
@@ -130,6 +130,17 @@ pub struct CheckConfigFlags {
     #[arg(long)]
     pub probe: bool,
     /// What the daemon would be started with.
+    #[command(flatten)]
+    pub daemon: DaemonFlags,
+}
+
+/// The flags of `healthcheck`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct HealthcheckFlags {
+    /// Ask whether it is ready: whether every target was tried once, well or not.
+    #[arg(long)]
+    pub ready: bool,
+    /// What the daemon was started with.
     #[command(flatten)]
     pub daemon: DaemonFlags,
 }
@@ -266,7 +277,8 @@ pub fn exit_status(error: &clap::Error) -> u8 {
 impl Command {
     fn shard(&self) -> Option<ShardFlags> {
         match self {
-            Self::Serve(flags) | Self::Healthcheck(flags) => Some(flags.shard),
+            Self::Serve(flags) => Some(flags.shard),
+            Self::Healthcheck(flags) => Some(flags.daemon.shard),
             Self::CheckConfig(flags) => Some(flags.daemon.shard),
             Self::Once(flags) => Some(flags.shard),
             Self::Demo(_) | Self::Simulate(_) | Self::Tunnels(_) => None,
@@ -365,8 +377,9 @@ mod tests {
             log: LogFlags { level: "warn,hyper=debug".to_owned(), format: Format::Json },
         };
         assert_eq!(command(all), Command::Serve(expected.clone()));
-        assert_eq!(command(&format!("healthcheck {all}")), Command::Healthcheck(expected.clone()));
-        assert_eq!(command(&format!("{all} healthcheck")), Command::Healthcheck(expected));
+        let healthcheck = |ready| Command::Healthcheck(HealthcheckFlags { ready, daemon: expected.clone() });
+        assert_eq!(command(&format!("healthcheck {all}")), healthcheck(false));
+        assert_eq!(command(&format!("{all} healthcheck --ready")), healthcheck(true));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The log: where it goes, what it lets through, and in which format.
 
+mod json;
 mod logfmt;
 mod queue;
 
 use std::io;
 
+use json::Json;
 use logfmt::Logfmt;
 pub use queue::Queue;
+use tracing::field::Field;
 use tracing_subscriber::{
     EnvFilter, Registry,
     filter::ParseError,
@@ -27,8 +30,8 @@ pub enum Format {
 /// Starts to log to standard error. `level` is one of `error`, `warn`, `info`, `debug` and `trace`, or a filter of
 /// `tracing`.
 ///
-/// A plain level is meant for the exporter itself: of the libraries below it, whose lines are many and speak of bytes and
-/// sockets, only warnings are let through. A filter can ask for more.
+/// A plain level applies to the exporter itself. Its dependencies log many lines about bytes and sockets: of those, only
+/// warnings and errors are written, and none of the verifier of certificates. A filter can ask for more.
 pub fn start(level: &str, format: Format) -> Result<(), StartError> {
     Ok(start_with(level, format, io::stderr)?)
 }
@@ -59,22 +62,28 @@ where
     let layer = Layer::new().with_writer(writer);
     match format {
         Format::Logfmt => registry.with(layer.event_format(Logfmt)).init(),
-        Format::Json => {
-            let layer = layer.json().flatten_event(true).with_target(false);
-            registry.with(layer.with_current_span(false).with_span_list(false)).init();
-        }
+        Format::Json => registry.with(layer.event_format(Json)).init(),
     }
     Ok(())
 }
 
+/// The verifier of the API's certificates. It logs each failure as an error; the poll that fails reports the same once.
+const QUIET: &str = "rustls_platform_verifier";
+
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    let plain = ["warn", "info", "debug", "trace"].iter().any(|plain| plain.eq_ignore_ascii_case(level));
+    const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+    let Some(level) = LEVELS.into_iter().find(|plain| plain.eq_ignore_ascii_case(level)) else {
+        return EnvFilter::builder().parse(level);
+    };
+    let others = if level == "error" { level } else { "warn" };
     let crate_name = env!("CARGO_CRATE_NAME");
-    if plain {
-        EnvFilter::builder().parse(format!("warn,{crate_name}={level}"))
-    } else {
-        EnvFilter::builder().parse(level)
-    }
+    EnvFilter::builder().parse(format!("{others},{QUIET}=off,{crate_name}={level}"))
+}
+
+/// Whether a field is written. Events from the `log` crate carry fields about their place in a dependency's source, such as
+/// `log.file` with a path of the machine that built the program.
+fn is_shown(field: &Field) -> bool {
+    !field.name().starts_with("log.")
 }
 
 #[cfg(test)]
@@ -83,10 +92,14 @@ mod tests {
 
     #[test]
     fn a_plain_level_is_for_the_exporter_and_not_for_its_libraries() {
-        for level in ["debug", "DEBUG"] {
+        for (level, own, others) in
+            [("debug", "debug", "warn"), ("DEBUG", "debug", "warn"), ("error", "error", "error")]
+        {
             let filter = filter(level).expect("a filter").to_string();
-            assert!(filter.contains("tencentcloud_vpn_exporter=debug"), "{filter}");
-            assert!(filter.contains("warn"), "{filter}");
+            let directives: Vec<_> = filter.split(',').collect();
+            assert!(directives.contains(&&*format!("tencentcloud_vpn_exporter={own}")), "{filter}");
+            assert!(directives.contains(&others), "{filter}");
+            assert!(directives.contains(&"rustls_platform_verifier=off"), "{filter}");
         }
     }
 

@@ -9,6 +9,7 @@ use support::{
     Api, Metrics,
     binary::{Ended, Place, Process},
     frozen, region,
+    relay::{Certificate, Relay},
 };
 use tencentcloud_vpn_exporter::simulator::PRE_SHARE_KEY_MARK;
 
@@ -232,6 +233,28 @@ async fn a_failing_target_is_logged_once_and_so_is_its_recovery() {
 }
 
 #[tokio::test]
+async fn untrusted_certificate_is_logged_by_us_alone() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let relay = Relay::start(api.address);
+    relay.show(&Certificate::new());
+    let config = api
+        .config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
+        .replace(&format!("http://{}", api.address), &format!("https://{}", relay.address));
+    let files = Place::with(config);
+    for format in FORMATS {
+        let daemon = files.daemon(&["--log.format", format]).await;
+        daemon.until(|metrics| metrics.sum("poll_failures_total", &[("reason", "connection")]) >= 2.0).await;
+        let log = stop(daemon).await.stderr;
+        let told = with(format, &log, &[("reason", "connection")]);
+        assert_eq!(told.len(), 1, "{log}");
+        assert_eq!(with(format, &log, &[("level", "error")]), [], "{log}");
+        for line in log.lines().map(|line| fields(format, line)) {
+            assert!(!line.keys().any(|key| key.starts_with("log.")), "{line:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn rows_without_an_id_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let ids = api.control.ids(&region(GUANGZHOU)).expect("the region");
@@ -270,6 +293,7 @@ async fn every_line_parses_and_none_has_a_secret_at_any_level() {
             assert!(time.ends_with('Z') && time.contains('T'), "{time}");
             assert!(["error", "warn", "info", "debug", "trace"].contains(&&*line["level"].to_lowercase()));
             assert!(line.contains_key("message"), "{line:?}");
+            assert!(!line.keys().any(|key| key.starts_with("log.")), "{line:?}");
         }
         let key = api.control.credentials().secret_key.expose();
         for secret in [key, PRE_SHARE_KEY_MARK, "PreShareKey"] {

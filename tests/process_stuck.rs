@@ -3,17 +3,25 @@
 mod support;
 
 use std::{
-    fs,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    fs::{self, File, OpenOptions},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt, net::UnixStream},
+    },
     path::Path,
+    time::{Duration, Instant},
 };
 
 use support::{
-    Api, Metrics,
-    binary::{Place, signal},
-    client, frozen, in_time, scrape_until,
+    Api, Metrics, PATIENCE,
+    binary::{Place, Process, account, assert_told, exporter, run, signal},
+    client, frozen, in_time, local, scrape_until,
 };
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    time::sleep,
+};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 
@@ -85,6 +93,66 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
     daemon.until(is_blind).await;
     daemon.signal("TERM").await;
     assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+/// All commands that run until a signal handle signals in the same way; of their files, this one may be a pipe.
+#[tokio::test]
+async fn signals_during_a_slow_start_are_obeyed() {
+    for name in ["TERM", "INT"] {
+        let place = Place::with(account(GUANGZHOU));
+        put_pipe(&place.path("faults"));
+        let mut command = exporter(&["simulate", "--listen-address", "127.0.0.1:0", "--faults", "faults"]);
+        command.current_dir(place.folder());
+        let process = Process::start(command);
+        let _held = reader_of(&place.path("faults")).await;
+        process.signal("HUP").await;
+        process.signal(name).await;
+        assert_told(name, &process.ended().await, 0, &[&format!("SIG{name}: ending")]);
+    }
+}
+
+#[tokio::test]
+async fn healthcheck_asks_beside_broken_files() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let silent_api = TcpListener::bind(local()).await.expect("a free port");
+    let silent = silent_api.local_addr().expect("an address");
+    let never_ready = format!(
+        "poll: {{interval: 1h, timeout: 1h}}\napi: {{endpoint: 'http://{silent}', request_timeout: 1h}}\n{}",
+        account(GUANGZHOU)
+    );
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    for (config, is_ready) in [(api.config(&[GUANGZHOU]), true), (never_ready, false)] {
+        let place = Place::with(config);
+        place.write("server.pem", certificate.cert.pem());
+        place.write("server.key", certificate.signing_key.serialize_pem());
+        place.write("web.yml", "tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
+        let daemon = place.daemon(&["--web.config.file", "web.yml"]).await;
+        if is_ready {
+            daemon.stderr.line(&["ready: every target was tried once"]).await;
+        }
+        place.write("config.yml", "accounts: [\n");
+        put_pipe(&place.path("web.yml"));
+        let address = daemon.address().to_string();
+        let flags = ["--web.config.file", "web.yml", "--web.listen-address", &address];
+        let healthy = run(place.exporter(&[&["healthcheck"], &flags[..]].concat())).await;
+        assert_told("healthy", &healthy, 0, &[]);
+        let ready = run(place.exporter(&[&["healthcheck", "--ready"], &flags[..]].concat())).await;
+        let words: &[&str] = if is_ready { &[] } else { &["the answer to /-/ready is not 200"] };
+        assert_told("ready", &ready, u8::from(!is_ready).into(), words);
+    }
+}
+
+/// Waits until a process reads this pipe. It reads until the result is dropped.
+async fn reader_of(pipe: &Path) -> File {
+    const O_NONBLOCK: i32 = 0o4000;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(pipe) {
+            Ok(file) => return file,
+            Err(error) => assert!(Instant::now() < deadline, "{}: {error}", pipe.display()),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Puts a pipe that nobody writes to in a file's place.

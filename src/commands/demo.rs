@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use super::{
     Failure, bind, print,
     serve::{protection, serve},
+    signals::Requests,
     start_queued_log, surroundings,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     web,
 };
 
-pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Failure> {
     let _log = start_queued_log(&flags.log)?;
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
@@ -28,13 +29,15 @@ pub(super) async fn run(flags: &DemoFlags) -> Result<(), Failure> {
     let config = config(&simulator, flags.world.regions.clone())?;
     let again = config.clone();
     let read_config = std::sync::Arc::new(move || Ok(again.clone()));
-    let protection = protection(&flags.web)?;
+    let protection = requests.shutdown.run_until_cancelled(protection(&flags.web)).await;
+    let Some(protection) = protection.transpose()? else { return Ok(()) };
     let scheme =
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;
     print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
+    let surroundings = surroundings(Shard::SOLE)?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings(Shard::SOLE)?) => result,
+        result = serve(&flags.web, listeners, protection, config, read_config, surroundings, requests) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

@@ -1,9 +1,14 @@
-//! `healthcheck`: asks the daemon that the same flags describe whether it is healthy.
+//! `healthcheck`: asks the daemon that the same flags describe whether it is healthy, or ready.
 
 use super::{Failure, start_log};
-use crate::{cli::DaemonFlags, web};
+use crate::{
+    cli::HealthcheckFlags,
+    web::{self, Question},
+};
 
-pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
-    Ok(web::healthcheck(&flags.web.listen_addresses, flags.web.config_file.as_deref()).await?)
+pub(super) async fn run(flags: &HealthcheckFlags) -> Result<(), Failure> {
+    start_log(&flags.daemon.log)?;
+    let question = if flags.ready { Question::Ready } else { Question::Healthy };
+    let web = &flags.daemon.web;
+    Ok(web::healthcheck(question, &web.listen_addresses, web.config_file.as_deref()).await?)
 }

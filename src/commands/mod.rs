@@ -48,9 +48,11 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(45);
 /// Does what the command line asks for.
 pub async fn run(command: Command) -> ExitCode {
     let result = match command {
-        Command::Serve(flags) => serve::run(&flags).await,
-        Command::Demo(flags) => demo::run(&flags).await,
-        Command::Simulate(flags) => simulate::run(&flags).await,
+        Command::Serve(flags) => signals::handled(async |requests| serve::run(&flags, requests).await).await,
+        Command::Demo(flags) => signals::handled(async |requests| demo::run(&flags, requests).await).await,
+        Command::Simulate(flags) => {
+            signals::handled(async |requests| simulate::run(&flags, requests).await).await
+        }
         Command::CheckConfig(flags) => check_config::run(&flags).await,
         Command::Once(flags) => once::run(&flags).await,
         Command::Healthcheck(flags) => healthcheck::run(&flags).await,

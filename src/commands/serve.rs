@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio::{net::TcpListener, sync::mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{
-    Failure, load, shard, signals, start_queued_log, supervisor, surroundings, unusable, usage, variables,
+    Failure, load, shard, signals::Requests, start_queued_log, supervisor, surroundings, unusable, usage,
+    variables,
 };
 use crate::{
     app::{self, AppError, ReadConfig, Start},
@@ -17,20 +17,33 @@ use crate::{
     wiring::{Surroundings, Variables},
 };
 
-pub(super) async fn run(flags: &DaemonFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), Failure> {
     let _log = start_queued_log(&flags.log)?;
-    let variables = variables();
-    let config = load(flags.config.file.as_deref(), &variables).map_err(usage)?;
-    let read_config = config_reader(flags.config.file.clone(), variables);
-    let protection = protection(&flags.web)?;
-    let listeners = web::bind(&flags.web.listen_addresses).await?;
+    let read_config = config_reader(flags.config.file.clone(), variables());
+    let prepare = prepare(&flags.web, &read_config);
+    let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
+    let (config, protection, listeners) = prepared?;
     let surroundings = surroundings(shard(flags.shard))?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings).await
+    serve(&flags.web, listeners, protection, config, read_config, surroundings, requests).await
 }
 
-/// Who is served, and how.
-pub(super) fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
-    flags.config_file.as_deref().map(Protection::open).transpose().map_err(usage)
+/// Reads what is configured, and listens. A file that does not answer blocks no more than a thread of its own.
+async fn prepare(
+    flags: &WebFlags,
+    read_config: &ReadConfig,
+) -> Result<(Config, Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
+    let read_config = Arc::clone(read_config);
+    let config = spawn_blocking(move || read_config()).await?.map_err(usage)?;
+    let protection = protection(flags).await?;
+    let listeners = web::bind(&flags.listen_addresses).await?;
+    Ok((config, protection, listeners))
+}
+
+/// Who is served, and how. The files are read by a thread of its own.
+pub(super) async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
+    let Some(file) = flags.config_file.clone() else { return Ok(None) };
+    let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
+    Ok(Some(protection))
 }
 
 /// Runs until a signal ends it.
@@ -41,10 +54,8 @@ pub(super) async fn serve(
     config: Config,
     read_config: ReadConfig,
     surroundings: Surroundings,
+    requests: Requests,
 ) -> Result<(), Failure> {
-    let shutdown = CancellationToken::new();
-    let (reload, reloads) = mpsc::channel(1);
-    let signals = signals::watch(shutdown.clone(), reload)?;
     let start = Start {
         config,
         read_config,
@@ -55,14 +66,13 @@ pub(super) async fn serve(
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
         protection,
         lifecycle: flags.enable_lifecycle,
-        reloads,
+        reloads: requests.reloads,
     };
     tokio::select! {
-        result = app::run(start, shutdown) => result.map_err(|error| match error {
+        result = app::run(start, requests.shutdown) => result.map_err(|error| match error {
             AppError::Client(error) => unusable(error),
             error => error.into(),
         }),
-        failure = signals => Err(failure),
         never = supervisor::keep_informed() => match never {},
     }
 }

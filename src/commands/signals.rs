@@ -1,7 +1,5 @@
 //! What the process does when it is told something by a signal.
 
-use std::io;
-
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
@@ -11,18 +9,33 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use crate::web::ReloadRequest;
 
-/// Watches for signals from now on: the first SIGTERM or SIGINT begins an orderly end, the future ends at a
-/// second one, and SIGHUP asks for the configuration to be read again.
-pub(super) fn watch(
-    shutdown: CancellationToken,
-    reload: mpsc::Sender<ReloadRequest>,
-) -> io::Result<impl Future<Output = Failure>> {
+/// What signals ask of a command.
+pub(super) struct Requests {
+    /// Cancelled by the first SIGTERM or SIGINT: a command that waits must then give up.
+    pub(super) shutdown: CancellationToken,
+    /// One for each SIGHUP, unless a request is waiting already.
+    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+}
+
+/// Runs a command that SIGTERM and SIGINT end in order, and for which SIGHUP is a request to reload.
+///
+/// The handlers are installed before the command begins, so that no signal during its start kills the process.
+pub(super) async fn handled(
+    command: impl AsyncFnOnce(Requests) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let hang_up = signal(SignalKind::hangup())?;
-    Ok(obey(terminate, interrupt, hang_up, shutdown, reload))
+    let shutdown = CancellationToken::new();
+    let (reload, reloads) = mpsc::channel(1);
+    tokio::select! {
+        result = command(Requests { shutdown: shutdown.clone(), reloads }) => result,
+        failure = obey(terminate, interrupt, hang_up, shutdown, reload) => Err(failure),
+    }
 }
 
+/// Waits for signals: the first SIGTERM or SIGINT begins an orderly end, the second one ends the wait, and SIGHUP asks for the
+/// configuration to be read again.
 async fn obey(
     mut terminate: Signal,
     mut interrupt: Signal,

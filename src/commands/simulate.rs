@@ -1,18 +1,23 @@
 //! `simulate`: the embedded VPC API alone, for any client.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::task::spawn_blocking;
 
-use super::{Failure, bind, print, signals, start_log, usage};
+use super::{Failure, bind, print, signals::Requests, start_log, usage};
 use crate::{
     cli::SimulateFlags,
     simulator::{Fault, Options},
 };
 
-pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(), Failure> {
     start_log(&flags.log)?;
+    let Some(faults) = requests.shutdown.run_until_cancelled(faults(flags.faults.clone())).await else {
+        return Ok(());
+    };
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
         seed: flags.world.seed,
@@ -20,13 +25,10 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
         speed: flags.speed,
         latency: flags.latency.unwrap_or_default(),
         requests_per_second: flags.requests_per_second,
-        faults: flags.faults.as_deref().map_or(Ok(Vec::new()), faults).map_err(usage)?,
+        faults: faults.map_err(usage)?,
         ..Options::default()
     };
     let simulator = bind(options, flags.listen_address).await?;
-    let shutdown = CancellationToken::new();
-    let (reload, _reloads) = mpsc::channel(1);
-    let signals = signals::watch(shutdown.clone(), reload)?;
     let credentials = simulator.credentials().clone();
     let lines = format!(
         "# The VPC API is at http://{}\nexport TENCENTCLOUD_SECRET_ID={}\nexport TENCENTCLOUD_SECRET_KEY={}\n",
@@ -35,14 +37,18 @@ pub(super) async fn run(flags: &SimulateFlags) -> Result<(), Failure> {
         credentials.secret_key.expose()
     );
     print(lines.as_bytes())?;
-    tokio::select! {
-        () = simulator.run(shutdown.cancelled_owned()) => Ok(()),
-        failure = signals => Err(failure),
-    }
+    simulator.run(requests.shutdown.cancelled_owned()).await;
+    Ok(())
+}
+
+/// Reads the list of faults that a file has, if there is one, by a thread of its own.
+async fn faults(file: Option<PathBuf>) -> Result<Vec<Fault>, String> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    spawn_blocking(move || read_faults(&file)).await.expect("reading a file does not panic")
 }
 
 /// Reads a list of faults. Whether they can happen in the simulated world is for that to say.
-fn faults(file: &Path) -> Result<Vec<Fault>, String> {
+fn read_faults(file: &Path) -> Result<Vec<Fault>, String> {
     let place = file.display();
     let text = fs::read_to_string(file)
         .map_err(|error| format!("--faults: {place}: {error}; name a file that can be read"))?;
@@ -62,7 +68,7 @@ mod tests {
         let file = folder.path().join("faults.json");
         let read = |text: &str| {
             fs::write(&file, text).expect("a file");
-            faults(&file)
+            read_faults(&file)
         };
         let reset = Fault::new(FaultKind::Reset);
         assert_eq!(read(r#"[{"kind": "reset"}]"#), Ok(vec![reset]));
@@ -78,7 +84,7 @@ mod tests {
                 "{told}"
             );
         }
-        let absent = faults(&folder.path().join("none.json")).expect_err("no file");
+        let absent = read_faults(&folder.path().join("none.json")).expect_err("no file");
         assert!(absent.contains("none.json: No such file") && absent.contains("name a file"), "{absent}");
     }
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use super::is_shown;
 use crate::domain::is_deceptive;
 
 /// Writes events: the time in UTC, the level, the message, and the event's own fields.
@@ -58,7 +59,7 @@ struct Fields<'a, W> {
 
 impl<W: Write> Visit for Fields<'_, W> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.result.is_ok() {
+        if self.result.is_ok() && is_shown(field) {
             self.result = write_field(self.writer, field.name(), value);
         }
     }

@@ -34,6 +34,11 @@ impl ClientVerifier {
         Self { by_authority, allowed_sans, own }
     }
 
+    /// Whether only certain names are allowed.
+    pub(super) fn limits_names(&self) -> bool {
+        self.allowed_sans.is_some()
+    }
+
     /// Whether a client that was let in with this chain has no better reason to be here than the server's own
     /// certificate.
     pub(super) fn knows_only_as_ourselves(&self, chain: &[CertificateDer<'_>]) -> bool {

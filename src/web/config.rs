@@ -5,7 +5,11 @@
 
 mod tls;
 
-use std::{collections::BTreeMap, path::Path, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use bcrypt::HashParts;
 use config::ValueKind;
@@ -13,6 +17,7 @@ use hyper::{
     HeaderMap,
     header::{HeaderName, HeaderValue},
 };
+use yaml_rust2::{Event, parser::Parser};
 
 pub(super) use tls::{Clients, TlsConfig};
 
@@ -70,6 +75,30 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     let warnings = findings.finish()?;
     let config = config.expect("a reader that finds no problem gives a value");
     Ok(WebConfig { warnings, ..config })
+}
+
+/// Finds `cert_file` and `key_file` in the text of the file at `path`, which may be no valid configuration.
+pub(super) fn own_files(path: &Path, text: &str) -> Option<(PathBuf, PathBuf)> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let file = |key| Some(directory.join(value_of(key, text)?));
+    Some((file("cert_file")?, file("key_file")?))
+}
+
+/// The scalar behind `key`: in the whole text, or where that is no YAML, in one of its lines.
+fn value_of(key: &str, text: &str) -> Option<String> {
+    std::iter::once(text).chain(text.lines()).find_map(|text| {
+        let mut parser = Parser::new_from_str(text);
+        let mut is_key = false;
+        while let Ok((event, _)) = parser.next_token() {
+            match event {
+                Event::StreamEnd => return None,
+                Event::Scalar(value, ..) if is_key => return Some(value),
+                Event::Scalar(scalar, ..) => is_key = scalar == key,
+                _ => is_key = false,
+            }
+        }
+        None
+    })
 }
 
 /// Reads each section. Here and below, `None` means that a problem has been reported.
@@ -197,6 +226,27 @@ mod tests {
             let config = accepted(name);
             assert!(config.tls.is_none() && config.headers.is_empty() && config.users.is_empty(), "{name}");
             assert!(config.warnings.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn own_files_are_found_in_broken_text() {
+        let found = |text: &str| own_files(Path::new("/etc/web.yml"), text);
+        let expected = Some((PathBuf::from("/etc/server.pem"), PathBuf::from("/tls/server key")));
+        let good = "tls_server_config:\n  cert_file: server.pem\n  key_file: '/tls/server key' # ours\n";
+        for text in [
+            good.to_owned(),
+            "tls_server_config: {cert_file: server.pem, key_file: /tls/server key}".to_owned(),
+            good.replace("_config", "_confg"),
+            good.replace("config:", "config"),
+            format!("{good}basic_auth_users: [ann\n"),
+            format!("\tusers: 'ann\n%\n{good}"),
+            format!("{good}\t@\u{fffd}\0"),
+        ] {
+            assert_eq!(found(&text), expected, "{text}");
+        }
+        for text in ["", "tls_server_config", &good.replace("key_file", "key"), "\0", "cert_file"] {
+            assert_eq!(found(text), None, "{text}");
         }
     }
 

@@ -5,8 +5,9 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::Poll,
     time::Duration,
 };
@@ -59,6 +60,9 @@ const MAX_STREAMS: u32 = 16;
 /// The most streams that a client may begin only to have them reset, before it is sent away.
 const MAX_RESETS: usize = 32;
 
+/// The least time between two warnings about refused TLS handshakes.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The first byte of every TLS connection: the record type of a handshake.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -74,16 +78,47 @@ pub(super) struct Host {
     pub(super) limits: Limits,
     /// What clients must be, if anything.
     pub(super) protection: Option<Arc<Protection>>,
+    /// Warns of TLS handshakes that the server refuses.
+    pub(super) refusals: Refusals,
     /// Ends all connections.
     pub(super) stopping: CancellationToken,
+}
+
+/// Warns of TLS handshakes that the server refuses, at most once a minute for all clients together.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    last_warned: Mutex<Option<Instant>>,
+}
+
+impl Refusals {
+    /// Warns if `error` is a refusal: not where the client disconnects, nor where it is the client that refuses.
+    fn warn(&self, client: SocketAddr, error: &io::Error) {
+        let reason = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let Some(reason) = reason.filter(|reason| !matches!(reason, rustls::Error::AlertReceived(_))) else {
+            return;
+        };
+        if self.is_due() {
+            let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+            tracing::warn!(%client, %reason, "TLS handshake refused; more refusals within a minute are not logged");
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let mut last_warned = self.last_warned.lock().expect("nothing panics while it holds this lock");
+        let is_due = last_warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL);
+        if is_due {
+            *last_warned = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 /// How a connection ended.
 type End = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Serves one connection until its end, which comes by itself, by the limits or by the server's stop.
-pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, seat: Seat) {
-    let connection = Connection { host, activity: seat.activity.clone() };
+pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, client: SocketAddr, seat: Seat) {
+    let connection = Connection { host, client, activity: seat.activity.clone() };
     select! {
         () = seat.activity.until_cut() => tracing::debug!("connection cut to make room"),
         end = connection.serve(stream) => if let Err(error) = end {
@@ -94,6 +129,7 @@ pub(super) async fn serve(host: Arc<Host>, stream: TcpStream, seat: Seat) {
 
 struct Connection {
     host: Arc<Host>,
+    client: SocketAddr,
     activity: Arc<Activity>,
 }
 
@@ -104,8 +140,9 @@ impl Connection {
             return self.serve_http1(socket, Visitor::Guest).await;
         };
         let handshake = pin!(handshake(socket, protection));
-        let Some((stream, visitor)) = self.within_limits(handshake, |_| {}).await.transpose()?.flatten()
-        else {
+        let shaken = self.within_limits(handshake, |_| {}).await.transpose();
+        let shaken = shaken.inspect_err(|error| self.host.refusals.warn(self.client, error));
+        let Some((stream, visitor)) = shaken?.flatten() else {
             return Ok(());
         };
         match stream.get_ref().1.alpn_protocol() {
@@ -211,4 +248,22 @@ async fn handshake(
     let stream = TlsAcceptor::from(tls.server.clone()).accept(socket).await?;
     let visitor = tls.visitor(stream.get_ref().1);
     Ok(Some((stream, visitor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn warning_is_due_once_a_minute() {
+        let refusals = Refusals::default();
+        assert!(refusals.is_due());
+        advance(WARNING_INTERVAL - Duration::from_secs(1)).await;
+        assert!(!refusals.is_due());
+        advance(Duration::from_secs(1)).await;
+        assert!(refusals.is_due());
+        assert!(!refusals.is_due());
+    }
 }

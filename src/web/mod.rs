@@ -25,7 +25,7 @@ mod status_page;
 mod streams;
 mod tls;
 
-pub use healthcheck::{HealthcheckError, healthcheck};
+pub use healthcheck::{HealthcheckError, Question, healthcheck};
 pub use limits::Limits;
 pub use listen::{BindError, bind};
 pub use protection::{Protection, WebConfigError};

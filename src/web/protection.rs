@@ -111,12 +111,12 @@ impl Protection {
         let mut state = self.state();
         state.digest = digest;
         match rules {
-            Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
-                tracing::warn!(%file, "turning TLS on or off takes a restart: the old web configuration stays in force");
+            // A file that is being written may be cut off, or empty, for a moment.
+            Ok(rules) if let Some(removed) = before.removed_in(&rules) => {
+                tracing::warn!(%file, removed, "removing protection takes a restart: the old web configuration stays in force");
             }
-            // A file that is being written may be empty for a moment.
-            Ok(rules) if before.users.are_asked_for() && !rules.users.are_asked_for() => {
-                tracing::warn!(%file, "asking for no password any more takes a restart: the old web configuration stays in force");
+            Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
+                tracing::warn!(%file, "turning TLS on takes a restart: the old web configuration stays in force");
             }
             Ok(rules) => {
                 state.rules = Arc::new(rules);
@@ -149,20 +149,38 @@ impl Rules {
         };
         Ok(Self { tls, headers: config.headers, users })
     }
+
+    /// Each protection with its strength: 0 where there is none.
+    fn protections(&self) -> [(&'static str, u8); 4] {
+        let tls = self.tls.as_ref();
+        [
+            ("TLS", tls.is_some().into()),
+            ("passwords", self.users.are_asked_for().into()),
+            ("client certificates", tls.map_or(0, Tls::client_verification)),
+            ("allowed names of client certificates", tls.is_some_and(Tls::limits_client_names).into()),
+        ]
+    }
+
+    /// The protections that are weaker in `new`, if any.
+    fn removed_in(&self, new: &Self) -> Option<String> {
+        let pairs = self.protections().into_iter().zip(new.protections());
+        let removed = pairs.filter(|(old, new)| new.1 < old.1).map(|(old, _)| old.0);
+        let removed = removed.collect::<Vec<_>>().join(", ");
+        (!removed.is_empty()).then_some(removed)
+    }
 }
 
 /// A web configuration, and what is in the files that it names.
-pub(super) struct Material {
-    /// The configuration.
-    pub(super) config: WebConfig,
+struct Material {
+    config: WebConfig,
     /// The files for TLS, where it is configured.
-    pub(super) pem: Option<Pem>,
+    pem: Option<Pem>,
     digest: Sha256,
 }
 
 impl Material {
     /// Reads the file at `path`, and all that it names.
-    pub(super) fn read(path: &Path) -> Result<Self, WebConfigError> {
+    fn read(path: &Path) -> Result<Self, WebConfigError> {
         let mut digest = Sha256::new();
         let mut read = |path: &Path| {
             let contents = contents(path)?;
@@ -192,7 +210,8 @@ fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
     }
 }
 
-fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
+/// Reads a regular file of at most 1 MiB.
+pub(super) fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
     regular_file::read(path).map_err(|error| unreadable(path, &error.to_string()))
 }
 

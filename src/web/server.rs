@@ -1,6 +1,6 @@
 //! The server: takes connections in, and ends them all before it returns.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Limits, Protection,
-    connection::{self, Host},
+    connection::{self, Host, Refusals},
     connections::Connections,
     places::Places,
     routes::Routes,
@@ -39,7 +39,8 @@ pub async fn serve(
     let connections = Arc::new(Connections::default());
     let places = Places::new(&limits, connections.clone());
     let routes = Routes::new(site, places, protection.clone(), shutdown.clone());
-    let host = Arc::new(Host { routes, limits, protection, stopping: shutdown });
+    let host =
+        Arc::new(Host { routes, limits, protection, refusals: Refusals::default(), stopping: shutdown });
     let door = |listener| Door { listener, connections: connections.clone(), host: host.clone() };
     let mut doors: JoinSet<()> = listeners.into_iter().map(door).map(Door::keep).collect();
     while let Some(kept) = doors.join_next().await {
@@ -65,7 +66,7 @@ impl Door {
                 () = self.host.stopping.cancelled() => break,
                 Some(ended) = tasks.join_next() => go_on_with(ended),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream, &mut tasks),
+                    Ok((stream, client)) => self.admit(stream, client, &mut tasks),
                     Err(error) => self.bear(&error, &mut complained).await,
                 },
             }
@@ -76,13 +77,13 @@ impl Door {
         }
     }
 
-    fn admit(&self, stream: TcpStream, tasks: &mut JoinSet<()>) {
+    fn admit(&self, stream: TcpStream, client: SocketAddr, tasks: &mut JoinSet<()>) {
         // What is written is whole answers: nothing is gained by holding back their last part.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let seat = self.connections.admit(&self.host.limits);
-        tasks.spawn(connection::serve(self.host.clone(), stream, seat));
+        tasks.spawn(connection::serve(self.host.clone(), stream, client, seat));
     }
 
     /// Lives with a failure to accept: of that one connection, or for want of file descriptors or memory.

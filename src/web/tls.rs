@@ -9,7 +9,7 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier as _},
 };
 
 use super::{
@@ -78,7 +78,8 @@ impl Tls {
             kx_groups: config.curves.clone(),
             ..ring::default_provider()
         });
-        let Identity { chain, key } = Identity::read(config, pem)?;
+        let Identity { chain, key } =
+            Identity::new((&config.cert_file, &pem.cert), (&config.key_file, &pem.key))?;
         let clients = clients(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
         let builder = builder.map_err(|_| TlsError::Impossible)?;
@@ -94,6 +95,16 @@ impl Tls {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(Self { server: Arc::new(server), clients })
+    }
+
+    /// How strictly certificates of clients are verified: 0 not at all, 1 if the client shows one, 2 always.
+    pub(super) fn client_verification(&self) -> u8 {
+        self.clients.as_ref().map_or(0, |clients| if clients.client_auth_mandatory() { 2 } else { 1 })
+    }
+
+    /// Whether only clients of certain names are let in.
+    pub(super) fn limits_client_names(&self) -> bool {
+        self.clients.as_ref().is_some_and(|clients| clients.limits_names())
     }
 
     /// Who is at the other end, once the handshake is done.
@@ -114,15 +125,16 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads the files' contents; whether the two belong together is not looked at.
-    pub(super) fn read(config: &TlsConfig, pem: &Pem) -> Result<Self, TlsError> {
-        let chain = certificates(&config.cert_file, &pem.cert)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem.key).map_err(|error| {
+    /// Reads the contents of the two files, each with its name; whether the two belong together is not checked.
+    pub(super) fn new(cert: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, TlsError> {
+        let chain = certificates(cert.0, cert.1)?;
+        let (key_file, key) = key;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
             let problem = match error {
                 pem::Error::NoItemsFound => "has no private key".to_owned(),
                 error => format!("is not PEM ({error})"),
             };
-            unfit(&config.key_file, problem, "put the certificate's key there as PEM, not encrypted")
+            unfit(key_file, problem, "put the certificate's key there as PEM, not encrypted")
         })?;
         Ok(Self { chain, key })
     }
@@ -166,7 +178,7 @@ fn clients(
 
 impl TlsConfig {
     /// What it means that the certificate and the key were refused.
-    pub(super) fn mismatch(&self, error: &rustls::Error) -> TlsError {
+    fn mismatch(&self, error: &rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => {
                 let problem = format!("is not the key of the certificate in {}", self.cert_file.display());

@@ -149,7 +149,9 @@ class Chart(unittest.TestCase):
         (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")
         (container,) = one["spec"]["template"]["spec"]["containers"]
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            self.assertIn("healthcheck", container[probe]["exec"]["command"])
+            command = container[probe]["exec"]["command"]
+            self.assertIn("healthcheck", command)
+            self.assertEqual(probe == "readinessProbe", "--ready" in command, probe)
         self.assertEqual([], of_kind(self.sets["client-certificates"], "Pod"))
 
     def test_the_documented_installation_is_possible(self):

@@ -1,8 +1,8 @@
 //! The check that containers use.
 
-use std::{path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
-use tencentcloud_vpn_exporter::web::{HealthcheckError, healthcheck};
+use tencentcloud_vpn_exporter::web::{HealthcheckError, Question, healthcheck};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -10,8 +10,14 @@ use crate::{
     rig::{Server, Setup, until},
 };
 
+const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n";
+
 async fn check(server: &Server, web_config: Option<&Path>) -> Result<(), HealthcheckError> {
-    healthcheck(&[format!(":{}", server.address.port()), "ignored".to_owned()], web_config).await
+    ask(Question::Healthy, server, web_config).await
+}
+
+async fn ask(question: Question, server: &Server, web_config: Option<&Path>) -> Result<(), HealthcheckError> {
+    healthcheck(question, &[format!(":{}", server.address.port()), "ignored".to_owned()], web_config).await
 }
 
 async fn serve(files: &Files) -> Server {
@@ -25,7 +31,7 @@ async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
     let address = server.address.to_string();
     server.shutdown.cancel();
     server.stopped().await;
-    let error = healthcheck(std::slice::from_ref(&address), None).await.unwrap_err();
+    let error = healthcheck(Question::Healthy, std::slice::from_ref(&address), None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Unreachable { .. }));
     assert!(error.to_string().starts_with(&format!("{address}: ")), "{error}");
 }
@@ -34,40 +40,132 @@ async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
 async fn daemon_is_asked_over_tls_and_mutual_tls() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let hash = bcrypt::hash("sesame", 4).unwrap();
-    let required = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n";
     let if_given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: clients.pem\n";
     for more in [
         String::new(),
-        required.to_owned(),
+        REQUIRED.to_owned(),
         if_given.to_owned(),
-        format!("{required}  client_allowed_sans: [prometheus.example]\nbasic_auth_users:\n  ann: {hash}\n"),
-        format!("{required}  min_version: TLS13\n"),
-        format!("{required}  max_version: TLS12\n"),
+        format!("{REQUIRED}  client_allowed_sans: [prometheus.example]\nbasic_auth_users:\n  ann: {hash}\n"),
+        format!("{REQUIRED}  min_version: TLS13\n"),
+        format!("{REQUIRED}  max_version: TLS12\n"),
     ] {
         let files = Files::tls(&servers.server(), &more);
         files.write("clients.pem", &clients.pem);
         let server = serve(&files).await;
         check(&server, Some(&files.web_config())).await.unwrap_or_else(|error| panic!("{more}: {error}"));
-        assert!(check(&server, None).await.is_err(), "without the web configuration");
+        let without = check(&server, None).await;
+        assert_eq!(without.is_err(), more.contains(REQUIRED), "{more} without the web configuration");
+    }
+}
+
+/// What breaks, and how.
+type Breakage = (&'static str, fn(&Files));
+
+/// Ways in which files on disk break while the daemon keeps what it read before.
+const BREAKAGES: &[Breakage] = &[
+    ("the certificate belongs to another key", |files| {
+        files.write("server.pem", &Authority::new("others").server().certificate_pem);
+    }),
+    ("the certificate is no PEM", |files| files.write("server.pem", "rubbish")),
+    ("the certificate is missing", |files| fs::remove_file(files.path("server.pem")).unwrap()),
+    ("the key is missing", |files| fs::remove_file(files.path("server.key")).unwrap()),
+    ("a key of the configuration is misspelt", |files| {
+        let text = fs::read_to_string(files.web_config()).unwrap();
+        files.write("web.yml", &text.replace("tls_server_config", "tls_server_confg"));
+    }),
+    ("the configuration is no YAML", |files| {
+        let text = fs::read_to_string(files.web_config()).unwrap();
+        files.write("web.yml", &format!("\tusers: 'ann\n{text}"));
+    }),
+    ("the configuration is not UTF-8", |files| {
+        let text = fs::read(files.web_config()).unwrap();
+        fs::write(files.web_config(), [&b"# \xff\n"[..], &text].concat()).unwrap();
+    }),
+    ("the configuration is missing", |files| fs::remove_file(files.web_config()).unwrap()),
+    ("the configuration is a directory", |files| {
+        fs::remove_file(files.web_config()).unwrap();
+        fs::create_dir(files.web_config()).unwrap();
+    }),
+];
+
+#[tokio::test]
+async fn broken_files_do_not_matter() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let if_given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: clients.pem\n";
+    for (what, damage) in BREAKAGES {
+        let tls = Files::tls(&servers.server(), "");
+        let optional = Files::tls(&servers.server(), if_given);
+        let plain = Files::new("http_server_config: {headers: {X-Frame-Options: deny}}\n");
+        plain.put(&servers.server());
+        for files in [tls, optional, plain] {
+            files.write("clients.pem", &clients.pem);
+            let server = serve(&files).await;
+            damage(&files);
+            check(&server, Some(&files.web_config())).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
     }
 }
 
 #[tokio::test]
-async fn other_certificate_than_the_configured_one_is_not_trusted() {
-    let servers = Authority::new("servers");
-    let files = Files::tls(&servers.server(), "");
-    let server = serve(&files).await;
-    let others = Files::tls(&servers.server(), "");
-    assert!(check(&server, Some(&others.web_config())).await.is_err());
+async fn mutual_tls_needs_certificate_and_key_alone() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let no_authority: Breakage =
+        ("the authority is missing", |files| fs::remove_file(files.path("clients.pem")).unwrap());
+    for (what, damage) in [&[no_authority], BREAKAGES].concat() {
+        let files = Files::tls(&servers.server(), REQUIRED);
+        files.write("clients.pem", &clients.pem);
+        let server = serve(&files).await;
+        damage(&files);
+        let checked = check(&server, Some(&files.web_config())).await;
+        let needed = ["the certificate", "the key", "the configuration is missing", "the configuration is a"];
+        if !needed.iter().any(|needed| what.starts_with(needed)) {
+            checked.unwrap_or_else(|error| panic!("{what}: {error}"));
+            continue;
+        }
+        let error = checked.expect_err(what);
+        assert!(matches!(error, HealthcheckError::Refused { .. }), "{what}: {error}");
+        let file = files.path("");
+        assert!(error.to_string().contains(&format!("there is none: {}", file.display())), "{what}: {error}");
+    }
 }
 
 #[tokio::test]
-async fn renewed_certificate_is_trusted_as_soon_as_it_is_shown() {
-    let servers = Authority::new("servers");
-    let files = Files::tls(&servers.server(), "");
+async fn pair_that_the_daemon_does_not_use_is_named() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let files = Files::tls(&servers.server(), REQUIRED);
+    files.write("clients.pem", &clients.pem);
+    let server = serve(&files).await;
+    files.write("web.yml", &fs::read_to_string(files.web_config()).unwrap().replace("_auth_", "_auht_"));
+    files.put(&servers.server());
+    let error = check(&server, Some(&files.web_config())).await.unwrap_err().to_string();
+    let shown = format!("that in {} was shown", files.path("server.pem").display());
+    assert!(error.contains(&shown), "{error}");
+}
+
+#[tokio::test]
+async fn ready_daemon_is_told_from_a_healthy_one() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let mutual = Files::tls(&servers.server(), REQUIRED);
+    mutual.write("clients.pem", &clients.pem);
+    for files in [mutual, Files::tls(&servers.server(), ""), Files::new("")] {
+        let (server, web_config) = (serve(&files).await, files.web_config());
+        let ready = || ask(Question::Ready, &server, Some(&web_config));
+        let error = ready().await.unwrap_err();
+        assert!(error.to_string().contains("the answer to /-/ready is not 200"), "{error}");
+        check(&server, Some(&web_config)).await.unwrap();
+        server.ready.send_replace(true);
+        ready().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn renewed_certificate_is_shown_to_the_daemon() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let files = Files::tls(&servers.server(), REQUIRED);
+    files.write("clients.pem", &clients.pem);
     let server = serve(&files).await;
     files.put(&servers.server());
-    until("it is shown", async || check(&server, Some(&files.web_config())).await.is_ok()).await;
+    until("the daemon uses it too", async || check(&server, Some(&files.web_config())).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -75,16 +173,17 @@ async fn who_does_not_answer_is_given_up_after_three_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let begun = Instant::now();
-    let error = healthcheck(&[address], None).await.unwrap_err();
+    let error = healthcheck(Question::Healthy, &[address], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Silent(_)), "{error}");
     assert!((2..5).contains(&begun.elapsed().as_secs()), "took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_said() {
-    assert!(matches!(healthcheck(&[], None).await, Err(HealthcheckError::NoAddress)));
-    let error = healthcheck(&["nonsense".to_owned()], None).await.unwrap_err();
+    assert!(matches!(healthcheck(Question::Healthy, &[], None).await, Err(HealthcheckError::NoAddress)));
+    let error = healthcheck(Question::Healthy, &["nonsense".to_owned()], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Address(_)), "{error}");
-    let error = healthcheck(&[":1".to_owned()], Some(Path::new("/nowhere/web.yml"))).await.unwrap_err();
-    assert!(error.to_string().starts_with("/nowhere/web.yml: No such file"), "{error}");
+    let error = healthcheck(Question::Healthy, &[":1".to_owned()], Some(Path::new("/nowhere/web.yml"))).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, HealthcheckError::Unreachable { .. }), "{error}");
 }

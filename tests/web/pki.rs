@@ -12,7 +12,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::rig::{Answer, Client, Server};
@@ -160,9 +163,17 @@ impl Trust {
 
     pub async fn connect(&self, server: &Server) -> std::io::Result<Client<TlsStream<TcpStream>>> {
         let stream = TcpStream::connect(server.address).await?;
+        Ok(Client { stream: self.handshake(server, stream).await? })
+    }
+
+    /// The handshake alone.
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        server: &Server,
+        stream: S,
+    ) -> std::io::Result<TlsStream<S>> {
         let name = ServerName::from(server.address.ip());
-        let stream = TlsConnector::from(Arc::new(self.config.clone())).connect(name, stream).await?;
-        Ok(Client { stream })
+        TlsConnector::from(Arc::new(self.config.clone())).connect(name, stream).await
     }
 
     /// One request on a connection of its own; none if the server refuses the connection.

@@ -13,7 +13,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tencentcloud_vpn_exporter::web::{Limits, Protection};
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, net::TcpStream, process::Command};
 
 use crate::{
     pki::{Authority, Files, Identity, Trust},
@@ -196,6 +196,38 @@ async fn client_that_dawdles_in_the_handshake_is_cut_off() {
         client.send(beginning).await;
         assert_eq!(client.rest().await, b"");
     }
+}
+
+#[tokio::test]
+async fn refused_handshake_is_warned_of() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
+    for beginning in ["", "\u{16}\u{3}\u{1}\u{2}\0\u{1}", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
+        let mut client = server.connect().await;
+        client.send(beginning).await;
+        client.stream.shutdown().await.unwrap();
+        client.rest().await;
+    }
+    let stranger = Trust::in_authority(&Authority::new("others"));
+    assert_eq!(stranger.status(&server, "/metrics").await, None);
+
+    let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let address = client.local_addr().unwrap().to_string();
+    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    let warned = || {
+        logged(&[
+            "WARN",
+            "TLS handshake refused",
+            &format!("client={address} reason=peer sent no certificates"),
+        ])
+    };
+    until("it is logged", async || warned() == 1).await;
+    for _ in 0..3 {
+        assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
+    }
+    assert_eq!(warned(), 1);
 }
 
 #[tokio::test]
@@ -415,6 +447,80 @@ async fn tls_is_never_turned_off_while_the_server_runs() {
     until("it is refused", async || over_tls().await == Some(200) && refused()).await;
     assert_eq!(over_tls().await, Some(200));
     assert_eq!(server.get("/metrics").await.status, 400);
+}
+
+#[tokio::test]
+async fn reload_never_removes_protection() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    let ca = "  client_ca_file: clients.pem\n";
+    let if_given = "  client_auth_type: VerifyClientCertIfGiven\n";
+    let names = "  client_allowed_sans: [prometheus.example]\n";
+    let users = format!("basic_auth_users: {{ann: '{}'}}\n", bcrypt::hash("sesame", 4).unwrap());
+    let full = format!("{tls}{REQUIRED}{ca}{names}{users}");
+    let known = clients.client(vec![dns("prometheus.example")]);
+    let nameless = clients.client(vec![]);
+    for (before, after, removed) in [
+        (&full, String::new(), "TLS, passwords, client certificates, allowed names of client certificates"),
+        (&full, tls.to_owned(), "passwords, client certificates, allowed names of client certificates"),
+        (&full, users.clone(), "TLS, client certificates, allowed names of client certificates"),
+        (&full, format!("{tls}{REQUIRED}{ca}{names}"), "passwords"),
+        (&full, format!("{tls}{REQUIRED}{ca}{names}basic_auth_users: {{}}\n"), "passwords"),
+        (&full, format!("{tls}{REQUIRED}{ca}{users}"), "allowed names of client certificates"),
+        (
+            &full,
+            format!("{tls}{if_given}{ca}{users}"),
+            "client certificates, allowed names of client certificates",
+        ),
+        (&format!("{tls}{REQUIRED}{ca}"), format!("{tls}{if_given}{ca}"), "client certificates"),
+        (&format!("{tls}{if_given}{ca}"), tls.to_owned(), "client certificates"),
+        (&users, "http_server_config: {}\n".to_owned(), "passwords"),
+    ] {
+        let files = Files::new(before);
+        files.put(&servers.server());
+        files.write("clients.pem", &clients.pem);
+        let server = serve(&files).await;
+        let outcomes = async || {
+            let mut outcomes = vec![Some(server.get("/metrics").await.status)];
+            for client in [
+                Trust::in_authority(&servers),
+                Trust::showing(&servers, &known),
+                Trust::showing(&servers, &nameless),
+                Trust::showing(&servers, &servers.client(vec![])),
+            ] {
+                outcomes.push(client.status(&server, "/metrics").await);
+            }
+            outcomes
+        };
+        let expected = outcomes().await;
+        files.write("web.yml", &after);
+        let file = files.web_config();
+        let refused =
+            || logged(&[file.to_str().unwrap(), "takes a restart", &format!("removed=\"{removed}\"")]);
+        until(&format!("{removed} stays"), async || {
+            assert_eq!(outcomes().await, expected, "{removed}");
+            refused() == 1
+        })
+        .await;
+        assert_eq!(outcomes().await, expected, "{removed}");
+    }
+}
+
+#[tokio::test]
+async fn reload_adds_and_changes_protection() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (files, server) =
+        serve_mutually(&servers.server(), &clients, "  client_auth_type: VerifyClientCertIfGiven\n").await;
+    let shows =
+        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: clients.pem\n";
+    for allowed in ["one.example", "other.example"] {
+        files.write("web.yml", &format!("{tls}{REQUIRED}  client_allowed_sans: [{allowed}]\n"));
+        until("it is in force", async || shows(vec![]).await.is_none()).await;
+        until("its name is allowed", async || shows(vec![dns(allowed)]).await == Some(200)).await;
+    }
+    assert_eq!(shows(vec![dns("one.example")]).await, None);
+    assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
 }
 
 #[tokio::test]

@@ -86,6 +86,9 @@ exec:
   command:
     - /tencentcloud-vpn-exporter
     - healthcheck
+    {{- if eq .path "/-/ready" }}
+    - --ready
+    {{- end }}
     {{- include "exporter.flags" .root | nindent 4 }}
 {{- else }}
 httpGet:
