@@ -31,7 +31,7 @@ pub enum Format {
 /// `tracing`.
 ///
 /// A plain level applies to the exporter itself. Its dependencies log many lines about bytes and sockets: of those, only
-/// warnings and errors are written, and none of the verifier of certificates. A filter can ask for more.
+/// warnings and errors are written. A filter can ask for more.
 pub fn start(level: &str, format: Format) -> Result<(), StartError> {
     Ok(start_with(level, format, io::stderr)?)
 }
@@ -67,9 +67,6 @@ where
     Ok(())
 }
 
-/// The verifier of the API's certificates. It logs each failure as an error; the poll that fails reports the same once.
-const QUIET: &str = "rustls_platform_verifier";
-
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
     let Some(level) = LEVELS.into_iter().find(|plain| plain.eq_ignore_ascii_case(level)) else {
@@ -77,7 +74,7 @@ fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     };
     let others = if level == "error" { level } else { "warn" };
     let crate_name = env!("CARGO_CRATE_NAME");
-    EnvFilter::builder().parse(format!("{others},{QUIET}=off,{crate_name}={level}"))
+    EnvFilter::builder().parse(format!("{others},{crate_name}={level}"))
 }
 
 /// Whether a field is written. Events from the `log` crate carry fields about their place in a dependency's source, such as
@@ -99,7 +96,6 @@ mod tests {
             let directives: Vec<_> = filter.split(',').collect();
             assert!(directives.contains(&&*format!("tencentcloud_vpn_exporter={own}")), "{filter}");
             assert!(directives.contains(&others), "{filter}");
-            assert!(directives.contains(&"rustls_platform_verifier=off"), "{filter}");
         }
     }
 
