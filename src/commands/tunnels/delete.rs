@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Failure, one_line};
@@ -13,10 +13,11 @@ use crate::{
     cli::DeleteFlags,
     commands::{Prepared, prepare, print, start_log, usage},
     domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
-    poll::{TargetApi, listing},
+    poll::{TargetApi, failure, listing},
     tencent::{
         ApiError,
         deletion::{Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError, RESOURCE_NOT_FOUND},
+        vpn::PERMISSION,
     },
 };
 
@@ -100,7 +101,8 @@ impl Deletion<'_> {
     /// The tunnel as it is now, on the gateway that was named.
     async fn find(&self) -> anyhow::Result<Tunnel> {
         let DeleteFlags { vpn_connection_id: id, vpn_gateway_id: gateway, .. } = self.flags;
-        let found = self.look().await.with_context(|| self.target.to_string())?;
+        let found =
+            self.look().await.map_err(|error| anyhow!("{}: {}", self.target, self.explain(&error)))?;
         let tunnel = found.ok_or_else(|| {
             anyhow!("{} has no tunnel {id}; `tunnels list` shows which there are", self.target)
         })?;
@@ -119,6 +121,11 @@ impl Deletion<'_> {
             Err(ApiError::Api { code, .. }) if code.exact() == RESOURCE_NOT_FOUND => Ok(None),
             result => result,
         }
+    }
+
+    /// An error of a look-up with its place and remedy.
+    fn explain(&self, error: &ApiError) -> String {
+        failure::from_error(error, &self.api.route(), PERMISSION).message
     }
 
     fn description(&self, tunnel: &Tunnel) -> String {
@@ -229,7 +236,7 @@ impl Deletion<'_> {
                 Err(error) if told == Some(error.reason()) => {}
                 Err(error) => {
                     told = Some(error.reason());
-                    progress.note(&error);
+                    progress.note(&self.explain(&error));
                 }
             }
             progress.tick(start.elapsed());
@@ -265,9 +272,9 @@ impl Progress {
         self.write(&format!("{} {} s", self.what, waited.as_secs()));
     }
 
-    fn note(&self, error: &ApiError) {
+    fn note(&self, problem: &str) {
         self.clear();
-        eprintln!("the tunnel cannot be looked at: {error}");
+        eprintln!("the tunnel cannot be looked at: {problem}");
     }
 
     fn clear(&self) {
