@@ -128,7 +128,8 @@ pub struct FailedLookUp {
 pub struct TunnelRecord {
     /// The tunnel.
     pub tunnel: Tunnel,
-    /// When the tunnel was last listed for certain, where it may now be a row without an id; else `None`.
+    /// A tunnel is in doubt when a response has a row without a usable id that may be this tunnel. `Some`: the time of the last
+    /// listing that showed its id.
     pub in_doubt_since: Option<Timestamp>,
     /// The past of each status, in the order of [`StatusField::ALL`].
     histories: [History; StatusField::ALL.len()],

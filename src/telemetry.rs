@@ -138,7 +138,7 @@ impl Telemetry {
             ))?)?,
             shards: register.add(IntGauge::with_opts(opts(
                 "exporter_shards",
-                "How many shards the targets are divided among, as this exporter was told.",
+                "Number of shards that the targets are divided among.",
             ))?)?,
             reload_successful: register.add(IntGauge::with_opts(opts(
                 "exporter_config_last_reload_successful",

@@ -147,7 +147,7 @@ impl Wiring {
         looked_up.collect()
     }
 
-    /// Everything that polls of this one account need at its other site.
+    /// A copy with this account alone, at its other site. The error says why the HTTP client cannot be created.
     pub fn at_other_site(&self, account: &config::Account) -> Result<Self, ClientError> {
         let accounts = vec![config::Account { site: account.site.other(), ..account.clone() }];
         let config = Config { accounts, ..self.config.clone() };

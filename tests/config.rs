@@ -340,7 +340,7 @@ fn endpoint_none_leaves_the_choice_to_the_site() {
 }
 
 #[test]
-fn proxy_comes_from_the_environment_or_is_a_problem() {
+fn proxy_is_read_from_the_environment() {
     let load =
         |value| Config::load(None, &environment([("TENCENTCLOUD_REGION", "all"), ("HTTPS_PROXY", value)]));
     let proxy = load("http://user:hunter2@proxy.example:3128\n").expect("a configuration").config.api.proxy;

@@ -169,7 +169,7 @@ async fn probe_names_the_site_that_knows_the_key() {
         "elsewhere in ap-guangzhou: AuthFailure.SecretIdNotFound",
         "the international site does not know this key; if the key is of the china site, set site: china",
         "elsewhere: the china site knows the key; set site: china",
-        "nowhere: neither the international nor the china site knows the key",
+        "nowhere: neither the international nor the china site knows the key; create a new one, or correct it",
     ];
     assert_told("probe", &ended, 1, &words);
     assert!(!ended.stderr.contains("known:"), "{}", ended.stderr);

@@ -144,7 +144,7 @@ fn usage(problem: impl fmt::Display) -> Failure {
 fn unusable(error: ClientError) -> Failure {
     match error {
         ClientError::CaFile { .. } => usage(error),
-        ClientError::Tls(_) => error.into(),
+        ClientError::Tls(_) | ClientError::Settings(_) => error.into(),
     }
 }
 

@@ -64,12 +64,14 @@ async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, Cl
         Some(api) => (api.route(), api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop)),
         None => match there.plan().values().next() {
             Some(settings) => (settings.api.route(), first_page(settings).await.map(drop)),
-            None => return Ok(format!("the {other} site was not asked: the account has no region")),
+            None => {
+                return Ok(format!("the {other} site was not asked: the account has no region; list one"));
+            }
         },
     };
     Ok(match result {
         Err(error) if error.is_unknown_key() => {
-            format!("neither the {site} nor the {other} site knows the key")
+            format!("neither the {site} nor the {other} site knows the key; create a new one, or correct it")
         }
         Ok(()) | Err(ApiError::Api { .. }) => format!("the {other} site knows the key; set site: {other}"),
         Err(error) => format!("the {other} site could not be asked: {route}: {error}"),

@@ -157,7 +157,9 @@ fn tag_key(key: &str) -> Result<&str, &'static str> {
 }
 
 fn how_to_name(key: &str) -> String {
-    format!("name its label: {{tag: {key:?}, label: environment}}, or {key}=environment in the variable")
+    format!(
+        "name its label: {{tag: {key:?}, label: environment}}, or {key}=environment in the variable TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS"
+    )
 }
 
 /// A length of time.

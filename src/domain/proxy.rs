@@ -32,14 +32,14 @@ pub struct InvalidProxy {
 }
 
 impl InvalidProxy {
-    /// What to do about it.
+    /// What a user can do about an unreadable value.
     pub const REMEDY: &str =
         "write the URL of a proxy, such as http://proxy.example:3128, or unset the variable";
 }
 
 impl Proxy {
     /// Reads `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, each also in lower case. An empty variable counts as absent.
-    /// `None` means that no proxy is set.
+    /// `None` means that no proxy is set. The error names the variable whose value cannot be read.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Option<Self>, InvalidProxy> {
         let Some((variable, text)) = first_set(variables, &PROXY_VARIABLES) else { return Ok(None) };
         let url = parse(text).map_err(|problem| InvalidProxy { variable, problem })?;
@@ -96,12 +96,12 @@ fn parse(text: &str) -> Result<Url, &'static str> {
         return Err("the value has quotes around it");
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("the value has a blank in it");
+        return Err("the value has white space or a control character in it");
     }
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).map_err(|_| "the value is not a URL")?;
     if !SCHEMES.contains(&url.scheme()) {
-        return Err("the scheme is none of http, https, socks4, socks4a, socks5 and socks5h");
+        return Err("the scheme must be http, https, socks4, socks4a, socks5 or socks5h");
     }
     let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
     match url.host_str() {

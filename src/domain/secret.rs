@@ -21,7 +21,7 @@ impl Secret {
         if text.is_empty() {
             Err("is empty")
         } else if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
-            Err("has quotes at its ends that are read as part of it; remove them")
+            Err("has quotes at its ends, which are not part of a key; remove them")
         } else if !text.chars().all(|c| c.is_ascii_graphic()) {
             Err("has white space or other characters that no key of Tencent Cloud has; write the key alone")
         } else {

@@ -54,7 +54,7 @@ impl Site {
         Endpoint::new(template).expect("the sites have valid endpoints")
     }
 
-    /// The site that a URL belongs to; `None` for other hosts, such as a regional one.
+    /// The site that a URL belongs to; `None` for other hosts, such as a regional one or that of a finance region.
     #[must_use]
     pub fn of(url: &Url) -> Option<Self> {
         let (_service, domain) = url.host_str()?.split_once('.')?;

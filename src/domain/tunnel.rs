@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_reads_its_own_spelling_in_any_case() {
+    fn status_is_read_in_any_case() {
         for text in ["AVAILABLE", "available", "Available"] {
             assert_eq!(TunnelState::parse(text), TunnelState::Available, "{text:?}");
         }

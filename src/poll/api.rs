@@ -78,7 +78,7 @@ impl TargetApi {
         &self.url
     }
 
-    /// The way that requests take to it.
+    /// The address of the API, and the proxy on the route to it.
     #[must_use]
     pub fn route(&self) -> Route {
         self.account.client.route(&self.url)

@@ -46,7 +46,7 @@ pub(super) struct Reader<'a> {
     /// The tags to keep of each tunnel.
     pub(super) tag_labels: &'a [TagLabel],
     pub(super) deadline: Instant,
-    /// A tunnel that is in doubt since then, or since earlier, is left out.
+    /// A tunnel that is in doubt since this time, or since earlier, is left out.
     pub(super) doubt_limit: Timestamp,
 }
 
@@ -164,7 +164,7 @@ impl Reader<'_> {
         }
         let (count, Reading { total_count, rows, .. }) = (ids.len(), found);
         Err(ApiError::Malformed(format!(
-            "a look-up of {count} tunnels counts {total_count} and shows {rows}, or others than those"
+            "a look-up of {count} tunnels by id has TotalCount {total_count} and {rows} rows, or rows of other tunnels"
         )))
     }
 

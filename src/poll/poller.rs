@@ -246,7 +246,7 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], new_
         tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
     }
     if before.rows_without_id == 0 && after.rows_without_id > 0 {
-        tracing::warn!(%account, %region, "the listing has rows without a VpnConnectionId; they are skipped");
+        tracing::warn!(%account, %region, "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN");
     }
     if before.listed().is_none() && after.listed().is_some() {
         log_first_listing(after);

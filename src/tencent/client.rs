@@ -111,7 +111,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Prepares pools of connections; nothing is sent. Errors name `api.ca_file`, or say why TLS cannot be set up.
+    /// Prepares pools of connections; nothing is sent. Errors name `api.ca_file`, or say why TLS or the HTTP client cannot be set up.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
         // Another part of the process may have chosen the same provider before: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -129,7 +129,7 @@ impl Client {
         self.transport.renew()
     }
 
-    /// The way that requests to this URL take.
+    /// The route of requests to this URL.
     #[must_use]
     pub fn route(&self, url: &Url) -> Route {
         Route { url: url.clone(), proxy: self.transport.proxy(url).cloned() }
@@ -192,8 +192,8 @@ impl Client {
         self.answer(&url, true, |http| http.get(url.clone())).await
     }
 
-    /// Sends a request once, and reads its response's body whole, in its turn and in time. Where no whole response
-    /// comes, also because this future is dropped, the pooled connections are dropped.
+    /// Sends a request once, and reads its response's body whole, in its turn and in time. A time-out drops all
+    /// pooled connections; so does dropping this future.
     async fn answer(
         &self,
         url: &Url,
@@ -212,7 +212,7 @@ impl Client {
         let result = timeout(self.request_timeout, exchange).await;
         let result = result.unwrap_or(Err(ApiError::Timeout(self.request_timeout)));
         if !matches!(result, Err(ApiError::Timeout(_))) {
-            lease.responded();
+            lease.keep_pools();
         }
         result
     }

@@ -1,7 +1,7 @@
 //! Connections to the API: TLS, the proxy, and pools of connections that can be dropped.
 //!
-//! A proxy or balancer can keep a connection open and stop answering. So a request that gets no whole response drops
-//! all pooled connections, and the next request opens a new one.
+//! A proxy or balancer can keep a connection open and stop answering. So a request that times out, or whose caller stops
+//! waiting, drops all pooled connections, and the next request opens a new one.
 
 use std::{
     error::Error,
@@ -30,15 +30,15 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct ConnectionSettings {
-    /// For one request, its response's body included. Connecting may take half of it, and 5 s at most.
+    /// The time limit for one request, its response's body included. Connecting may take half of it, and 5 s at most.
     pub request_timeout: Duration,
     /// More certificate authorities than the system's.
     pub ca_file: Option<CaFile>,
-    /// The proxy for requests to other hosts.
+    /// The proxy for all hosts but loopback addresses and those that `NO_PROXY` lists.
     pub proxy: Option<Proxy>,
 }
 
-/// Why no client can be made.
+/// Why the HTTP client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// `api.ca_file` cannot be used.
@@ -49,11 +49,12 @@ pub enum ClientError {
         /// The certificate, and what is wrong with it.
         problem: String,
     },
-    /// TLS cannot be set up.
-    #[error(
-        "TLS cannot be set up: {0}; are the system's certificate authorities (ca-certificates) installed?"
-    )]
+    /// There are no certificate authorities.
+    #[error("cannot set up TLS: {0}; install the system's certificate authorities (package ca-certificates)")]
     Tls(String),
+    /// The HTTP client refuses its settings.
+    #[error("cannot set up the HTTP client: {0}; check the proxy variables")]
+    Settings(String),
 }
 
 /// The address of a request, and the proxy on the way to it. `Display` shows both.
@@ -95,12 +96,12 @@ struct Pools {
     proxied: Option<reqwest::Client>,
 }
 
-/// One request's use of a pool. Dropped before [`Self::responded`], it drops all pooled connections.
+/// One request's use of a pool. Unless [`Self::keep_pools`] is called, its end drops all pooled connections.
 pub(super) struct Lease {
     pub(super) http: reqwest::Client,
     transport: Arc<Transport>,
     generation: u64,
-    responded: bool,
+    keeps_pools: bool,
 }
 
 impl Transport {
@@ -130,7 +131,7 @@ impl Transport {
         let state = self.state();
         let proxied = state.pools.proxied.as_ref().filter(|_| is_proxied);
         let http = proxied.unwrap_or(&state.pools.direct).clone();
-        Lease { http, transport: Arc::clone(self), generation: state.generation, responded: false }
+        Lease { http, transport: Arc::clone(self), generation: state.generation, keeps_pools: false }
     }
 
     /// The proxy on the way to this URL. Addresses of this host are reached without it.
@@ -165,15 +166,15 @@ impl fmt::Debug for Transport {
 }
 
 impl Lease {
-    /// The whole response has come: the connection is good.
-    pub(super) fn responded(mut self) {
-        self.responded = true;
+    /// Ends the use without dropping connections: the request has succeeded, or failed without a time-out.
+    pub(super) fn keep_pools(mut self) {
+        self.keeps_pools = true;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.responded {
+        if !self.keeps_pools {
             self.transport.drop_pools(self.generation);
         }
     }
@@ -218,7 +219,7 @@ fn tls(ca_file: Option<&CaFile>) -> Result<ClientConfig, ClientError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
-        tracing::warn!(%error, "cannot read some of the system's certificate authorities");
+        tracing::warn!(%error, "some certificate authorities of the system cannot be read; continuing without them");
     }
     roots.add_parsable_certificates(system.certs);
     if let Some(ca_file) = ca_file {
@@ -247,7 +248,7 @@ fn add_certificates(roots: &mut RootCertStore, CaFile { path, pem }: &CaFile) ->
 }
 
 fn unusable(error: &reqwest::Error) -> ClientError {
-    ClientError::Tls(root_cause(error))
+    ClientError::Settings(root_cause(error))
 }
 
 /// The innermost cause, which is the one that says what happened.
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn second_address_is_tried_when_the_first_drops_packets() {
+    async fn second_address_is_tried_after_dropped_packets() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let good = listener.local_addr().expect("an address");
         let bad = SocketAddr::from(([127, 0, 0, 2], good.port()));

@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_is_the_name_only_where_its_kind_is_fqdn() {
+    fn identity_of_kind_fqdn_is_the_name() {
         let identity = |options: Value| {
             let tunnel = tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "IKEOptionsSpecification": options}));
             (tunnel.local_identity.into_string(), tunnel.remote_identity.into_string())
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn row_that_repeats_a_key_has_no_usable_id() {
+    fn repeated_key_makes_the_id_unusable() {
         let rows = r#"{"VpnConnectionId": "vpnx-1"}, {"VpnConnectionId": "vpnx-2", "State": "PENDING", "State": "AVAILABLE"}"#;
         let page = read(&format!(r#"{{"Response": {{"TotalCount": 2, "VpnConnectionSet": [{rows}]}}}}"#));
         let page = page.expect("a page");

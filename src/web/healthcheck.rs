@@ -1,4 +1,4 @@
-//! The client of our own `/-/healthy` and `/-/ready`, for containers and other places that have no better one at hand.
+//! The client of our own `/-/healthy` and `/-/ready`, for containers without another HTTP client.
 //!
 //! It reads the same flags as the daemon and judges nothing but the daemon's answer. It tries TLS without verifying the
 //! certificate, then plain HTTP. Files on disk may be newer than the daemon's, or broken: they supply the certificate that it
@@ -40,7 +40,7 @@ use super::{
 /// How long the whole check may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How much of it the server's own certificate may take, which may be where nothing answers.
+/// The time to read the certificate files. A mount that does not answer must not use up the whole check.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What every good answer begins with.
@@ -51,7 +51,7 @@ const GOOD: &[u8] = b"HTTP/1.1 200 ";
 pub enum Question {
     /// Whether the process serves: `/-/healthy`.
     Healthy,
-    /// Whether every target was tried once: `/-/ready`.
+    /// Whether every target's first poll has finished: `/-/ready`.
     Ready,
 }
 
@@ -99,7 +99,7 @@ pub enum HealthcheckError {
     Silent(SocketAddr),
     /// It answered, and not with 200.
     #[error(
-        "{address}: the answer to {path} is not 200: see the daemon's log, and that it is the daemon that listens there"
+        "{address}: the answer to {path} is not 200: see the daemon's log, and check that the daemon listens there"
     )]
     Not {
         /// Whom we asked.

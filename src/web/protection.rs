@@ -111,9 +111,9 @@ impl Protection {
         let mut state = self.state();
         state.digest = digest;
         match rules {
-            // A file that is being written may be cut off, or empty, for a moment.
+            // A file that is being written may be cut off or empty for a moment, so a reload never removes protection.
             Ok(rules) if let Some(removed) = before.removed_in(&rules) => {
-                tracing::warn!(%file, removed, "removing protection takes a restart: the old web configuration stays in force");
+                tracing::warn!(%file, would_remove = removed, "removing protection takes a restart: the old web configuration stays in force");
             }
             Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
                 tracing::warn!(%file, "turning TLS on takes a restart: the old web configuration stays in force");

@@ -132,7 +132,7 @@ async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
     assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
     assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1);
     let warning = scene.log.only(&["WARN"]);
-    assert!(warning.contains("without a VpnConnectionId") && warning.contains(GUANGZHOU), "{warning}");
+    assert!(warning.contains("rows without a usable id") && warning.contains(GUANGZHOU), "{warning}");
 
     scene.api.control.restore(&place, &id).expect("the tunnel");
     let back = |metrics: &Metrics| metrics.count("tunnel_up", &BEFALLEN) == TUNNELS;
@@ -142,7 +142,7 @@ async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
 }
 
 #[tokio::test]
-async fn published_tunnel_that_may_be_a_row_without_id_is_unknown() {
+async fn tunnel_in_doubt_reads_unknown() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     let [account, place] = BEFALLEN;

@@ -109,11 +109,11 @@ async fn listed_tunnel_that_is_not_found_is_not_gone() {
         "still listed",
         &ended,
         1,
-        &["ResourceNotFound: ", "the tunnel is taken for deleted", &not_gone],
+        &["ResourceNotFound: ", "the tunnel counts as deleted", &not_gone],
     );
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
     assert_told("--no-wait", &ended, 0, &["ResourceNotFound: "]);
-    let end = format!("Tencent Cloud does not find {}; it is taken for deleted.\n", tunnel.id);
+    let end = format!("Tencent Cloud does not find {}; so it counts as deleted.\n", tunnel.id);
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
 }
 
@@ -198,7 +198,7 @@ async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
          Account     main\n\
          Region      ap-guangzhou\n\
          Gateway     {}\n\
-         Remote id   {peer}\n\
+         Peer        {peer}\n\
          State       AVAILABLE\n\
          Net status  AVAILABLE\n\
          Health      no check configured\n\

@@ -69,7 +69,7 @@ async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
     command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
     let ended = run(command).await;
     assert_eq!((ended.code(), &*ended.stderr), (Some(0), ""));
-    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      REMOTE ID   LINK  STATE      NET STATUS  HEALTH       AGE\n";
+    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        LINK  STATE      NET STATUS  HEALTH       AGE\n";
     let ends = [
         "office    192.0.2.77  down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
         "a\u{fffd}31m  b  192.0.2.77  up    AVAILABLE  AVAILABLE   -            -",

@@ -80,7 +80,7 @@ impl Deletion<'_> {
         let id = &self.flags.vpn_connection_id;
         let told = match begun {
             Begun::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
-            Begun::NotFound => format!("Tencent Cloud does not find {id}; it is taken for deleted.\n"),
+            Begun::NotFound => format!("Tencent Cloud does not find {id}; so it counts as deleted.\n"),
         };
         print(told.as_bytes())
     }
@@ -131,7 +131,7 @@ impl Deletion<'_> {
     fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
         format!(
-            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nRemote id   {}\n\
+            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer        {}\n\
              State       {}\nNet status  {}\nHealth      {}\n\n{}",
             tunnel.id,
             one_line(&tunnel.name),
@@ -169,7 +169,7 @@ impl Deletion<'_> {
             let Err(error) = self.delete().await else { return Ok(Begun::Accepted) };
             let may_retry = match &error {
                 DeletionError::NotFound(cause) => {
-                    eprintln!("{cause}: the tunnel is taken for deleted");
+                    eprintln!("{cause}: the tunnel counts as deleted");
                     return Ok(Begun::NotFound);
                 }
                 DeletionError::Ambiguous(cause) => {

@@ -111,7 +111,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         "GATEWAY",
         "ID",
         "NAME",
-        "REMOTE ID",
+        "PEER",
         "LINK",
         "STATE",
         "NET STATUS",

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn quoted_or_broken_key_is_refused_unrepeated() {
         let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
-        let quotes = "has quotes at its ends that are read as part of it; remove them";
+        let quotes = "has quotes at its ends, which are not part of a key; remove them";
         let characters =
             "has white space or other characters that no key of Tencent Cloud has; write the key alone";
         for (name, value, problem) in [

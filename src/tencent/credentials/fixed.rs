@@ -96,7 +96,7 @@ mod tests {
             (&b" \n"[..], "it is empty; it must hold the secret"),
             (b"key one\n", OTHER_CHARACTERS),
             (b"\xef\xbb\xbfkey", OTHER_CHARACTERS),
-            (b"\"key\"\n", "it has quotes at its ends that are read as part of it; remove them"),
+            (b"\"key\"\n", "it has quotes at its ends, which are not part of a key; remove them"),
             (b"\xff\xfe", "it is no text in UTF-8"),
         ] {
             fs::write(&path, content).expect("a file");

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_that_may_be_a_secret_is_not_repeated() {
+    fn secret_like_code_is_not_shown() {
         let message =
             |code: &str| issued(format!(r#"{{"Code": "{code}"}}"#).as_bytes()).expect_err(code).to_string();
         assert_eq!(message("RoleNotFound"), "malformed answer: its Code is \"RoleNotFound\", not Success");

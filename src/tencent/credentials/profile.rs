@@ -198,7 +198,7 @@ mod tests {
             ),
             (
                 "[default]\nsecret_id=AKIDexample'\nsecret_key=key\n".to_owned(),
-                "secret_id of [default] has quotes at its ends that are read as part of it; remove them",
+                "secret_id of [default] has quotes at its ends, which are not part of a key; remove them",
             ),
         ] {
             assert_eq!(read(&text).expect_err(&text), format!("/p: {problem}"), "{text:?}");
