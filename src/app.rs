@@ -126,7 +126,7 @@ impl App {
     fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
         let telemetry = start.surroundings.telemetry.clone();
         if let Some(proxy) = &start.config.api.proxy {
-            tracing::info!(%proxy, variable = proxy.variable(), "the API is called through a proxy");
+            tracing::info!(%proxy, variable = proxy.variable(), no_proxy = proxy.no_proxy(), "a proxy is configured");
         }
         let wiring = Wiring::new(start.config, start.surroundings)?;
         let snapshots = Snapshots::default();

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
@@ -74,7 +75,7 @@ impl Wiring {
     /// Makes everything anew. Nothing is sent.
     pub fn new(config: Config, surroundings: Surroundings) -> Result<Self, ClientError> {
         surroundings.telemetry.set_shard(surroundings.shard);
-        let client = client(&config.api)?;
+        let client = client(&config)?;
         let accounts = BTreeMap::new();
         let wiring = Self { config, surroundings, client, accounts };
         Ok(wiring.with_accounts(|wiring, account| wiring.account(account, None, None)))
@@ -84,13 +85,13 @@ impl Wiring {
     /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
     /// discovered keep the ones they have. All connections are made anew, with the system's present authorities.
     pub fn reloaded(&self, config: Config) -> Result<Self, ClientError> {
-        let api_stays = config.api == self.config.api;
+        let api_stays = config.api == self.config.api && config.poll.timeout == self.config.poll.timeout;
         let poll_stays = config.poll == self.config.poll && config.metrics == self.config.metrics;
         let client = if api_stays {
             self.client.renew()?;
             self.client.clone()
         } else {
-            client(&config.api)?
+            client(&config)?
         };
         let surroundings = self.surroundings.clone();
         let wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
@@ -265,9 +266,14 @@ fn settings(
     })
 }
 
-fn client(api: &config::Api) -> Result<Client, ClientError> {
+/// The longest time to connect.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn client(Config { api, poll, .. }: &Config) -> Result<Client, ClientError> {
+    let shortest_wait = api.request_timeout.min(poll.timeout);
     Client::new(ConnectionSettings {
         request_timeout: api.request_timeout,
+        connect_timeout: (shortest_wait / 2).min(MAX_CONNECT_TIMEOUT),
         ca_file: api.ca_file.clone(),
         proxy: api.proxy.clone(),
     })

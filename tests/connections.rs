@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use support::{
     Api, Daemon, Metrics,
@@ -10,6 +10,7 @@ use support::{
     frozen, local,
     relay::{Certificate, Relay},
 };
+use tencentcloud_vpn_exporter::simulator::Options;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -107,8 +108,9 @@ impl Sites {
 
 #[tokio::test]
 async fn silent_connections_fail_at_most_one_poll() {
-    // Eight pages, which are asked for at the same time, fill the pool with connections.
-    let api = Api::start(frozen(&[(GUANGZHOU, 750)])).await;
+    // Eight pages, which are asked for at the same time and answered late, fill the pool with connections.
+    let latency = Duration::from_millis(100);
+    let api = Api::start(Options { latency, ..frozen(&[(GUANGZHOU, 750)]) }).await;
     let relay = Relay::start(api.address);
     let certificate = Certificate::new();
     relay.show(&certificate);
@@ -149,7 +151,7 @@ async fn accounts_of_both_sites_run_in_one_process() {
     for site in [INTERNATIONAL, CHINA] {
         assert!(hosts.contains(&format!("{site}:443")), "{hosts:?}");
     }
-    let lines = daemon.stderr.lines(&["the API is called through a proxy"], 1).await;
+    let lines = daemon.stderr.lines(&["a proxy is configured"], 1).await;
     assert_eq!(lines.len(), 1);
     assert!(lines[0].contains(&format!("proxy=http://{}", sites.proxy.address)), "{lines:?}");
     assert!(!daemon.stderr.to_string().contains("hunter2"));

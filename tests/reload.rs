@@ -162,8 +162,9 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
         let own = api.account(account, &[FRANKFURT]);
         let config = api.config_of(
             &[&api.account("stays", &[GUANGZHOU]), &own],
-            "interval: 250ms, timeout: 5s, stale_after: 1h",
+            "interval: 250ms, timeout: 30s, stale_after: 1h",
         );
+        let config = config.replace("request_timeout: 2s", "request_timeout: 20s");
         config.replace(&api.address.to_string(), &relay.address.to_string())
     };
     let daemon = Daemon::start(&config("goes")).await;
@@ -172,7 +173,7 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
     let (opened, _) = relay.connections();
     assert!(opened <= 3, "{opened} connections for two targets: polls share them");
 
-    let other = config("comes").replace("request_timeout: 2s", "request_timeout: 3s");
+    let other = config("comes").replace("request_timeout: 20s", "request_timeout: 21s");
     for config in [config("comes"), other] {
         let (opened, _) = relay.connections();
         daemon.reload(&config).await.expect("a good configuration");

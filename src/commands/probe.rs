@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Failure, LOOK_UP_TIMEOUT, look_up_regions, one_line, plain_table, print, say, unusable};
 use crate::{
     config::{Account, Config},
-    domain::{Reason, Target},
+    domain::{Reason, Site, Target},
     poll::{Settings, failure},
     tencent::{
         ApiError,
@@ -62,10 +62,12 @@ async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, Cl
     let mut there = wiring.at_other_site(account)?;
     let (route, result) = match there.discoveries().remove(&account.name) {
         Some(api) => (api.route(), api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop)),
-        None => match there.plan().values().next() {
+        None => match there.plan().values().find(|settings| Site::of(settings.api.url()).is_some()) {
             Some(settings) => (settings.api.route(), first_page(settings).await.map(drop)),
             None => {
-                return Ok(format!("the {other} site was not asked: the account has no region; list one"));
+                return Ok(format!(
+                    "the {other} site was not asked: the account's regions have hosts of their own"
+                ));
             }
         },
     };
@@ -73,9 +75,19 @@ async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, Cl
         Err(error) if error.is_unknown_key() => {
             format!("neither the {site} nor the {other} site knows the key; create a new one, or correct it")
         }
-        Ok(()) | Err(ApiError::Api { .. }) => format!("the {other} site knows the key; set site: {other}"),
-        Err(error) => format!("the {other} site could not be asked: {route}: {error}"),
+        Ok(()) => format!("the {other} site knows the key; set site: {other}"),
+        Err(error) if is_known_key(&error) => format!("the {other} site knows the key; set site: {other}"),
+        Err(error) => format!("whether the {other} site knows the key is not clear: {route}: {error}"),
     })
+}
+
+/// Whether the API has found the key: it refuses the signature, or a permission.
+fn is_known_key(error: &ApiError) -> bool {
+    let ApiError::Api { code, .. } = error else { return false };
+    let code = code.exact();
+    let refusals =
+        ["AuthFailure.SignatureFailure", "AuthFailure.UnauthorizedOperation", "UnauthorizedOperation"];
+    refusals.contains(&code) || code.starts_with("UnauthorizedOperation.")
 }
 
 /// Asks for one tunnel, for as long as a poll would: the answer counts them all.
@@ -244,6 +256,21 @@ mod tests {
         for (result, reachable, may_list) in table {
             let row = row(result);
             assert_eq!((row.reachable(), &*row.may_list()), (reachable, may_list), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_of_a_known_key_shows_its_site() {
+        let is_known = |code: &str| is_known_key(&refused(code).expect_err(code));
+        for code in
+            ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "UnauthorizedOperation.NoPermission"]
+        {
+            assert!(is_known(code), "{code}");
+        }
+        for code in
+            ["InternalError", "RequestLimitExceeded", "IpNotInWhitelist", "AuthFailure.InvalidSecretId"]
+        {
+            assert!(!is_known(code), "{code}");
         }
     }
 

@@ -23,9 +23,9 @@ pub(super) struct Requests {
 pub(super) async fn handled(
     command: impl AsyncFnOnce(Requests) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let hang_up = signal(SignalKind::hangup())?;
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    let hang_up = signal(SignalKind::hangup())?;
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
     tokio::select! {

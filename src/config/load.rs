@@ -77,7 +77,7 @@ impl Config {
 }
 
 fn unreadable(error: &InvalidProxy) -> Problem {
-    let message = format!("{}; {}", error.problem, InvalidProxy::REMEDY);
+    let message = format!("{}; {}", error.problem, error.remedy);
     Problem { place: error.variable.to_owned(), path: String::new(), message }
 }
 

@@ -10,6 +10,8 @@ use super::Secret;
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The variables that list the hosts to reach without the proxy.
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const QUOTES: &str = "the value has quotes around it";
+const WRITE_URL: &str = "write the URL of a proxy, such as http://proxy.example:3128, or unset the variable";
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// A proxy. `Display` shows its address without user and password.
@@ -23,18 +25,14 @@ pub struct Proxy {
 
 /// A proxy variable that cannot be read. The value, which may hold a password, is not part of the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}; {}", Self::REMEDY)]
+#[error("{variable}: {problem}; {remedy}")]
 pub struct InvalidProxy {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong with its value.
     pub problem: &'static str,
-}
-
-impl InvalidProxy {
-    /// What a user can do about an unreadable value.
-    pub const REMEDY: &str =
-        "write the URL of a proxy, such as http://proxy.example:3128, or unset the variable";
+    /// What to do about it.
+    pub remedy: &'static str,
 }
 
 impl Proxy {
@@ -42,8 +40,17 @@ impl Proxy {
     /// `None` means that no proxy is set. The error names the variable whose value cannot be read.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Option<Self>, InvalidProxy> {
         let Some((variable, text)) = first_set(variables, &PROXY_VARIABLES) else { return Ok(None) };
-        let url = parse(text).map_err(|problem| InvalidProxy { variable, problem })?;
-        let bypass = first_set(variables, &NO_PROXY_VARIABLES).map_or("", |(_, text)| text).to_owned();
+        let url = parse(text).map_err(|problem| InvalidProxy { variable, problem, remedy: WRITE_URL })?;
+        let bypass = match first_set(variables, &NO_PROXY_VARIABLES) {
+            Some((variable, text)) if has_quotes(text) => {
+                return Err(InvalidProxy {
+                    variable,
+                    problem: QUOTES,
+                    remedy: "write the hosts without quotes",
+                });
+            }
+            set => set.map_or("", |(_, text)| text).to_owned(),
+        };
         let port = url.port_or_known_default().map_or(String::new(), |port| format!(":{port}"));
         let address = format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default());
         Ok(Some(Self { url: Secret::new(String::from(url)), address, variable, bypass }))
@@ -90,10 +97,14 @@ fn first_set<'a>(
     })
 }
 
+fn has_quotes(text: &str) -> bool {
+    text.starts_with(['"', '\'']) || text.ends_with(['"', '\''])
+}
+
 /// A URL with a scheme, a host and maybe a user and a port. Without a scheme, `http` is meant, as in curl.
 fn parse(text: &str) -> Result<Url, &'static str> {
-    if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
-        return Err("the value has quotes around it");
+    if has_quotes(text) {
+        return Err(QUOTES);
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("the value has white space or a control character in it");
@@ -145,6 +156,16 @@ mod tests {
         assert_eq!(
             lower.map(|proxy| (proxy.to_string(), proxy.variable())),
             Some(("http://lower:1".into(), "https_proxy"))
+        );
+    }
+
+    #[test]
+    fn quotes_around_no_proxy_are_refused() {
+        let error =
+            read(&[("HTTPS_PROXY", "http://proxy:1"), ("NO_PROXY", "\"vpc.example\"")]).expect_err("quotes");
+        assert_eq!(
+            error.to_string(),
+            "NO_PROXY: the value has quotes around it; write the hosts without quotes"
         );
     }
 

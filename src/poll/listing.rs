@@ -109,28 +109,32 @@ impl Reader<'_> {
 
     /// Reads every page once: the first says how many there are, and an empty one that there are no more.
     async fn pages(&self) -> Result<Reading, ApiError> {
-        let first = self.listed(0).await?;
-        if first.page.total_count > 0 && first.page.tunnels.is_empty() {
+        let first = self.page(self.filters, 0).await?;
+        if first.page.total_count > 0 && first.is_empty() {
             let problem = format!("the first page counts {} tunnels and shows none", first.page.total_count);
             return Err(ApiError::Malformed(problem));
         }
         let pages = page_count(first.page.total_count)?;
         let mut reading = Reading::new(first);
         let offsets = (1..pages).map(|page| page * PAGE_ROWS);
-        let mut rest = stream::iter(offsets).map(|offset| self.listed(offset)).buffered(CONCURRENT_REQUESTS);
+        let mut rest =
+            stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
         while let Some(page) = rest.try_next().await? {
-            let is_empty = page.page.tunnels.is_empty();
+            let is_empty = page.is_empty();
             reading.add(page);
             // A count that lies would have us ask on and on, at the cost of the account's other targets.
             if is_empty {
                 break;
             }
         }
+        if reading.tunnels.is_empty() && reading.rows_without_id > 0 {
+            return Err(ApiError::Malformed("no row has a VpnConnectionId".into()));
+        }
         Ok(reading)
     }
 
-    /// Asks for tunnels by their ids. Where a row of the response has no id, it may be any of the tunnels that the response
-    /// does not show: each of them is kept with all statuses unknown, unless it was in doubt for too long.
+    /// Asks for tunnels by their ids. Where a row of the listing or of the response has no id, it may be any of the tunnels
+    /// that the response does not show: each of them is kept with all statuses unknown, unless it was in doubt for too long.
     async fn look_up(
         &self,
         missing: &[&Tunnel],
@@ -143,7 +147,7 @@ impl Reader<'_> {
             let may_be_there = |tunnel: &&&Tunnel| {
                 !found.tunnels.contains_key(&tunnel.id) && !doubted_too_long.contains(&tunnel.id)
             };
-            let in_doubt = if found.rows_without_id > 0 { some } else { &[] };
+            let in_doubt = if found.rows_without_id + reading.rows_without_id > 0 { some } else { &[] };
             let at = Instant::now();
             for tunnel in in_doubt.iter().filter(may_be_there) {
                 reading.tunnels.insert(tunnel.id.clone(), (at, tunnel.with_unknown_statuses()));
@@ -166,15 +170,6 @@ impl Reader<'_> {
         Err(ApiError::Malformed(format!(
             "a look-up of {count} tunnels by id has TotalCount {total_count} and {rows} rows, or rows of other tunnels"
         )))
-    }
-
-    /// One page of the listing, on which a row without an id is an exception.
-    async fn listed(&self, offset: usize) -> Result<Arrived, ApiError> {
-        let arrived = self.page(self.filters, offset).await?;
-        if arrived.page.tunnels.is_empty() && arrived.page.rows_without_id > 0 {
-            return Err(ApiError::Malformed("no row of a page has a VpnConnectionId".into()));
-        }
-        Ok(arrived)
     }
 
     async fn page(&self, filters: &[Filter], offset: usize) -> Result<Arrived, ApiError> {
@@ -206,6 +201,13 @@ fn narrowed(filters: &[Filter], ids: &[&TunnelId]) -> Vec<Filter> {
 struct Arrived {
     page: Page,
     at: Instant,
+}
+
+impl Arrived {
+    /// Whether the page has no row, with or without an id.
+    fn is_empty(&self) -> bool {
+        self.page.tunnels.is_empty() && self.page.rows_without_id == 0
+    }
 }
 
 /// The pages of one reading, put together.

@@ -18,7 +18,7 @@ use super::{
     body::{Bodies, Body},
     credentials::{Credentials, SourceError},
     sign,
-    transport::{ClientError, ConnectionSettings, Route, Transport, connect_timeout, root_cause},
+    transport::{ClientError, ConnectionSettings, Route, Transport, root_cause},
 };
 use crate::domain::{Region, Secret};
 
@@ -106,6 +106,7 @@ pub trait FromResponse: Sized {
 pub struct Client {
     transport: Arc<Transport>,
     request_timeout: Duration,
+    connect_timeout: Duration,
     requests: Arc<Semaphore>,
     bodies: Arc<Bodies>,
 }
@@ -117,6 +118,7 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             request_timeout: settings.request_timeout,
+            connect_timeout: settings.connect_timeout,
             transport: Arc::new(Transport::new(settings)?),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             bodies: Arc::default(),
@@ -219,7 +221,7 @@ impl Client {
 
     fn connection(&self, error: &reqwest::Error) -> ApiError {
         if error.is_connect() && error.is_timeout() {
-            return ApiError::NoConnection(connect_timeout(self.request_timeout));
+            return ApiError::NoConnection(self.connect_timeout);
         }
         connection(error)
     }

@@ -12,6 +12,9 @@ use crate::domain::Reason;
 /// `DeleteVpnConnection`: begins to delete one tunnel, which is `DELETING` for a while and then gone.
 pub const DELETE_VPN_CONNECTION: &str = "DeleteVpnConnection";
 
+/// What a policy must allow for it.
+pub const PERMISSION: &str = "vpc:DeleteVpnConnection";
+
 /// The code where a tunnel is not there: also of a look-up, in place of an empty listing.
 pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
 

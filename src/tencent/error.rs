@@ -167,7 +167,8 @@ impl ApiError {
 pub fn unknown_key_advice(site: Site) -> String {
     let other = site.other();
     format!(
-        "the {site} site does not know this key; if the key is of the {other} site, set site: {other} for the account \
+        "the {site} site does not know this key; if the key is of the {other} site, set site: {other} for the account, without \
+         api.endpoint \
          (TENCENTCLOUD_VPN_EXPORTER_SITE={other} without a file)"
     )
 }

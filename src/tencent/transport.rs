@@ -24,14 +24,14 @@ use crate::domain::{CaFile, Proxy};
 
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 
-/// The longest time to connect, TLS included. It is divided among the addresses of a host name.
-const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct ConnectionSettings {
-    /// The time limit for one request, its response's body included. Connecting may take half of it, and 5 s at most.
+    /// The time limit for one request, its response's body included.
     pub request_timeout: Duration,
+    /// The time limit for one connection, TLS included. It is divided among the addresses of a host name, so it must be
+    /// well below the time that a caller waits.
+    pub connect_timeout: Duration,
     /// More certificate authorities than the system's.
     pub ca_file: Option<CaFile>,
     /// The proxy for all hosts but loopback addresses and those that `NO_PROXY` lists.
@@ -197,15 +197,10 @@ fn builder(settings: &ConnectionSettings, tls: &ClientConfig) -> reqwest::Client
         .user_agent(CLIENT_NAME)
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(16)
-        .connect_timeout(connect_timeout(settings.request_timeout))
+        .connect_timeout(settings.connect_timeout)
         .tls_backend_preconfigured(tls.clone())
         // This turns off reqwest's own reading of the environment.
         .no_proxy()
-}
-
-/// The time to connect, well below that for the whole request.
-pub(super) fn connect_timeout(request_timeout: Duration) -> Duration {
-    (request_timeout / 2).min(MAX_CONNECT_TIMEOUT)
 }
 
 /// Whether the address is on this host.
@@ -313,8 +308,8 @@ mod tests {
         });
 
         let _ = ring::default_provider().install_default();
-        let request_timeout = Duration::from_secs(8);
-        let settings = ConnectionSettings { request_timeout, ca_file: None, proxy: None };
+        let (request_timeout, connect_timeout) = (Duration::from_secs(30), Duration::from_secs(4));
+        let settings = ConnectionSettings { request_timeout, connect_timeout, ca_file: None, proxy: None };
         let tls = tls(None).expect("the system's authorities");
         let http = builder(&settings, &tls).dns_resolver(Arc::new(Addresses(vec![bad, good]))).build();
         let request = http.expect("a client").get(format!("http://api.example:{}/", good.port())).send();
@@ -328,8 +323,10 @@ mod tests {
         let variables = [("HTTPS_PROXY", "http://proxy.example:3128"), ("NO_PROXY", "direct.example")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let proxy = Proxy::from_variables(&variables).expect("a proxy");
-        let request_timeout = Duration::from_secs(10);
-        let transport = Transport::new(ConnectionSettings { request_timeout, ca_file: None, proxy });
+        let timeout = Duration::from_secs(10);
+        let settings =
+            ConnectionSettings { request_timeout: timeout, connect_timeout: timeout, ca_file: None, proxy };
+        let transport = Transport::new(settings);
         let transport = transport.expect("the system's authorities");
         for (url, is_proxied) in [
             ("https://vpc.intl.tencentcloudapi.com", true),

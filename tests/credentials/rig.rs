@@ -84,8 +84,12 @@ impl Served {
         let address = "127.0.0.1:0".parse().expect("an address");
         let simulator = Simulator::bind(options, address).await.expect("a simulator");
         let url = format!("http://{}", simulator.local_addr()).parse().expect("a URL");
-        let settings =
-            ConnectionSettings { request_timeout: Duration::from_secs(5), ca_file: None, proxy: None };
+        let settings = ConnectionSettings {
+            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            ca_file: None,
+            proxy: None,
+        };
         let client = Client::new(settings).expect("a client");
         let control = simulator.control();
         Self { control, client, url, task: tokio::spawn(simulator.run(std::future::pending())) }

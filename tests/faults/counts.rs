@@ -189,6 +189,31 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
 }
 
 #[tokio::test]
+async fn look_up_that_finds_nothing_ends_no_doubt() {
+    let scene = Scene::with(POLL).await;
+    let before = scene.healthy().await;
+    let place = region(GUANGZHOU);
+    let id = scene.api.control.ids(&place).expect("the region").remove(1);
+    // The API neither shows the id nor finds the tunnel by it.
+    scene.api.control.omit(&place, &id, "VpnConnectionId").expect("the tunnel");
+    let of_tunnel = [BEFALLEN[0], BEFALLEN[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
+    let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
+    assert_eq!(during.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN), "it keeps its place");
+}
+
+#[tokio::test]
+async fn page_of_one_row_without_id_fails_no_poll() {
+    let (scene, _) = crowded(101).await;
+    let place = region(GUANGZHOU);
+    let id = scene.api.control.ids(&place).expect("the region").pop().expect("a tunnel");
+    scene.api.control.omit(&place, &id, "VpnConnectionId").expect("the tunnel");
+    let of_tunnel = [BEFALLEN[0], BEFALLEN[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
+    let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
+    assert_eq!(during.value("tunnels", &BEFALLEN), Some(101.0));
+    assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
 async fn a_look_up_that_shows_others_than_were_asked_for_proves_nothing() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;

@@ -16,7 +16,9 @@ use crate::{
     poll::{TargetApi, failure, listing},
     tencent::{
         ApiError,
-        deletion::{Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError, RESOURCE_NOT_FOUND},
+        deletion::{
+            self, Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError, RESOURCE_NOT_FOUND,
+        },
         vpn::PERMISSION,
     },
 };
@@ -128,6 +130,11 @@ impl Deletion<'_> {
         failure::from_error(error, &self.api.route(), PERMISSION).message
     }
 
+    /// The same for the deletion itself.
+    fn explain_deletion(&self, error: &ApiError) -> String {
+        failure::from_error(error, &self.api.route(), deletion::PERMISSION).message
+    }
+
     fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
         format!(
@@ -173,6 +180,7 @@ impl Deletion<'_> {
                     return Ok(Begun::NotFound);
                 }
                 DeletionError::Ambiguous(cause) => {
+                    let cause = self.explain_deletion(cause);
                     eprintln!("{cause}: the request may have arrived all the same; looking at the tunnel");
                     ambiguous += 1;
                     ambiguous < ATTEMPTS

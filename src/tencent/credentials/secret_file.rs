@@ -106,7 +106,7 @@ impl SecretFile {
 
     fn unreadable(&self, error: &ReadError) -> SourceError {
         match error {
-            ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound => SourceError::Absent(format!(
+            ReadError::Io(error) if is_missing(error) => SourceError::Absent(format!(
                 "{}: there is no such file; create it, or correct the path",
                 self.path.display()
             )),
@@ -121,6 +121,11 @@ impl SecretFile {
     fn failed(&self, problem: impl std::fmt::Display) -> SourceError {
         SourceError::Failed(format!("{}: {problem}", self.path.display()))
     }
+}
+
+/// Whether there is no such file, also because a folder of its path is a file: `HOME` may be `/dev/null`.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]
@@ -159,6 +164,12 @@ mod tests {
     async fn problem_after_the_time_out(file: &SecretFile) -> String {
         let (result, ()) = tokio::join!(file.secret(), advance(READ_TIMEOUT + Duration::from_secs(1)));
         result.expect_err("no answer").to_string()
+    }
+
+    #[tokio::test]
+    async fn file_below_a_file_is_absent() {
+        let file = SecretFile::new("/dev/null/.tencentcloud/credentials");
+        assert!(matches!(file.text().await, Err(SourceError::Absent(_))));
     }
 
     #[tokio::test(start_paused = true)]
