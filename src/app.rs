@@ -24,17 +24,17 @@ use crate::{
     tencent::{
         regions::DESCRIBE_REGIONS,
         sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY},
-        transport::ClientError,
+        transport::{Authorities, ClientError},
         vpn::DESCRIBE_VPN_CONNECTIONS,
     },
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
     wiring::{Surroundings, Wiring},
 };
 
-/// Reads the configuration; the error says every problem. It may block.
-pub type ReadConfig = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
+/// Reads the configuration and the system's certificate authorities; the error says every problem. It may block.
+pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Authorities), String> + Send + Sync>;
 
-/// How long a reload waits for the configuration's files, which may be where nothing answers.
+/// How long the start and a reload wait for the configuration's files. Their mount may not answer.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many readings of files that do not answer may be left behind.
@@ -44,6 +44,8 @@ const MAX_STUCK: usize = 8;
 pub struct Start {
     /// The configuration to begin with.
     pub config: Config,
+    /// The certificate authorities to begin with.
+    pub authorities: Authorities,
     /// Reads the configuration again.
     pub read_config: ReadConfig,
     /// Environment, metrics and shard.
@@ -99,10 +101,30 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
     result
 }
 
+/// Reads the configuration for the start, within ten seconds. The error says every problem.
+pub async fn read_first(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
+    match timeout(READ_PATIENCE, reading(read_config)).await {
+        Ok(read) => read.map_err(|error| format!("reading the configuration ended: {error}"))?,
+        Err(_) => Err(no_answer()),
+    }
+}
+
+fn reading(read_config: &ReadConfig) -> JoinHandle<Result<(Config, Authorities), String>> {
+    let read_config = Arc::clone(read_config);
+    spawn_blocking(move || read_config())
+}
+
+fn no_answer() -> String {
+    format!(
+        "the configuration's files, or those of the system's certificate authorities, cannot be read within \
+         {READ_PATIENCE:?}; see whether their mounts answer"
+    )
+}
+
 struct App {
     read_config: ReadConfig,
     /// Readings of the configuration that did not end in time; each holds a thread.
-    stuck: Vec<JoinHandle<Result<Config, String>>>,
+    stuck: Vec<JoinHandle<Result<(Config, Authorities), String>>>,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
@@ -128,7 +150,7 @@ impl App {
         if let Some(proxy) = &start.config.api.proxy {
             tracing::info!(%proxy, variable = proxy.variable(), no_proxy = proxy.no_proxy(), "a proxy is configured");
         }
-        let wiring = Wiring::new(start.config, start.surroundings)?;
+        let wiring = Wiring::new(start.config, start.surroundings, start.authorities)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());
         let (shown, changes) = watch::channel(Snapshot::default());
@@ -256,7 +278,7 @@ impl App {
     /// Reads the configuration again, unless the end is asked for meanwhile.
     async fn reload(&mut self, request: ReloadRequest, shutdown: &CancellationToken) {
         let Some(read) = shutdown.run_until_cancelled(self.read()).await else { return };
-        let result = read.and_then(|config| self.adopt(config));
+        let result = read.and_then(|(config, authorities)| self.adopt(config, authorities));
         match &result {
             Ok(()) => {
                 note_reload(&self.telemetry);
@@ -272,24 +294,23 @@ impl App {
     }
 
     /// Reads the configuration apart from this task.
-    async fn read(&mut self) -> Result<Config, String> {
+    async fn read(&mut self) -> Result<(Config, Authorities), String> {
         self.stuck.retain(|reading| !reading.is_finished());
         if self.stuck.len() >= MAX_STUCK {
             return Err(format!("{MAX_STUCK} readings of the configuration's files have not ended yet"));
         }
-        let read_config = Arc::clone(&self.read_config);
-        let mut reading = spawn_blocking(move || read_config());
+        let mut reading = reading(&self.read_config);
         let Ok(read) = timeout(READ_PATIENCE, &mut reading).await else {
             self.stuck.push(reading);
-            return Err(format!("the configuration's files cannot be read within {READ_PATIENCE:?}"));
+            return Err(no_answer());
         };
         read.map_err(|error| format!("reading the configuration ended: {error}"))?
     }
 
     /// Takes a new configuration whole, or not at all.
-    fn adopt(&mut self, config: Config) -> Result<(), String> {
+    fn adopt(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
         let told = |error: &dyn std::error::Error| error.to_string();
-        let wiring = self.wiring.reloaded(config).map_err(|error| told(&error))?;
+        let wiring = self.wiring.reloaded(config, authorities).map_err(|error| told(&error))?;
         let tag_labels = &wiring.config().metrics.tag_labels;
         if *tag_labels != self.wiring.config().metrics.tag_labels {
             let renderer =

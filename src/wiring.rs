@@ -18,7 +18,7 @@ use crate::{
     tencent::{
         Client, Service,
         regions::{AvailableRegions, RegionChange, RegionList},
-        transport::{ClientError, ConnectionSettings},
+        transport::{Authorities, ClientError, ConnectionSettings},
         vpn::Filter,
     },
 };
@@ -49,6 +49,7 @@ impl fmt::Debug for Surroundings {
 pub struct Wiring {
     config: Config,
     surroundings: Surroundings,
+    authorities: Authorities,
     client: Client,
     accounts: BTreeMap<AccountName, Account>,
 }
@@ -73,28 +74,32 @@ enum AccountRegions {
 
 impl Wiring {
     /// Makes everything anew. Nothing is sent.
-    pub fn new(config: Config, surroundings: Surroundings) -> Result<Self, ClientError> {
+    pub fn new(
+        config: Config,
+        surroundings: Surroundings,
+        authorities: Authorities,
+    ) -> Result<Self, ClientError> {
         surroundings.telemetry.set_shard(surroundings.shard);
-        let client = client(&config)?;
+        let client = client(&config, authorities.clone())?;
         let accounts = BTreeMap::new();
-        let wiring = Self { config, surroundings, client, accounts };
+        let wiring = Self { config, surroundings, authorities, client, accounts };
         Ok(wiring.with_accounts(|wiring, account| wiring.account(account, None, None)))
     }
 
     /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before; of the
     /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
-    /// discovered keep the ones they have. All connections are made anew, with the system's present authorities.
-    pub fn reloaded(&self, config: Config) -> Result<Self, ClientError> {
+    /// discovered keep the ones they have. All connections are made anew, and trust these authorities.
+    pub fn reloaded(&self, config: Config, authorities: Authorities) -> Result<Self, ClientError> {
         let api_stays = config.api == self.config.api && config.poll.timeout == self.config.poll.timeout;
         let poll_stays = config.poll == self.config.poll && config.metrics == self.config.metrics;
         let client = if api_stays {
-            self.client.renew()?;
+            self.client.renew(authorities.clone())?;
             self.client.clone()
         } else {
-            client(&config)?
+            client(&config, authorities.clone())?
         };
         let surroundings = self.surroundings.clone();
-        let wiring = Self { config, surroundings, client, accounts: BTreeMap::new() };
+        let wiring = Self { config, surroundings, authorities, client, accounts: BTreeMap::new() };
         Ok(wiring.with_accounts(|wiring, account| {
             let configured = self.config.accounts.iter().find(|before| before.name == account.name);
             let Some((configured, before)) = configured.zip(self.accounts.get(&account.name)) else {
@@ -152,7 +157,8 @@ impl Wiring {
     pub fn at_other_site(&self, account: &config::Account) -> Result<Self, ClientError> {
         let accounts = vec![config::Account { site: account.site.other(), ..account.clone() }];
         let config = Config { accounts, ..self.config.clone() };
-        Self::new(config, Surroundings { shard: Shard::SOLE, ..self.surroundings.clone() })
+        let surroundings = Surroundings { shard: Shard::SOLE, ..self.surroundings.clone() };
+        Self::new(config, surroundings, self.authorities.clone())
     }
 
     /// The names of all accounts.
@@ -269,12 +275,13 @@ fn settings(
 /// The longest time to connect.
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn client(Config { api, poll, .. }: &Config) -> Result<Client, ClientError> {
+fn client(Config { api, poll, .. }: &Config, authorities: Authorities) -> Result<Client, ClientError> {
     let shortest_wait = api.request_timeout.min(poll.timeout);
-    Client::new(ConnectionSettings {
+    let settings = ConnectionSettings {
         request_timeout: api.request_timeout,
         connect_timeout: (shortest_wait / 2).min(MAX_CONNECT_TIMEOUT),
         ca_file: api.ca_file.clone(),
         proxy: api.proxy.clone(),
-    })
+    };
+    Client::new(settings, authorities)
 }

@@ -18,6 +18,7 @@ use tencentcloud_vpn_exporter::{
     simulator::{Fault, FaultKind, Options},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
+    tencent::transport::Authorities,
     wiring::{Surroundings, Wiring},
 };
 use tokio::task::JoinSet;
@@ -78,7 +79,7 @@ impl Watched {
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let telemetry = Telemetry::new(&build).expect("metrics");
         let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
-        let mut wiring = Wiring::new(config, surroundings).expect("a client");
+        let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
         let (target, settings) = wiring.plan().pop_first().expect("one target");
         Self { api, settings, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
     }

@@ -12,6 +12,7 @@ use tencentcloud_vpn_exporter::{
     poll,
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
+    tencent::transport::Authorities,
     wiring::{Surroundings, Wiring},
 };
 
@@ -148,7 +149,7 @@ async fn only_tags_that_become_labels_are_kept() {
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
     let telemetry = Telemetry::new(&build).expect("metrics");
     let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
-    let mut wiring = Wiring::new(config, surroundings).expect("a client");
+    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
     let (target, settings) = wiring.plan().pop_first().expect("one target");
     let (state, _) = poll::poll(&settings, &TargetSnapshot::new(target)).await;
     let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));

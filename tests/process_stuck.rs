@@ -112,6 +112,32 @@ async fn signals_during_a_slow_start_are_obeyed() {
 }
 
 #[tokio::test]
+async fn hung_authorities_hold_up_neither_health_nor_end() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let place = Place::with(api.config(&[GUANGZHOU]));
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    place.write("system.pem", certificate.cert.pem());
+    let start = || {
+        let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0"]);
+        command.env("SSL_CERT_FILE", place.path("system.pem"));
+        command
+    };
+    let daemon = Process::serving(start()).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
+    put_pipe(&place.path("system.pem"));
+    daemon.signal("HUP").await;
+    let _held = reader_of(&place.path("system.pem")).await;
+    let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
+    assert_eq!(health.expect("an answer").status(), 200);
+    // A start that meets the same pipe gives up by itself.
+    let words = ["certificate authorities, cannot be read within 10s; see whether their mounts answer"];
+    assert_told("start", &run(start()).await, 64, &words);
+    daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
+    daemon.signal("TERM").await;
+    assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn healthcheck_asks_beside_broken_files() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let silent_api = TcpListener::bind(local()).await.expect("a free port");

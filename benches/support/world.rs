@@ -9,6 +9,7 @@ use tencentcloud_vpn_exporter::{
     poll::{Settings, poll},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
+    tencent::transport::Authorities,
     wiring::{Surroundings, Wiring},
 };
 
@@ -41,7 +42,7 @@ impl Watched {
         let telemetry = telemetry();
         let surroundings =
             Surroundings { variables: BTreeMap::new(), telemetry: telemetry.clone(), shard: Shard::SOLE };
-        let mut wiring = Wiring::new(config, surroundings).expect("a client");
+        let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
         let (target, settings) = wiring.plan().pop_first().expect("a target");
         Self { state: TargetSnapshot::new(target), settings, telemetry }
     }

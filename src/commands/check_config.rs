@@ -7,6 +7,7 @@ use crate::{
     cli::CheckConfigFlags,
     config::{Account, Config, CredentialSource, Regions},
     domain::SecretText,
+    tencent::transport::Authorities,
     web::Protection,
     wiring::Wiring,
 };
@@ -29,7 +30,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
         );
     }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
-    let wiring = Wiring::new(loaded.config, surroundings).map_err(unusable)?;
+    let wiring = Wiring::new(loaded.config, surroundings, Authorities::of_system()).map_err(unusable)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
         probe::run(wiring).await?;

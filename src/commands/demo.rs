@@ -1,6 +1,6 @@
 //! `demo`: the daemon against the embedded VPC API, with tunnels that change state; needs no account.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 
@@ -8,13 +8,15 @@ use super::{
     Failure, bind, print,
     serve::{protection, serve},
     signals::Requests,
-    start_queued_log, surroundings,
+    start_queued_log, surroundings, usage,
 };
 use crate::{
+    app::{self, ReadConfig},
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
     domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
     simulator::{Options, Simulator},
+    tencent::transport::Authorities,
     web,
 };
 
@@ -27,10 +29,13 @@ pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Fai
     };
     let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
     let config = config(&simulator, flags.world.regions.clone())?;
-    let again = config.clone();
-    let read_config = std::sync::Arc::new(move || Ok(again.clone()));
-    let protection = requests.shutdown.run_until_cancelled(protection(&flags.web)).await;
-    let Some(protection) = protection.transpose()? else { return Ok(()) };
+    let read_config: ReadConfig = Arc::new(move || Ok((config.clone(), Authorities::of_system())));
+    let prepare = async {
+        let config = app::read_first(&read_config).await.map_err(usage)?;
+        Ok::<_, Failure>((config, protection(&flags.web).await?))
+    };
+    let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
+    let (config, protection) = prepared?;
     let scheme =
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;

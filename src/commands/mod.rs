@@ -37,7 +37,10 @@ use crate::{
     simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
-    tencent::{ApiError, regions, transport::ClientError},
+    tencent::{
+        ApiError, regions,
+        transport::{Authorities, ClientError},
+    },
     version,
     wiring::{Surroundings, Variables, Wiring},
 };
@@ -160,7 +163,7 @@ async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure
     let surroundings = surroundings(shard)?;
     let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
     let telemetry = surroundings.telemetry.clone();
-    let mut wiring = Wiring::new(config, surroundings).map_err(unusable)?;
+    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).map_err(unusable)?;
     let regions_known = look_up_regions(&mut wiring).await.is_empty();
     Ok(Prepared { wiring, telemetry, regions_known })
 }

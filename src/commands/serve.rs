@@ -13,6 +13,7 @@ use crate::{
     cli::{DaemonFlags, WebFlags},
     config::Config,
     poll::LookUpPauses,
+    tencent::transport::Authorities,
     web::{self, Limits, Protection},
     wiring::{Surroundings, Variables},
 };
@@ -27,19 +28,18 @@ pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), F
     serve(&flags.web, listeners, protection, config, read_config, surroundings, requests).await
 }
 
-/// Reads what is configured, and listens. A file that does not answer blocks no more than a thread of its own.
+/// Reads what is configured, and listens. Files are read on other threads, so that a hung mount does not block this one.
 async fn prepare(
     flags: &WebFlags,
     read_config: &ReadConfig,
-) -> Result<(Config, Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
-    let read_config = Arc::clone(read_config);
-    let config = spawn_blocking(move || read_config()).await?.map_err(usage)?;
+) -> Result<((Config, Authorities), Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
+    let config = app::read_first(read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
     let listeners = web::bind(&flags.listen_addresses).await?;
     Ok((config, protection, listeners))
 }
 
-/// Who is served, and how. The files are read by a thread of its own.
+/// Reads TLS and authentication settings, on another thread.
 pub(super) async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
     let Some(file) = flags.config_file.clone() else { return Ok(None) };
     let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
@@ -51,13 +51,14 @@ pub(super) async fn serve(
     flags: &WebFlags,
     listeners: Vec<TcpListener>,
     protection: Option<Arc<Protection>>,
-    config: Config,
+    (config, authorities): (Config, Authorities),
     read_config: ReadConfig,
     surroundings: Surroundings,
     requests: Requests,
 ) -> Result<(), Failure> {
     let start = Start {
         config,
+        authorities,
         read_config,
         surroundings,
         look_ups: LookUpPauses::default(),
@@ -78,5 +79,8 @@ pub(super) async fn serve(
 }
 
 fn config_reader(file: Option<PathBuf>, variables: Variables) -> ReadConfig {
-    Arc::new(move || load(file.as_deref(), &variables).map_err(|problems| problems.to_string()))
+    Arc::new(move || {
+        let config = load(file.as_deref(), &variables).map_err(|problems| problems.to_string())?;
+        Ok((config, Authorities::of_system()))
+    })
 }

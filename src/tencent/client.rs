@@ -18,7 +18,7 @@ use super::{
     body::{Bodies, Body},
     credentials::{Credentials, SourceError},
     sign,
-    transport::{ClientError, ConnectionSettings, Route, Transport, root_cause},
+    transport::{Authorities, ClientError, ConnectionSettings, Route, Transport, root_cause},
 };
 use crate::domain::{Region, Secret};
 
@@ -113,22 +113,22 @@ pub struct Client {
 
 impl Client {
     /// Prepares pools of connections; nothing is sent. Errors name `api.ca_file`, or say why TLS or the HTTP client cannot be set up.
-    pub fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
+    pub fn new(settings: ConnectionSettings, authorities: Authorities) -> Result<Self, ClientError> {
         // Another part of the process may have chosen the same provider before: that is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             request_timeout: settings.request_timeout,
             connect_timeout: settings.connect_timeout,
-            transport: Arc::new(Transport::new(settings)?),
+            transport: Arc::new(Transport::new(settings, authorities)?),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             bodies: Arc::default(),
         })
     }
 
-    /// Reads the system's certificate authorities again, and drops all pooled connections, also those of all clones.
+    /// Trusts these certificate authorities from now on, and drops all pooled connections, also those of all clones.
     /// After an error, everything stays as it was.
-    pub fn renew(&self) -> Result<(), ClientError> {
-        self.transport.renew()
+    pub fn renew(&self, authorities: Authorities) -> Result<(), ClientError> {
+        self.transport.renew(authorities)
     }
 
     /// The route of requests to this URL.

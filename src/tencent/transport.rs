@@ -57,6 +57,24 @@ pub enum ClientError {
     Settings(String),
 }
 
+/// The system's certificate authorities, as they were when they were read.
+#[derive(Debug, Clone)]
+pub struct Authorities(RootCertStore);
+
+impl Authorities {
+    /// Reads them. This blocks while the mount of their files does not answer. Files that cannot be read are logged.
+    #[must_use]
+    pub fn of_system() -> Self {
+        let mut roots = RootCertStore::empty();
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            tracing::warn!(%error, "some certificate authorities of the system cannot be read; continuing without them");
+        }
+        roots.add_parsable_certificates(system.certs);
+        Self(roots)
+    }
+}
+
 /// The address of a request, and the proxy on the way to it. `Display` shows both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -105,20 +123,20 @@ pub(super) struct Lease {
 }
 
 impl Transport {
-    /// Reads the certificate authorities. Nothing is sent.
-    pub(super) fn new(settings: ConnectionSettings) -> Result<Self, ClientError> {
+    /// Prepares pools of connections. Nothing is sent.
+    pub(super) fn new(settings: ConnectionSettings, authorities: Authorities) -> Result<Self, ClientError> {
         // The matcher only applies NO_PROXY, so any address stands for the proxy.
         let matcher =
             |proxy: &Proxy| Matcher::builder().all("http://proxy").no(proxy.no_proxy().to_owned()).build();
         let matcher = settings.proxy.as_ref().map(matcher);
-        let tls = tls(settings.ca_file.as_ref())?;
+        let tls = tls(authorities, settings.ca_file.as_ref())?;
         let pools = Pools::new(&settings, &tls)?;
         Ok(Self { settings, matcher, state: Mutex::new(State { tls, pools, generation: 0 }) })
     }
 
-    /// Reads the certificate authorities again, and drops all pooled connections.
-    pub(super) fn renew(&self) -> Result<(), ClientError> {
-        let tls = tls(self.settings.ca_file.as_ref())?;
+    /// Trusts these certificate authorities from now on, and drops all pooled connections.
+    pub(super) fn renew(&self, authorities: Authorities) -> Result<(), ClientError> {
+        let tls = tls(authorities, self.settings.ca_file.as_ref())?;
         let pools = Pools::new(&self.settings, &tls)?;
         let mut state = self.state();
         *state = State { tls, pools, generation: state.generation + 1 };
@@ -210,13 +228,8 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// TLS that trusts the system's certificate authorities and those of the file.
-fn tls(ca_file: Option<&CaFile>) -> Result<ClientConfig, ClientError> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::warn!(%error, "some certificate authorities of the system cannot be read; continuing without them");
-    }
-    roots.add_parsable_certificates(system.certs);
+fn tls(authorities: Authorities, ca_file: Option<&CaFile>) -> Result<ClientConfig, ClientError> {
+    let Authorities(mut roots) = authorities;
     if let Some(ca_file) = ca_file {
         add_certificates(&mut roots, ca_file)?;
     }
@@ -310,7 +323,7 @@ mod tests {
         let _ = ring::default_provider().install_default();
         let (request_timeout, connect_timeout) = (Duration::from_secs(30), Duration::from_secs(4));
         let settings = ConnectionSettings { request_timeout, connect_timeout, ca_file: None, proxy: None };
-        let tls = tls(None).expect("the system's authorities");
+        let tls = tls(Authorities::of_system(), None).expect("the system's authorities");
         let http = builder(&settings, &tls).dns_resolver(Arc::new(Addresses(vec![bad, good]))).build();
         let request = http.expect("a client").get(format!("http://api.example:{}/", good.port())).send();
         let response = tokio::time::timeout(request_timeout, request).await.expect("a response in time");
@@ -326,7 +339,7 @@ mod tests {
         let timeout = Duration::from_secs(10);
         let settings =
             ConnectionSettings { request_timeout: timeout, connect_timeout: timeout, ca_file: None, proxy };
-        let transport = Transport::new(settings);
+        let transport = Transport::new(settings, Authorities::of_system());
         let transport = transport.expect("the system's authorities");
         for (url, is_proxied) in [
             ("https://vpc.intl.tencentcloudapi.com", true),

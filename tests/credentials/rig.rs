@@ -14,7 +14,7 @@ use tencentcloud_vpn_exporter::{
             AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
         },
         sts::{Meter, Sts},
-        transport::ConnectionSettings,
+        transport::{Authorities, ConnectionSettings},
         vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
@@ -90,7 +90,7 @@ impl Served {
             ca_file: None,
             proxy: None,
         };
-        let client = Client::new(settings).expect("a client");
+        let client = Client::new(settings, Authorities::of_system()).expect("a client");
         let control = simulator.control();
         Self { control, client, url, task: tokio::spawn(simulator.run(std::future::pending())) }
     }

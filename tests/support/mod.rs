@@ -25,6 +25,7 @@ use tencentcloud_vpn_exporter::{
     poll::LookUpPauses,
     simulator::{self, Control, Simulator},
     telemetry::{BuildInfo, Telemetry},
+    tencent::transport::Authorities,
     web::{self, Limits, ReloadRequest, TelemetryPath},
     wiring::{Surroundings, Variables},
 };
@@ -150,9 +151,10 @@ impl Daemon {
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let start = Start {
             config: read(&file).expect("a valid configuration"),
+            authorities: Authorities::of_system(),
             read_config: Arc::new(move || {
                 before_reading();
-                read(&file)
+                Ok((read(&file)?, Authorities::of_system()))
             }),
             surroundings: Surroundings {
                 variables,
