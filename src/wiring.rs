@@ -90,10 +90,10 @@ impl Wiring {
     /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
     /// discovered keep the ones they have. All connections are made anew, and trust these authorities.
     pub fn reloaded(&self, config: Config, authorities: Authorities) -> Result<Self, ClientError> {
-        let api_stays = config.api == self.config.api && config.poll.timeout == self.config.poll.timeout;
+        let api_stays = config.api == self.config.api;
         let poll_stays = config.poll == self.config.poll && config.metrics == self.config.metrics;
         let client = if api_stays {
-            self.client.renew(authorities.clone())?;
+            self.client.renew(authorities.clone(), connect_timeout(&config))?;
             self.client.clone()
         } else {
             client(&config, authorities.clone())?
@@ -275,11 +275,16 @@ fn settings(
 /// The longest time to connect.
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn client(Config { api, poll, .. }: &Config, authorities: Authorities) -> Result<Client, ClientError> {
-    let shortest_wait = api.request_timeout.min(poll.timeout);
+/// Half of the time that a request may take, so that another address, and the request itself, have the other half.
+fn connect_timeout(Config { api, poll, .. }: &Config) -> Duration {
+    (api.request_timeout.min(poll.timeout) / 2).min(MAX_CONNECT_TIMEOUT)
+}
+
+fn client(config: &Config, authorities: Authorities) -> Result<Client, ClientError> {
+    let api = &config.api;
     let settings = ConnectionSettings {
         request_timeout: api.request_timeout,
-        connect_timeout: (shortest_wait / 2).min(MAX_CONNECT_TIMEOUT),
+        connect_timeout: connect_timeout(config),
         ca_file: api.ca_file.clone(),
         proxy: api.proxy.clone(),
     };

@@ -212,7 +212,10 @@ fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
         Failing {
             case: "an unreachable endpoint",
             config: good.replace(&open, &closed),
-            words: words([&format!("{closed}/: Connection refused"), "check api.endpoint"]),
+            words: words([
+                &format!("{closed}/: Connection refused"),
+                "check the account's site, the network and any proxy",
+            ]),
         },
     ]
 }

@@ -106,7 +106,6 @@ pub trait FromResponse: Sized {
 pub struct Client {
     transport: Arc<Transport>,
     request_timeout: Duration,
-    connect_timeout: Duration,
     requests: Arc<Semaphore>,
     bodies: Arc<Bodies>,
 }
@@ -118,17 +117,16 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
             request_timeout: settings.request_timeout,
-            connect_timeout: settings.connect_timeout,
             transport: Arc::new(Transport::new(settings, authorities)?),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             bodies: Arc::default(),
         })
     }
 
-    /// Trusts these certificate authorities from now on, and drops all pooled connections, also those of all clones.
-    /// After an error, everything stays as it was.
-    pub fn renew(&self, authorities: Authorities) -> Result<(), ClientError> {
-        self.transport.renew(authorities)
+    /// Uses these certificate authorities and this time-out for connections from now on, and drops all pooled connections;
+    /// so do all clones. After an error, everything stays as it was.
+    pub fn renew(&self, authorities: Authorities, connect_timeout: Duration) -> Result<(), ClientError> {
+        self.transport.renew(authorities, connect_timeout)
     }
 
     /// The route of requests to this URL.
@@ -221,7 +219,7 @@ impl Client {
 
     fn connection(&self, error: &reqwest::Error) -> ApiError {
         if error.is_connect() && error.is_timeout() {
-            return ApiError::NoConnection(self.connect_timeout);
+            return ApiError::NoConnection(self.transport.connect_timeout());
         }
         connection(error)
     }

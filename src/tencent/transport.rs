@@ -102,6 +102,7 @@ pub(super) struct Transport {
 }
 
 struct State {
+    connect_timeout: Duration,
     tls: ClientConfig,
     pools: Pools,
     /// Counts the pools there were.
@@ -130,17 +131,28 @@ impl Transport {
             |proxy: &Proxy| Matcher::builder().all("http://proxy").no(proxy.no_proxy().to_owned()).build();
         let matcher = settings.proxy.as_ref().map(matcher);
         let tls = tls(authorities, settings.ca_file.as_ref())?;
-        let pools = Pools::new(&settings, &tls)?;
-        Ok(Self { settings, matcher, state: Mutex::new(State { tls, pools, generation: 0 }) })
+        let connect_timeout = settings.connect_timeout;
+        let pools = Pools::new(&settings, connect_timeout, &tls)?;
+        let state = Mutex::new(State { connect_timeout, tls, pools, generation: 0 });
+        Ok(Self { settings, matcher, state })
     }
 
-    /// Trusts these certificate authorities from now on, and drops all pooled connections.
-    pub(super) fn renew(&self, authorities: Authorities) -> Result<(), ClientError> {
+    /// Uses these certificate authorities and this time-out from now on, and drops all pooled connections.
+    pub(super) fn renew(
+        &self,
+        authorities: Authorities,
+        connect_timeout: Duration,
+    ) -> Result<(), ClientError> {
         let tls = tls(authorities, self.settings.ca_file.as_ref())?;
-        let pools = Pools::new(&self.settings, &tls)?;
+        let pools = Pools::new(&self.settings, connect_timeout, &tls)?;
         let mut state = self.state();
-        *state = State { tls, pools, generation: state.generation + 1 };
+        *state = State { connect_timeout, tls, pools, generation: state.generation + 1 };
         Ok(())
+    }
+
+    /// The time limit for one connection.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.state().connect_timeout
     }
 
     /// A connection for one request to this URL. A `direct` request never uses the proxy.
@@ -166,7 +178,7 @@ impl Transport {
             return;
         }
         // The same settings made the present pools, so this succeeds.
-        if let Ok(pools) = Pools::new(&self.settings, &state.tls) {
+        if let Ok(pools) = Pools::new(&self.settings, state.connect_timeout, &state.tls) {
             (state.pools, state.generation) = (pools, generation + 1);
         }
     }
@@ -199,23 +211,27 @@ impl Drop for Lease {
 }
 
 impl Pools {
-    fn new(settings: &ConnectionSettings, tls: &ClientConfig) -> Result<Self, ClientError> {
+    fn new(
+        settings: &ConnectionSettings,
+        connect_timeout: Duration,
+        tls: &ClientConfig,
+    ) -> Result<Self, ClientError> {
         let proxy = settings.proxy.as_ref().map(|proxy| reqwest::Proxy::all(proxy.url().expose()));
         let proxy = proxy.transpose().map_err(|error| unusable(&error))?;
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| unusable(&error));
         Ok(Self {
-            direct: build(builder(settings, tls))?,
-            proxied: proxy.map(|proxy| build(builder(settings, tls).proxy(proxy))).transpose()?,
+            direct: build(builder(connect_timeout, tls))?,
+            proxied: proxy.map(|proxy| build(builder(connect_timeout, tls).proxy(proxy))).transpose()?,
         })
     }
 }
 
-fn builder(settings: &ConnectionSettings, tls: &ClientConfig) -> reqwest::ClientBuilder {
+fn builder(connect_timeout: Duration, tls: &ClientConfig) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(CLIENT_NAME)
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(16)
-        .connect_timeout(settings.connect_timeout)
+        .connect_timeout(connect_timeout)
         .tls_backend_preconfigured(tls.clone())
         // This turns off reqwest's own reading of the environment.
         .no_proxy()
@@ -321,12 +337,12 @@ mod tests {
         });
 
         let _ = ring::default_provider().install_default();
-        let (request_timeout, connect_timeout) = (Duration::from_secs(30), Duration::from_secs(4));
-        let settings = ConnectionSettings { request_timeout, connect_timeout, ca_file: None, proxy: None };
         let tls = tls(Authorities::of_system(), None).expect("the system's authorities");
-        let http = builder(&settings, &tls).dns_resolver(Arc::new(Addresses(vec![bad, good]))).build();
+        let http =
+            builder(Duration::from_secs(4), &tls).dns_resolver(Arc::new(Addresses(vec![bad, good]))).build();
         let request = http.expect("a client").get(format!("http://api.example:{}/", good.port())).send();
-        let response = tokio::time::timeout(request_timeout, request).await.expect("a response in time");
+        let response =
+            tokio::time::timeout(Duration::from_secs(30), request).await.expect("a response in time");
         assert_eq!(response.expect("a response").status(), 204);
         server.await.expect("the server");
     }
