@@ -26,8 +26,8 @@ pub const EXIT_USAGE: u8 = 64;
 ///
 /// Without a subcommand it runs as a daemon: it polls the VPC API of each account and region in the background, and
 /// serves what it last saw. Without --config.file it watches one account, by the default chain of credentials, in the
-/// regions that TENCENTCLOUD_REGION lists, at the site in TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It exits with 0 after SIGTERM or SIGINT, with 64 for a bad flag or
-/// configuration, and with 1 for anything else.
+/// regions that TENCENTCLOUD_REGION lists, at the site in TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It
+/// exits with 0 after SIGTERM or SIGINT, with 64 for a bad flag or configuration, and with 1 for anything else.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
 #[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110)]
@@ -216,7 +216,8 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(mut_arg("level", quiet))]
 pub struct DeleteFlags {
-    /// The account of the tunnel, by its name in the configuration; without a file it is "default", unless the environment names it.
+    /// The account of the tunnel, by its name in the configuration; without a file it is "default", unless the environment
+    /// names it.
     #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
     pub account: AccountName,
     /// The region of the tunnel.

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! [`app`] puts these together and watches them; [`commands`] is what the command line can ask for, [`cli`] how it asks.
-//! [`domain`] has the words that all of them share, [`telemetry`] the counters that they increment.
+//! [`domain`] has the words that all of them share, [`telemetry`] the counters that they increment, and [`regular_file`]
+//! reads their files.
 
 pub mod domain;
 pub mod regular_file;

@@ -3,23 +3,14 @@
 
 mod support;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use fastrand::Rng;
-use support::{Api, frozen, region, scene::GUANGZHOU};
+use support::{Api, frozen, only_target, region, scene::GUANGZHOU};
 use tencentcloud_vpn_exporter::{
-    config::Config,
-    domain::Shard,
     poll::{self, Settings},
     simulator::{Fault, FaultKind, Options},
     snapshot::TargetSnapshot,
-    telemetry::{BuildInfo, Telemetry},
-    tencent::transport::Authorities,
-    wiring::{Surroundings, Wiring},
 };
 use tokio::task::JoinSet;
 
@@ -71,16 +62,8 @@ impl Watched {
     async fn new(seed: u64) -> Self {
         let options = Options { requests_per_second: 1000, ..frozen(&[(GUANGZHOU, TUNNELS)]) };
         let api = Api::start(options).await;
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("config.yml");
         let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1m, stale_after: 2h");
-        std::fs::write(&file, config).expect("the configuration can be written");
-        let config = Config::load(Some(&file), &BTreeMap::new()).expect("a valid configuration").config;
-        let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
-        let telemetry = Telemetry::new(&build).expect("metrics");
-        let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
-        let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
-        let (target, settings) = wiring.plan().pop_first().expect("one target");
+        let (target, settings) = only_target(&config);
         Self { api, settings, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
     }
 

@@ -2,19 +2,11 @@
 
 mod support;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
-use support::{Api, Daemon, Metrics, frozen, region};
-use tencentcloud_vpn_exporter::{
-    config::Config,
-    domain::Shard,
-    poll,
-    snapshot::TargetSnapshot,
-    telemetry::{BuildInfo, Telemetry},
-    tencent::transport::Authorities,
-    wiring::{Surroundings, Wiring},
-};
+use support::{Api, Daemon, Metrics, frozen, only_target, region};
+use tencentcloud_vpn_exporter::{poll, snapshot::TargetSnapshot};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -142,15 +134,8 @@ async fn a_stop_in_the_middle_of_a_poll_does_not_wait_for_it() {
 #[tokio::test]
 async fn only_tags_that_become_labels_are_kept() {
     let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("config.yml");
-    std::fs::write(&file, api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n").expect("a file");
-    let config = Config::load(Some(&file), &BTreeMap::new()).expect("a valid configuration").config;
-    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
-    let telemetry = Telemetry::new(&build).expect("metrics");
-    let surroundings = Surroundings { variables: BTreeMap::new(), telemetry, shard: Shard::SOLE };
-    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
-    let (target, settings) = wiring.plan().pop_first().expect("one target");
+    let config = api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n";
+    let (target, settings) = only_target(&config);
     let (state, _) = poll::poll(&settings, &TargetSnapshot::new(target)).await;
     let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));
     assert!(keys().count() > 0, "no tunnel has a tag");

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Failure;
 use crate::web::ReloadRequest;
 
-/// What signals ask of a command.
+/// Shutdown and reload requests from signals.
 pub(super) struct Requests {
     /// Cancelled by the first SIGTERM or SIGINT: a command that waits must then give up.
     pub(super) shutdown: CancellationToken,
@@ -17,7 +17,7 @@ pub(super) struct Requests {
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
 }
 
-/// Runs a command that SIGTERM and SIGINT end in order, and for which SIGHUP is a request to reload.
+/// Runs a command that SIGTERM and SIGINT stop cleanly, and for which SIGHUP requests a reload.
 ///
 /// The handlers are installed before the command begins, so that no signal during its start kills the process.
 pub(super) async fn handled(

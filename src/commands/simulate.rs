@@ -41,7 +41,7 @@ pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(),
     Ok(())
 }
 
-/// Reads the list of faults that a file has, if there is one, by a thread of its own.
+/// Reads the list of faults that a file has, if there is one, on another thread.
 async fn faults(file: Option<PathBuf>) -> Result<Vec<Fault>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     spawn_blocking(move || read_faults(&file)).await.expect("reading a file does not panic")

@@ -1,6 +1,6 @@
 //! The usual `process_*` metrics; CPU time with its fractions, which the `prometheus` crate's own collector drops.
 //!
-//! Each file of `/proc/self` is read by itself: what is hidden takes nothing else along. The start time needs no file.
+//! Each file of `/proc/self` is read by itself, so a hidden file costs only its own metrics. The start time needs no file.
 
 use std::path::Path;
 

@@ -21,13 +21,13 @@ use tempfile::TempDir;
 use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
-    domain::{Region, Shard},
-    poll::LookUpPauses,
+    domain::{Region, Shard, Target},
+    poll::{LookUpPauses, Settings},
     simulator::{self, Control, Simulator},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,
     web::{self, Limits, ReloadRequest, TelemetryPath},
-    wiring::{Surroundings, Variables},
+    wiring::{Surroundings, Variables, Wiring},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -202,6 +202,19 @@ impl Daemon {
         self.shutdown.cancel();
         self.task.await.expect("the daemon does not panic")
     }
+}
+
+/// The one target of this configuration, and how it is polled, for tests that poll it themselves.
+pub fn only_target(config: &str) -> (Target, Arc<Settings>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yml");
+    std::fs::write(&file, config).expect("the configuration can be written");
+    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+    let telemetry = Telemetry::new(&build).expect("metrics");
+    let surroundings = Surroundings { variables: Variables::new(), telemetry, shard: Shard::SOLE };
+    let config = read(&file).expect("a valid configuration");
+    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
+    wiring.plan().pop_first().expect("one target")
 }
 
 /// One scrape of a daemon that listens there.

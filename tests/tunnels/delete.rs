@@ -113,7 +113,7 @@ async fn listed_tunnel_that_is_not_found_is_not_gone() {
     );
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
     assert_told("--no-wait", &ended, 0, &["ResourceNotFound: "]);
-    let end = format!("Tencent Cloud does not find {}; so it counts as deleted.\n", tunnel.id);
+    let end = format!("Tencent Cloud does not find {}, so it counts as deleted.\n", tunnel.id);
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
 }
 

@@ -82,7 +82,7 @@ impl Deletion<'_> {
         let id = &self.flags.vpn_connection_id;
         let told = match begun {
             Begun::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
-            Begun::NotFound => format!("Tencent Cloud does not find {id}; so it counts as deleted.\n"),
+            Begun::NotFound => format!("Tencent Cloud does not find {id}, so it counts as deleted.\n"),
         };
         print(told.as_bytes())
     }
@@ -116,7 +116,7 @@ impl Deletion<'_> {
         }
     }
 
-    /// The tunnel as it is now; none only if the API says so in an answer that agrees with itself.
+    /// The tunnel as it is now. `None` only where a complete response does not list it, or where the API does not find it.
     async fn look(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + LOOK_TIMEOUT;
         match listing::find(self.api, &self.flags.vpn_connection_id, deadline).await {
