@@ -90,17 +90,20 @@ async fn a_server_scrapes_over_tls_with_a_certificate_or_a_password_and_is_refus
         format!("{trust}, cert_file: '{certificate}', key_file: '{key}'}}, ")
     };
     let secret = |password: &str| format!("basic_auth: {{username: prometheus, password: {password}}}, ");
-    // Which job scrapes what and how, and the word by which its last error is known.
+    // In TLS 1.3 the client sends its request before it knows whether its certificate is accepted. If the server has
+    // closed the connection by then, the client sees the reset or the failed write instead of the server's alert.
+    let refused = ["remote error: tls: ", "connection reset by peer", "broken pipe"].as_slice();
+    // Each job: its name, what it scrapes and how, and the texts of which its last error contains one. None: no error.
     let jobs = [
-        ("tls", &encrypted, format!("{trust}}}, "), ""),
-        ("tls, unknown authority", &encrypted, "scheme: https, ".to_owned(), "x509"),
-        ("tls, spoken to plainly", &encrypted, String::new(), "400 Bad Request"),
-        ("certificate", &mutual, certificate("our"), ""),
-        ("certificate, none", &mutual, format!("{trust}}}, "), "tls: certificate required"),
-        ("certificate, unknown authority", &mutual, certificate("their"), "tls: "),
-        ("password", &password, secret("sesame"), ""),
-        ("password, wrong", &password, secret("open"), "401 Unauthorized"),
-        ("password, none", &password, String::new(), "401 Unauthorized"),
+        ("tls", &encrypted, format!("{trust}}}, "), [].as_slice()),
+        ("tls, unknown authority", &encrypted, "scheme: https, ".to_owned(), &["x509"]),
+        ("tls, plain request", &encrypted, String::new(), &["400 Bad Request"]),
+        ("certificate", &mutual, certificate("our"), &[]),
+        ("certificate, none", &mutual, format!("{trust}}}, "), refused),
+        ("certificate, unknown authority", &mutual, certificate("their"), refused),
+        ("password", &password, secret("sesame"), &[]),
+        ("password, wrong", &password, secret("open"), &["401 Unauthorized"]),
+        ("password, none", &password, String::new(), &["401 Unauthorized"]),
     ];
     let mut config = String::new();
     for (name, demo, how, _) in &jobs {
@@ -110,10 +113,10 @@ async fn a_server_scrapes_over_tls_with_a_certificate_or_a_password_and_is_refus
     }
     let server = Server::start(&config).await;
     let errors = last_errors(&server, jobs.len()).await;
-    for (name, _, _, word) in &jobs {
+    for (name, _, _, expected) in &jobs {
         let (_, error) = errors.iter().find(|(job, _)| job == name).expect("it was scraped");
-        assert_eq!(error.is_empty(), word.is_empty(), "{name}: {error}");
-        assert!(error.contains(word), "{name}: {error}");
+        assert_eq!(error.is_empty(), expected.is_empty(), "{name}: {error}");
+        assert!(error.is_empty() || expected.iter().any(|text| error.contains(text)), "{name}: {error}");
     }
     server
         .until("tencentcloud_vpn_up{job='tls'} + on (region) tencentcloud_vpn_up{job='certificate'} == 2")
