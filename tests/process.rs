@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use jiff::Timestamp;
 use support::{
     Api, Metrics,
@@ -229,14 +227,8 @@ fn closed_port() -> TcpSocket {
 
 #[tokio::test]
 async fn the_demo_has_tunnels_at_once_and_says_where_to_look() {
-    let started = Instant::now();
     let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
     let metrics = demo.until(|metrics| metrics.sum("tunnels", &[]) == 24.0).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "even a slow machine needs no {:?}",
-        started.elapsed()
-    );
     assert_eq!(metrics.sum("up", &[]), 3.0);
 
     let line = demo.stdout.line(&["http://"]).await;

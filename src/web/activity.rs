@@ -206,6 +206,7 @@ mod tests {
         idle_timeout: Duration::from_secs(300),
         answer_timeout: Duration::from_secs(60),
         stall_timeout: Duration::from_secs(5),
+        drain_timeout: Duration::from_millis(1500),
     };
 
     /// In how many seconds the connection will be cut.

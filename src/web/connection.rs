@@ -39,9 +39,6 @@ use super::{
     tls::Visitor,
 };
 
-/// How long answers in flight may take once the server stops.
-const GRACE: Duration = Duration::from_millis(1500);
-
 /// The longest head of a request, in bytes.
 const MAX_HEAD: u32 = 16 * 1024;
 
@@ -208,7 +205,7 @@ impl Connection {
         let mut overdue = pin!(sleep_until(Instant::now()));
         poll_fn(|cx| {
             if grace.is_none() && stopped.as_mut().poll(cx).is_ready() {
-                grace = Some(Instant::now() + GRACE);
+                grace = Some(Instant::now() + self.host.limits.drain_timeout);
                 stop(work.as_mut());
             }
             if let Poll::Ready(outcome) = work.as_mut().poll(cx) {

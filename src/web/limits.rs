@@ -20,6 +20,8 @@ pub struct Limits {
     pub answer_timeout: Duration,
     /// In which a client that is sent something takes at least one byte.
     pub stall_timeout: Duration,
+    /// How long responses may still take once the server stops.
+    pub drain_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -33,6 +35,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(300),
             answer_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(10),
+            drain_timeout: Duration::from_millis(1500),
         }
     }
 }

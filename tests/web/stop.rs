@@ -1,19 +1,24 @@
 //! How the server stops.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tencentcloud_vpn_exporter::web::Limits;
 use tokio::net::TcpStream;
 
-use crate::rig::{Server, until};
+use crate::rig::{Server, Setup, until};
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
-/// Less than the grace that answers in flight are given.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn server_that_drains_for(drain_timeout: Duration) -> Server {
+    let limits = Limits { drain_timeout, ..Limits::default() };
+    Setup { limits, ..Setup::default() }.start().await
+}
 
 #[tokio::test]
 async fn idle_and_silent_connections_do_not_delay_the_stop() {
-    let server = Server::with_defaults().await;
+    let server = server_that_drains_for(HOUR).await;
     let mut idle = server.connect().await;
     idle.send(SCRAPE).await;
     idle.answer().await;
@@ -23,10 +28,8 @@ async fn idle_and_silent_connections_do_not_delay_the_stop() {
     // All three have been accepted, in turn, once this is answered.
     server.get("/-/healthy").await;
 
-    let asked = Instant::now();
     server.shutdown.cancel();
     server.stopped().await;
-    assert!(asked.elapsed() < AT_ONCE, "took {:?}", asked.elapsed());
     for client in [&mut idle, &mut silent, &mut dripping] {
         assert_eq!(client.rest().await, b"");
     }
@@ -34,7 +37,7 @@ async fn idle_and_silent_connections_do_not_delay_the_stop() {
 
 #[tokio::test]
 async fn scrape_in_flight_is_finished() {
-    let server = Server::with_defaults().await;
+    let server = server_that_drains_for(HOUR).await;
     let text = server.publish_much();
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
@@ -50,16 +53,13 @@ async fn scrape_in_flight_is_finished() {
 }
 
 #[tokio::test]
-async fn scrape_that_is_not_read_is_cut_off_after_the_grace() {
-    let server = Server::with_defaults().await;
+async fn scrape_that_is_not_read_is_cut_off_by_the_stop() {
+    let server = server_that_drains_for(Duration::from_millis(100)).await;
     server.publish_much();
     let mut client = server.connect_narrowly().await;
     client.send(SCRAPE).await;
     client.stream.readable().await.unwrap();
 
-    let asked = Instant::now();
     server.shutdown.cancel();
     server.stopped().await;
-    let took = asked.elapsed();
-    assert!(took >= Duration::from_millis(1450) && took < Duration::from_millis(2500), "took {took:?}");
 }

@@ -1,11 +1,6 @@
 //! TLS, client certificates, and their files as they change.
 
-use std::{
-    fs,
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Stdio, sync::Arc, time::Duration};
 
 use rcgen::SanType;
 use rustls::{
@@ -242,17 +237,16 @@ async fn refused_handshake_is_warned_of() {
 async fn stop_does_not_wait_for_idle_tls_connections() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
-    let server = serve(&files).await;
+    let limits = Limits { drain_timeout: Duration::from_secs(3600), ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
     let mut idle = Vec::new();
     for protocol in ["h2", "http/1.1"] {
         idle.push(Trust::in_authority(&authority).speaking(&[protocol]).connect(&server).await.unwrap());
     }
     let dawdling = server.connect().await;
     assert_eq!(Trust::in_authority(&authority).status(&server, "/-/healthy").await, Some(200));
-    let asked = Instant::now();
     server.shutdown.cancel();
     server.stopped().await;
-    assert!(asked.elapsed() < Duration::from_secs(1), "took {:?}", asked.elapsed());
     drop((idle, dawdling));
 }
 
