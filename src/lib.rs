@@ -5,8 +5,8 @@
 //! ```text
 //! config ──> wiring ──> poll ─────────────> snapshot ───────> metrics ──────────> web
 //! what to    clients,   when, how often,    what was last     exposition, ready   /metrics, /
-//! watch      keyrings,  all pages or none   seen; what        before it is        for whoever
-//!            settings     │      ▲          changed           asked for           may ask
+//! watch      keyrings,  all pages or none   seen; what        before a scrape
+//!            settings     │      ▲          changed           asks for it
 //!                         ▼      │
 //!                       tencent: one signed call, its answer as domain types
 //!                         │      ▲

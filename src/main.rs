@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
     };
     let status = runtime.block_on(commands::run(command));
-    // A file that does not answer holds up whoever reads it, but not the end.
+    // A thread that reads a file on a hung mount must not delay the exit.
     runtime.shutdown_background();
     status
 }

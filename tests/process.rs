@@ -1,4 +1,4 @@
-//! The process as whoever starts it meets it: what it says, above all to mistakes, and how it ends.
+//! The process as its user sees it: its messages, above all those about mistakes, and its exit.
 
 mod support;
 

@@ -23,7 +23,7 @@ pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
         let section = section.table(&["interval", "timeout", "stale_after"])?;
         let default = Poll::default();
         let interval = section.read_or("interval", default.interval, duration);
-        // Whoever sets a short interval alone does not mean polls that overlap it.
+        // A short interval that is set alone also shortens the time-out, so that polls do not overlap.
         let default_timeout = interval.map_or(default.timeout, |interval| interval.min(default.timeout));
         let timeout = section.read_or("timeout", default_timeout, duration);
         let stale_after = section.read_or("stale_after", default.stale_after, duration);

@@ -1,4 +1,4 @@
-//! What is logged and not yet written: nobody who logs waits for whoever reads standard error.
+//! The queue of log lines that are not yet written. Logging never waits for the reader of standard error.
 //!
 //! A thread writes it. Where that is stuck, lines are lost once there is no more room for them, and counted.
 

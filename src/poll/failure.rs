@@ -1,4 +1,4 @@
-//! Why a poll failed, told so that whoever reads it knows where to look and what to do.
+//! Why a poll failed: a message that names the place and the remedy.
 
 use std::time::Duration;
 

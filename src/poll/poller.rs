@@ -104,7 +104,7 @@ impl Poller {
         Self { snapshots, settings, state, last_success: None, refusals: 0, failures: HashSet::new() }
     }
 
-    /// Runs for as long as it is wanted: the one who holds the sender of the settings ends it by dropping that.
+    /// Runs until the settings sender is dropped.
     pub(super) async fn run(mut self) {
         let start = Instant::now();
         while self.settings.has_changed().is_ok() {
@@ -227,8 +227,8 @@ fn log_new_values(before: &TargetSnapshot, listing: &Listing) {
     }
 }
 
-/// Says once what a poll changed: of a failure, if it is of a new kind since a poll succeeded. That a region which was found has
-/// no VPN is said by whoever found it.
+/// Logs once what a poll changed. A failure is logged if it is of a new kind since the last success. `App` logs that a
+/// discovered region has no VPN.
 fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], new_failure: bool) {
     let (account, region) = (&after.target.account, &after.target.region);
     match (before.failure(), after.failure()) {

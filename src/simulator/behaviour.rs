@@ -41,7 +41,7 @@ impl Status {
 /// The plan that a tunnel follows until someone interferes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Behaviour {
-    /// Up for good.
+    /// Always up.
     Steady,
     /// Triggered by traffic that never comes: not connected, and rightly so.
     Idle,

@@ -290,7 +290,7 @@ fn accept_status(response: &Response) -> Result<(), ApiError> {
     }
 }
 
-/// `Retry-After` in seconds, or as a date by the clock of whoever sent it.
+/// `Retry-After` in seconds, or as a date by the server's clock.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {

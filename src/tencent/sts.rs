@@ -25,10 +25,10 @@ use super::{
 };
 use crate::domain::{Reason, Region, Role, Secret, Site};
 
-/// `AssumeRole`: for whoever has credentials.
+/// `AssumeRole`: takes credentials.
 pub const ASSUME_ROLE: &str = "AssumeRole";
 
-/// `AssumeRoleWithWebIdentity`: for whoever has a token of an identity provider that the account trusts.
+/// `AssumeRoleWithWebIdentity`: takes a token of an identity provider that the account trusts.
 pub const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
 
 /// What a request has beside its secrets, in bytes, with room to spare.

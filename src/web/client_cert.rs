@@ -15,8 +15,8 @@ use x509_parser::{
 
 /// Lets in clients whose certificate is of the right authorities and has one of the allowed names.
 ///
-/// It also lets in whoever proves to have the server's own certificate and key: that is no guest but the server's
-/// operator, whose `healthcheck` has no other certificate to show. What such a client may ask for is decided elsewhere.
+/// It also accepts a client that has the server's own certificate and key: that client is the `healthcheck` command, which
+/// has no other certificate. The routes decide what such a client may request.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     by_authority: Arc<dyn ClientCertVerifier>,

@@ -221,7 +221,7 @@ impl Routes {
         match outcome.await {
             Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
             Ok(Err(problems)) => text(StatusCode::BAD_REQUEST, problems + "\n"),
-            // Whoever reloads has gone, and took the reply along.
+            // The process stops: the reload was dropped with its reply.
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         }
     }

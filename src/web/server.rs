@@ -86,7 +86,7 @@ impl Door {
         tasks.spawn(connection::serve(self.host.clone(), stream, client, seat));
     }
 
-    /// Lives with a failure to accept: of that one connection, or for want of file descriptors or memory.
+    /// Handles an accept error. Per-connection errors are ignored; when file descriptors run out, accepting pauses.
     async fn bear(&self, error: &io::Error, complained: &mut Option<Instant>) {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {

@@ -35,8 +35,8 @@ pub(crate) fn region() -> Region {
     Region::new(REGION).expect("a region")
 }
 
-/// One tunnel; a role of another account, for whoever knows its external id; a role of that account for pods; and a role
-/// of the machine.
+/// One tunnel; a role of another account that needs its external id; a role of that account for pods; and a role of the
+/// machine.
 pub(crate) fn options() -> Options {
     let role = |name: &str, external_id: Option<&str>| simulator::Role {
         account: OTHER_ACCOUNT.to_owned(),

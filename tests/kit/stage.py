@@ -41,7 +41,7 @@ def hurried_alertmanager(place, url):
 
 
 class Pager:
-    """Whoever is paged: keeps every notification, in the order in which they came."""
+    """The receiver of pages: keeps every notification, in the order of arrival."""
 
     def __init__(self):
         pager = self

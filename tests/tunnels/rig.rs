@@ -16,7 +16,7 @@ pub const GUANGZHOU: &str = "ap-guangzhou";
 pub const FRANKFURT: &str = "eu-frankfurt";
 pub const LIST: &str = "DescribeVpnConnections";
 pub const DELETE: &str = "DeleteVpnConnection";
-pub const PROMPT: &str = "Type the id of the tunnel to delete it for good: ";
+pub const PROMPT: &str = "Type the id of the tunnel to delete it permanently: ";
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// One account, `main`, with one region that has tunnels.

@@ -156,7 +156,7 @@ impl Deletion<'_> {
     /// Whether the one at the terminal types the tunnel's id.
     fn ask(&self) -> Result<bool, Failure> {
         let id = self.flags.vpn_connection_id.as_str();
-        print(b"Type the id of the tunnel to delete it for good: ")?;
+        print(b"Type the id of the tunnel to delete it permanently: ")?;
         let mut typed = String::new();
         if io::stdin().read_line(&mut typed)? == 0 {
             print(b"\n")?;

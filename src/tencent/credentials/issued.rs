@@ -53,8 +53,8 @@ impl Issued {
         Ok(Self { credentials, expires })
     }
 
-    /// What a source gives on. `now` is our clock, and `server_time` that of whoever gave them, which is believed
-    /// if the two are far apart.
+    /// The loaded credentials. `now` is our clock and `server_time` the server's clock, which is used if the two are
+    /// far apart.
     pub(in crate::tencent) fn loaded(
         self,
         origin: String,

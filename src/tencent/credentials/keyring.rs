@@ -1,7 +1,7 @@
 //! An account's credentials in hand: asked for by all its targets at once, renewed once for them all.
 //!
-//! Loading happens in a task that the keyring owns and that ends with it. Whoever asks waits for that task only if there
-//! is nothing good in hand, and may stop waiting without harm.
+//! Loading happens in a task that the keyring owns and that ends with it. A caller waits for that task only if there are
+//! no good credentials, and may stop waiting without harm.
 
 use std::{
     fmt,
@@ -316,7 +316,7 @@ mod tests {
     /// How long credentials that live that long are left alone.
     const UNTIL_DUE: Duration = Duration::from_mins(115);
 
-    /// Gives what it was told to, one after the other, and the last for good; each takes a second.
+    /// Returns the given results in turn, then the last one again and again. Each load takes a second.
     #[derive(Debug, Clone, Default)]
     struct Script(Arc<Mutex<Lines>>);
 

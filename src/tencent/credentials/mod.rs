@@ -63,7 +63,7 @@ pub struct Loaded {
 /// The end of temporary credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
-    /// By the clock of whoever gave them.
+    /// By the clock of the server that issued them.
     pub time: Timestamp,
     /// How long that was away when they came, whatever our own clock says.
     pub remaining: Duration,

@@ -74,7 +74,7 @@ pub(super) struct LookUpRow<'a> {
 pub(super) struct ErrorWords<'a> {
     /// In our words.
     pub(super) summary: &'static str,
-    /// In those of whoever failed.
+    /// In the words of the API or of the system.
     pub(super) detail: Cow<'a, str>,
 }
 
