@@ -272,12 +272,12 @@ fn settings(
     })
 }
 
-/// The longest time to connect.
-const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time to connect, name resolution included. A resolver asks its second name server after 5 seconds.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// Half of the time that a request may take, so that another address, and the request itself, have the other half.
+/// Seven tenths of the time that a request may take, so that the request itself has time after a slow connect.
 fn connect_timeout(Config { api, poll, .. }: &Config) -> Duration {
-    (api.request_timeout.min(poll.timeout) / 2).min(MAX_CONNECT_TIMEOUT)
+    (api.request_timeout.min(poll.timeout) * 7 / 10).min(MAX_CONNECT_TIMEOUT)
 }
 
 fn client(config: &Config, authorities: Authorities) -> Result<Client, ClientError> {

@@ -212,7 +212,7 @@ fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
             config: good.replace(&open, &closed),
             words: words([
                 &format!("{closed}/: Connection refused"),
-                "check the account's site, the network and any proxy",
+                "check the account's site or api.endpoint, the network and any proxy",
             ]),
         },
     ]

@@ -41,7 +41,9 @@ pub(super) fn deadline_passed(timeout: Duration) -> Failure {
 /// What to do, where neither the error itself says it nor waiting does it.
 fn advice(reason: Reason, permission: &str) -> String {
     let advice = match reason {
-        Reason::Timeout | Reason::Connection => "; check the account's site, the network and any proxy",
+        Reason::Timeout | Reason::Connection => {
+            "; check the account's site or api.endpoint, the network and any proxy"
+        }
         Reason::Throttled => "; lower api.requests_per_second if this lasts",
         Reason::Auth => "; check the account's credentials",
         Reason::Unauthorized => {
@@ -49,7 +51,7 @@ fn advice(reason: Reason, permission: &str) -> String {
         }
         Reason::ClockSkew => "; set this machine's clock",
         Reason::UnsupportedRegion => "; check the spelling of the region",
-        Reason::MalformedAnswer => "; check the account's site and any proxy",
+        Reason::MalformedAnswer => "; check the account's site or api.endpoint, and any proxy",
         Reason::ServerError | Reason::Credentials | Reason::Refused => "",
     };
     advice.to_owned()
@@ -83,7 +85,7 @@ mod tests {
         let refused = ApiError::Connection("connection refused".into());
         assert_eq!(
             message(&refused),
-            "https://vpc.tencentcloudapi.com/: connection refused; check the account's site, the network and any proxy"
+            "https://vpc.tencentcloudapi.com/: connection refused; check the account's site or api.endpoint, the network and any proxy"
         );
         let status = ApiError::Status { status: 503, retry_after: None };
         assert_eq!(message(&status), "https://vpc.tencentcloudapi.com/: HTTP status 503");
@@ -99,7 +101,7 @@ mod tests {
         assert_eq!(
             from_error(&refused, &Route { url, proxy }, PERMISSION).message,
             "https://vpc.tencentcloudapi.com/ through the proxy http://proxy.example:3128: connection refused; \
-             check the account's site, the network and any proxy"
+             check the account's site or api.endpoint, the network and any proxy"
         );
     }
 

@@ -50,10 +50,11 @@ pub(super) struct Reader<'a> {
     pub(super) doubt_limit: Timestamp,
 }
 
-/// Asks for one tunnel. It is `None` only where a consistent answer lacks it; an answer with a row that has no id is malformed.
+/// Looks up one tunnel. `None` only where a consistent response lacks it, or where the API does not find it. A response with a
+/// row that has no id is malformed.
 pub async fn find(api: &TargetApi, id: &TunnelId, deadline: Instant) -> Result<Option<Tunnel>, ApiError> {
     let reader = Reader { api, filters: &[], tag_labels: &[], deadline, doubt_limit: Timestamp::MIN };
-    let mut found = reader.by_ids(&[id]).await?;
+    let mut found = reader.by_id(id).await?;
     if found.rows_without_id > 0 {
         return Err(ApiError::Malformed("a look-up shows a row without a VpnConnectionId".into()));
     }
@@ -90,13 +91,15 @@ impl Reader<'_> {
             reading.add_missing(self.pages().await?, &missing);
             missing.retain(|id, _| !reading.tunnels.contains_key(id));
         }
-        // Of so many as cannot all be asked for, none is gone if one of these is not.
-        let sample: Vec<&Tunnel> = missing.values().take(MAX_LOOK_UPS).collect();
-        self.look_up(&sample, &doubted_too_long, &mut reading).await?;
-        if sample.len() < missing.len()
-            && sample.iter().any(|tunnel| reading.tunnels.contains_key(&tunnel.id))
-        {
+        // If too many are missing to look up all, a sample decides: one that is found proves that the listings are wrong.
+        let missing: Vec<&Tunnel> = missing.values().collect();
+        let (sample, others) = missing.split_at(missing.len().min(MAX_LOOK_UPS));
+        self.look_up(sample, &doubted_too_long, &mut reading).await?;
+        if !others.is_empty() && sample.iter().any(|tunnel| reading.has_found(&tunnel.id)) {
             return Err(ApiError::Malformed("two listings lack tunnels that are there".into()));
+        }
+        if reading.rows_without_id > 0 {
+            reading.doubt(others, &doubted_too_long);
         }
         Ok(Outcome { listing: reading.into_listing(), inconsistent })
     }
@@ -127,13 +130,14 @@ impl Reader<'_> {
                 break;
             }
         }
-        if reading.tunnels.is_empty() && reading.rows_without_id > 0 {
+        // A single row without an id can be the target's only tunnel.
+        if reading.tunnels.is_empty() && reading.rows_without_id > 1 {
             return Err(ApiError::Malformed("no row has a VpnConnectionId".into()));
         }
         Ok(reading)
     }
 
-    /// Asks for tunnels by their ids. Where a row of the listing or of the response has no id, it may be any of the tunnels
+    /// Looks up tunnels by their ids. Where a row of the listing or of the response has no id, it may be any of the tunnels
     /// that the response does not show: each of them is kept with all statuses unknown, unless it was in doubt for too long.
     async fn look_up(
         &self,
@@ -143,23 +147,41 @@ impl Reader<'_> {
     ) -> Result<(), ApiError> {
         for some in missing.chunks(MAX_FILTER_VALUES) {
             let ids: Vec<_> = some.iter().map(|tunnel| &tunnel.id).collect();
-            let found = self.by_ids(&ids).await?;
-            let may_be_there = |tunnel: &&&Tunnel| {
-                !found.tunnels.contains_key(&tunnel.id) && !doubted_too_long.contains(&tunnel.id)
+            let found = match self.by_ids(&ids).await {
+                // One id that the API does not find can fail the look-up of all.
+                Err(error) if error.is_not_found() => self.one_by_one(&ids).await?,
+                found => found?,
             };
-            let in_doubt = if found.rows_without_id + reading.rows_without_id > 0 { some } else { &[] };
-            let at = Instant::now();
-            for tunnel in in_doubt.iter().filter(may_be_there) {
-                reading.tunnels.insert(tunnel.id.clone(), (at, tunnel.with_unknown_statuses()));
-                reading.in_doubt.insert(tunnel.id.clone());
-            }
+            let is_in_doubt = found.rows_without_id + reading.rows_without_id > 0;
             reading.unknown_values.extend(found.unknown_values);
             reading.tunnels.extend(found.tunnels);
+            if is_in_doubt {
+                reading.doubt(some, doubted_too_long);
+            }
         }
         Ok(())
     }
 
-    /// Asks for up to [`MAX_FILTER_VALUES`] tunnels by their ids. An answer whose counts disagree, or that shows other tunnels,
+    async fn one_by_one(&self, ids: &[&TunnelId]) -> Result<Reading, ApiError> {
+        let mut all = Reading::default();
+        for id in ids {
+            let found = self.by_id(id).await?;
+            all.rows_without_id += found.rows_without_id;
+            all.unknown_values.extend(found.unknown_values);
+            all.tunnels.extend(found.tunnels);
+        }
+        Ok(all)
+    }
+
+    /// Looks up one tunnel. `ResourceNotFound` reads as an empty list.
+    async fn by_id(&self, id: &TunnelId) -> Result<Reading, ApiError> {
+        match self.by_ids(&[id]).await {
+            Err(error) if error.is_not_found() => Ok(Reading::default()),
+            found => found,
+        }
+    }
+
+    /// Looks up at most [`MAX_FILTER_VALUES`] tunnels by their ids. A response whose counts disagree, or that shows other tunnels,
     /// is malformed.
     async fn by_ids(&self, ids: &[&TunnelId]) -> Result<Reading, ApiError> {
         let found = Reading::new(self.page(&narrowed(self.filters, ids), 0).await?);
@@ -211,7 +233,7 @@ impl Arrived {
 }
 
 /// The pages of one reading, put together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Reading {
     /// Each tunnel, and when the page came that shows it so.
     tunnels: BTreeMap<TunnelId, (Instant, Tunnel)>,
@@ -225,15 +247,7 @@ struct Reading {
 
 impl Reading {
     fn new(first: Arrived) -> Self {
-        let mut reading = Self {
-            tunnels: BTreeMap::new(),
-            rows_without_id: 0,
-            in_doubt: BTreeSet::new(),
-            unknown_values: Vec::new(),
-            total_count: first.page.total_count,
-            rows: 0,
-            counts_differ: false,
-        };
+        let mut reading = Self { total_count: first.page.total_count, ..Self::default() };
         reading.add(first);
         reading
     }
@@ -267,6 +281,22 @@ impl Reading {
     /// Takes over what another reading has of the tunnels that this one lacks.
     fn add_missing(&mut self, other: Self, missing: &BTreeMap<TunnelId, Tunnel>) {
         self.tunnels.extend(other.tunnels.into_iter().filter(|(id, _)| missing.contains_key(id)));
+    }
+
+    /// Whether a row shows this tunnel.
+    fn has_found(&self, id: &TunnelId) -> bool {
+        self.tunnels.contains_key(id) && !self.in_doubt.contains(id)
+    }
+
+    /// Keeps those of these tunnels that no row shows, with all statuses unknown, unless they were in doubt for too long.
+    fn doubt(&mut self, tunnels: &[&Tunnel], doubted_too_long: &BTreeSet<&TunnelId>) {
+        let at = Instant::now();
+        for tunnel in tunnels.iter().filter(|tunnel| !doubted_too_long.contains(&tunnel.id)) {
+            if let Entry::Vacant(place) = self.tunnels.entry(tunnel.id.clone()) {
+                place.insert((at, tunnel.with_unknown_statuses()));
+                self.in_doubt.insert(tunnel.id.clone());
+            }
+        }
     }
 
     fn into_listing(self) -> Listing {

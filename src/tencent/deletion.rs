@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ApiError, client::FromResponse};
+use super::{ApiError, client::FromResponse, error::NOT_FOUND};
 use crate::domain::Reason;
 
 /// `DeleteVpnConnection`: begins to delete one tunnel, which is `DELETING` for a while and then gone.
@@ -14,9 +14,6 @@ pub const DELETE_VPN_CONNECTION: &str = "DeleteVpnConnection";
 
 /// What a policy must allow for it.
 pub const PERMISSION: &str = "vpc:DeleteVpnConnection";
-
-/// The code where a tunnel is not there: also of a look-up, in place of an empty listing.
-pub const RESOURCE_NOT_FOUND: &str = "ResourceNotFound";
 
 /// The parameters of `DeleteVpnConnection`.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -87,7 +84,7 @@ impl From<ApiError> for DeletionError {
             (_, Reason::Unauthorized) => Self::Forbidden,
             (ApiError::Api { code, .. }, reason) => match code.exact() {
                 "InvalidParameterValue.Malformed" => Self::Malformed,
-                RESOURCE_NOT_FOUND => Self::NotFound,
+                NOT_FOUND => Self::NotFound,
                 "UnsupportedOperation.RecordNotExists" => Self::OnAnotherGateway,
                 "UnsupportedOperation.DeleteVpnConnInvalidState" => Self::InTransition,
                 "UnsupportedOperation.InvalidState" => Self::GatewayUnavailable,

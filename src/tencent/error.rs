@@ -10,6 +10,9 @@ use crate::domain::{Reason, Secret, Site};
 /// The API that was called does not know the key.
 const UNKNOWN_KEY: &str = "AuthFailure.SecretIdNotFound";
 
+/// The code where something that the call names does not exist.
+pub(super) const NOT_FOUND: &str = "ResourceNotFound";
+
 /// The code of an error of the API, such as `AuthFailure.SignatureFailure`.
 ///
 /// The code is compared as it came. `Display` and `Debug` show it without the secrets that were in it: a short secret,
@@ -95,7 +98,7 @@ pub enum ApiError {
     #[error("no time was left")]
     OutOfTime,
     /// No connection within the time to connect.
-    #[error("no connection within {}", humantime::format_duration(*.0))]
+    #[error("no connection within {}, name resolution included", humantime::format_duration(*.0))]
     NoConnection(Duration),
     /// No connection, no trusted TLS, or an answer that broke off.
     #[error("{0}")]
@@ -152,6 +155,13 @@ impl ApiError {
             Self::Credentials(error) => matches!(error, SourceError::UnknownKey(_)),
             _ => false,
         }
+    }
+
+    /// Whether the API does not find what the call names. A look-up of a deleted tunnel can fail with it instead of returning
+    /// an empty list.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Api { code, .. } if code.exact() == NOT_FOUND)
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -23,10 +23,14 @@ fn inconsistencies(metrics: &Metrics) -> Option<f64> {
 
 /// The same with so many tunnels in the befallen region.
 async fn crowded(tunnels: usize) -> (Scene, Metrics) {
+    crowded_with(tunnels, POLL).await
+}
+
+async fn crowded_with(tunnels: usize, poll: &str) -> (Scene, Metrics) {
     let world = frozen(&[(GUANGZHOU, tunnels), (FRANKFURT, 2)]);
     let scene = Scene::of(world, |api| {
         let accounts = Scene::accounts(api);
-        api.config_of(&accounts.each_ref().map(|text| &**text), POLL)
+        api.config_of(&accounts.each_ref().map(|text| &**text), poll)
     })
     .await;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
@@ -211,6 +215,70 @@ async fn page_of_one_row_without_id_fails_no_poll() {
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
     assert_eq!(during.value("tunnels", &BEFALLEN), Some(101.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn only_tunnel_without_id_reads_unknown() {
+    let (scene, _) = crowded(1).await;
+    let place = region(GUANGZHOU);
+    let id = scene.api.control.ids(&place).expect("the region").remove(0);
+    scene.api.control.omit(&place, &id, "VpnConnectionId").expect("the tunnel");
+    let during = scene.daemon.until(|metrics| unknown_states(metrics) == 1.0).await;
+    assert_eq!(during.value("tunnels", &BEFALLEN), Some(1.0));
+    assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn many_tunnels_in_doubt_fail_no_poll() {
+    let (scene, before) = crowded(250).await;
+    let place = region(GUANGZHOU);
+    for id in &scene.api.control.ids(&place).expect("the region")[50..200] {
+        scene.api.control.omit(&place, id, "VpnConnectionId").expect("the tunnel");
+    }
+    let during = scene.daemon.until(|metrics| unknown_states(metrics) == 150.0).await;
+    assert_eq!(during.value("tunnels", &BEFALLEN), Some(250.0));
+    assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
+    untouched(&before, &during);
+}
+
+#[tokio::test]
+async fn doubt_of_many_tunnels_ends() {
+    let (scene, _) = crowded_with(250, "interval: 250ms, timeout: 20s, stale_after: 500ms").await;
+    let place = region(GUANGZHOU);
+    let ids = scene.api.control.ids(&place).expect("the region");
+    scene.api.control.omit(&place, &ids[0], "VpnConnectionId").expect("the tunnel");
+    for id in &ids[50..200] {
+        scene.api.control.remove(&place, id).expect("the tunnel");
+    }
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) == Some(99.0)).await;
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+}
+
+fn unknown_states(metrics: &Metrics) -> f64 {
+    let [account, region] = BEFALLEN;
+    metrics.sum("tunnel_state", &[account, region, ("state", "UNKNOWN")])
+}
+
+#[tokio::test]
+async fn tunnels_that_the_api_does_not_find_leave() {
+    const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
+    let scene = Scene::with(HOURLY).await;
+    let before = scene.healthy().await;
+    let place = region(GUANGZHOU);
+    for id in &scene.api.control.ids(&place).expect("the region")[..2] {
+        scene.api.control.remove(&place, id).expect("the tunnel");
+    }
+    // The next listing succeeds. Its look-ups fail: first that of both tunnels, then that of each.
+    let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
+    scene.order([Fault { skip: 1, ..Fault::new(not_found) }]);
+    let accounts = Scene::accounts(&scene.api);
+    let changed = HOURLY.replace("1h", "90m");
+    let config = scene.api.config_of(&accounts.each_ref().map(|text| &**text), &changed);
+    scene.daemon.reload(&config).await.expect("a good configuration");
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) == Some(1.0)).await;
+    assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
+    untouched(&before, &after);
 }
 
 #[tokio::test]

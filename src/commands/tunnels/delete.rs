@@ -16,9 +16,7 @@ use crate::{
     poll::{TargetApi, failure, listing},
     tencent::{
         ApiError,
-        deletion::{
-            self, Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError, RESOURCE_NOT_FOUND,
-        },
+        deletion::{self, Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError},
         vpn::PERMISSION,
     },
 };
@@ -119,10 +117,7 @@ impl Deletion<'_> {
     /// The tunnel as it is now. `None` only where a complete response does not list it, or where the API does not find it.
     async fn look(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + LOOK_TIMEOUT;
-        match listing::find(self.api, &self.flags.vpn_connection_id, deadline).await {
-            Err(ApiError::Api { code, .. }) if code.exact() == RESOURCE_NOT_FOUND => Ok(None),
-            result => result,
-        }
+        listing::find(self.api, &self.flags.vpn_connection_id, deadline).await
     }
 
     /// An error of a look-up with its place and remedy.
