@@ -101,24 +101,33 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
     result
 }
 
-/// Reads the configuration for the start, within ten seconds. The error says every problem.
+/// The files did not answer in time.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the configuration's files, or those of the system's certificate authorities, cannot be read within {READ_PATIENCE:?}; see \
+     whether their mounts answer"
+)]
+pub struct ReadTimeout;
+
+/// Waits up to ten seconds for files to be read.
+pub async fn read_in_time<T>(reading: impl Future<Output = T>) -> Result<T, ReadTimeout> {
+    timeout(READ_PATIENCE, reading).await.map_err(|_| ReadTimeout)
+}
+
+/// Reads the configuration for the start, on another thread. The error says every problem.
 pub async fn read_first(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
-    match timeout(READ_PATIENCE, reading(read_config)).await {
-        Ok(read) => read.map_err(|error| format!("reading the configuration ended: {error}"))?,
-        Err(_) => Err(no_answer()),
-    }
+    joined(reading(read_config).await)
+}
+
+fn joined(
+    read: Result<Result<(Config, Authorities), String>, JoinError>,
+) -> Result<(Config, Authorities), String> {
+    read.map_err(|error| format!("reading the configuration ended: {error}"))?
 }
 
 fn reading(read_config: &ReadConfig) -> JoinHandle<Result<(Config, Authorities), String>> {
     let read_config = Arc::clone(read_config);
     spawn_blocking(move || read_config())
-}
-
-fn no_answer() -> String {
-    format!(
-        "the configuration's files, or those of the system's certificate authorities, cannot be read within \
-         {READ_PATIENCE:?}; see whether their mounts answer"
-    )
 }
 
 struct App {
@@ -164,7 +173,7 @@ impl App {
             scrapes: telemetry.scrapes.clone(),
             scrape_duration: telemetry.scrape_duration.clone(),
             page: {
-                let page = web::StatusPage::new(start.telemetry_path.clone(), Timestamp::now());
+                let page = web::StatusPage::new(start.telemetry_path.clone(), telemetry.started());
                 let (snapshots, failed_look_ups) = (snapshots.clone(), discovery.failed());
                 Box::new(move |query| {
                     let failed_look_ups = failed_look_ups.borrow().clone();
@@ -300,11 +309,13 @@ impl App {
             return Err(format!("{MAX_STUCK} readings of the configuration's files have not ended yet"));
         }
         let mut reading = reading(&self.read_config);
-        let Ok(read) = timeout(READ_PATIENCE, &mut reading).await else {
-            self.stuck.push(reading);
-            return Err(no_answer());
-        };
-        read.map_err(|error| format!("reading the configuration ended: {error}"))?
+        match read_in_time(&mut reading).await {
+            Ok(read) => joined(read),
+            Err(error) => {
+                self.stuck.push(reading);
+                Err(error.to_string())
+            }
+        }
     }
 
     /// Takes a new configuration whole, or not at all.

@@ -30,12 +30,12 @@ pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Fai
     let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
     let config = config(&simulator, flags.world.regions.clone())?;
     let read_config: ReadConfig = Arc::new(move || Ok((config.clone(), Authorities::of_system())));
-    let prepare = async {
+    let prepare = app::read_in_time(async {
         let config = app::read_first(&read_config).await.map_err(usage)?;
         Ok::<_, Failure>((config, protection(&flags.web).await?))
-    };
+    });
     let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection) = prepared?;
+    let (config, protection) = prepared??;
     let scheme =
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;

@@ -21,9 +21,9 @@ use crate::{
 pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), Failure> {
     let _log = start_queued_log(&flags.log)?;
     let read_config = config_reader(flags.config.file.clone(), variables());
-    let prepare = prepare(&flags.web, &read_config);
+    let prepare = app::read_in_time(prepare(&flags.web, &read_config));
     let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection, listeners) = prepared?;
+    let (config, protection, listeners) = prepared??;
     let surroundings = surroundings(shard(flags.shard))?;
     serve(&flags.web, listeners, protection, config, read_config, surroundings, requests).await
 }
