@@ -195,9 +195,9 @@ async fn every_source_serves_many_polls_with_tokens_that_live_for_two_seconds() 
 
 #[tokio::test]
 async fn credentials_are_renewed_once_for_all_regions_of_an_account() {
-    let cloud = Cloud::new(Some(Duration::from_secs(2))).await;
+    let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
     let daemon = cloud.daemon(&["instance"]).await;
-    daemon.until(|metrics| polls(metrics, "instance") >= 40.0).await;
+    daemon.until(|metrics| polls(metrics, "instance") >= 80.0).await;
     let grants = cloud.count("MetadataCredentials");
     let used = cloud.regions_by_id();
     assert!(grants <= used.len() + 1, "{grants} were given and {} used", used.len());
@@ -247,7 +247,7 @@ async fn a_source_that_fails_fails_the_targets_of_its_account_and_touches_nobody
 
 #[tokio::test]
 async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_good() {
-    let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
+    let cloud = Cloud::new(Some(Duration::from_secs(8))).await;
     let log = Log::capture();
     let daemon = cloud.daemon(&["pod"]).await;
     let before = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
@@ -257,7 +257,7 @@ async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_
     let expired = expiry(&during, "pod").expect("the gauge stays");
     let now =
         during.value("last_success_timestamp_seconds", &[("region", REGIONS[0])]).expect("polls succeeded");
-    assert!(now > expired - 1.5, "polls succeeded until {now}, and the token until {expired}");
+    assert!(now > expired - 2.0, "polls succeeded until {now}, and the token until {expired}");
     assert!(polls(&during, "pod") > polls(&before, "pod") + 4.0, "they went on for a while");
     assert_eq!(during.count("tunnel_up", &[]), 4, "the last good tunnels stay");
     log.only(&["WARN", "credentials not renewed; the old ones are still used"]);
@@ -274,7 +274,7 @@ async fn a_changed_credentials_file_ends_refusals_at_once() {
     let cloud = Cloud::new(None).await;
     let (_, key) = cloud.key_pair();
     cloud.write("key", "a-key-that-was-never-good");
-    let config = cloud.config(&["files", "environment"], "interval: 10m, timeout: 5s");
+    let config = cloud.config(&["files", "environment"], "interval: 10h, timeout: 5s, stale_after: 20h");
     let daemon = cloud.daemon_with(cloud.variables(), &config).await;
     let refused = daemon.until(|metrics| failures(metrics, "files", "auth") == 2.0).await;
     let before = cloud.count("DescribeVpnConnections");

@@ -190,7 +190,7 @@ struct Failing {
 }
 
 fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
-    let good = api.config_with(&[GUANGZHOU], "interval: 50ms, timeout: 800ms");
+    let good = api.config_with(&[GUANGZHOU], "interval: 50ms, timeout: 20s");
     let credentials = api.control.credentials();
     let [open, closed] =
         [api.address, closed.local_addr().expect("an address")].map(|address| format!("http://{address}"));
@@ -209,7 +209,7 @@ fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
         },
         Failing {
             case: "an unreachable endpoint",
-            config: good.replace(&open, &closed),
+            config: good.replace(&open, &closed).replace("timeout: 20s", "timeout: 800ms"),
             words: words([
                 &format!("{closed}/: Connection refused"),
                 "check the account's site or api.endpoint, the network and any proxy",

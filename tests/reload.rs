@@ -55,8 +55,9 @@ async fn a_bad_file_changes_nothing_and_all_its_problems_are_told() {
     for place in ["poll.interval", "poll.pause", "api.endpoint", "accounts"] {
         assert!(body.lines().any(|line| line.contains(place)), "nothing of {place} in:\n{body}");
     }
-    let during = daemon.until(|metrics| polls(metrics, "main") > polls(&before, "main")).await;
-    assert_eq!(during.value(LOADED, &[]), Some(0.0));
+    let failed = |metrics: &Metrics| metrics.value(LOADED, &[]) == Some(0.0);
+    let during =
+        daemon.until(|metrics| failed(metrics) && polls(metrics, "main") > polls(&before, "main")).await;
     assert_eq!(during.value(LOADED_AT, &[]), before.value(LOADED_AT, &[]));
     assert_eq!((during.value("up", &[]), during.count("tunnel_up", &[])), (Some(1.0), 3));
 
@@ -223,7 +224,9 @@ async fn hung_configuration_file_holds_nothing_up() {
     assert_eq!((metrics.value("up", &[]), metrics.count("tunnel_up", &[])), (Some(1.0), 3));
     let health = support::client().get(daemon.url("/-/healthy")).send().await.expect("an answer");
     assert_eq!(health.status(), 200);
-    in_time(daemon.stop()).await.expect("a good end");
+    // Less than the ten seconds that a reload waits for its files.
+    let end = tokio::time::timeout(Duration::from_secs(8), daemon.stop()).await;
+    end.expect("the stop waits for no file").expect("a good end");
     drop(mount);
     drop(in_time(reload).await);
 }

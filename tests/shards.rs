@@ -20,7 +20,7 @@ fn config(api: &Api) -> String {
     let accounts: Vec<_> =
         (0..ACCOUNTS).map(|number| api.account(&format!("account-{number}"), &REGIONS)).collect();
     let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    api.config_of(&accounts, "interval: 1m, timeout: 20s")
+    api.config_of(&accounts, "interval: 1h, timeout: 20s, stale_after: 2h")
 }
 
 async fn shard(index: u32, count: u32, config: &str) -> Daemon {

@@ -6,7 +6,7 @@ use tencentcloud_vpn_exporter::simulator::{Fault, FaultKind};
 use crate::{
     replaced,
     support::{
-        Metrics, frozen, region,
+        Api, Metrics, frozen, region,
         scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, tunnels, untouched, with_reason},
     },
 };
@@ -262,7 +262,13 @@ fn unknown_states(metrics: &Metrics) -> f64 {
 #[tokio::test]
 async fn tunnels_that_the_api_does_not_find_leave() {
     const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
-    let scene = Scene::with(HOURLY).await;
+    let config = |api: &Api, poll: &str| {
+        let accounts = Scene::accounts(api);
+        let config = api.config_of(&accounts.each_ref().map(|text| &**text), poll);
+        config.replace("request_timeout: 2s", "request_timeout: 20s")
+    };
+    let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
+    let scene = Scene::of(world, |api| config(api, HOURLY)).await;
     let before = scene.healthy().await;
     let place = region(GUANGZHOU);
     for id in &scene.api.control.ids(&place).expect("the region")[..2] {
@@ -271,10 +277,8 @@ async fn tunnels_that_the_api_does_not_find_leave() {
     // The next listing succeeds. Its look-ups fail: first that of both tunnels, then that of each.
     let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
     scene.order([Fault { skip: 1, ..Fault::new(not_found) }]);
-    let accounts = Scene::accounts(&scene.api);
-    let changed = HOURLY.replace("1h", "90m");
-    let config = scene.api.config_of(&accounts.each_ref().map(|text| &**text), &changed);
-    scene.daemon.reload(&config).await.expect("a good configuration");
+    let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
+    scene.daemon.reload(&changed).await.expect("a good configuration");
     let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) == Some(1.0)).await;
     assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);

@@ -6,8 +6,8 @@ use tencentcloud_vpn_exporter::simulator::{Fault, FaultKind};
 use crate::{
     body, error, replaced, status, support,
     support::{
-        Metrics,
-        scene::{BEFALLEN, Scene, heavy_outage, outage, with_reason},
+        Metrics, frozen,
+        scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, heavy_outage, outage, with_reason},
     },
 };
 
@@ -187,7 +187,16 @@ async fn an_answer_from_the_end_of_time_fails_polls() {
 
 #[tokio::test]
 async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
-    let scene = Scene::with("interval: 250ms, timeout: 500ms, stale_after: 1h").await;
+    let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
+    let scene = Scene::of(world, |api| {
+        let accounts = Scene::accounts(api);
+        api.config_of(
+            &accounts.each_ref().map(|text| &**text),
+            "interval: 250ms, timeout: 3s, stale_after: 1h",
+        )
+        .replace("request_timeout: 2s", "request_timeout: 20s")
+    })
+    .await;
     let before = scene.healthy().await;
     scene.befall(FaultKind::StallHeaders);
     let during = scene.fails("timeout", &before).await;
@@ -197,7 +206,7 @@ async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
 
 #[tokio::test]
 async fn reasons_that_alternate_are_told_once_each() {
-    let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1h").await;
+    let scene = Scene::with("interval: 250ms, timeout: 20s, stale_after: 1h").await;
     scene.healthy().await;
     scene.order([
         Fault { share: 0.5, ..Fault::new(error("InvalidParameter")) },

@@ -58,8 +58,11 @@ async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
         let answer = client().get(&url).send().await.expect("an answer").bytes().await.expect("a body");
         let answer: Value = serde_json::from_slice(&answer).expect("JSON");
         let targets = answer["data"]["activeTargets"].as_array().expect("targets");
-        if targets.len() == jobs && targets.iter().all(|target| target["health"] != "unknown") {
-            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let is_known = |target: &Value| {
+            target["health"] != "unknown" && !text(&target["lastError"]).contains("context deadline exceeded")
+        };
+        if targets.len() == jobs && targets.iter().all(is_known) {
             let told = targets.iter().map(|target| (text(&target["scrapePool"]), text(&target["lastError"])));
             return told.collect();
         }

@@ -28,10 +28,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server with these jobs, each of which scrapes every second.
+    /// A server with these jobs, each of which scrapes every two seconds.
     pub(crate) async fn start(jobs: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
+        let config = format!("global: {{scrape_interval: 2s, scrape_timeout: 2s}}\nscrape_configs:\n{jobs}");
         std::fs::write(folder.path().join("prometheus.yml"), config).expect("the file can be written");
         let address = free_address();
         let mut command = Command::new(tool("prometheus"));

@@ -117,10 +117,10 @@ impl Scene {
     }
 }
 
-/// What this fault does to the target that it befalls, from its beginning to its end, with polls that fail within two
+/// What this fault does to the target that it befalls, from its beginning to its end, with polls that fail within four
 /// seconds.
 pub async fn outage(kind: FaultKind, reason: &str) -> Scene {
-    outage_in(Scene::with("interval: 250ms, timeout: 2s, stale_after: 1h").await, kind, reason).await
+    outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
 /// The same for a fault that takes so much work that polls need more time.

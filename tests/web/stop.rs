@@ -11,8 +11,16 @@ const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// A server in which no other time-out ends a connection within the test.
 async fn server_that_drains_for(drain_timeout: Duration) -> Server {
-    let limits = Limits { drain_timeout, ..Limits::default() };
+    let limits = Limits {
+        drain_timeout,
+        header_timeout: HOUR,
+        idle_timeout: HOUR,
+        answer_timeout: HOUR,
+        stall_timeout: HOUR,
+        ..Limits::default()
+    };
     Setup { limits, ..Setup::default() }.start().await
 }
 

@@ -15,6 +15,8 @@ use crate::{
     rig::{Server, Setup, exposition, logged, much, until},
 };
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 async fn serve(files: &Files) -> Server {
     Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
 }
@@ -210,7 +212,6 @@ async fn refused_handshake_is_warned_of() {
     let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
     let mut client = TcpStream::connect(server.address).await.unwrap();
     let address = client.local_addr().unwrap().to_string();
-    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
     let warned = || {
         logged(&[
             "WARN",
@@ -218,18 +219,23 @@ async fn refused_handshake_is_warned_of() {
             &format!("client={address} reason=peer sent no certificates"),
         ])
     };
-    until("it is logged", async || warned() == 1).await;
+    // Another server of this process may have refused a client with the same port.
+    let before = warned();
+    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    until("it is logged", async || warned() == before + 1).await;
     let mut later = Vec::new();
     for _ in 0..3 {
         let mut client = TcpStream::connect(server.address).await.unwrap();
-        later.push(client.local_addr().unwrap().to_string());
+        let address = client.local_addr().unwrap().to_string();
+        later.push((logged(&["TLS handshake refused", &format!("client={address}")]), address));
         assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
     }
     // The server handles connections in any order: a good one that is served shows that those before it were refused.
     let known = Trust::build(&servers, Some(&clients.client(vec![])), &[&TLS12], ring::default_provider());
     assert_eq!(known.status(&server, "/-/healthy").await, Some(200));
-    for address in later {
-        assert_eq!(logged(&["TLS handshake refused", &format!("client={address}")]), 0, "within a minute");
+    for (before, address) in later {
+        let warned = logged(&["TLS handshake refused", &format!("client={address}")]);
+        assert_eq!(warned, before, "within a minute");
     }
 }
 
@@ -237,7 +243,8 @@ async fn refused_handshake_is_warned_of() {
 async fn stop_does_not_wait_for_idle_tls_connections() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
-    let limits = Limits { drain_timeout: Duration::from_secs(3600), ..Limits::default() };
+    let limits =
+        Limits { drain_timeout: HOUR, header_timeout: HOUR, idle_timeout: HOUR, ..Limits::default() };
     let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
     let mut idle = Vec::new();
     for protocol in ["h2", "http/1.1"] {
