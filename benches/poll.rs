@@ -16,7 +16,7 @@ use support::{
     world::{self, Watched},
 };
 use tencentcloud_vpn_exporter::{
-    metrics::Renderer,
+    metrics::renderer::Renderer,
     snapshot::Snapshots,
     tencent::{
         ApiError,

@@ -1,4 +1,6 @@
-//! The daemon's parts, put together and watched: pollers, renderer and server, until it is told to stop.
+//! The daemon: builds its parts (pollers, region discovery, renderer, server), watches them, and reloads the configuration.
+//!
+//! It owns every top-level task. It does not know how a part works.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -6,20 +8,24 @@ use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking},
+    task::{JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    domain::{AccountName, Target},
+    domain::{AccountName, TagLabel, Target},
     metrics::{
-        Exposition, Renderer,
-        exposition::{RenderError, keep_rendered},
+        exposition::Exposition,
+        registry::registry,
+        renderer::{RenderError, Rendering},
     },
-    poll::{Discovery, Fleet, LookUp, LookUpPauses},
-    snapshot::{Snapshot, Snapshots, TargetSnapshot},
+    poll::{
+        Fleet,
+        discovery::{Discovery, DiscoveryIntervals, DiscoveryResult},
+    },
+    snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
     tencent::{
         regions::DESCRIBE_REGIONS,
@@ -42,31 +48,31 @@ const MAX_STUCK: usize = 8;
 
 /// What the daemon is started with.
 pub struct Start {
-    /// The configuration to begin with.
+    /// The first configuration.
     pub config: Config,
-    /// The certificate authorities to begin with.
+    /// The first certificate authorities.
     pub authorities: Authorities,
     /// Reads the configuration again.
     pub read_config: ReadConfig,
     /// Environment, metrics and shard.
     pub surroundings: Surroundings,
-    /// When the regions of accounts that are to have all are looked up again.
-    pub look_ups: LookUpPauses,
-    /// Where scrapes come in.
+    /// How often the regions of accounts with `regions: all` are discovered.
+    pub discovery_intervals: DiscoveryIntervals,
+    /// The sockets of the server.
     pub listeners: Vec<TcpListener>,
-    /// Where a scrape asks.
+    /// `--web.telemetry-path`.
     pub telemetry_path: TelemetryPath,
-    /// How much of the server clients may take.
+    /// The limits of the server.
     pub limits: Limits,
     /// TLS and authentication, if any.
     pub protection: Option<Arc<Protection>>,
-    /// Whether `POST /-/reload` is allowed.
+    /// `--web.enable-lifecycle`: whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
-    /// Wishes that the configuration be read again, apart from those that the server passes on.
+    /// Requests to reload the configuration, besides those of the server.
     pub reloads: mpsc::Receiver<ReloadRequest>,
 }
 
-/// Why the daemon could not start, or did not go on.
+/// Why the daemon could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// No connections can be made.
@@ -75,24 +81,24 @@ pub enum AppError {
     /// The metrics contradict each other.
     #[error("the metrics contradict each other")]
     Metrics(#[from] prometheus::Error),
-    /// The exposition is rendered no more.
+    /// The exposition cannot be rendered any more.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// A part of the daemon ended although nobody asked it to.
+    /// A part of the daemon panicked.
     #[error("{part} ended")]
     Part {
-        /// Which.
+        /// The part.
         part: &'static str,
-        /// How.
+        /// The panic.
         source: JoinError,
     },
 }
 
-/// All that the daemon ever asks of the API.
+/// Every action that the daemon calls.
 const ACTIONS: [&str; 4] =
     [DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS, ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY];
 
-/// Runs the daemon until `shutdown`, then lets scrapes that are being served finish.
+/// Runs the daemon until `shutdown`, then waits for the scrapes that are under way.
 pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
     let mut app = App::new(start, &shutdown)?;
     let result = app.watch(&shutdown).await;
@@ -134,171 +140,166 @@ struct App {
     read_config: ReadConfig,
     /// Readings of the configuration that did not end in time; each holds a thread.
     stuck: Vec<JoinHandle<Result<(Config, Authorities), String>>>,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    reloads_of_server: mpsc::Receiver<ReloadRequest>,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
-    /// The snapshot that scrapes show.
-    shown: watch::Sender<Snapshot>,
-    changes: watch::Receiver<Snapshot>,
-    ready: watch::Sender<bool>,
+    changes: watch::Receiver<Arc<Snapshot>>,
+    /// Discovered regions without VPN that were logged.
+    without_vpn: BTreeSet<Target>,
+    tag_labels: watch::Sender<Vec<TagLabel>>,
     fleet: Fleet,
     discovery: Discovery,
-    /// Of which the log has said that they have no VPN.
-    without_vpn: BTreeSet<Target>,
-    expositions: watch::Sender<Arc<Exposition>>,
-    renderer: AbortHandle,
-    renderers: JoinSet<Result<(), RenderError>>,
+    renderer: JoinSet<Result<(), RenderError>>,
     server: JoinSet<()>,
-    reloads: mpsc::Receiver<ReloadRequest>,
-    reloads_of_server: mpsc::Receiver<ReloadRequest>,
 }
 
 impl App {
     fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
-        let telemetry = start.surroundings.telemetry.clone();
         if let Some(proxy) = &start.config.api.proxy {
             tracing::info!(%proxy, variable = proxy.variable(), no_proxy = proxy.no_proxy(), "a proxy is configured");
         }
+        let telemetry = start.surroundings.telemetry.clone();
         let wiring = Wiring::new(start.config, start.surroundings, start.authorities)?;
         let snapshots = Snapshots::default();
-        let (expositions, exposition) = watch::channel(Arc::default());
-        let (shown, changes) = watch::channel(Snapshot::default());
-        let (ready, is_ready) = watch::channel(false);
+        let tag_labels = wiring.config().metrics.tag_labels.clone();
+        // Nothing gathers this registry: it checks that the metrics fit together. The renderer serves the same families.
+        registry(snapshots.subscribe(), &telemetry, &tag_labels)?;
         let (reload, reloads_of_server) = mpsc::channel(1);
-        let discovery = Discovery::new(telemetry.clone(), start.look_ups);
-        let site = Site {
-            exposition,
-            ready: is_ready,
-            reload: start.lifecycle.then_some(reload),
-            scrapes: telemetry.scrapes.clone(),
-            scrape_duration: telemetry.scrape_duration.clone(),
-            page: {
-                let page = web::StatusPage::new(start.telemetry_path.clone(), telemetry.started());
-                let (snapshots, failed_look_ups) = (snapshots.clone(), discovery.failed());
-                Box::new(move |query| {
-                    let failed_look_ups = failed_look_ups.borrow().clone();
-                    page.render(&snapshots.current(), &failed_look_ups, query, Timestamp::now())
-                })
-            },
-            telemetry_path: start.telemetry_path,
-        };
-        let mut server = JoinSet::new();
-        server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
-        let mut renderers = JoinSet::new();
-        let renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
-        let renderer = renderers.spawn(keep_rendered(
-            renderer,
-            snapshots.subscribe(),
-            expositions.clone(),
-            shown.clone(),
-        ));
-        note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
             stuck: Vec::new(),
-            discovery,
-            telemetry,
-            wiring,
-            without_vpn: BTreeSet::new(),
-            shown,
-            changes,
-            fleet: Fleet::new(snapshots.clone()),
-            snapshots,
-            ready,
-            expositions,
-            renderer,
-            renderers,
-            server,
             reloads: start.reloads,
             reloads_of_server,
+            telemetry,
+            wiring,
+            changes: snapshots.subscribe(),
+            without_vpn: BTreeSet::new(),
+            tag_labels: watch::Sender::new(tag_labels),
+            fleet: Fleet::new(snapshots.clone()),
+            discovery: Discovery::new(start.discovery_intervals),
+            renderer: JoinSet::new(),
+            server: JoinSet::new(),
+            snapshots,
         };
-        app.follow_wiring();
+        record_reload(&app.telemetry);
+        // Before the renderer starts: a snapshot without its targets would be complete, and the daemon ready too early.
+        app.reconcile();
+        let (exposition, ready) = app.start_renderer();
+        let page = app.status_page(start.telemetry_path.clone());
+        let site = Site {
+            exposition,
+            ready,
+            reload: start.lifecycle.then_some(reload),
+            scrapes: app.telemetry.scrapes.clone(),
+            scrape_duration: app.telemetry.scrape_duration.clone(),
+            page,
+            telemetry_path: start.telemetry_path,
+        };
+        let server = web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone());
+        app.server.spawn(server);
         Ok(app)
     }
 
-    /// Does what comes up until the end is asked for, or a part ends by itself.
+    /// Starts the renderer, which publishes the exposition, and whether the exporter is ready.
+    fn start_renderer(&mut self) -> (watch::Receiver<Arc<Exposition>>, watch::Receiver<bool>) {
+        let (expositions, exposition) = watch::channel(Arc::default());
+        let (ready, is_ready) = watch::channel(false);
+        let rendering = Rendering {
+            snapshots: self.snapshots.subscribe(),
+            tag_labels: self.tag_labels.subscribe(),
+            telemetry: self.telemetry.clone(),
+            expositions,
+            ready,
+        };
+        self.renderer.spawn(rendering.run());
+        (exposition, is_ready)
+    }
+
+    fn status_page(&self, telemetry_path: TelemetryPath) -> Box<dyn Fn(&str) -> web::Page + Send + Sync> {
+        let page = web::StatusPage::new(telemetry_path, self.telemetry.started());
+        let snapshots = self.snapshots.clone();
+        Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now()))
+    }
+
+    /// Handles events until `shutdown`, or until a part ends by itself.
     async fn watch(&mut self, shutdown: &CancellationToken) -> Result<(), AppError> {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 source = self.fleet.failure() => return Err(AppError::Part { part: "a poller", source }),
-                look_up = self.discovery.next() => match look_up {
-                    Ok(look_up) => self.take_in(look_up),
-                    Err(source) => return Err(AppError::Part { part: "a look-up of regions", source }),
-                },
-                Some(ended) = self.renderers.join_next() => accept_end("the renderer", ended)?.unwrap_or(Ok(()))?,
-                Some(ended) = self.server.join_next() => accept_end("the server", ended)?.unwrap_or(()),
+                result = self.discovery.next() => self.apply_discovery(result.map_err(panic_of("region discovery"))?),
+                Some(ended) = self.renderer.join_next() => ended.map_err(panic_of("the renderer"))??,
+                Some(ended) = self.server.join_next() => ended.map_err(panic_of("the server"))?,
                 Some(request) = self.reloads.recv() => self.reload(request, shutdown).await,
                 Some(request) = self.reloads_of_server.recv() => self.reload(request, shutdown).await,
-                _ = self.changes.changed() => self.look_at_targets(),
+                Ok(()) = self.changes.changed() => self.exclude_regions_without_vpn(),
             }
         }
     }
 
-    /// Has those targets polled, and those regions looked up, that the wiring has now.
-    fn follow_wiring(&mut self) {
+    /// Starts and stops pollers and discovery tasks to match the configuration.
+    fn reconcile(&mut self) {
+        let discovered = self.wiring.discoveries();
+        let accounts = self.wiring.accounts().map(|name| (name.clone(), discovered.contains_key(name)));
+        self.snapshots.set_accounts(&accounts.collect());
         self.fleet.follow(self.wiring.plan());
-        self.discovery.follow(&self.wiring.discoveries());
+        self.discovery.reconcile(&discovered);
     }
 
-    /// Takes in which regions an account has.
-    fn take_in(&mut self, LookUp { account, found }: LookUp) {
-        if let Ok(found) = found {
-            let change = self.wiring.discovered(&account, &found);
+    /// Starts and stops pollers to match the regions of an account.
+    fn apply_discovery(&mut self, result: DiscoveryResult) {
+        let DiscoveryResult { account, ended, regions } = result;
+        if let Ok(regions) = &regions {
+            let change = self.wiring.discovered(&account, regions);
             for region in &change.joined {
                 tracing::info!(%account, %region, "region found");
             }
             for region in &change.left {
-                tracing::info!(%account, %region, "region is gone: three look-ups were without it");
+                tracing::info!(%account, %region, "region is gone: three discoveries did not list it");
             }
             self.fleet.follow(self.wiring.plan());
         }
-        self.look_at_targets();
+        // After the targets were added: no snapshot may say "discovered" and lack them, or the daemon is ready too early.
+        self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.0.len()));
     }
 
-    /// Looks for regions that have no VPN, and whether every target was tried. What counts is what a scrape shows: who finds
-    /// the exporter ready must not find a hole.
-    fn look_at_targets(&mut self) {
+    /// Stops polling discovered regions that have no VPN, until the next discovery.
+    fn exclude_regions_without_vpn(&mut self) {
         let snapshot = self.changes.borrow_and_update().clone();
-        let mut set_aside = false;
-        for TargetSnapshot { target, .. } in
-            snapshot.values().map(|state| &**state).filter(|state| state.is_without_vpn())
-        {
+        let without_vpn = snapshot.targets.values().filter(|state| state.is_without_vpn());
+        let mut is_changed = false;
+        for target in without_vpn.map(|state| &state.target) {
             if !self.wiring.set_aside(target) {
                 continue;
             }
-            set_aside = true;
+            is_changed = true;
             if self.without_vpn.insert(target.clone()) {
                 let Target { account, region } = target;
-                tracing::info!(%account, %region, "region has no VPN; it is tried again after each look-up");
+                tracing::info!(%account, %region, "region has no VPN; it is tried again after each discovery");
             }
         }
-        if set_aside {
+        if is_changed {
             self.fleet.follow(self.wiring.plan());
-        }
-        let is_tried = |target| snapshot.get(target).is_some_and(|state| state.last_poll.is_some());
-        let tried = self.snapshots.current().keys().all(is_tried);
-        if tried && self.discovery.is_tried() && !*self.ready.borrow() {
-            self.ready.send_replace(true);
-            tracing::info!(targets = snapshot.len(), "ready: every target was tried once");
         }
     }
 
-    /// Reads the configuration again, unless the end is asked for meanwhile.
+    /// Reads the configuration again and applies it. `shutdown` ends the wait for its files.
     async fn reload(&mut self, request: ReloadRequest, shutdown: &CancellationToken) {
         let Some(read) = shutdown.run_until_cancelled(self.read()).await else { return };
-        let result = read.and_then(|(config, authorities)| self.adopt(config, authorities));
+        let result = read.and_then(|(config, authorities)| self.apply_config(config, authorities));
         match &result {
             Ok(()) => {
-                note_reload(&self.telemetry);
+                record_reload(&self.telemetry);
                 tracing::info!("configuration reloaded");
             }
             Err(problems) => {
                 self.telemetry.reload_successful.set(0);
-                tracing::error!(%problems, "configuration not reloaded; the old one goes on");
+                tracing::error!(%problems, "configuration not reloaded; the old one stays in use");
             }
         }
-        // Who asked may have gone away meanwhile.
+        // The client may have closed its connection.
         let _ = request.reply.send(result);
     }
 
@@ -318,51 +319,39 @@ impl App {
         }
     }
 
-    /// Takes a new configuration whole, or not at all.
-    fn adopt(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
-        let told = |error: &dyn std::error::Error| error.to_string();
-        let wiring = self.wiring.reloaded(config, authorities).map_err(|error| told(&error))?;
+    /// Applies a new configuration as a whole, or refuses it.
+    fn apply_config(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
+        let wiring = self.wiring.reloaded(config, authorities).map_err(|error| error.to_string())?;
         let tag_labels = &wiring.config().metrics.tag_labels;
-        if *tag_labels != self.wiring.config().metrics.tag_labels {
-            let renderer =
-                Renderer::new(&self.telemetry, tag_labels.clone()).map_err(|error| told(&error))?;
-            self.replace_renderer(renderer);
-        }
+        registry(self.snapshots.subscribe(), &self.telemetry, tag_labels)
+            .map_err(|error| error.to_string())?;
+        self.tag_labels.send_if_modified(|present| {
+            let is_new = present != tag_labels;
+            present.clone_from(tag_labels);
+            is_new
+        });
         let before = std::mem::replace(&mut self.wiring, wiring);
-        let stays = |name: &AccountName| self.wiring.accounts().any(|present| present == name);
-        let gone: Vec<_> = before.accounts().filter(|name| !stays(name)).collect();
-        self.follow_wiring();
-        for account in gone {
+        self.reconcile();
+        let is_gone = |name: &&AccountName| self.wiring.accounts().all(|present| present != *name);
+        for account in before.accounts().filter(is_gone) {
             self.telemetry.forget(account, &ACTIONS);
         }
         Ok(())
     }
 
-    fn replace_renderer(&mut self, renderer: Renderer) {
-        self.renderer.abort();
-        let keep =
-            keep_rendered(renderer, self.snapshots.subscribe(), self.expositions.clone(), self.shown.clone());
-        self.renderer = self.renderers.spawn(keep);
-    }
-
     async fn stop(mut self) {
         self.fleet.stop().await;
         self.discovery.stop().await;
-        self.renderers.shutdown().await;
+        self.renderer.shutdown().await;
         while self.server.join_next().await.is_some() {}
     }
 }
 
-/// A part that was replaced has a right to end; one that panicked has not.
-fn accept_end<T>(part: &'static str, ended: Result<T, JoinError>) -> Result<Option<T>, AppError> {
-    match ended {
-        Ok(value) => Ok(Some(value)),
-        Err(source) if source.is_cancelled() => Ok(None),
-        Err(source) => Err(AppError::Part { part, source }),
-    }
+fn panic_of(part: &'static str) -> impl Fn(JoinError) -> AppError {
+    move |source| AppError::Part { part, source }
 }
 
-fn note_reload(telemetry: &Telemetry) {
+fn record_reload(telemetry: &Telemetry) {
     telemetry.reload_successful.set(1);
     telemetry.reload_success_time.set(Timestamp::now().as_millisecond() as f64 / 1000.0);
 }

@@ -1,6 +1,7 @@
-//! What was last seen: immutable values, one a target, swapped whole. Transitions are found here.
+//! All that is known, per target and per account: immutable values that are replaced as a whole.
 //!
-//! It knows neither how tunnels are read nor how they are shown.
+//! Every metric of tunnels, targets and accounts and the status page are derived from it. Transitions are found here. It
+//! does not depend on how tunnels are read, or on how they are shown.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -9,56 +10,127 @@ use tokio::sync::watch;
 
 use crate::domain::{AccountName, Listing, Reason, StatusField, Target, Tunnel, TunnelId};
 
-/// All targets that this process polls, at one moment.
-pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;
+/// All that is known at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The targets that this process polls.
+    pub targets: BTreeMap<Target, Arc<TargetSnapshot>>,
+    /// The accounts of the configuration.
+    pub accounts: BTreeMap<AccountName, Arc<AccountSnapshot>>,
+}
 
-/// Where the present snapshot is kept: pollers publish to it, everyone else looks.
-#[derive(Debug, Clone)]
-pub struct Snapshots(watch::Sender<Snapshot>);
-
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self(watch::Sender::new(Snapshot::default()))
+impl Snapshot {
+    /// Whether the first poll of every target, and the first region discovery of every account, has ended.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_discovered = |account: &AccountSnapshot| {
+            account.discovery.as_ref().is_none_or(|discovery| discovery.last_attempt.is_some())
+        };
+        self.targets.values().all(|target| target.last_poll.is_some())
+            && self.accounts.values().all(|account| is_discovered(account))
     }
 }
 
+/// Holds the present snapshot. Pollers and region discovery publish to it.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshots(watch::Sender<Arc<Snapshot>>);
+
 impl Snapshots {
-    /// Takes in a target.
+    /// Adds a target.
     pub fn add(&self, target: Arc<TargetSnapshot>) {
         self.0.send_modify(|snapshot| {
-            Arc::make_mut(snapshot).insert(target.target.clone(), target);
+            Arc::make_mut(snapshot).targets.insert(target.target.clone(), target);
         });
     }
 
-    /// Puts a target's new state in place of its old one. Of a target that was taken out there is nothing to replace: what
-    /// a late poll says of it is dropped.
+    /// Replaces the state of a target. A late poll of a target that was removed is dropped.
     pub fn publish(&self, target: Arc<TargetSnapshot>) {
-        self.0.send_if_modified(|snapshot| match Arc::make_mut(snapshot).get_mut(&target.target) {
-            Some(present) => {
-                *present = target;
-                true
-            }
-            None => false,
+        self.0.send_if_modified(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            snapshot.targets.get_mut(&target.target).map(|present| *present = target).is_some()
         });
     }
 
-    /// Takes out a target that is polled no more.
+    /// Removes a target.
     pub fn remove(&self, target: &Target) {
         self.0.send_modify(|snapshot| {
-            Arc::make_mut(snapshot).remove(target);
+            Arc::make_mut(snapshot).targets.remove(target);
+        });
+    }
+
+    /// Sets the accounts, and for each whether its regions are discovered. Accounts that stay keep their state.
+    pub fn set_accounts(&self, accounts: &BTreeMap<AccountName, bool>) {
+        self.0.send_modify(|snapshot| {
+            let present = &mut Arc::make_mut(snapshot).accounts;
+            present.retain(|name, _| accounts.contains_key(name));
+            for (name, discovers) in accounts {
+                let account = Arc::make_mut(present.entry(name.clone()).or_default());
+                account.discovery = discovers.then(|| account.discovery.take().unwrap_or_default());
+            }
+        });
+    }
+
+    /// Publishes the end of a region discovery. It is dropped if the account's regions are no longer discovered.
+    pub fn publish_discovery(
+        &self,
+        account: &AccountName,
+        ended: Timestamp,
+        outcome: Result<usize, Failure>,
+    ) {
+        self.0.send_if_modified(|snapshot| {
+            let Some(account) = Arc::make_mut(snapshot).accounts.get_mut(account) else { return false };
+            let Some(discovery) = &mut Arc::make_mut(account).discovery else { return false };
+            if let Ok(regions) = &outcome {
+                discovery.last_success = Some(ended);
+                discovery.regions = *regions;
+            }
+            discovery.last_attempt = Some(outcome.map(drop));
+            true
         });
     }
 
     /// The present snapshot.
     #[must_use]
-    pub fn current(&self) -> Snapshot {
+    pub fn current(&self) -> Arc<Snapshot> {
         self.0.borrow().clone()
     }
 
-    /// Tells of every later snapshot.
+    /// Receives every later snapshot.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<Snapshot> {
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.0.subscribe()
+    }
+}
+
+/// What is known of one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSnapshot {
+    /// The discovery of its regions; `None` where the configuration lists them.
+    pub discovery: Option<RegionDiscovery>,
+}
+
+/// What is known of the discovery of an account's regions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegionDiscovery {
+    /// How the last discovery ended; `None` before the first has ended.
+    pub last_attempt: Option<Result<(), Failure>>,
+    /// When the last successful one ended.
+    pub last_success: Option<Timestamp>,
+    /// How many regions that one found; 0 before there was one.
+    pub regions: usize,
+}
+
+impl RegionDiscovery {
+    /// Whether the last discovery succeeded; `None` before the first has ended.
+    #[must_use]
+    pub fn is_up(&self) -> Option<bool> {
+        self.last_attempt.as_ref().map(Result::is_ok)
+    }
+
+    /// Why the last discovery failed; `None` if it succeeded, or before the first has ended.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.last_attempt.as_ref()?.as_ref().err()
     }
 }
 
@@ -69,7 +141,7 @@ pub struct TargetSnapshot {
     pub target: Target,
     /// Its last poll; `None` before the first has ended.
     pub last_poll: Option<Poll>,
-    /// When its last good poll ended.
+    /// When its last successful poll ended.
     pub last_success: Option<Timestamp>,
     /// When its next poll is due.
     pub next_poll: Option<Timestamp>,
@@ -77,7 +149,7 @@ pub struct TargetSnapshot {
     pub polls: u64,
     /// How many of them failed, in the order of [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
-    /// How many listings had pages that disagreed with each other.
+    /// How many listings had pages that contradicted each other.
     pub inconsistencies: u64,
     /// How many statuses were new to us, in the order of [`StatusField::ALL`].
     pub unknown_values: [u64; StatusField::ALL.len()],
@@ -85,9 +157,9 @@ pub struct TargetSnapshot {
     pub rows_without_id: u64,
     /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
     pub clock_offset: i64,
-    /// What the last good listing had, in the order of the ids; `None` before there was one.
+    /// The tunnels of the last successful listing, in the order of their ids; `None` before there was one.
     listed: Option<Arc<[Arc<TunnelRecord>]>>,
-    /// Whether polls have failed for so long that the tunnels are no longer shown.
+    /// Whether polls have failed for longer than `stale_after`, so that the tunnels are no longer shown.
     stale: bool,
 }
 
@@ -105,25 +177,13 @@ pub struct Poll {
 /// Why a poll failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// For machines.
+    /// The kind of failure, for metrics.
     pub reason: Reason,
-    /// For people.
+    /// The explanation, for people.
     pub message: String,
 }
 
-/// The accounts whose regions could not be looked up when that was last tried.
-pub type FailedLookUps = BTreeMap<AccountName, FailedLookUp>;
-
-/// A look-up of an account's regions that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedLookUp {
-    /// Why it did.
-    pub failure: Failure,
-    /// How many regions the last good one found; 0 before there was one.
-    pub regions: usize,
-}
-
-/// A tunnel as last listed, and what was seen of its past.
+/// A tunnel as last listed, and the changes of its statuses since the exporter started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TunnelRecord {
     /// The tunnel.
@@ -131,11 +191,11 @@ pub struct TunnelRecord {
     /// A tunnel is in doubt when a response has a row without a usable id that may be this tunnel. `Some`: the time of the last
     /// listing that showed its id.
     pub in_doubt_since: Option<Timestamp>,
-    /// The past of each status, in the order of [`StatusField::ALL`].
+    /// The history of each status, in the order of [`StatusField::ALL`].
     histories: [History; StatusField::ALL.len()],
 }
 
-/// What was seen of one status of one tunnel since the exporter started.
+/// The changes of one status of one tunnel since the exporter started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
     /// The last known value, kept while the status reads `UNKNOWN`.
@@ -146,24 +206,24 @@ pub struct History {
     pub last_transition: Option<Timestamp>,
 }
 
-/// What a listing changed in the eyes of someone who watches.
+/// A difference between two listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A tunnel that was not there before.
+    /// A new tunnel.
     Appeared(Arc<TunnelRecord>),
-    /// A tunnel some of whose statuses read otherwise than before.
+    /// A tunnel with other statuses than before.
     Changed {
         /// As it is now.
         record: Arc<TunnelRecord>,
-        /// Which statuses, what each was, and what it is.
+        /// Each status that changed, with its old and its new value.
         statuses: Vec<(StatusField, &'static str, &'static str)>,
     },
-    /// A tunnel that is there no longer; as it last was.
+    /// A tunnel that is gone, as it last was.
     Disappeared(Arc<TunnelRecord>),
 }
 
 impl TargetSnapshot {
-    /// A target of which nothing is known yet.
+    /// A target before its first poll.
     #[must_use]
     pub fn new(target: Target) -> Self {
         Self {
@@ -182,19 +242,19 @@ impl TargetSnapshot {
         }
     }
 
-    /// The tunnels to show: those of the last good listing, until they are stale.
+    /// The tunnels to show: those of the last successful listing, until they are stale.
     #[must_use]
     pub fn tunnels(&self) -> &[Arc<TunnelRecord>] {
         if self.stale { &[] } else { self.listed.as_deref().unwrap_or_default() }
     }
 
-    /// What the last good listing had, however old it is; `None` before there was one.
+    /// The tunnels of the last successful listing, however old it is; `None` before there was one.
     #[must_use]
     pub fn listed(&self) -> Option<&[Arc<TunnelRecord>]> {
         self.listed.as_deref()
     }
 
-    /// Whether the tunnels of the last good listing are withheld, because polls have failed for so long.
+    /// Whether the tunnels are no longer shown, because polls have failed for longer than `stale_after`.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.stale
@@ -206,20 +266,20 @@ impl TargetSnapshot {
         self.last_poll.as_ref().map(|poll| poll.failure.is_none())
     }
 
-    /// Why the last poll failed; `None` if it did not, or if there was none.
+    /// Why the last poll failed; `None` if it succeeded, or before the first has ended.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.last_poll.as_ref()?.failure.as_ref()
     }
 
-    /// Whether the region answered that it has no VPN, and no poll of it ever succeeded.
+    /// Whether the API says that the region has no VPN, and no poll of it ever succeeded.
     #[must_use]
     pub fn is_without_vpn(&self) -> bool {
         let unsupported = self.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
         unsupported && self.listed.is_none()
     }
 
-    /// The state after a good poll, and what it changed; before the first good poll everything is new, and nothing changed.
+    /// The state after a successful poll, and the changes. The first successful poll has none.
     #[must_use]
     pub fn succeeded(&self, listing: Listing, ended: Timestamp, duration: Duration) -> (Self, Vec<Change>) {
         let mut next = self.clone();
@@ -237,7 +297,7 @@ impl TargetSnapshot {
         (next, changes)
     }
 
-    /// The state after a poll that failed: the tunnels stay as they were.
+    /// The state after a failed poll: the tunnels stay as they were.
     #[must_use]
     pub fn failed(&self, failure: Failure, ended: Timestamp, duration: Duration) -> Self {
         let mut next = self.clone();
@@ -247,7 +307,7 @@ impl TargetSnapshot {
         next
     }
 
-    /// The state once the last good tunnels are too old to be shown; what was seen of their past is kept.
+    /// The state once the tunnels are too old to be shown. Their histories are kept.
     #[must_use]
     pub fn expired(&self) -> Self {
         Self { stale: true, ..self.clone() }
@@ -255,13 +315,13 @@ impl TargetSnapshot {
 }
 
 impl TunnelRecord {
-    /// The past of a status.
+    /// The history of a status.
     #[must_use]
     pub fn history(&self, field: StatusField) -> &History {
         &self.histories[field as usize]
     }
 
-    /// When any status last changed; `None` if no change was seen.
+    /// When a status last changed; `None` if no change was seen.
     #[must_use]
     pub fn last_transition(&self) -> Option<Timestamp> {
         self.histories.iter().filter_map(|history| history.last_transition).max()
@@ -279,10 +339,10 @@ impl TunnelRecord {
 }
 
 impl History {
-    /// The history after a reading; `None` where the status does not apply.
+    /// The history after another reading, which is `None` where the status does not apply.
     fn after(self, reading: Option<&'static str>, now: Timestamp) -> Self {
         match (self.last_known, reading) {
-            // What a check said before it was switched off is no state to change from.
+            // A health check that is switched on again starts anew: its old value is not compared.
             (_, None) => Self { last_known: None, ..self },
             (_, Some("UNKNOWN")) => self,
             (Some(before), Some(after)) if before != after => {
@@ -293,22 +353,22 @@ impl History {
     }
 }
 
-/// Orders a listing by id, joins each tunnel with its past, and tells what changed. Records that did not change are the
-/// very same ones as before.
+/// Orders a listing by id, joins each tunnel with its history, and finds the changes. A record that did not change is kept
+/// as the same allocation, so that the renderer can compare records by their addresses.
 fn compare(
     before: Option<&[Arc<TunnelRecord>]>,
     listing: Listing,
     now: Timestamp,
     doubt_began: Timestamp,
 ) -> (Arc<[Arc<TunnelRecord>]>, Vec<Change>) {
-    let mut past: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
+    let mut before_by_id: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
     let mut changes = Vec::new();
     let mut listed = Vec::with_capacity(listing.tunnels.len());
     for tunnel in listing.tunnels {
         let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
         let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
-        let record = match past.remove(&tunnel.id) {
+        let record = match before_by_id.remove(&tunnel.id) {
             Some(old) if old.tunnel == tunnel && old.in_doubt_since.is_some() == is_in_doubt => {
                 Arc::clone(old)
             }
@@ -327,7 +387,7 @@ fn compare(
         };
         listed.push(record);
     }
-    changes.extend(past.into_values().cloned().map(Change::Disappeared));
+    changes.extend(before_by_id.into_values().cloned().map(Change::Disappeared));
     if before.is_none() {
         changes.clear();
     }
@@ -420,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_between_known_values_is_a_transition_and_unknown_is_none() {
+    fn only_changes_between_known_values_are_transitions() {
         let mut target = Watched::new();
         let unknown = || Tunnel { net_status: NetStatus::Unknown, ..tunnel("vpnx-1") };
         target.lists([tunnel("vpnx-1")]);
@@ -437,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn switching_a_health_check_off_or_on_is_no_transition() {
+    fn switching_a_health_check_is_no_transition() {
         let mut target = Watched::new();
         target.lists([checked(HealthCheckStatus::Available)]);
         target.lists([tunnel("vpnx-1")]);
@@ -451,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn the_past_survives_renames_failures_and_staleness() {
+    fn history_survives_renames_failures_and_staleness() {
         let mut target = Watched::new();
         target.lists([tunnel("vpnx-1")]);
         target.lists([unconnected("vpnx-1")]);
@@ -466,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_made_anew_is_another_tunnel() {
+    fn recreated_tunnel_is_a_new_tunnel() {
         let mut target = Watched::new();
         target.lists([tunnel("vpnx-1")]);
         let changes = target.lists([unconnected("vpnx-2")]);
@@ -475,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_change_is_the_same_record() {
+    fn unchanged_tunnel_keeps_its_record() {
         let mut target = Watched::new();
         target.lists([tunnel("vpnx-1"), tunnel("vpnx-2")]);
         let before = target.0.tunnels().to_vec();
@@ -504,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rename_is_no_change_of_state() {
+    fn rename_is_no_change_of_state() {
         let mut target = Watched::new();
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.lists([Tunnel { name: "renamed".into(), ..tunnel("vpnx-1") }]), []);
@@ -512,12 +572,74 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_was_taken_out_cannot_come_back_by_a_late_poll() {
+    fn late_poll_of_a_removed_target_is_dropped() {
         let snapshots = Snapshots::default();
         let state = Arc::new(Watched::new().0);
         snapshots.add(Arc::clone(&state));
         snapshots.remove(&state.target);
         snapshots.publish(state);
-        assert!(snapshots.current().is_empty());
+        assert!(snapshots.current().targets.is_empty());
+    }
+
+    fn account() -> AccountName {
+        AccountName::new("production").expect("a name")
+    }
+
+    fn refused() -> Failure {
+        Failure { reason: Reason::Auth, message: "AuthFailure.SecretIdNotFound".into() }
+    }
+
+    /// Snapshots with one account whose regions are discovered.
+    fn discovering() -> Snapshots {
+        let snapshots = Snapshots::default();
+        snapshots.set_accounts(&[(account(), true)].into());
+        snapshots
+    }
+
+    fn discovery(snapshots: &Snapshots) -> Option<RegionDiscovery> {
+        snapshots.current().accounts[&account()].discovery.clone()
+    }
+
+    #[test]
+    fn failed_discovery_keeps_the_last_success() {
+        let snapshots = discovering();
+        snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
+        snapshots.publish_discovery(&account(), Timestamp::MAX, Err(refused()));
+        let discovery = discovery(&snapshots).expect("the regions are discovered");
+        assert_eq!(discovery.failure(), Some(&refused()));
+        assert_eq!((discovery.last_success, discovery.regions), (Some(Timestamp::UNIX_EPOCH), 3));
+    }
+
+    #[test]
+    fn late_discovery_of_listed_regions_is_dropped() {
+        let snapshots = discovering();
+        snapshots.set_accounts(&[(account(), false)].into());
+        snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
+        assert_eq!(discovery(&snapshots), None);
+        snapshots.set_accounts(&BTreeMap::new());
+        snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
+        assert!(snapshots.current().accounts.is_empty());
+    }
+
+    #[test]
+    fn accounts_that_stay_keep_their_discovery() {
+        let snapshots = discovering();
+        snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
+        snapshots.set_accounts(&[(account(), true)].into());
+        assert_eq!(discovery(&snapshots).map(|discovery| discovery.regions), Some(3));
+    }
+
+    #[test]
+    fn complete_means_all_polled_and_discovered() {
+        let snapshots = discovering();
+        let is_complete = || snapshots.current().is_complete();
+        assert!(!is_complete(), "the regions are not discovered");
+        let mut target = Watched::new();
+        snapshots.add(Arc::new(target.0.clone()));
+        snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Err(refused()));
+        assert!(!is_complete(), "the target is not polled");
+        target.fails();
+        snapshots.publish(Arc::new(target.0));
+        assert!(is_complete());
     }
 }

@@ -1,28 +1,94 @@
-//! What the exporter says of itself: counters and histograms that other modules increment through handles.
+//! The exporter's own counters and histograms, which other modules increment through handles.
 //!
-//! All metrics that are derived from the snapshot are elsewhere, in `metrics`.
+//! What is known of tunnels, targets and accounts is not here: those metrics are made from the snapshot, in `metrics`.
+
+pub mod declaration;
+
+use std::fmt;
 
 use jiff::Timestamp;
 use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, Opts, Registry, core::Collector,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    core::{Collector, Desc},
+    proto::MetricFamily,
 };
 
 use crate::domain::{AccountName, Reason, Shard};
-
-const NAMESPACE: &str = "tencentcloud_vpn";
+use declaration::Declaration;
 
 /// Seconds: a page takes about a tenth of one, a request is given up after ten.
 const REQUEST_BUCKETS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Seconds: most polls are a request or two, and the default deadline is 45.
 const POLL_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 45.0, 90.0];
-/// Seconds: a scrape writes what is ready.
+/// Seconds: a scrape writes bytes that are ready.
 const SCRAPE_BUCKETS: [f64; 8] = [0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
 
-/// The exporter's own metrics, in a registry of their own.
-#[derive(Debug, Clone)]
+const POLL_DURATION: Declaration = Declaration::histogram(
+    "tencentcloud_vpn_poll_duration_seconds",
+    &["account"],
+    "Duration of polls, successful or not.",
+);
+const REQUESTS: Declaration = Declaration::counter(
+    "tencentcloud_vpn_api_requests_total",
+    &["account", "action"],
+    "Requests sent to the API.",
+);
+const REQUEST_FAILURES: Declaration = Declaration::counter(
+    "tencentcloud_vpn_api_request_failures_total",
+    &["account", "action", "reason"],
+    "Requests without a usable response, also where a retry had one.",
+);
+const REQUEST_DURATION: Declaration = Declaration::histogram(
+    "tencentcloud_vpn_api_request_duration_seconds",
+    &["account", "action"],
+    "Duration of requests to the API, successful or not.",
+);
+const THROTTLE: Declaration = Declaration::counter(
+    "tencentcloud_vpn_api_throttle_seconds_total",
+    &["account"],
+    "Time spent waiting for the exporter's own rate limit.",
+);
+const CREDENTIALS_EXPIRY: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_credentials_expiry_timestamp_seconds",
+    &["account"],
+    "Time at which the account's temporary credentials expire.",
+);
+const BUILD_INFO: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_exporter_build_info",
+    &["version", "revision", "rustc"],
+    "Always 1. The labels name the build.",
+);
+const SHARD: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_exporter_shard",
+    &[],
+    "Index of this exporter's shard, from 0: --shard.index.",
+);
+const SHARDS: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_exporter_shards",
+    &[],
+    "Number of shards, the same for all of them: --shard.count.",
+);
+const RELOAD_SUCCESSFUL: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_exporter_config_last_reload_successful",
+    &[],
+    "1 if the last attempt to load the configuration succeeded, else 0.",
+);
+const RELOAD_SUCCESS_TIME: Declaration = Declaration::gauge(
+    "tencentcloud_vpn_exporter_config_last_reload_success_timestamp_seconds",
+    &[],
+    "Time of the last successful load of the configuration.",
+);
+const SCRAPES: Declaration =
+    Declaration::counter("tencentcloud_vpn_exporter_scrapes_total", &[], "Scrapes that were answered.");
+const SCRAPE_DURATION: Declaration = Declaration::histogram(
+    "tencentcloud_vpn_exporter_scrape_duration_seconds",
+    &[],
+    "Duration of scrapes, from the request to the last byte of the response.",
+);
+
+/// The exporter's own metrics. As a [`Collector`] it gives all of them to a registry.
+#[derive(Clone)]
 pub struct Telemetry {
-    registry: Registry,
     started: Timestamp,
     poll_duration: HistogramVec,
     requests: IntCounterVec,
@@ -30,8 +96,7 @@ pub struct Telemetry {
     request_duration: HistogramVec,
     throttle: CounterVec,
     credentials_expiry: GaugeVec,
-    discovery_up: GaugeVec,
-    discovery_success_time: GaugeVec,
+    build_info: GaugeVec,
     shard: IntGauge,
     shards: IntGauge,
     /// `exporter_config_last_reload_successful`: 1 or 0.
@@ -57,14 +122,7 @@ pub struct AccountTelemetry {
     pub credentials_expiry: GaugeHandle,
 }
 
-/// The handles of an account whose regions are looked up.
-#[derive(Debug, Clone)]
-pub struct DiscoveryTelemetry {
-    up: GaugeHandle,
-    success_time: GaugeHandle,
-}
-
-/// A gauge that appears with its first value.
+/// A gauge of one account that appears with its first value.
 #[derive(Debug, Clone)]
 pub struct GaugeHandle {
     family: GaugeVec,
@@ -81,91 +139,41 @@ pub struct ActionTelemetry {
     action: &'static str,
 }
 
+/// The labels of `exporter_build_info`.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildInfo {
+    /// The crate's version.
+    pub version: &'static str,
+    /// The revision of the source.
+    pub revision: &'static str,
+    /// The compiler.
+    pub rustc: &'static str,
+}
+
 impl Telemetry {
-    /// Registers every metric; those whose labels are known start at zero. A process does this once, when it starts.
-    pub fn new(build: &BuildInfo) -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let register = Register(&registry);
-        let by_account = ["account"];
-        let by_action = ["account", "action"];
-        let build_info = register.gauges(
-            "exporter_build_info",
-            "What this exporter was built from; always 1.",
-            &["version", "revision", "rustc"],
-        )?;
+    /// Makes every metric; those whose labels are known start at zero. A process does this once, when it starts.
+    pub fn new(build: &BuildInfo) -> prometheus::Result<Self> {
+        let build_info = GaugeVec::new(BUILD_INFO.opts(), BUILD_INFO.labels)?;
         build_info.with_label_values(&[build.version, build.revision, build.rustc]).set(1.0);
         Ok(Self {
-            poll_duration: register.histograms(
-                "poll_duration_seconds",
-                "How long polls took, successful or not.",
-                &by_account,
-                &POLL_BUCKETS,
-            )?,
-            requests: register.counters("api_requests_total", "Requests sent to the API.", &by_action)?,
-            request_failures: register.counters(
-                "api_request_failures_total",
-                "Requests to the API that gave no usable answer.",
-                &["account", "action", "reason"],
-            )?,
-            request_duration: register.histograms(
-                "api_request_duration_seconds",
-                "How long requests to the API took, successful or not.",
-                &by_action,
-                &REQUEST_BUCKETS,
-            )?,
-            throttle: register.add(CounterVec::new(
-                opts("api_throttle_seconds_total", "Time spent waiting for the exporter's own rate limit."),
-                &by_account,
-            )?)?,
-            credentials_expiry: register.gauges(
-                "credentials_expiry_timestamp_seconds",
-                "When the account's temporary credentials expire.",
-                &by_account,
-            )?,
-            discovery_up: register.gauges(
-                "region_discovery_up",
-                "Whether the last look-up of the account's regions succeeded.",
-                &by_account,
-            )?,
-            discovery_success_time: register.gauges(
-                "region_discovery_last_success_timestamp_seconds",
-                "When the account's regions were last looked up successfully.",
-                &by_account,
-            )?,
-            shard: register.add(IntGauge::with_opts(opts(
-                "exporter_shard",
-                "Which of the shards this exporter is, counted from 0.",
-            ))?)?,
-            shards: register.add(IntGauge::with_opts(opts(
-                "exporter_shards",
-                "Number of shards that the targets are divided among.",
-            ))?)?,
-            reload_successful: register.add(IntGauge::with_opts(opts(
-                "exporter_config_last_reload_successful",
-                "Whether the last attempt to load the configuration succeeded.",
-            ))?)?,
-            reload_success_time: register.add(Gauge::with_opts(opts(
-                "exporter_config_last_reload_success_timestamp_seconds",
-                "When the configuration was last loaded successfully.",
-            ))?)?,
-            scrapes: register
-                .add(IntCounter::with_opts(opts("exporter_scrapes_total", "Scrapes served."))?)?,
-            scrape_duration: register.add(Histogram::with_opts(
-                HistogramOpts::from(opts(
-                    "exporter_scrape_duration_seconds",
-                    "How long scrapes took to be served.",
-                ))
-                .buckets(SCRAPE_BUCKETS.to_vec()),
-            )?)?,
             started: Timestamp::now(),
-            registry,
+            poll_duration: HistogramVec::new(POLL_DURATION.buckets(&POLL_BUCKETS), POLL_DURATION.labels)?,
+            requests: IntCounterVec::new(REQUESTS.opts(), REQUESTS.labels)?,
+            request_failures: IntCounterVec::new(REQUEST_FAILURES.opts(), REQUEST_FAILURES.labels)?,
+            request_duration: HistogramVec::new(
+                REQUEST_DURATION.buckets(&REQUEST_BUCKETS),
+                REQUEST_DURATION.labels,
+            )?,
+            throttle: CounterVec::new(THROTTLE.opts(), THROTTLE.labels)?,
+            credentials_expiry: GaugeVec::new(CREDENTIALS_EXPIRY.opts(), CREDENTIALS_EXPIRY.labels)?,
+            build_info,
+            shard: IntGauge::with_opts(SHARD.opts())?,
+            shards: IntGauge::with_opts(SHARDS.opts())?,
+            reload_successful: IntGauge::with_opts(RELOAD_SUCCESSFUL.opts())?,
+            reload_success_time: Gauge::with_opts(RELOAD_SUCCESS_TIME.opts())?,
+            scrapes: IntCounter::with_opts(SCRAPES.opts())?,
+            scrape_duration: Histogram::with_opts(SCRAPE_DURATION.buckets(&SCRAPE_BUCKETS))?,
         })
-    }
-
-    /// The registry, for the exposition.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     /// When this process started.
@@ -174,7 +182,7 @@ impl Telemetry {
         self.started
     }
 
-    /// Publishes which shard this process is, and of how many.
+    /// Publishes the shard of this process.
     pub fn set_shard(&self, shard: Shard) {
         self.shard.set(shard.index().into());
         self.shards.set(shard.count().into());
@@ -189,30 +197,17 @@ impl Telemetry {
             telemetry: self.clone(),
             poll_duration: self.poll_duration.with_label_values(&label),
             throttle: self.throttle.with_label_values(&label),
-            credentials_expiry: GaugeHandle::new(&self.credentials_expiry, account),
+            credentials_expiry: GaugeHandle {
+                family: self.credentials_expiry.clone(),
+                account: account.clone(),
+            },
         }
     }
 
-    /// The handles of an account whose regions are looked up.
-    #[must_use]
-    pub fn discovery(&self, account: &AccountName) -> DiscoveryTelemetry {
-        DiscoveryTelemetry {
-            up: GaugeHandle::new(&self.discovery_up, account),
-            success_time: GaugeHandle::new(&self.discovery_success_time, account),
-        }
-    }
-
-    /// Drops the metrics of look-ups of an account whose regions are looked up no more.
-    pub fn forget_discovery(&self, account: &AccountName) {
-        let DiscoveryTelemetry { up, success_time } = self.discovery(account);
-        up.clear();
-        success_time.clear();
-    }
-
-    /// Drops every metric of an account that is watched no more.
+    /// Drops the series of an account that is no longer configured.
     pub fn forget(&self, account: &AccountName, actions: &[&'static str]) {
         let label = [account.as_str()];
-        // A metric that the account never had is as gone as one that is dropped now.
+        // Removing a series fails only where there is none.
         let _ = self.poll_duration.remove_label_values(&label);
         let _ = self.throttle.remove_label_values(&label);
         let _ = self.credentials_expiry.remove_label_values(&label);
@@ -226,10 +221,44 @@ impl Telemetry {
             }
         }
     }
+
+    fn collectors(&self) -> [&dyn Collector; 13] {
+        [
+            &self.poll_duration,
+            &self.requests,
+            &self.request_failures,
+            &self.request_duration,
+            &self.throttle,
+            &self.credentials_expiry,
+            &self.build_info,
+            &self.shard,
+            &self.shards,
+            &self.reload_successful,
+            &self.reload_success_time,
+            &self.scrapes,
+            &self.scrape_duration,
+        ]
+    }
+}
+
+impl Collector for Telemetry {
+    fn desc(&self) -> Vec<&Desc> {
+        self.collectors().into_iter().flat_map(|collector| collector.desc()).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.collectors().into_iter().flat_map(Collector::collect).collect()
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("started", &self.started).finish_non_exhaustive()
+    }
 }
 
 impl AccountTelemetry {
-    /// The handles of an action, its counters at zero if it was not called before.
+    /// The handles of an action. Its counters start at zero with the first call of this function.
     #[must_use]
     pub fn action(&self, action: &'static str) -> ActionTelemetry {
         let labels = [self.account.as_str(), action];
@@ -246,35 +275,21 @@ impl AccountTelemetry {
     }
 }
 
-impl DiscoveryTelemetry {
-    /// Tells how a look-up ended.
-    pub fn count(&self, succeeded: bool, now: Timestamp) {
-        self.up.set(f64::from(u8::from(succeeded)));
-        if succeeded {
-            self.success_time.set(now.as_millisecond() as f64 / 1000.0);
-        }
-    }
-}
-
 impl GaugeHandle {
-    fn new(family: &GaugeVec, account: &AccountName) -> Self {
-        Self { family: family.clone(), account: account.clone() }
-    }
-
-    /// Takes the gauge away.
-    pub fn clear(&self) {
-        // One that was never set is as gone as one that is taken away now.
-        let _ = self.family.remove_label_values(&[self.account.as_str()]);
-    }
-
     /// Sets the gauge.
     pub fn set(&self, value: f64) {
         self.family.with_label_values(&[self.account.as_str()]).set(value);
     }
+
+    /// Removes the gauge.
+    pub fn clear(&self) {
+        // Removing a series fails only where there is none.
+        let _ = self.family.remove_label_values(&[self.account.as_str()]);
+    }
 }
 
 impl ActionTelemetry {
-    /// Counts one request that took so many seconds, and its failure if it was one.
+    /// Counts one request that took this many seconds, and its failure if it failed.
     pub fn count(&self, seconds: f64, failure: Option<Reason>) {
         self.requests.inc();
         self.duration.observe(seconds);
@@ -282,46 +297,4 @@ impl ActionTelemetry {
             self.failures.with_label_values(&[self.account.as_str(), self.action, reason.as_str()]).inc();
         }
     }
-}
-
-/// What `exporter_build_info` says.
-#[derive(Debug, Clone, Copy)]
-pub struct BuildInfo {
-    /// The crate's version.
-    pub version: &'static str,
-    /// The revision of the source.
-    pub revision: &'static str,
-    /// The compiler.
-    pub rustc: &'static str,
-}
-
-struct Register<'a>(&'a Registry);
-
-impl Register<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
-        self.0.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-        self.add(IntCounterVec::new(opts(name, help), labels)?)
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-        self.add(GaugeVec::new(opts(name, help), labels)?)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        buckets: &[f64],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        self.add(HistogramVec::new(HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()), labels)?)
-    }
-}
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace(NAMESPACE)
 }

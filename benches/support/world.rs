@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use prometheus::core::Collector;
 use tencentcloud_vpn_exporter::{
     config::Config,
     domain::Shard,
-    metrics::Renderer,
+    metrics::renderer::Renderer,
     poll::{Settings, poll},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
@@ -21,7 +22,7 @@ pub fn telemetry() -> Telemetry {
 }
 
 pub fn renderer() -> Renderer {
-    Renderer::new(&telemetry(), Vec::new()).expect("a renderer")
+    Renderer::new(telemetry(), &[]).expect("a renderer")
 }
 
 /// The only target of an API: how it is polled, and what is known of it.
@@ -57,7 +58,7 @@ impl Watched {
 
     /// How many requests failed, whether or not they were tried again.
     pub fn failed_requests(&self) -> f64 {
-        let families = self.telemetry.registry().gather();
+        let families = self.telemetry.collect();
         let failures = families.iter().filter(|family| family.name().ends_with("api_request_failures_total"));
         failures
             .flat_map(prometheus::proto::MetricFamily::get_metric)
@@ -75,7 +76,7 @@ pub async fn polled(tunnels: usize) -> TargetSnapshot {
     watched.state
 }
 
-pub fn snapshot(states: impl IntoIterator<Item = TargetSnapshot>) -> Snapshot {
+pub fn snapshot(states: impl IntoIterator<Item = TargetSnapshot>) -> Arc<Snapshot> {
     let snapshots = Snapshots::default();
     states.into_iter().for_each(|state| snapshots.add(Arc::new(state)));
     snapshots.current()

@@ -1,156 +1,201 @@
-//! Families of the `prometheus` crate, built directly from values and encoded by the crate: no vector of gauges to keep in
-//! step.
+//! Metrics of rows: a tunnel, a target or an account is a row, and each has the metric families of its kind.
+//!
+//! A kind of row implements [`Row`] with a list of [`Family`]. The registry's collector and the cached exposition are both
+//! made from that list.
 
-use std::fmt;
+use std::sync::Arc;
 
 use prometheus::{
     Encoder, TextEncoder,
     core::Desc,
-    proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{LabelPair, Metric, MetricFamily},
 };
 
-/// How many samples are encoded at once, more or less: enough that the comment lines do not matter, and few enough that
-/// the samples take little memory.
-const BLOCK: usize = 64;
+use crate::{domain::TagLabel, snapshot::Snapshot, telemetry::declaration::Declaration};
 
-/// What a family is, apart from its samples.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Spec {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: MetricType,
+/// A kind of row.
+pub(super) trait Row: Sized + Send + Sync + 'static {
+    /// What a row belongs to: a target or an account.
+    type Owner: Ord;
+    /// The labels that tell rows apart. Every metric of the row has them.
+    const LABELS: &'static [&'static str];
+    /// The metrics of each row.
+    const FAMILIES: &'static [Family<Self>];
+
+    /// The rows of a snapshot, in a fixed order.
+    fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (&Self::Owner, &Arc<Self>)>;
+
+    /// The values of [`LABELS`](Self::LABELS).
+    fn label_values<'a>(&'a self, owner: &'a Self::Owner) -> impl Iterator<Item = &'a str>;
 }
 
-impl Spec {
-    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, kind: MetricType::GAUGE }
-    }
-
-    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, kind: MetricType::COUNTER }
-    }
-
-    /// The descriptor that names and labels are checked by.
-    pub(super) fn desc(&self, labels: Vec<String>) -> prometheus::Result<Desc> {
-        Desc::new(self.name.into(), self.help.into(), labels, std::collections::HashMap::new())
-    }
-
-    /// A family with these samples.
-    pub(super) fn family(&self, samples: Vec<Metric>) -> MetricFamily {
-        let mut family = MetricFamily::default();
-        family.set_name(self.name.into());
-        family.set_help(self.help.into());
-        family.set_field_type(self.kind);
-        family.set_metric(samples);
-        family
-    }
-
-    /// Gives a sample its value.
-    pub(super) fn set(&self, sample: &mut Metric, value: f64) {
-        if self.kind == MetricType::COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            sample.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            sample.set_gauge(gauge);
-        }
-    }
-}
-
-/// Takes one sample: the values of the metric's own labels, in their order, and its value.
-pub(super) type Emit<'a> = dyn FnMut(&[&str], f64) + 'a;
-
-/// Gives the samples of one thing.
-type Samples<T> = Box<dyn Fn(&T, &mut Emit<'_>) + Send>;
-
-/// One metric of every `T`. Its samples are written over for the next few things: most of their labels stay as they are.
+/// One metric of every row of a kind.
+#[derive(Debug)]
 pub(super) struct Family<T> {
-    spec: Spec,
-    labels: Vec<String>,
-    samples: Samples<T>,
-    present: MetricFamily,
-    encoded: Vec<u8>,
+    pub(super) declaration: Declaration,
+    /// Whether the configured tags are labels, too.
+    has_tags: bool,
+    samples: fn(&T, &mut Samples<'_>),
 }
 
-impl<T> Family<T> {
-    /// A metric with these labels, those that all metrics of a `T` have first. Fails where one cannot be a label, or is
-    /// there twice.
-    pub(super) fn new(
-        spec: Spec,
-        labels: Vec<String>,
-        samples: impl Fn(&T, &mut Emit<'_>) + Send + 'static,
-    ) -> prometheus::Result<Self> {
-        spec.desc(labels.clone())?;
-        let present = spec.family(Vec::new());
-        Ok(Self { spec, labels, samples: Box::new(samples), present, encoded: Vec::new() })
+impl<T: Row> Family<T> {
+    /// A gauge with these labels of its own.
+    pub(super) const fn gauge(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+        samples: fn(&T, &mut Samples<'_>),
+    ) -> Self {
+        Self { declaration: Declaration::gauge(name, labels, help), has_tags: false, samples }
     }
 
-    pub(super) fn name(&self) -> &'static str {
-        self.spec.name
+    /// A counter with these labels of its own.
+    pub(super) const fn counter(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+        samples: fn(&T, &mut Samples<'_>),
+    ) -> Self {
+        Self { declaration: Declaration::counter(name, labels, help), has_tags: false, samples }
     }
 
-    /// The samples of these things as text; `identity` gives the values of a thing's first labels.
-    pub(super) fn text<'a, const N: usize>(
-        &mut self,
-        things: impl Iterator<Item = ([&'a str; N], &'a T)>,
-    ) -> prometheus::Result<Vec<u8>>
-    where
-        T: 'a,
-    {
-        let mut text = Vec::new();
-        let mut count = 0;
-        for (identity, thing) in things {
-            let Self { spec, labels, samples, present, .. } = self;
-            samples(thing, &mut |own, value| {
-                let present = present.mut_metric();
-                if count == present.len() {
-                    present.push(blank(labels));
-                }
-                let sample = &mut present[count];
-                name(sample, identity.iter().chain(own));
-                spec.set(sample, value);
-                count += 1;
-            });
-            if count >= BLOCK {
-                self.encode(std::mem::take(&mut count), &mut text)?;
-            }
+    /// A gauge with the configured tags as further labels. It must use [`Samples::add_tagged`].
+    pub(super) const fn tagged_gauge(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+        samples: fn(&T, &mut Samples<'_>),
+    ) -> Self {
+        Self { declaration: Declaration::gauge(name, labels, help), has_tags: true, samples }
+    }
+
+    /// The descriptor. Fails where a tag's label is invalid, or occurs twice.
+    pub(super) fn desc(&self, tag_labels: &[TagLabel]) -> prometheus::Result<Desc> {
+        self.declaration.desc(self.labels(tag_labels))
+    }
+
+    fn labels(&self, tag_labels: &[TagLabel]) -> Vec<String> {
+        let own = T::LABELS.iter().chain(self.declaration.labels).map(|&label| label.to_owned());
+        let tags = tag_labels.iter().filter(|_| self.has_tags).map(|tag| tag.label.clone());
+        own.chain(tags).collect()
+    }
+}
+
+/// Takes the samples of one row for one family.
+pub(super) struct Samples<'a> {
+    tag_labels: &'a [TagLabel],
+    add: &'a mut dyn FnMut(&[&str], f64),
+}
+
+impl Samples<'_> {
+    /// Adds a sample with these values of the family's own labels.
+    pub(super) fn add(&mut self, labels: &[&str], value: f64) {
+        (self.add)(labels, value);
+    }
+
+    /// Adds a sample without labels of its own, if there is a value.
+    pub(super) fn add_some(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.add(&[], value);
         }
-        self.encode(count, &mut text)?;
-        Ok(text)
     }
 
-    /// Appends the first so many samples to a text.
-    fn encode(&mut self, count: usize, text: &mut Vec<u8>) -> prometheus::Result<()> {
-        if count == 0 {
+    /// Adds one sample for each possible value of a status: 1 for the present one, 0 for the others.
+    pub(super) fn add_each<S: Copy + PartialEq>(
+        &mut self,
+        all: &[S],
+        present: S,
+        name: fn(S) -> &'static str,
+    ) {
+        for &value in all {
+            self.add(&[name(value)], f64::from(u8::from(value == present)));
+        }
+    }
+
+    /// Adds a sample of a [tagged](Family::tagged_gauge) family.
+    pub(super) fn add_tagged(&mut self, labels: &[&str], tags: &[(Box<str>, Box<str>)], value: f64) {
+        let tag = |label: &TagLabel| tags.iter().find(|(key, _)| **key == *label.key);
+        let values = self.tag_labels.iter().map(|label| tag(label).map_or("", |(_, value)| value));
+        let labels: Vec<&str> = labels.iter().copied().chain(values).collect();
+        self.add(&labels, value);
+    }
+}
+
+/// Samples of one family. They are overwritten after they were encoded, because most labels stay the same from row to row,
+/// and allocating them costs more than encoding them.
+#[derive(Debug)]
+pub(super) struct Buffer<T: 'static> {
+    family: &'static Family<T>,
+    labels: Vec<String>,
+    tag_labels: Arc<[TagLabel]>,
+    samples: Vec<Metric>,
+    /// How many of the samples are in use.
+    used: usize,
+}
+
+impl<T: Row> Buffer<T> {
+    pub(super) fn new(family: &'static Family<T>, tag_labels: &Arc<[TagLabel]>) -> Self {
+        Self {
+            family,
+            labels: family.labels(tag_labels),
+            tag_labels: Arc::clone(tag_labels),
+            samples: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// Adds the samples of a row.
+    pub(super) fn add(&mut self, owner: &T::Owner, row: &T) {
+        let Self { family, labels, tag_labels, samples, used } = self;
+        let mut add = |own: &[&str], value: f64| {
+            if *used == samples.len() {
+                samples.push(blank(labels));
+            }
+            let sample = &mut samples[*used];
+            set_labels(sample, row.label_values(owner).chain(own.iter().copied()));
+            family.declaration.set_value(sample, value);
+            *used += 1;
+        };
+        (family.samples)(row, &mut Samples { tag_labels, add: &mut add });
+    }
+
+    /// How many samples there are.
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// The family with its samples.
+    pub(super) fn into_family(mut self) -> MetricFamily {
+        self.samples.truncate(self.used);
+        self.family.declaration.family(self.samples)
+    }
+
+    /// Appends the samples to a text, without the comment lines, and forgets them.
+    pub(super) fn encode(&mut self, text: &mut Vec<u8>) -> prometheus::Result<()> {
+        if self.used == 0 {
             return Ok(());
         }
-        let spare = self.present.mut_metric().split_off(count);
-        self.encoded.clear();
-        TextEncoder::new().encode(std::slice::from_ref(&self.present), &mut self.encoded)?;
-        self.present.mut_metric().extend(spare);
-        text.extend_from_slice(&self.encoded[end_of_comments(&self.encoded)..]);
+        let spare = self.samples.split_off(self.used);
+        let mut family = self.family.declaration.family(std::mem::take(&mut self.samples));
+        let mut encoded = Vec::new();
+        TextEncoder::new().encode(std::slice::from_ref(&family), &mut encoded)?;
+        text.extend_from_slice(&encoded[end_of_comments(&encoded)..]);
+        self.samples = family.take_metric();
+        self.samples.extend(spare);
+        self.used = 0;
         Ok(())
     }
 
-    /// The lines that introduce the family.
+    /// The comment lines before the family's samples.
     pub(super) fn comments(&self) -> prometheus::Result<Vec<u8>> {
-        let family = self.spec.family(vec![Metric::default()]);
         let mut text = Vec::new();
-        TextEncoder::new().encode(&[family], &mut text)?;
+        TextEncoder::new().encode(&[self.family.declaration.family(vec![Metric::default()])], &mut text)?;
         text.truncate(end_of_comments(&text));
         Ok(text)
     }
 }
 
-impl<T> fmt::Debug for Family<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Family").field("spec", &self.spec).finish_non_exhaustive()
-    }
-}
-
-/// A sample whose labels have no values yet.
+/// A sample with labels that have no values yet.
 fn blank(labels: &[String]) -> Metric {
     let label = |name: &String| {
         let mut pair = LabelPair::default();
@@ -160,22 +205,27 @@ fn blank(labels: &[String]) -> Metric {
     Metric::from_label(labels.iter().map(label).collect())
 }
 
-/// Gives the labels of a sample their values.
-fn name<'a>(sample: &mut Metric, values: impl Iterator<Item = &'a &'a str>) {
+/// Sets the values of a sample's labels.
+fn set_labels<'a>(sample: &mut Metric, values: impl Iterator<Item = &'a str>) {
     for (label, value) in sample.mut_label().iter_mut().zip(values) {
-        if label.value() != *value {
-            label.set_value((*value).to_owned());
+        if label.value() != value {
+            label.set_value(value.to_owned());
         }
     }
 }
 
 /// Where the lines `# HELP` and `# TYPE` end.
-pub(super) fn end_of_comments(text: &[u8]) -> usize {
-    let mut lines = text.split_inclusive(|&byte| byte == b'\n');
-    lines.by_ref().take_while(|line| line.starts_with(b"#")).map(<[u8]>::len).sum()
+fn end_of_comments(text: &[u8]) -> usize {
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    lines.take_while(|line| line.starts_with(b"#")).map(<[u8]>::len).sum()
 }
 
 /// Unix seconds with milliseconds.
 pub(super) fn seconds(time: jiff::Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
+}
+
+/// 1 for true, 0 for false.
+pub(super) fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
 }

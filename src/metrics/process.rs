@@ -10,19 +10,30 @@ use prometheus::{
     proto::{Metric, MetricFamily},
 };
 
-use super::family::Spec;
+use super::family::seconds;
+use crate::telemetry::declaration::Declaration;
 
-const CPU: Spec =
-    Spec::counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
-const OPEN_FDS: Spec = Spec::gauge("process_open_fds", "Number of open file descriptors.");
-const MAX_FDS: Spec = Spec::gauge("process_max_fds", "Maximum number of open file descriptors.");
-const VIRTUAL_MEMORY: Spec = Spec::gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.");
-const RESIDENT_MEMORY: Spec = Spec::gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
-const START_TIME: Spec =
-    Spec::gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.");
-const THREADS: Spec = Spec::gauge("process_threads", "Number of OS threads in the process.");
+const CPU: Declaration = Declaration::counter(
+    "process_cpu_seconds_total",
+    &[],
+    "Total user and system CPU time spent in seconds.",
+);
+const OPEN_FDS: Declaration = Declaration::gauge("process_open_fds", &[], "Number of open file descriptors.");
+const MAX_FDS: Declaration =
+    Declaration::gauge("process_max_fds", &[], "Maximum number of open file descriptors.");
+const VIRTUAL_MEMORY: Declaration =
+    Declaration::gauge("process_virtual_memory_bytes", &[], "Virtual memory size in bytes.");
+const RESIDENT_MEMORY: Declaration =
+    Declaration::gauge("process_resident_memory_bytes", &[], "Resident memory size in bytes.");
+const START_TIME: Declaration = Declaration::gauge(
+    "process_start_time_seconds",
+    &[],
+    "Start time of the process since unix epoch in seconds.",
+);
+const THREADS: Declaration =
+    Declaration::gauge("process_threads", &[], "Number of OS threads in the process.");
 
-const ALL: [Spec; 7] = [CPU, OPEN_FDS, MAX_FDS, VIRTUAL_MEMORY, RESIDENT_MEMORY, START_TIME, THREADS];
+const ALL: [Declaration; 7] = [CPU, OPEN_FDS, MAX_FDS, VIRTUAL_MEMORY, RESIDENT_MEMORY, START_TIME, THREADS];
 
 /// Collects what the operating system knows of this process, as far as it can be read.
 #[derive(Debug)]
@@ -34,14 +45,15 @@ pub(super) struct Process {
 impl Process {
     /// The metrics of a process that started at this time.
     pub(super) fn new(start: Timestamp) -> prometheus::Result<Self> {
-        let descs = ALL.iter().map(|spec| spec.desc(Vec::new())).collect::<prometheus::Result<_>>()?;
+        let descs =
+            ALL.iter().map(|declaration| declaration.desc(Vec::new())).collect::<prometheus::Result<_>>()?;
         Ok(Self { descs, start })
     }
 
     /// The start time, and what the files in a process' folder of `/proc` say.
-    fn readings(&self, folder: &Path) -> Vec<(Spec, f64)> {
+    fn readings(&self, folder: &Path) -> Vec<(Declaration, f64)> {
         let mut readings = read(folder);
-        readings.push((START_TIME, self.start.as_millisecond() as f64 / 1000.0));
+        readings.push((START_TIME, seconds(self.start)));
         readings
     }
 }
@@ -52,17 +64,17 @@ impl Collector for Process {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let family = |(spec, value): (Spec, f64)| {
+        let family = |(declaration, value): (Declaration, f64)| {
             let mut sample = Metric::default();
-            spec.set(&mut sample, value);
-            spec.family(vec![sample])
+            declaration.set_value(&mut sample, value);
+            declaration.family(vec![sample])
         };
         self.readings(Path::new("/proc/self")).into_iter().map(family).collect()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn read(folder: &Path) -> Vec<(Spec, f64)> {
+fn read(folder: &Path) -> Vec<(Declaration, f64)> {
     use procfs::{
         WithCurrentSystemInfo,
         process::{LimitValue, Process},
@@ -86,7 +98,7 @@ fn read(folder: &Path) -> Vec<(Spec, f64)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read(_: &Path) -> Vec<(Spec, f64)> {
+fn read(_: &Path) -> Vec<(Declaration, f64)> {
     Vec::new()
 }
 
@@ -105,7 +117,7 @@ mod tests {
     fn readings(folder: &Path) -> BTreeMap<&'static str, f64> {
         let start = Timestamp::from_millisecond(1500).expect("a time");
         let process = Process::new(start).expect("metrics");
-        process.readings(folder).into_iter().map(|(spec, value)| (spec.name, value)).collect()
+        process.readings(folder).into_iter().map(|(declaration, value)| (declaration.name, value)).collect()
     }
 
     fn names(folder: &Path) -> BTreeSet<&'static str> {
@@ -120,7 +132,7 @@ mod tests {
 
     #[test]
     fn each_hidden_file_costs_its_own_metrics() {
-        let all = ALL.iter().map(|spec| spec.name).collect();
+        let all = ALL.iter().map(|declaration| declaration.name).collect();
         for (hidden, lost) in [("stat", &STAT[..]), ("limits", &[MAX_FDS.name]), ("fd", &[OPEN_FDS.name])] {
             let place = tempfile::tempdir().expect("a folder");
             // The folder of a process is named by its number.

@@ -1,204 +1,153 @@
-//! The metrics of tunnels: which there are, and what each says of a record.
+//! The metrics of tunnels.
 
-use super::family::{Emit, Family, Spec, seconds};
+use std::sync::Arc;
+
+use super::family::{Family, Row, flag, seconds};
 use crate::{
-    domain::{
-        HealthCheck, HealthCheckStatus, NetStatus, StatusField, TagLabel, Target, Tunnel, TunnelState,
-        Verdict,
-    },
-    snapshot::TunnelRecord,
+    domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
+    snapshot::{Snapshot, TunnelRecord},
 };
 
-const IDENTITY: [&str; 4] = ["account", "region", "vpn_gateway_id", "vpn_connection_id"];
+impl Row for TunnelRecord {
+    type Owner = Target;
+    const LABELS: &'static [&'static str] = &["account", "region", "vpn_gateway_id", "vpn_connection_id"];
+    const FAMILIES: &'static [Family<Self>] = FAMILIES;
 
-/// One metric of every tunnel.
-struct TunnelMetric {
-    spec: Spec,
-    labels: &'static [&'static str],
-    samples: fn(&TunnelRecord, &mut Emit<'_>),
+    fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (&Target, &Arc<Self>)> {
+        let targets = snapshot.targets.iter();
+        targets.flat_map(|(target, state)| state.tunnels().iter().map(move |record| (target, record)))
+    }
+
+    fn label_values<'a>(&'a self, owner: &'a Target) -> impl Iterator<Item = &'a str> {
+        let Tunnel { vpn_gateway_id, id, .. } = &self.tunnel;
+        [owner.account.as_str(), owner.region.as_str(), vpn_gateway_id, id.as_str()].into_iter()
+    }
 }
 
-/// All of them but `tunnel_info`, whose labels depend on the configuration.
-const METRICS: &[TunnelMetric] = &[
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_up",
-            "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1.",
-        ),
-        labels: &[],
-        samples: |record, emit| match record.tunnel.verdict() {
-            Verdict::Up => emit(&[], 1.0),
-            Verdict::Down => emit(&[], 0.0),
+const FAMILIES: &[Family<TunnelRecord>] = &[
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_up",
+        &[],
+        "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel reads 0, because its link is down.",
+        |record, samples| match record.tunnel.verdict() {
+            Verdict::Up => samples.add(&[], 1.0),
+            Verdict::Down => samples.add(&[], 0.0),
             Verdict::Unknown => {}
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_state",
-            "1 for the tunnel's present State, 0 for the others.",
-        ),
-        labels: &["state"],
-        samples: |record, emit| {
-            for &state in TunnelState::ALL {
-                emit(&[state.as_str()], indicator(state == record.tunnel.state));
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_state",
+        &["state"],
+        "1 for the present State (PENDING, AVAILABLE, DELETING, UNKNOWN), 0 for the others.",
+        |record, samples| samples.add_each(TunnelState::ALL, record.tunnel.state, TunnelState::as_str),
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_net_status",
+        &["status"],
+        "1 for the present NetStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others.",
+        |record, samples| {
+            samples.add_each(NetStatus::ALL, record.tunnel.net_status, NetStatus::as_str);
+        },
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_health_check_status",
+        &["status"],
+        "1 for the present HealthCheckStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others. Absent where no health check is configured.",
+        |record, samples| {
+            if let Some(present) = record.tunnel.health_check.status() {
+                samples.add_each(HealthCheckStatus::ALL, present, HealthCheckStatus::as_str);
             }
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_net_status",
-            "1 for the tunnel's present NetStatus, 0 for the others.",
-        ),
-        labels: &["status"],
-        samples: |record, emit| {
-            for &status in NetStatus::ALL {
-                emit(&[status.as_str()], indicator(status == record.tunnel.net_status));
-            }
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_health_check_enabled",
+        &[],
+        "1 if a health check is configured, else 0.",
+        |record, samples| {
+            samples.add(&[], flag(record.tunnel.health_check != HealthCheck::NotConfigured));
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_health_check_status",
-            "1 for the tunnel's present HealthCheckStatus, 0 for the others; absent where no health check is configured.",
-        ),
-        labels: &["status"],
-        samples: |record, emit| {
-            let Some(present) = record.tunnel.health_check.status() else { return };
-            for &status in HealthCheckStatus::ALL {
-                emit(&[status.as_str()], indicator(status == present));
-            }
+    ),
+    Family::tagged_gauge(
+        "tencentcloud_vpn_tunnel_info",
+        &[
+            "vpn_connection_name",
+            "vpc_id",
+            "customer_gateway_id",
+            "local_identity",
+            "remote_identity",
+            "route_type",
+            "negotiation_type",
+            "dpd_action",
+            "health_check_local_ip",
+            "health_check_remote_ip",
+        ],
+        "Always 1. The labels describe the tunnel, with its name and the tags of metrics.tag_labels.",
+        |record, samples| {
+            let tunnel = &record.tunnel;
+            let labels = [
+                &*tunnel.name,
+                &tunnel.vpc_id,
+                &tunnel.customer_gateway_id,
+                &tunnel.local_identity,
+                &tunnel.remote_identity,
+                &tunnel.route_type,
+                tunnel.negotiation_type.as_str(),
+                &tunnel.dpd_action,
+                &tunnel.health_check_local_ip,
+                &tunnel.health_check_remote_ip,
+            ];
+            samples.add_tagged(&labels, &tunnel.tags, 1.0);
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_health_check_enabled",
-            "Whether a health check is configured for the tunnel.",
-        ),
-        labels: &[],
-        samples: |record, emit| {
-            emit(&[], indicator(record.tunnel.health_check != HealthCheck::NotConfigured));
-        },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_ike_info",
-            "How the tunnel's ends agree on keys (IKE); always 1.",
-        ),
-        labels: &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
-        samples: |record, emit| {
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_ike_info",
+        &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
+        "Always 1. The labels are the IKE settings, by which the ends agree on keys.",
+        |record, samples| {
             let ike = &record.tunnel.ike;
-            emit(&[&ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode], 1.0);
+            let labels = [&*ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode];
+            samples.add(&labels, 1.0);
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_ipsec_info",
-            "How the tunnel protects traffic (IPsec); always 1.",
-        ),
-        labels: &["encryption", "integrity", "pfs_dh_group"],
-        samples: |record, emit| {
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_ipsec_info",
+        &["encryption", "integrity", "pfs_dh_group"],
+        "Always 1. The labels are the IPsec settings, by which traffic is protected.",
+        |record, samples| {
             let ipsec = &record.tunnel.ipsec;
-            emit(&[&ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
+            samples.add(&[&*ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_created_timestamp_seconds",
-            "When the tunnel was created; absent where the API's time cannot be read.",
-        ),
-        labels: &[],
-        samples: |record, emit| {
-            if let Some(created) = record.tunnel.created {
-                emit(&[], created as f64);
-            }
-        },
-    },
-    TunnelMetric {
-        spec: Spec::counter(
-            "tencentcloud_vpn_tunnel_transitions_total",
-            "Changes of a status from one known value to another, as far as polls saw them.",
-        ),
-        labels: &["field"],
-        samples: |record, emit| {
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_created_timestamp_seconds",
+        &[],
+        "Time at which the tunnel was created. Absent where the API's time cannot be read.",
+        |record, samples| samples.add_some(record.tunnel.created.map(|created| created as f64)),
+    ),
+    Family::counter(
+        "tencentcloud_vpn_tunnel_transitions_total",
+        &["field"],
+        "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started.",
+        |record, samples| {
             for field in applicable(&record.tunnel) {
-                emit(&[field.as_str()], record.history(field).transitions as f64);
+                samples.add(&[field.as_str()], record.history(field).transitions as f64);
             }
         },
-    },
-    TunnelMetric {
-        spec: Spec::gauge(
-            "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds",
-            "When a status was last seen to change; absent before the first time.",
-        ),
-        labels: &["field"],
-        samples: |record, emit| {
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds",
+        &["field"],
+        "Time at which polls last saw the status change. Absent before the first change.",
+        |record, samples| {
             for field in applicable(&record.tunnel) {
                 if let Some(time) = record.history(field).last_transition {
-                    emit(&[field.as_str()], seconds(time));
+                    samples.add(&[field.as_str()], seconds(time));
                 }
             }
         },
-    },
+    ),
 ];
-
-const INFO: Spec =
-    Spec::gauge("tencentcloud_vpn_tunnel_info", "The tunnel's name and what people know it by; always 1.");
-
-const INFO_LABELS: [&str; 10] = [
-    "vpn_connection_name",
-    "vpc_id",
-    "customer_gateway_id",
-    "local_identity",
-    "remote_identity",
-    "route_type",
-    "negotiation_type",
-    "dpd_action",
-    "health_check_local_ip",
-    "health_check_remote_ip",
-];
-
-fn info_values(tunnel: &Tunnel) -> [&str; 10] {
-    [
-        &tunnel.name,
-        &tunnel.vpc_id,
-        &tunnel.customer_gateway_id,
-        &tunnel.local_identity,
-        &tunnel.remote_identity,
-        &tunnel.route_type,
-        tunnel.negotiation_type.as_str(),
-        &tunnel.dpd_action,
-        &tunnel.health_check_local_ip,
-        &tunnel.health_check_remote_ip,
-    ]
-}
-
-fn indicator(is: bool) -> f64 {
-    f64::from(u8::from(is))
-}
 
 fn applicable(tunnel: &Tunnel) -> impl Iterator<Item = StatusField> {
     StatusField::ALL.into_iter().filter(|&field| tunnel.status(field).is_some())
-}
-
-/// The values of the labels that every tunnel metric has.
-pub(super) fn identity<'a>(target: &'a Target, record: &'a TunnelRecord) -> [&'a str; 4] {
-    let Tunnel { vpn_gateway_id, id, .. } = &record.tunnel;
-    [target.account.as_str(), target.region.as_str(), vpn_gateway_id, id.as_str()]
-}
-
-/// All tunnel metrics, in the order of their names. Fails where a tag's label is no label of Prometheus, or is there twice.
-pub(super) fn families(tag_labels: Vec<TagLabel>) -> prometheus::Result<Vec<Family<TunnelRecord>>> {
-    let labels = |more: &[&str]| IDENTITY.iter().chain(more).map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let known = METRICS.iter().map(|metric| Family::new(metric.spec, labels(metric.labels), metric.samples));
-    let mut info = labels(&INFO_LABELS);
-    info.extend(tag_labels.iter().map(|tag| tag.label.clone()));
-    let info = Family::new(INFO, info, move |record: &TunnelRecord, emit| {
-        let TunnelRecord { tunnel, .. } = record;
-        let tag = |tag: &TagLabel| tunnel.tags.iter().find(|(key, _)| **key == *tag.key);
-        let tags = tag_labels.iter().map(|label| tag(label).map_or("", |(_, value)| value));
-        emit(&info_values(tunnel).into_iter().chain(tags).collect::<Vec<_>>(), 1.0);
-    });
-    let mut families = known.chain([info]).collect::<prometheus::Result<Vec<_>>>()?;
-    families.sort_by_key(Family::name);
-    Ok(families)
 }

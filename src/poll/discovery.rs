@@ -1,14 +1,12 @@
-//! Which regions accounts have, for those whose regions are `all`: looked up again and again.
+//! Region discovery: asks the API which regions an account has, again and again, for accounts whose regions are `all`.
+//!
+//! It decides when to ask. What a result means for the targets is the wiring's part.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::{AbortHandle, JoinError, JoinSet},
     time::{Instant, sleep},
 };
@@ -16,110 +14,87 @@ use tokio::{
 use super::{TargetApi, failure};
 use crate::{
     domain::{AccountName, Reason},
-    snapshot::{FailedLookUp, FailedLookUps, Failure},
-    telemetry::{DiscoveryTelemetry, Telemetry},
+    snapshot::Failure,
     tencent::regions::{AvailableRegions, PERMISSION},
 };
 
-/// For one look-up, retries included.
+/// For one discovery, retries included.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
-/// When regions are looked up again.
+/// How long to wait between two discoveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LookUpPauses {
-    /// From a good look-up to the next one.
+pub struct DiscoveryIntervals {
+    /// After one that succeeded.
     pub after_success: Duration,
-    /// From a look-up that failed to the next one.
+    /// After one that failed.
     pub after_failure: Duration,
 }
 
-impl Default for LookUpPauses {
+impl Default for DiscoveryIntervals {
     /// An hour, and a minute.
     fn default() -> Self {
         Self { after_success: Duration::from_hours(1), after_failure: Duration::from_mins(1) }
     }
 }
 
-/// How one look-up of one account ended.
+/// How one discovery of one account ended.
 #[derive(Debug)]
-pub struct LookUp {
+pub struct DiscoveryResult {
     /// The account.
     pub account: AccountName,
-    /// The regions; if the look-up failed, the list stays as it was.
-    pub found: Result<AvailableRegions, Failure>,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// The regions that the account may poll.
+    pub regions: Result<AvailableRegions, Failure>,
 }
 
-/// The look-ups of all accounts whose regions are `all`.
+/// The discovery tasks of all accounts whose regions are `all`.
 #[derive(Debug)]
 pub struct Discovery {
-    telemetry: Telemetry,
-    pauses: LookUpPauses,
-    seekers: JoinSet<()>,
+    intervals: DiscoveryIntervals,
+    tasks: JoinSet<()>,
     accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
-    /// Accounts for which a look-up has ended, well or not.
-    tried: BTreeSet<AccountName>,
-    /// How many regions the last good look-up of an account found.
-    known: BTreeMap<AccountName, usize>,
-    failed: watch::Sender<FailedLookUps>,
-    sender: mpsc::Sender<LookUp>,
-    look_ups: mpsc::Receiver<LookUp>,
+    sender: mpsc::Sender<DiscoveryResult>,
+    results: mpsc::Receiver<DiscoveryResult>,
 }
 
 impl Discovery {
-    /// No look-ups yet.
+    /// No tasks yet.
     #[must_use]
-    pub fn new(telemetry: Telemetry, pauses: LookUpPauses) -> Self {
-        let (sender, look_ups) = mpsc::channel(1);
-        let (accounts, tried, known, failed) = Default::default();
-        Self { telemetry, pauses, seekers: JoinSet::new(), accounts, tried, known, failed, sender, look_ups }
+    pub fn new(intervals: DiscoveryIntervals) -> Self {
+        let (sender, results) = mpsc::channel(1);
+        Self { intervals, tasks: JoinSet::new(), accounts: BTreeMap::new(), sender, results }
     }
 
-    /// The accounts whose last look-up failed, always the present ones.
-    #[must_use]
-    pub fn failed(&self) -> watch::Receiver<FailedLookUps> {
-        self.failed.subscribe()
-    }
-
-    /// Makes the accounts that are looked up be these; one that is called otherwise than before is looked up at once.
-    pub fn follow(&mut self, accounts: &BTreeMap<AccountName, Arc<TargetApi>>) {
-        self.accounts.retain(|name, (api, seeker)| {
-            let present = accounts.get(name);
-            let stays = present.is_some_and(|present| Arc::ptr_eq(present, api));
+    /// Starts and stops tasks to match these accounts. An account with another API than before starts anew.
+    pub fn reconcile(&mut self, accounts: &BTreeMap<AccountName, Arc<TargetApi>>) {
+        self.accounts.retain(|name, (api, task)| {
+            let stays = accounts.get(name).is_some_and(|present| Arc::ptr_eq(present, api));
             if !stays {
-                seeker.abort();
-            }
-            if present.is_none() {
-                self.telemetry.forget_discovery(name);
+                task.abort();
             }
             stays
         });
-        self.known.retain(|name, _| accounts.contains_key(name));
-        self.failed.send_modify(|failed| failed.retain(|name, _| accounts.contains_key(name)));
         for (name, api) in accounts {
             if !self.accounts.contains_key(name) {
-                let seeker = Seeker {
+                let task = DiscoveryTask {
                     account: name.clone(),
                     api: Arc::clone(api),
-                    telemetry: self.telemetry.discovery(name),
-                    pauses: self.pauses,
+                    intervals: self.intervals,
                     last_failure: None,
                 };
-                let seeker = self.seekers.spawn(seeker.run(self.sender.clone()));
-                self.accounts.insert(name.clone(), (Arc::clone(api), seeker));
+                let task = self.tasks.spawn(task.run(self.sender.clone()));
+                self.accounts.insert(name.clone(), (Arc::clone(api), task));
             }
         }
     }
 
-    /// The next look-up that has ended, or the panic that ended one by itself. Dropping the future loses neither.
-    pub async fn next(&mut self) -> Result<LookUp, JoinError> {
+    /// The next result, or the panic of a task. Dropping the future loses neither.
+    pub async fn next(&mut self) -> Result<DiscoveryResult, JoinError> {
         loop {
             tokio::select! {
-                Some(look_up) = self.look_ups.recv() => {
-                    self.tried.insert(look_up.account.clone());
-                    self.note(&look_up);
-                    return Ok(look_up);
-                }
-                Some(Err(error)) = self.seekers.join_next() => {
+                Some(result) = self.results.recv() => return Ok(result),
+                Some(Err(error)) = self.tasks.join_next() => {
                     if !error.is_cancelled() {
                         return Err(error);
                     }
@@ -128,78 +103,56 @@ impl Discovery {
         }
     }
 
-    fn note(&mut self, LookUp { account, found }: &LookUp) {
-        // One that ended after its account was configured otherwise is nobody's.
-        if !self.accounts.contains_key(account) {
-            return;
-        }
-        if let Ok(found) = found {
-            self.known.insert(account.clone(), found.0.len());
-        }
-        let regions = self.known.get(account).copied().unwrap_or_default();
-        self.failed.send_modify(|failed| match found {
-            Ok(_) => drop(failed.remove(account)),
-            Err(failure) => {
-                failed.insert(account.clone(), FailedLookUp { failure: failure.clone(), regions });
-            }
-        });
-    }
-
-    /// Whether a first look-up has ended for every account.
-    #[must_use]
-    pub fn is_tried(&self) -> bool {
-        self.accounts.keys().all(|name| self.tried.contains(name))
-    }
-
-    /// Ends all look-ups.
+    /// Stops all tasks.
     pub async fn stop(mut self) {
-        self.seekers.shutdown().await;
+        self.tasks.shutdown().await;
     }
 }
 
-/// Looks up the regions of one account.
+/// Discovers the regions of one account.
 #[derive(Debug)]
-struct Seeker {
+struct DiscoveryTask {
     account: AccountName,
     api: Arc<TargetApi>,
-    telemetry: DiscoveryTelemetry,
-    pauses: LookUpPauses,
-    /// Why the last look-up failed; `None` if it did not.
+    intervals: DiscoveryIntervals,
+    /// Why the last discovery failed; `None` if it succeeded.
     last_failure: Option<Reason>,
 }
 
-impl Seeker {
-    /// Looks at once, and again after each pause, until nobody listens.
-    async fn run(mut self, look_ups: mpsc::Sender<LookUp>) {
+impl DiscoveryTask {
+    /// Discovers at once, and again after each interval, until the receiver is dropped.
+    async fn run(mut self, results: mpsc::Sender<DiscoveryResult>) {
         loop {
-            let found = self.api.available_regions(Instant::now() + TIMEOUT).await;
-            let found = found.map_err(|error| failure::from_error(&error, &self.api.route(), PERMISSION));
-            self.note(found.as_ref().err());
-            let pause = if found.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
-            let look_up = LookUp { account: self.account.clone(), found };
-            if look_ups.send(look_up).await.is_err() {
+            let regions = self.api.available_regions(Instant::now() + TIMEOUT).await;
+            let regions = regions.map_err(|error| failure::from_error(&error, &self.api.route(), PERMISSION));
+            self.log(regions.as_ref().err());
+            let interval = match regions {
+                Ok(_) => self.intervals.after_success,
+                Err(_) => self.intervals.after_failure,
+            };
+            let result = DiscoveryResult { account: self.account.clone(), ended: Timestamp::now(), regions };
+            if results.send(result).await.is_err() {
                 return;
             }
-            sleep(pause).await;
+            sleep(interval).await;
         }
     }
 
-    /// Tells metrics and log how a look-up ended; the log only what is new.
-    fn note(&mut self, failure: Option<&Failure>) {
-        self.telemetry.count(failure.is_none(), Timestamp::now());
+    /// Logs the first of several failures for the same reason, and the success after them.
+    fn log(&mut self, failure: Option<&Failure>) {
         let account = &self.account;
         match failure {
             Some(Failure { reason, message }) if self.last_failure.replace(*reason) == Some(*reason) => {
-                tracing::debug!(%account, error = message, "regions still cannot be looked up");
+                tracing::debug!(%account, error = message, "region discovery still fails");
             }
             Some(Failure { reason, message }) => tracing::warn!(
                 %account,
                 reason = reason.as_str(),
                 error = message,
-                "regions cannot be looked up; those that are known are polled on"
+                "region discovery failed; polling the last known regions"
             ),
             None if self.last_failure.take().is_some() => {
-                tracing::info!(%account, "regions can be looked up again");
+                tracing::info!(%account, "region discovery works again");
             }
             None => {}
         }

@@ -1,7 +1,7 @@
 //! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
 
 mod api;
-mod discovery;
+pub mod discovery;
 pub mod failure;
 mod fleet;
 pub mod limit;
@@ -10,6 +10,5 @@ mod poller;
 mod schedule;
 
 pub use api::{AccountApi, TargetApi};
-pub use discovery::{Discovery, LookUp, LookUpPauses};
 pub use fleet::{Fleet, Plan};
 pub use poller::{Settings, poll};

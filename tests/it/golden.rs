@@ -1,19 +1,23 @@
-//! The whole way from an answer of the API to the text of a scrape, held against files in `tests/golden`.
+//! From a response of the API to the text of a scrape, compared with files in `tests/golden`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test it golden` writes them anew, to be read before they are committed.
+//! `UPDATE_GOLDEN=1 cargo test --test it golden` writes the files; read them before you commit them.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use prometheus::TextEncoder;
 use serde_json::{Value, value::RawValue};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Listing, Reason, Region, TagLabel, Target},
-    metrics::Renderer,
-    snapshot::{Failure, Snapshots, TargetSnapshot},
+    domain::{AccountName, Listing, Reason, Region, Shard, TagLabel, Target},
+    metrics::{exposition::Exposition, registry::registry, renderer::Renderer},
+    snapshot::{Failure, Snapshot, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
     tencent::{client::FromResponse, vpn::Page},
 };
-use test_support::{Metrics, Sample};
+use test_support::worlds::{
+    self, Watched, blind, down, empty, everyday, snapshot, tunnel, with_failed_discovery,
+};
+use tokio::sync::watch;
 
 const ANSWER: &str = include_str!("../fixtures/api/every_quirk.json");
 const START: i64 = 1_700_000_000;
@@ -42,21 +46,24 @@ fn answer() -> Value {
     serde_json::from_str(ANSWER).expect("JSON")
 }
 
-/// The exposition's tunnel and target metrics; the exporter's own vary from run to run.
-fn exposition(state: TargetSnapshot) -> String {
-    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
-    let text = text_of(&Telemetry::new(&build).expect("metrics"), state);
-    let own = |line: &&str| !line.contains("tencentcloud_vpn_exporter_") && !line.contains("process_");
-    text.split_inclusive('\n').filter(own).collect()
+fn telemetry() -> Telemetry {
+    Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics")
 }
 
-fn text_of(telemetry: &Telemetry, state: TargetSnapshot) -> String {
-    let tags = ["env", "team"].map(TagLabel::new);
-    let mut renderer = Renderer::new(telemetry, tags.into()).expect("a renderer");
-    let snapshots = Snapshots::default();
-    snapshots.add(Arc::new(state));
-    let exposition = renderer.render(&snapshots.current()).expect("an exposition");
+fn tag_labels() -> [TagLabel; 2] {
+    ["env", "team"].map(TagLabel::new)
+}
+
+fn text(exposition: &Exposition) -> String {
     String::from_utf8(exposition.plain().collect::<Vec<_>>().concat()).expect("UTF-8")
+}
+
+/// The tunnel and target metrics of an exposition; the exporter's own vary from run to run.
+fn exposition(state: TargetSnapshot) -> String {
+    let mut renderer = Renderer::new(telemetry(), &tag_labels()).expect("a renderer");
+    let text = text(&renderer.render(&snapshot([Watched(state)])).expect("an exposition"));
+    let is_own = |line: &&str| line.contains("tencentcloud_vpn_exporter_") || line.contains("process_");
+    text.split_inclusive('\n').filter(|line| !is_own(line)).collect()
 }
 
 #[track_caller]
@@ -73,7 +80,7 @@ fn assert_golden(name: &str, text: &str) {
 }
 
 #[test]
-fn every_state_and_every_quirk_of_a_first_listing() {
+fn first_listing_with_every_state_and_quirk() {
     let (state, changes) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
     assert!(changes.is_empty(), "a first listing changes nothing");
     assert_golden("every_quirk.prom", &exposition(state));
@@ -97,7 +104,7 @@ fn transitions_and_a_failure_after_them() {
 }
 
 #[test]
-fn a_stale_target_shows_no_tunnels_and_keeps_its_own_metrics() {
+fn stale_target_shows_no_tunnels() {
     let (state, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
     let failure = Failure { reason: Reason::Timeout, message: "no answer within 10s".into() };
     let state = state.failed(failure, at(60), Duration::from_secs(45)).expired();
@@ -105,50 +112,54 @@ fn a_stale_target_shows_no_tunnels_and_keeps_its_own_metrics() {
 }
 
 #[test]
-fn a_target_before_its_first_poll() {
+fn target_before_its_first_poll() {
     assert_golden("before_first_poll.prom", &exposition(target()));
 }
 
-/// Each metric as `type name{labels}`, without the labels that tell tunnels and targets apart.
-fn metrics_of(text: &str) -> BTreeSet<String> {
-    let shared = ["account", "region", "vpn_gateway_id", "vpn_connection_id", "le"];
-    let types =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE tencentcloud_vpn_")?.split_once(' '));
-    let describe = |(name, kind): (&str, &str)| {
-        let metrics = Metrics::parse(text);
-        let is_own = |sample: &&Sample| {
-            let own = sample.name.strip_prefix("tencentcloud_vpn_").and_then(|own| own.strip_prefix(name));
-            own.is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
-        };
-        let labels = metrics.0.iter().filter(is_own).flat_map(|sample| sample.labels.keys().cloned());
-        let labels: BTreeSet<_> =
-            labels.filter(|label| !shared.contains(&&**label) && !label.starts_with("tag_")).collect();
-        format!("{kind} {name}{labels:?}")
-    };
-    types.map(describe).collect()
+/// The lines of a text in a fixed order. The `process_*` change from one reading to the next: their values are left out.
+fn sorted_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text
+        .lines()
+        .map(|line| if line.starts_with("process_") { line.split(' ').next().unwrap_or(line) } else { line })
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Two targets, one of which changes a little from poll to poll. Both have more tunnels than are rendered together.
+fn successive_polls() -> Vec<Snapshot> {
+    let tunnels = |count: usize| (0..count).map(|number| tunnel(&format!("vpnx-{number:08}"), "branch"));
+    let steady = worlds::target("production", "ap-guangzhou").lists(50, tunnels(300));
+    let first = worlds::target("production", "eu-frankfurt").lists(40, tunnels(600));
+    let grown = first.clone().lists(30, tunnels(601));
+    let changed = grown.clone().lists(20, tunnels(600).chain([down("vpnx-00000600", "branch")]));
+    let shrunk = changed.clone().lists(10, tunnels(599));
+    let polls = [first, grown, changed.clone(), changed.expires(), shrunk];
+    let mut worlds: Vec<_> = polls.map(|state| snapshot([steady.clone(), state])).into();
+    worlds.push(snapshot([steady]));
+    worlds
 }
 
 #[test]
-fn the_page_on_metrics_has_every_metric_with_its_type_and_labels() {
-    let page = include_str!("../../docs/metrics.md");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let documented: BTreeSet<_> = rows
-        .filter_map(|(name, rest)| {
-            let (kind, rest) = rest.split_once(" |")?;
-            let (labels, _) = rest.split_once('|')?;
-            let labels: BTreeSet<_> = labels.split('`').skip(1).step_by(2).collect();
-            Some(format!("{kind} {name}{labels:?}"))
-        })
-        .collect();
-
-    let telemetry = Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics");
-    let account = telemetry.account(&target().target.account);
-    drop(account.action("DescribeVpnConnections"));
-    account.credentials_expiry.set(0.0);
-    telemetry.discovery(&target().target.account).count(true, at(0));
-    let mut later = answer();
-    later["Response"]["VpnConnectionSet"][1]["NetStatus"] = "AVAILABLE".into();
-    let (state, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
-    let (state, _) = state.succeeded(listing(&later), at(60), Duration::from_millis(110));
-    assert_eq!(documented, metrics_of(&text_of(&telemetry, state)));
+fn renderer_and_registry_publish_the_same() {
+    let telemetry = telemetry();
+    telemetry.set_shard(Shard::SOLE);
+    drop(telemetry.account(&target().target.account).action("DescribeVpnConnections"));
+    let (listed, _) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
+    let failure = Failure { reason: Reason::Timeout, message: "no answer within 10s".into() };
+    let failed = listed.failed(failure, at(60), Duration::from_secs(45));
+    let golden = [target(), listed, failed.expired(), failed];
+    let golden = golden.map(|state| snapshot([Watched(state)]));
+    let undiscovered = with_failed_discovery(empty(), &[("production", 2), ("broken", 0)]);
+    let worlds = [everyday(), blind(), undiscovered, Snapshot::default()];
+    let (sender, snapshots) = watch::channel(Arc::default());
+    let registry = registry(snapshots, &telemetry, &tag_labels()).expect("a registry");
+    // One renderer, so that what it keeps of a world must not show in the next.
+    let mut renderer = Renderer::new(telemetry, &tag_labels()).expect("a renderer");
+    for world in golden.into_iter().chain(successive_polls()).chain(worlds) {
+        let served = text(&renderer.render(&world).expect("an exposition"));
+        sender.send_replace(Arc::new(world));
+        let gathered = TextEncoder::new().encode_to_string(&registry.gather()).expect("a text");
+        assert_eq!(sorted_lines(&served), sorted_lines(&gathered));
+    }
 }

@@ -1,9 +1,9 @@
-//! Accounts whose regions are `all`: the daemon looks them up, and polls what it finds.
+//! Accounts whose regions are `all`: the daemon discovers their regions and polls them.
 
 use std::time::Duration;
 
 use simulator::{Fault, FaultKind, OfferedRegion};
-use tencentcloud_vpn_exporter::poll::LookUpPauses;
+use tencentcloud_vpn_exporter::poll::discovery::DiscoveryIntervals;
 use test_support::{Api, Daemon, Metrics, Sample, Setting, frozen, log::Log};
 
 const GUANGZHOU: &str = "ap-guangzhou";
@@ -11,9 +11,11 @@ const FRANKFURT: &str = "eu-frankfurt";
 const TOKYO: &str = "ap-tokyo";
 const FINANCE: &str = "ap-shanghai-fsi";
 
-/// Look-ups that come soon after each other, and sooner after one that failed.
-const SOON: LookUpPauses =
-    LookUpPauses { after_success: Duration::from_millis(300), after_failure: Duration::from_millis(100) };
+/// Short intervals, the shorter one after a failure.
+const SOON: DiscoveryIntervals = DiscoveryIntervals {
+    after_success: Duration::from_millis(300),
+    after_failure: Duration::from_millis(100),
+};
 
 /// Tunnels in three regions and in one for finance.
 async fn world() -> Api {
@@ -30,18 +32,18 @@ fn config(api: &Api) -> String {
     api.config_of(&[&account], "interval: 250ms, timeout: 5s, stale_after: 1h")
 }
 
-async fn start(api: &Api, look_ups: LookUpPauses) -> Daemon {
-    Daemon::start_in(Setting { look_ups, ..Setting::default() }, &config(api)).await
+async fn start(api: &Api, discovery_intervals: DiscoveryIntervals) -> Daemon {
+    Daemon::start_in(Setting { discovery_intervals, ..Setting::default() }, &config(api)).await
 }
 
-/// How many look-ups were answered, well or not.
-fn look_ups(api: &Api) -> usize {
+/// How many discoveries the API has answered, also with an error.
+fn discoveries(api: &Api) -> usize {
     api.control.journal().iter().filter(|entry| entry.action == "DescribeRegions").count()
 }
 
-/// Waits for so many more look-ups.
-async fn more_look_ups(api: &Api, more: usize) {
-    let enough = look_ups(api) + more;
+/// Waits for this many more discoveries.
+async fn more_discoveries(api: &Api, more: usize) {
+    let enough = discoveries(api) + more;
     api.control
         .until(|entries| entries.iter().filter(|entry| entry.action == "DescribeRegions").count() >= enough)
         .await;
@@ -64,12 +66,12 @@ fn discovery_up(metrics: &Metrics) -> Option<f64> {
     metrics.value("region_discovery_up", &[("account", "main")])
 }
 
-fn last_look_up(metrics: &Metrics) -> Option<f64> {
+fn last_discovery(metrics: &Metrics) -> Option<f64> {
     metrics.value("region_discovery_last_success_timestamp_seconds", &[("account", "main")])
 }
 
 #[tokio::test]
-async fn regions_are_found_at_the_start_and_new_ones_are_polled_too() {
+async fn discovered_regions_are_polled() {
     let (api, log) = (world().await, Log::capture());
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SOON).await;
@@ -77,7 +79,7 @@ async fn regions_are_found_at_the_start_and_new_ones_are_polled_too() {
     assert_eq!(targets(&metrics), [GUANGZHOU, FRANKFURT]);
     assert_eq!(metrics.count("tunnel_up", &[]), 5);
     assert_eq!(discovery_up(&metrics), Some(1.0));
-    assert!(last_look_up(&metrics) > Some(0.0));
+    assert!(last_discovery(&metrics) > Some(0.0));
 
     offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
     let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
@@ -87,16 +89,16 @@ async fn regions_are_found_at_the_start_and_new_ones_are_polled_too() {
 }
 
 #[tokio::test]
-async fn a_region_leaves_after_three_look_ups_without_it_and_not_before() {
+async fn region_leaves_after_three_discoveries_without_it() {
     let api = world().await;
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SOON).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
-    let before = look_ups(&api);
+    let before = discoveries(&api);
     offer(&api, &[GUANGZHOU]);
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
-    let without = look_ups(&api) - before;
-    assert!(without >= 3, "it went after {without} look-ups without it");
+    let without = discoveries(&api) - before;
+    assert!(without >= 3, "it went after {without} discoveries without it");
     let of_it = |sample: &&Sample| sample.labels.get("region").is_some_and(|region| region == FRANKFURT);
     let left: Vec<_> = metrics.0.iter().filter(of_it).collect();
     assert!(left.is_empty(), "no series of it is left: {left:?}");
@@ -104,24 +106,24 @@ async fn a_region_leaves_after_three_look_ups_without_it_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_region_that_comes_back_in_time_never_left() {
+async fn region_that_comes_back_in_time_never_left() {
     let (api, log) = (world().await, Log::capture());
-    let slow = LookUpPauses { after_success: Duration::from_secs(1), ..SOON };
+    let slow = DiscoveryIntervals { after_success: Duration::from_secs(1), ..SOON };
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, slow).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     for _ in 0..2 {
         offer(&api, &[GUANGZHOU]);
-        more_look_ups(&api, 2).await;
+        more_discoveries(&api, 2).await;
         offer(&api, &[GUANGZHOU, FRANKFURT]);
-        more_look_ups(&api, 1).await;
+        more_discoveries(&api, 1).await;
     }
     assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
     assert_eq!(log.lines(&["region is gone"]), [""; 0]);
 }
 
 #[tokio::test]
-async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
+async fn failed_discovery_keeps_the_regions() {
     let (api, log) = (world().await, Log::capture());
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SOON).await;
@@ -133,37 +135,37 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     // An empty answer is a failure, and so is a refusal.
     offer(&api, &[]);
     let during = daemon.until(|metrics| discovery_up(metrics) == Some(0.0)).await;
-    let last_success = last_look_up(&during);
+    let last_success = last_discovery(&during);
     let number = api.control.accounts()[0].number.clone();
     api.control.forbid(&number, "DescribeRegions").expect("an account");
-    more_look_ups(&api, 6).await;
+    more_discoveries(&api, 6).await;
     let refused = [("action", "DescribeRegions"), ("reason", "unauthorized")];
     let refusals = |metrics: &Metrics| metrics.sum("api_request_failures_total", &refused);
     let during = daemon.until(|metrics| refusals(metrics) >= 4.0).await;
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
-    assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));
+    assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
     assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
-    log.only(&["WARN", "regions cannot be looked up", "malformed_answer"]);
-    log.only(&["WARN", "regions cannot be looked up", "unauthorized"]);
+    log.only(&["WARN", "region discovery failed; polling the last known regions", "malformed_answer"]);
+    log.only(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
 
     offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
     api.control.allow(&number, "DescribeRegions").expect("an account");
     let after = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     assert_eq!(discovery_up(&after), Some(1.0));
-    assert!(last_look_up(&after) > last_success);
+    assert!(last_discovery(&after) > last_success);
     assert!(!page(&daemon).await.contains("cannot be looked up"));
-    log.only(&["INFO", "regions can be looked up again"]);
+    log.only(&["INFO", "region discovery works again"]);
 }
 
 #[tokio::test]
-async fn a_region_without_vpn_is_no_target_and_is_tried_again_after_the_next_look_up() {
+async fn region_without_vpn_is_retried_after_each_discovery() {
     let (api, log) = (world().await, Log::capture());
     offer(&api, &[GUANGZHOU, "ap-mumbai"]);
     let daemon = start(&api, SOON).await;
-    more_look_ups(&api, 3).await;
+    more_discoveries(&api, 3).await;
     let tried = |api: &Api| api.control.journal().iter().filter(|entry| entry.region == "ap-mumbai").count();
-    assert!(tried(&api) >= 2, "it was tried {} times after three look-ups and more", tried(&api));
+    assert!(tried(&api) >= 2, "it was tried {} times after three discoveries and more", tried(&api));
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
     assert_eq!(metrics.count("up", &[]), 1);
     assert!(log.only(&["has no VPN", "ap-mumbai"]).contains("INFO"));
@@ -191,7 +193,7 @@ async fn a_region_that_has_shown_tunnels_is_not_dropped_for_one_answer() {
 }
 
 #[tokio::test]
-async fn a_region_that_the_user_named_stays_a_target_without_vpn() {
+async fn named_region_without_vpn_stays_a_target() {
     let api = world().await;
     let daemon = Daemon::start(&api.config(&["ap-mumbai"])).await;
     let failures = [("region", "ap-mumbai"), ("reason", "unsupported_region")];
@@ -201,7 +203,7 @@ async fn a_region_that_the_user_named_stays_a_target_without_vpn() {
 }
 
 #[tokio::test]
-async fn a_finance_region_is_polled_only_where_it_is_named() {
+async fn finance_region_is_polled_only_where_named() {
     let api = world().await;
     offer(&api, &[GUANGZHOU, FINANCE]);
     let all = api.account("all", &[]).replace("[]", "all");
@@ -214,7 +216,7 @@ async fn a_finance_region_is_polled_only_where_it_is_named() {
 }
 
 #[tokio::test]
-async fn the_daemon_is_ready_when_the_first_look_up_and_the_first_polls_have_ended() {
+async fn daemon_is_ready_after_discovery_and_first_polls() {
     let api = world().await;
     offer(&api, &[GUANGZHOU]);
     let slow = |action: &str| Fault {
@@ -222,11 +224,11 @@ async fn the_daemon_is_ready_when_the_first_look_up_and_the_first_polls_have_end
         ..Fault::new(FaultKind::Latency { milliseconds: 500 })
     };
     api.control.set_faults(vec![slow("DescribeRegions"), slow("DescribeVpnConnections")]).expect("faults");
-    let daemon = start(&api, LookUpPauses::default()).await;
+    let daemon = start(&api, DiscoveryIntervals::default()).await;
     let readiness = async || {
         test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status().as_u16()
     };
-    assert_eq!((readiness().await, look_ups(&api)), (503, 0));
+    assert_eq!((readiness().await, discoveries(&api)), (503, 0));
     api.control.until(|entries| !entries.is_empty()).await;
     assert_eq!(readiness().await, 503, "the regions are known and not polled");
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
@@ -234,12 +236,12 @@ async fn the_daemon_is_ready_when_the_first_look_up_and_the_first_polls_have_end
 }
 
 #[tokio::test]
-async fn a_first_look_up_that_fails_makes_the_daemon_ready_too() {
+async fn failed_first_discovery_makes_the_daemon_ready() {
     let api = world().await;
     offer(&api, &[]);
-    let daemon = start(&api, LookUpPauses::default()).await;
+    let daemon = start(&api, DiscoveryIntervals::default()).await;
     let metrics = daemon.until(|metrics| discovery_up(metrics).is_some()).await;
-    assert_eq!((discovery_up(&metrics), last_look_up(&metrics)), (Some(0.0), None));
+    assert_eq!((discovery_up(&metrics), last_discovery(&metrics)), (Some(0.0), None));
     let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
     assert_eq!(ready.status(), 200);
     assert_eq!(targets(&metrics), [""; 0]);

@@ -2,12 +2,12 @@
 
 use tencentcloud_vpn_exporter::{
     domain::{HealthCheckStatus, Reason, Tunnel},
-    snapshot::{FailedLookUps, Snapshot},
+    snapshot::Snapshot,
     web::{StatusPage, TelemetryPath},
 };
 use test_support::worlds::{
-    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, html_with, idle, many, refused,
-    snapshot, status_page, steady, target, tunnel, unknown,
+    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, idle, many, snapshot, status_page,
+    steady, target, tunnel, unknown, with_failed_discovery,
 };
 
 /// The text of some HTML, in one line.
@@ -187,19 +187,19 @@ fn the_summary_counts_idle_apart() {
 }
 
 #[test]
-fn an_account_of_which_no_region_is_known_is_blindness_too() {
-    let broken = refused(&[("broken", 0)]);
-    let alone = html_with(&Snapshot::default(), &broken, "");
+fn account_without_known_regions_is_not_seen() {
+    let broken = [("broken", 0)];
+    let alone = html(&with_failed_discovery(Snapshot::default(), &broken), "");
     assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
     let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
     assert!(text(&alone).contains(words), "{}", text(&alone));
-    let beside = html_with(&one([tunnel("vpnx-1", "fine")]), &broken, "");
+    let beside = html(&with_failed_discovery(one([tunnel("vpnx-1", "fine")]), &broken), "");
     assert_eq!(headline_of(&beside), "▼ Nothing seen of 1 account");
 }
 
 #[test]
-fn regions_that_were_known_before_their_look_up_failed_are_no_blindness() {
-    let html = html_with(&one([tunnel("vpnx-1", "fine")]), &refused(&[("production", 3)]), "");
+fn known_regions_survive_a_failed_discovery() {
+    let html = html(&with_failed_discovery(one([tunnel("vpnx-1", "fine")]), &[("production", 3)]), "");
     assert_eq!(headline_of(&html), "▲ The one tunnel is up");
     assert!(text(&html).contains("the credentials are refused; 3 regions known before, and kept"));
 }
@@ -391,7 +391,7 @@ fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use sha2::{Digest, Sha256};
 
-    let page = status_page().render(&everyday(), &FailedLookUps::new(), "", ago(0));
+    let page = status_page().render(&everyday(), "", ago(0));
     let policy = page.content_security_policy.to_str().expect("text");
     let html = html(&everyday(), "");
     let hash = |opening, closing| STANDARD.encode(Sha256::digest(part(&html, opening, closing)));
@@ -411,7 +411,7 @@ fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
 #[test]
 fn the_page_links_metrics_health_and_readiness() {
     let page = StatusPage::new(TelemetryPath::new("/other/metrics").expect("a path"), ago(DAY));
-    let page = page.render(&everyday(), &FailedLookUps::new(), "", ago(0));
+    let page = page.render(&everyday(), "", ago(0));
     let html = str::from_utf8(&page.html).expect("UTF-8");
     for link in ["other/metrics", "-/healthy", "-/ready"] {
         assert!(html.contains(&format!("href=\"{link}\"")), "{link}");

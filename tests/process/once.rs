@@ -60,6 +60,16 @@ async fn a_region_that_fails_is_told_and_the_others_are_printed() {
     assert_eq!(metrics.value("poll_failures_total", &failures), Some(1.0));
 }
 
+#[tokio::test]
+async fn once_prints_nothing_about_its_own_process() {
+    let api = Api::start(frozen(&[(ONE, 1)])).await;
+    let ended = once(&api, &[ONE]).await;
+    let Printed { metrics, .. } = Printed::read(&ended.stdout);
+    assert_eq!((metrics.value("up", &[]), metrics.sum("api_requests_total", &[])), (Some(1.0), 1.0));
+    let is_own = |sample: &&Sample| sample.name.contains("exporter_") || sample.name.starts_with("process_");
+    assert_eq!(metrics.0.iter().find(is_own), None);
+}
+
 async fn once(api: &Api, regions: &[&str]) -> Ended {
     let place = Place::with(api.config_with(regions, "timeout: 25s"));
     run(place.exporter(&["once", "--log.level", "warn"])).await

@@ -89,7 +89,7 @@ async fn sighup_reads_the_configuration_again() {
 
     place.write("config.yml", "accounts: [\n");
     daemon.signal("HUP").await;
-    let line = daemon.stderr.line(&["configuration not reloaded; the old one goes on"]).await;
+    let line = daemon.stderr.line(&["configuration not reloaded; the old one stays in use"]).await;
     assert!(line.contains("level=error") && line.contains("config.yml:2: is not valid YAML"), "{line}");
     let goes_on = |metrics: &Metrics| metrics.sum("polls_total", &[]) > polled + 1.0;
     let metrics = daemon.until(|metrics| loaded(metrics) == Some(0.0) && goes_on(metrics)).await;

@@ -152,7 +152,7 @@ async fn healthcheck_asks_beside_broken_files() {
         place.write("web.yml", "tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
         let daemon = place.daemon(&["--web.config.file", "web.yml"]).await;
         if is_ready {
-            daemon.stderr.line(&["ready: every target was tried once"]).await;
+            daemon.stderr.line(&["ready: every target was polled once"]).await;
         }
         place.write("config.yml", "accounts: [\n");
         put_pipe(&place.path("web.yml"));

@@ -24,11 +24,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tencentcloud_vpn_exporter::{
-    snapshot::{FailedLookUps, Snapshot},
-    web::StatusPage,
-};
-use test_support::worlds::{ago, blind, empty, everyday, many, refused, status_page, steady};
+use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::StatusPage};
+use test_support::worlds::{ago, blind, empty, everyday, many, status_page, steady, with_failed_discovery};
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};
 
@@ -38,17 +35,12 @@ struct Stand {
     page: StatusPage,
     stages: Vec<Snapshot>,
     stage: AtomicUsize,
-    failed_look_ups: FailedLookUps,
 }
 
 impl Stand {
     async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
-        Self::start_with(stages, FailedLookUps::new()).await
-    }
-
-    async fn start_with(stages: impl Into<Vec<Snapshot>>, failed_look_ups: FailedLookUps) -> SocketAddr {
         let stages = stages.into();
-        let stand = Self { page: status_page(), stages, stage: AtomicUsize::new(0), failed_look_ups };
+        let stand = Self { page: status_page(), stages, stage: AtomicUsize::new(0) };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(Arc::new(stand).serve(listener));
@@ -73,7 +65,7 @@ impl Stand {
                 let now = ago(-10 * i64::try_from(stage).expect("few stages"));
                 let query = request.uri().query().unwrap_or_default();
                 let snapshot = &self.stages[stage.min(self.stages.len() - 1)];
-                let page = self.page.render(snapshot, &self.failed_look_ups, query, now);
+                let page = self.page.render(snapshot, query, now);
                 let html = "text/html; charset=utf-8".parse().expect("a content type");
                 response.headers_mut().insert(CONTENT_TYPE, html);
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.content_security_policy);
@@ -115,12 +107,13 @@ async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone() {
+    let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
     let stands = [
         ("EVERYDAY", Stand::start([everyday()]).await),
         ("EMPTY", Stand::start([empty()]).await),
         ("NOTHING", Stand::start([Snapshot::default()]).await),
         ("BLIND", Stand::start([blind()]).await),
-        ("UNLISTED", Stand::start_with([blind()], refused(&[("production", 2), ("research", 0)])).await),
+        ("UNLISTED", Stand::start([undiscovered]).await),
         ("MANY", Stand::start([many()]).await),
     ];
     drive("looks.mjs", &stands).await;
@@ -129,6 +122,7 @@ async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn the_script_searches_and_refreshes_without_moving_anything() {
+    let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
     let stands = [
         ("EVERYDAY", Stand::start([everyday()]).await),
         ("CHANGING", Stand::start([steady(0), steady(200)]).await),

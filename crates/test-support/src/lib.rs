@@ -32,7 +32,7 @@ use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
     domain::{Region, Shard, Target},
-    poll::{LookUpPauses, Settings},
+    poll::{Settings, discovery::DiscoveryIntervals},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,
     web::{self, Limits, ReloadRequest, TelemetryPath},
@@ -116,18 +116,18 @@ impl Drop for Api {
 pub struct Setting {
     pub variables: Variables,
     pub shard: Shard,
-    pub look_ups: LookUpPauses,
+    pub discovery_intervals: DiscoveryIntervals,
     /// Runs before each reload reads the configuration file.
     pub before_reading: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Default for Setting {
-    /// An empty environment, all targets, and regions that are looked up once and for all.
+    /// An empty environment, all targets, and regions that are discovered once.
     fn default() -> Self {
         Self {
             variables: Variables::new(),
             shard: Shard::SOLE,
-            look_ups: LookUpPauses::default(),
+            discovery_intervals: DiscoveryIntervals::default(),
             before_reading: Arc::new(|| ()),
         }
     }
@@ -150,7 +150,7 @@ impl Daemon {
 
     /// The same in a setting of its own.
     pub async fn start_in(setting: Setting, config: &str) -> Self {
-        let Setting { variables, shard, look_ups, before_reading } = setting;
+        let Setting { variables, shard, discovery_intervals, before_reading } = setting;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -170,7 +170,7 @@ impl Daemon {
                 telemetry: Telemetry::new(&build).expect("metrics"),
                 shard,
             },
-            look_ups,
+            discovery_intervals,
             listeners,
             telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
             limits: Limits::default(),

@@ -8,7 +8,7 @@ use tencentcloud_vpn_exporter::{
         AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
         NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
     },
-    snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
+    snapshot::{AccountSnapshot, Failure, RegionDiscovery, Snapshot, Snapshots, TargetSnapshot},
     web::{StatusPage, TelemetryPath},
 };
 
@@ -62,7 +62,7 @@ pub fn snapshot(targets: impl IntoIterator<Item = Watched>) -> Snapshot {
     for Watched(state) in targets {
         snapshots.add(Arc::new(state));
     }
-    snapshots.current()
+    Arc::unwrap_or_clone(snapshots.current())
 }
 
 pub fn status_page() -> StatusPage {
@@ -71,12 +71,7 @@ pub fn status_page() -> StatusPage {
 
 /// The page's HTML.
 pub fn html(snapshot: &Snapshot, query: &str) -> String {
-    html_with(snapshot, &FailedLookUps::new(), query)
-}
-
-/// The same while the regions of these accounts cannot be looked up.
-pub fn html_with(snapshot: &Snapshot, failed_look_ups: &FailedLookUps, query: &str) -> String {
-    let page = status_page().render(snapshot, failed_look_ups, query, ago(0));
+    let page = status_page().render(snapshot, query, ago(0));
     String::from_utf8(page.html.to_vec()).expect("UTF-8")
 }
 
@@ -171,13 +166,17 @@ pub fn empty() -> Snapshot {
     snapshot(["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(|region| target("production", region)))
 }
 
-/// The regions of these accounts cannot be looked up, of which so many were known before.
-pub fn refused(accounts: &[(&str, usize)]) -> FailedLookUps {
+/// The same world, where the last region discovery of these accounts failed, with the number of regions known before.
+pub fn with_failed_discovery(mut snapshot: Snapshot, accounts: &[(&str, usize)]) -> Snapshot {
     let message = "AuthFailure.SecretIdNotFound: The SecretId is not found. (request 5f5d5d0c); check the account's credentials";
     let failure = Failure { reason: Reason::Auth, message: message.to_owned() };
-    let look_up = |regions| FailedLookUp { failure: failure.clone(), regions };
-    let accounts = accounts.iter();
-    accounts.map(|&(name, known)| (AccountName::new(name).expect("a name"), look_up(known))).collect()
+    for &(name, regions) in accounts {
+        let last_attempt = Some(Err(failure.clone()));
+        let discovery = RegionDiscovery { last_attempt, last_success: None, regions };
+        let account = AccountSnapshot { discovery: Some(discovery) };
+        snapshot.accounts.insert(AccountName::new(name).expect("a name"), Arc::new(account));
+    }
+    snapshot
 }
 
 /// One target of four cannot be seen into since a moment, another for so long that its tunnels are withheld.

@@ -20,11 +20,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::site::{Page, TelemetryPath};
-use crate::{
-    domain::Standing,
-    snapshot::{FailedLookUps, Snapshot},
-    version,
-};
+use crate::{domain::Standing, snapshot::Snapshot, version};
 use headline::Headline;
 use moment::Moment;
 use query::Query;
@@ -70,15 +66,9 @@ impl StatusPage {
 
     /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one standing, `page` turns pages.
     #[must_use]
-    pub fn render(
-        &self,
-        snapshot: &Snapshot,
-        failed_look_ups: &FailedLookUps,
-        query: &str,
-        now: Timestamp,
-    ) -> Page {
+    pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
         let query = Query::parse(query);
-        let summary = Summary::of(snapshot, failed_look_ups);
+        let summary = Summary::of(snapshot);
         let document = Document {
             headline: Headline::of(&summary),
             targets: Targets::of(&summary, now),

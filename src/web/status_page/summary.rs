@@ -3,7 +3,7 @@
 use super::text;
 use crate::{
     domain::{AccountName, Standing},
-    snapshot::{FailedLookUp, FailedLookUps, Snapshot, TargetSnapshot, TunnelRecord},
+    snapshot::{Failure, Snapshot, TargetSnapshot, TunnelRecord},
 };
 
 /// The width of the whole bar of shares, in its own units.
@@ -19,8 +19,17 @@ pub(super) struct Summary<'a> {
     /// The tunnels to show, in the order of targets and ids.
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
     /// The accounts whose regions cannot be looked up: those of which no region is known first.
-    pub(super) look_ups: Vec<(&'a AccountName, &'a FailedLookUp)>,
+    pub(super) failed_discoveries: Vec<FailedDiscovery<'a>>,
     counts: [usize; Standing::ALL.len()],
+}
+
+/// An account whose last region discovery failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FailedDiscovery<'a> {
+    pub(super) account: &'a AccountName,
+    pub(super) failure: &'a Failure,
+    /// How many regions the last successful one found; 0 before there was one.
+    pub(super) regions: usize,
 }
 
 /// Whether a target can be seen into.
@@ -61,9 +70,9 @@ impl Sight {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, failed_look_ups: &'a FailedLookUps) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let mut targets: Vec<_> =
-            snapshot.values().map(|target| (Sight::of(target), target.as_ref())).collect();
+            snapshot.targets.values().map(|target| (Sight::of(target), target.as_ref())).collect();
         // Stable: within a sight the accounts and regions stay in order.
         targets.sort_by_key(|(sight, _)| *sight);
         let seen = |target: &'a TargetSnapshot| {
@@ -73,14 +82,14 @@ impl<'a> Summary<'a> {
                 standing: Standing::of(&record.tunnel),
             })
         };
-        let tunnels: Vec<_> = snapshot.values().flat_map(|target| seen(target)).collect();
+        let tunnels: Vec<_> = snapshot.targets.values().flat_map(|target| seen(target)).collect();
         let mut counts = [0; Standing::ALL.len()];
         for tunnel in &tunnels {
             counts[tunnel.standing as usize] += 1;
         }
-        let mut look_ups: Vec<_> = failed_look_ups.iter().collect();
-        look_ups.sort_by_key(|(_, look_up)| look_up.regions > 0);
-        Self { targets, tunnels, look_ups, counts }
+        let mut failed_discoveries: Vec<_> = failed_discoveries(snapshot).collect();
+        failed_discoveries.sort_by_key(|discovery| discovery.regions > 0);
+        Self { targets, tunnels, failed_discoveries, counts }
     }
 
     /// How many tunnels stand so.
@@ -99,7 +108,7 @@ impl<'a> Summary<'a> {
 
     /// How many accounts nothing is seen of, because none of their regions is known.
     pub(super) fn unseen_accounts(&self) -> usize {
-        self.look_ups.iter().filter(|(_, look_up)| look_up.regions == 0).count()
+        self.failed_discoveries.iter().filter(|discovery| discovery.regions == 0).count()
     }
 
     /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.
@@ -124,4 +133,11 @@ impl<'a> Summary<'a> {
         });
         shares.collect()
     }
+}
+
+fn failed_discoveries(snapshot: &Snapshot) -> impl Iterator<Item = FailedDiscovery<'_>> {
+    snapshot.accounts.iter().filter_map(|(account, state)| {
+        let discovery = state.discovery.as_ref()?;
+        Some(FailedDiscovery { account, failure: discovery.failure()?, regions: discovery.regions })
+    })
 }

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::{
     moment::Moment,
-    summary::{Sight, Summary},
+    summary::{FailedDiscovery, Sight, Summary},
     text::{counted, legible, number},
 };
 use crate::{
-    domain::{AccountName, Reason},
-    snapshot::{FailedLookUp, Failure, TargetSnapshot},
+    domain::Reason,
+    snapshot::{Failure, TargetSnapshot},
 };
 
 /// How many targets are shown at once; of those that answer, the others wait behind a line that unfolds.
@@ -89,8 +89,8 @@ impl<'a> Targets<'a> {
         Self {
             total,
             blind: summary.blind(),
-            look_ups: summary.look_ups.iter().take(NAMED).map(LookUpRow::of).collect(),
-            more_look_ups: summary.look_ups.len().saturating_sub(NAMED),
+            look_ups: summary.failed_discoveries.iter().take(NAMED).map(LookUpRow::of).collect(),
+            more_look_ups: summary.failed_discoveries.len().saturating_sub(NAMED),
             all_waiting: summary.sighted(Sight::Waiting) == total,
             omitted: total - shown.len() - folded.len(),
             shown,
@@ -179,12 +179,16 @@ impl<'a> TargetRow<'a> {
 }
 
 impl<'a> LookUpRow<'a> {
-    fn of(&(account, look_up): &(&'a AccountName, &'a FailedLookUp)) -> Self {
-        let remains = match look_up.regions {
+    fn of(discovery: &FailedDiscovery<'a>) -> Self {
+        let remains = match discovery.regions {
             0 => "none is known, and nothing of the account is watched".to_owned(),
             count => format!("{} known before, and kept", counted(count, "region")),
         };
-        Self { account: legible(account.as_str()), error: ErrorWords::of(&look_up.failure), remains }
+        Self {
+            account: legible(discovery.account.as_str()),
+            error: ErrorWords::of(discovery.failure),
+            remains,
+        }
     }
 }
 

@@ -1,0 +1,44 @@
+//! The metrics of accounts that are made from the snapshot.
+
+use std::sync::Arc;
+
+use super::family::{Family, Row, flag, seconds};
+use crate::{
+    domain::AccountName,
+    snapshot::{AccountSnapshot, RegionDiscovery, Snapshot},
+};
+
+impl Row for AccountSnapshot {
+    type Owner = AccountName;
+    const LABELS: &'static [&'static str] = &["account"];
+    const FAMILIES: &'static [Family<Self>] = FAMILIES;
+
+    fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (&AccountName, &Arc<Self>)> {
+        snapshot.accounts.iter()
+    }
+
+    fn label_values<'a>(&'a self, owner: &'a AccountName) -> impl Iterator<Item = &'a str> {
+        [owner.as_str()].into_iter()
+    }
+}
+
+const FAMILIES: &[Family<AccountSnapshot>] = &[
+    Family::gauge(
+        "tencentcloud_vpn_region_discovery_up",
+        &[],
+        "With regions: all, 1 if the last region discovery succeeded, else 0.",
+        |account, samples| {
+            let discovery = account.discovery.as_ref();
+            samples.add_some(discovery.and_then(RegionDiscovery::is_up).map(flag));
+        },
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_region_discovery_last_success_timestamp_seconds",
+        &[],
+        "Time of the last successful region discovery.",
+        |account, samples| {
+            let discovery = account.discovery.as_ref();
+            samples.add_some(discovery.and_then(|discovery| discovery.last_success).map(seconds));
+        },
+    ),
+];

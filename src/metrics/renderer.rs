@@ -1,0 +1,145 @@
+//! Renders the exposition apart from scrapes. What has not changed is neither encoded nor compressed again.
+//!
+//! It is an optimisation: its families and samples are those that the registry gathers.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus::{Encoder, TextEncoder, core::Collector, proto::MetricFamily};
+use tokio::{
+    sync::watch,
+    task::{JoinError, spawn_blocking},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    compress::{Compressor, Part},
+    exposition::Exposition,
+    process::Process,
+    section::Section,
+};
+use crate::{
+    domain::TagLabel,
+    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, TunnelRecord},
+    telemetry::Telemetry,
+};
+
+/// The exporter's own metrics are rendered once in this time, and changes of the snapshot at most so often.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Renders expositions, and keeps what it rendered.
+#[derive(Debug)]
+pub struct Renderer {
+    tunnels: Section<TunnelRecord>,
+    targets: Section<TargetSnapshot>,
+    accounts: Section<AccountSnapshot>,
+    telemetry: Telemetry,
+    process: Process,
+    compressor: Compressor,
+}
+
+impl Renderer {
+    /// A renderer that has rendered nothing yet.
+    pub fn new(telemetry: Telemetry, tag_labels: &[TagLabel]) -> prometheus::Result<Self> {
+        let tag_labels = tag_labels.into();
+        Ok(Self {
+            tunnels: Section::new(&tag_labels),
+            targets: Section::new(&tag_labels),
+            accounts: Section::new(&tag_labels),
+            process: Process::new(telemetry.started())?,
+            telemetry,
+            compressor: Compressor::new(),
+        })
+    }
+
+    /// The exposition of a snapshot.
+    pub fn render(&mut self, snapshot: &Snapshot) -> prometheus::Result<Exposition> {
+        let own = self.render_own()?;
+        Ok(Exposition::joined(&[
+            self.tunnels.render(snapshot, &mut self.compressor)?,
+            self.targets.render(snapshot, &mut self.compressor)?,
+            self.accounts.render(snapshot, &mut self.compressor)?,
+            &own,
+        ]))
+    }
+
+    fn render_own(&mut self) -> prometheus::Result<Part> {
+        let mut families = self.telemetry.collect();
+        families.extend(self.process.collect());
+        families.retain(|family: &MetricFamily| !family.get_metric().is_empty());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text)?;
+        Ok(self.compressor.part(&text))
+    }
+}
+
+/// What the rendering task reads, and where it publishes.
+#[derive(Debug)]
+pub struct Rendering {
+    /// The snapshots to render.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The tags to show.
+    pub tag_labels: watch::Receiver<Vec<TagLabel>>,
+    /// The exporter's own metrics.
+    pub telemetry: Telemetry,
+    /// Receives each exposition.
+    pub expositions: watch::Sender<Arc<Exposition>>,
+    /// Becomes true once an exposition shows a complete snapshot, and stays true.
+    pub ready: watch::Sender<bool>,
+}
+
+impl Rendering {
+    /// Renders whenever the snapshot has changed, at most once a second, and the exporter's own metrics once a second in any
+    /// case. Runs until the sender of the snapshots is dropped.
+    pub async fn run(mut self) -> Result<(), RenderError> {
+        let mut renderer = self.renderer()?;
+        let mut last_change: Option<Instant> = None;
+        loop {
+            renderer = self.publish(renderer).await?;
+            tokio::select! {
+                () = sleep(PACE) => continue,
+                Ok(()) = self.tag_labels.changed() => renderer = self.renderer()?,
+                changed = self.snapshots.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            if let Some(last) = last_change {
+                sleep_until(last + PACE).await;
+            }
+            last_change = Some(Instant::now());
+        }
+    }
+
+    fn renderer(&mut self) -> prometheus::Result<Renderer> {
+        Renderer::new(self.telemetry.clone(), &self.tag_labels.borrow_and_update())
+    }
+
+    /// Renders the present snapshot on a thread for blocking work, and publishes the exposition.
+    async fn publish(&mut self, mut renderer: Renderer) -> Result<Renderer, RenderError> {
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        let (is_complete, targets) = (snapshot.is_complete(), snapshot.targets.len());
+        let (renderer, exposition) = spawn_blocking(move || {
+            let exposition = renderer.render(&snapshot);
+            (renderer, exposition)
+        })
+        .await?;
+        self.expositions.send_replace(Arc::new(exposition?));
+        // Only now: the first scrape after "ready" must show every target.
+        if is_complete && self.ready.send_if_modified(|ready| !std::mem::replace(ready, true)) {
+            tracing::info!(targets, "ready: every target was polled once");
+        }
+        Ok(renderer)
+    }
+}
+
+/// Why the exposition cannot be rendered any more.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The metrics contradict each other.
+    #[error("metrics cannot be encoded")]
+    Encode(#[from] prometheus::Error),
+    /// The renderer panicked.
+    #[error("rendering ended")]
+    Ended(#[from] JoinError),
+}

@@ -1,0 +1,110 @@
+//! The cached text of all rows of one kind, compressed in chunks of rows. Only chunks with a changed row are rendered
+//! again.
+
+use std::sync::Arc;
+
+use super::{
+    compress::{Compressor, Part},
+    family::{Buffer, Row},
+};
+use crate::{domain::TagLabel, snapshot::Snapshot};
+
+/// How many rows are rendered together. Larger chunks compress better, and a change costs more.
+const ROWS_PER_CHUNK: usize = 250;
+
+/// How many samples are encoded at once, more or less: enough that the comment lines do not matter, few enough that the
+/// samples take little memory.
+const SAMPLES_PER_BLOCK: usize = 64;
+
+/// The rows of one kind, rendered.
+#[derive(Debug)]
+pub(super) struct Section<T: 'static> {
+    buffers: Vec<Buffer<T>>,
+    chunks: Vec<Chunk<T>>,
+    text: Part,
+}
+
+/// Rows that are rendered together.
+#[derive(Debug)]
+struct Chunk<T> {
+    rows: Vec<Arc<T>>,
+    /// Their samples of each family.
+    samples: Vec<Part>,
+}
+
+impl<T: Row> Section<T> {
+    pub(super) fn new(tag_labels: &Arc<[TagLabel]>) -> Self {
+        let buffers = T::FAMILIES.iter().map(|family| Buffer::new(family, tag_labels)).collect();
+        Self { buffers, chunks: Vec::new(), text: Part::default() }
+    }
+
+    /// The text of a snapshot's rows.
+    pub(super) fn render(
+        &mut self,
+        snapshot: &Snapshot,
+        compressor: &mut Compressor,
+    ) -> prometheus::Result<&Part> {
+        let rows: Vec<_> = T::rows(snapshot).collect();
+        let mut old = std::mem::take(&mut self.chunks).into_iter();
+        let mut is_changed = false;
+        for rows in rows.chunks(ROWS_PER_CHUNK) {
+            let kept = old.next().filter(|chunk| chunk.has(rows));
+            is_changed |= kept.is_none();
+            let chunk = kept.map_or_else(|| self.render_chunk(rows, compressor), Ok)?;
+            self.chunks.push(chunk);
+        }
+        if is_changed || old.next().is_some() {
+            self.text = self.join(compressor)?;
+        }
+        Ok(&self.text)
+    }
+
+    fn render_chunk(
+        &mut self,
+        rows: &[(&T::Owner, &Arc<T>)],
+        compressor: &mut Compressor,
+    ) -> prometheus::Result<Chunk<T>> {
+        // Neighbours with equal labels compress well.
+        let mut sorted = rows.to_vec();
+        sorted.sort_by(|(a_owner, a), (b_owner, b)| a.label_values(a_owner).cmp(b.label_values(b_owner)));
+        let samples = self.buffers.iter_mut().map(|buffer| {
+            let mut text = Vec::new();
+            for (owner, row) in &sorted {
+                buffer.add(owner, row);
+                if buffer.len() >= SAMPLES_PER_BLOCK {
+                    buffer.encode(&mut text)?;
+                }
+            }
+            buffer.encode(&mut text)?;
+            Ok(compressor.part(&text))
+        });
+        let samples = samples.collect::<prometheus::Result<_>>()?;
+        Ok(Chunk { rows: rows.iter().map(|(_, row)| Arc::clone(row)).collect(), samples })
+    }
+
+    /// Joins the chunks' samples, family by family: the format wants the samples of a family together.
+    fn join(&self, compressor: &mut Compressor) -> prometheus::Result<Part> {
+        let mut parts = Vec::new();
+        let mut all_comments = Vec::new();
+        for buffer in &self.buffers {
+            all_comments.push(compressor.part(&buffer.comments()?));
+        }
+        for (index, comments) in all_comments.iter().enumerate() {
+            let samples = self.chunks.iter().map(|chunk| &chunk.samples[index]);
+            let mut samples = samples.filter(|samples| !samples.is_empty()).peekable();
+            if samples.peek().is_some() {
+                parts.push(comments);
+                parts.extend(samples);
+            }
+        }
+        Ok(Part::joined(parts))
+    }
+}
+
+impl<T> Chunk<T> {
+    /// Whether the chunk has these rows. A row is immutable and replaced when it changes, so its address says whether it is
+    /// the same; comparing 10,000 rows by value would cost as much as reading them.
+    fn has<O>(&self, rows: &[(O, &Arc<T>)]) -> bool {
+        self.rows.len() == rows.len() && self.rows.iter().zip(rows).all(|(a, (_, b))| Arc::ptr_eq(a, b))
+    }
+}
