@@ -27,12 +27,7 @@ use crate::{
     },
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
-    tencent::{
-        regions::DESCRIBE_REGIONS,
-        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY},
-        transport::{Authorities, ClientError},
-        vpn::DESCRIBE_VPN_CONNECTIONS,
-    },
+    tencent::transport::{Authorities, ClientError},
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
     wiring::{Surroundings, Wiring},
 };
@@ -93,10 +88,6 @@ pub enum AppError {
         source: JoinError,
     },
 }
-
-/// Every action that the daemon calls.
-const ACTIONS: [&str; 4] =
-    [DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS, ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY];
 
 /// Runs the daemon until `shutdown`, then waits for the scrapes that are under way.
 pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
@@ -334,7 +325,7 @@ impl App {
         self.reconcile();
         let is_gone = |name: &&AccountName| self.wiring.accounts().all(|present| present != *name);
         for account in before.accounts().filter(is_gone) {
-            self.telemetry.forget(account, &ACTIONS);
+            self.telemetry.remove_account(account);
         }
         Ok(())
     }

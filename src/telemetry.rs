@@ -4,12 +4,12 @@
 
 pub mod declaration;
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use jiff::Timestamp;
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    core::{Collector, Desc},
+    core::{Collector, Desc, MetricVec, MetricVecBuilder},
     proto::MetricFamily,
 };
 
@@ -204,22 +204,14 @@ impl Telemetry {
         }
     }
 
-    /// Drops the series of an account that is no longer configured.
-    pub fn forget(&self, account: &AccountName, actions: &[&'static str]) {
-        let label = [account.as_str()];
-        // Removing a series fails only where there is none.
-        let _ = self.poll_duration.remove_label_values(&label);
-        let _ = self.throttle.remove_label_values(&label);
-        let _ = self.credentials_expiry.remove_label_values(&label);
-        for action in actions {
-            let labels = [account.as_str(), action];
-            let _ = self.requests.remove_label_values(&labels);
-            let _ = self.request_duration.remove_label_values(&labels);
-            for reason in Reason::ALL {
-                let labels = [account.as_str(), action, reason.as_str()];
-                let _ = self.request_failures.remove_label_values(&labels);
-            }
-        }
+    /// Removes all series of an account that is no longer configured.
+    pub fn remove_account(&self, account: &AccountName) {
+        remove_series(&self.poll_duration, account);
+        remove_series(&self.requests, account);
+        remove_series(&self.request_failures, account);
+        remove_series(&self.request_duration, account);
+        remove_series(&self.throttle, account);
+        remove_series(&self.credentials_expiry, account);
     }
 
     fn collectors(&self) -> [&dyn Collector; 13] {
@@ -238,6 +230,17 @@ impl Telemetry {
             &self.scrapes,
             &self.scrape_duration,
         ]
+    }
+}
+
+fn remove_series<T: MetricVecBuilder>(family: &MetricVec<T>, account: &AccountName) {
+    for metric in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let labels: HashMap<_, _> =
+            metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+        if labels.get("account") == Some(&account.as_str()) {
+            // Removing a series fails only where there is none.
+            let _ = family.remove(&labels);
+        }
     }
 }
 
@@ -296,5 +299,35 @@ impl ActionTelemetry {
         if let Some(reason) = failure {
             self.failures.with_label_values(&[self.account.as_str(), self.action, reason.as_str()]).inc();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removed_account_has_no_series() {
+        let telemetry =
+            Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics");
+        let [stays, goes] = ["stays", "goes"].map(|name| AccountName::new(name).expect("a name"));
+        for name in [&stays, &goes] {
+            let account = telemetry.account(name);
+            account.action("DescribeVpnConnections").count(0.1, Some(Reason::Timeout));
+            account.credentials_expiry.set(1.0);
+        }
+        telemetry.remove_account(&goes);
+        let mut accounts: Vec<String> = Vec::new();
+        for metric in telemetry.collect().iter().flat_map(MetricFamily::get_metric) {
+            accounts.extend(
+                metric
+                    .get_label()
+                    .iter()
+                    .filter(|pair| pair.name() == "account")
+                    .map(|pair| pair.value().to_owned()),
+            );
+        }
+        accounts.dedup();
+        assert_eq!(accounts, ["stays"]);
     }
 }

@@ -1,18 +1,18 @@
-//! A gzip member made of parts that are compressed apart, so that a part which did not change is not compressed again.
+//! A gzip member made of parts that are compressed separately, so that unchanged parts are not compressed again.
 //!
-//! Each part is a run of deflate blocks that ends on a byte boundary (RFC 1951, 3.2.4) and refers to nothing before it;
-//! their checksums are combined. Any client reads the result: it is one ordinary member (RFC 1952).
+//! Each part is a sequence of deflate blocks that ends on a byte boundary (RFC 1951, 3.2.4) and does not refer to earlier
+//! data. The checksums of the parts are combined. The result is one ordinary gzip member (RFC 1952).
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// The fixed header: deflate, no flags, no time, unknown operating system.
+/// The gzip header: deflate, no flags, no time, unknown operating system.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// An empty block that says it is the last.
+/// An empty block, marked as the last.
 const LAST_BLOCK: &[u8] = &[0x03, 0x00];
 
-/// Some text, compressed.
+/// A compressed text.
 #[derive(Debug, Default)]
 pub(super) struct Part {
     blocks: Bytes,
@@ -20,7 +20,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Parts that follow each other, as one.
+    /// One part made of several that follow each other.
     pub(super) fn joined<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let (mut blocks, mut crc) = (Vec::new(), Crc::new());
         for part in parts {
@@ -34,13 +34,13 @@ impl Part {
         self.length() == 0
     }
 
-    /// How many bytes the text has, of which gzip knows 32 bits.
+    /// The length of the text in bytes, modulo 2^32 as in gzip.
     pub(super) fn length(&self) -> usize {
         self.crc.amount() as usize
     }
 }
 
-/// Makes parts, one after the other. Its tables are large, and made once.
+/// Compresses parts. Its tables are large, so one compressor is used for all of them.
 #[derive(Debug)]
 pub(super) struct Compressor {
     deflate: Compress,
@@ -52,7 +52,7 @@ impl Compressor {
         Self { deflate: Compress::new(Compression::fast(), false), output: Vec::new() }
     }
 
-    /// Compresses a text.
+    /// A text as a part.
     pub(super) fn part(&mut self, text: &[u8]) -> Part {
         if text.is_empty() {
             return Part::default();
@@ -66,7 +66,7 @@ impl Compressor {
             self.deflate
                 .compress_vec(&text[taken..], &mut self.output, FlushCompress::Sync)
                 .expect("a fresh deflate stream takes any input");
-            // With room left, all input is taken and all output given.
+            // If there is room left, all input was read and all output written.
             if self.output.len() < self.output.capacity() {
                 break;
             }
@@ -77,7 +77,7 @@ impl Compressor {
     }
 }
 
-/// One gzip member of all parts, in pieces that follow each other.
+/// One gzip member of these parts, in pieces that follow each other.
 pub(super) fn member(parts: &[&Part]) -> Vec<Bytes> {
     let mut crc = Crc::new();
     for part in parts {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_read_as_one_member() {
+    fn parts_unpack_as_one_member() {
         let texts = ["", "one\n", &"a long and repetitive text\n".repeat(100_000), "last"];
         let mut compressor = Compressor::new();
         let parts = texts.map(|text| compressor.part(text.as_bytes()));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_reads_without_those_that_were_made_before_it() {
+    fn part_unpacks_without_earlier_parts() {
         let text = "the same text\n".repeat(1000).into_bytes();
         let mut compressor = Compressor::new();
         let [_, second] = [compressor.part(&text), compressor.part(&text)];
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_does_not_compress_is_kept_whole() {
+    fn random_text_is_kept_whole() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut compressor = Compressor::new();
         for size in [1, 4095, 4096, 4097, 65_535, 1_000_000] {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_an_empty_member() {
+    fn no_parts_are_an_empty_member() {
         assert!(unzip(&member(&[])).is_empty());
         assert!(Compressor::new().part(&[]).is_empty());
     }

@@ -1,14 +1,14 @@
-//! The text of an exposition, unpacked while it is read: kept plain it would take ten times the memory.
+//! The text of an exposition, unpacked while it is read: uncompressed it would need ten times the memory.
 
 use std::vec;
 
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress};
 
-/// How much is unpacked at once, in bytes.
+/// The bytes that are unpacked at once.
 const PIECE: usize = 64 * 1024;
 
-/// A text that is still compressed, in pieces that follow each other.
+/// A compressed text. It is unpacked by iterating.
 #[derive(Debug)]
 pub struct Plain {
     packed: vec::IntoIter<Bytes>,
@@ -18,13 +18,13 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// So many bytes of text, from the deflate blocks that these pieces are.
+    /// The text of this length in the deflate blocks of these pieces.
     pub(super) fn new(packed: Vec<Bytes>, length: usize) -> Self {
         let inflate = Decompress::new(false);
         Self { packed: packed.into_iter(), present: Bytes::new(), inflate, remaining: length }
     }
 
-    /// How many bytes of text are still to come.
+    /// The bytes of text that are not yet unpacked.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.remaining
@@ -43,9 +43,9 @@ impl Iterator for Plain {
             let before = self.inflate.total_in();
             self.inflate
                 .decompress_vec(&self.present, &mut text, FlushDecompress::None)
-                .expect("these blocks were made here");
+                .expect("the blocks are valid deflate");
             let taken = self.inflate.total_in() - before;
-            self.present.advance(usize::try_from(taken).expect("no more was taken than given"));
+            self.present.advance(usize::try_from(taken).expect("the input fits into memory"));
         }
         self.remaining -= text.len();
         (!text.is_empty()).then(|| text.into())

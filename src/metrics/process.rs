@@ -1,6 +1,6 @@
-//! The usual `process_*` metrics; CPU time with its fractions, which the `prometheus` crate's own collector drops.
+//! The usual `process_*` metrics. CPU time has fractions of a second, which the collector of the `prometheus` crate drops.
 //!
-//! Each file of `/proc/self` is read by itself, so a hidden file costs only its own metrics. The start time needs no file.
+//! Files of `/proc/self` are independent: without one of them only its own metrics are absent. The start time needs no file.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ const THREADS: Declaration =
 
 const ALL: [Declaration; 7] = [CPU, OPEN_FDS, MAX_FDS, VIRTUAL_MEMORY, RESIDENT_MEMORY, START_TIME, THREADS];
 
-/// Collects what the operating system knows of this process, as far as it can be read.
+/// Collects the metrics of this process that can be read.
 #[derive(Debug)]
 pub(super) struct Process {
     descs: Vec<Desc>,
@@ -43,14 +43,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// The metrics of a process that started at this time.
+    /// The collector for a process that started at this time.
     pub(super) fn new(start: Timestamp) -> prometheus::Result<Self> {
         let descs =
             ALL.iter().map(|declaration| declaration.desc(Vec::new())).collect::<prometheus::Result<_>>()?;
         Ok(Self { descs, start })
     }
 
-    /// The start time, and what the files in a process' folder of `/proc` say.
+    /// The start time, and the values in a process' folder of `/proc`.
     fn readings(&self, folder: &Path) -> Vec<(Declaration, f64)> {
         let mut readings = read(folder);
         readings.push((START_TIME, seconds(self.start)));
@@ -113,7 +113,7 @@ mod tests {
 
     const STAT: [&str; 4] = [CPU.name, VIRTUAL_MEMORY.name, RESIDENT_MEMORY.name, THREADS.name];
 
-    /// What is read of a process that started at the second 1.5.
+    /// The metrics of a process that started at 1.5 seconds.
     fn readings(folder: &Path) -> BTreeMap<&'static str, f64> {
         let start = Timestamp::from_millisecond(1500).expect("a time");
         let process = Process::new(start).expect("metrics");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hidden_file_costs_its_own_metrics() {
+    fn hidden_file_hides_only_its_own_metrics() {
         let all = ALL.iter().map(|declaration| declaration.name).collect();
         for (hidden, lost) in [("stat", &STAT[..]), ("limits", &[MAX_FDS.name]), ("fd", &[OPEN_FDS.name])] {
             let place = tempfile::tempdir().expect("a folder");

@@ -161,7 +161,7 @@ async fn assert_gone(daemon: &Daemon, id: &str) {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_followed_through_its_whole_life() {
+async fn tunnel_is_followed_from_creation_to_deletion() {
     let api = world(9).await;
     let row = checked_row(&api);
     let id = text(&row, "VpnConnectionId");
@@ -199,7 +199,7 @@ fn series(metrics: &Metrics, id: &str) -> BTreeMap<(String, BTreeMap<String, Str
 }
 
 #[tokio::test]
-async fn a_rename_changes_the_info_and_nothing_else() {
+async fn rename_changes_only_the_info() {
     let api = world(9).await;
     let row = checked_row(&api);
     let (id, old_name) = (text(&row, "VpnConnectionId"), text(&row, "VpnConnectionName"));
@@ -226,7 +226,7 @@ async fn a_rename_changes_the_info_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_tunnel_made_anew_under_the_same_name_is_another_tunnel() {
+async fn recreated_tunnel_with_the_same_name_is_new() {
     let api = world(3).await;
     let place = GUANGZHOU;
     let row = api.control.rows(place).expect("the region").remove(0);

@@ -39,7 +39,7 @@ async fn post(daemon: &Daemon) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_bad_file_changes_nothing_and_all_its_problems_are_told() {
+async fn bad_file_changes_nothing_and_lists_all_problems() {
     let api = world().await;
     let good = api.config(&[GUANGZHOU]);
     let daemon = Daemon::start(&good).await;
@@ -84,7 +84,7 @@ async fn a_bad_file_changes_nothing_and_all_its_problems_are_told() {
 }
 
 #[tokio::test]
-async fn targets_stay_change_come_and_go_each_by_itself() {
+async fn reload_touches_only_changed_targets() {
     let api = world().await;
     let stays = api.account("stays", &[GUANGZHOU]);
     let changes = api.account("changes", &[FRANKFURT]);
@@ -188,7 +188,7 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
 }
 
 #[tokio::test]
-async fn a_reload_ends_a_poll_that_hangs() {
+async fn reload_ends_a_hanging_poll() {
     let api = world().await;
     let silent = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
     let good = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1h, stale_after: 2h");
@@ -203,7 +203,7 @@ async fn a_reload_ends_a_poll_that_hangs() {
 }
 
 #[tokio::test]
-async fn hung_configuration_file_holds_nothing_up() {
+async fn hung_configuration_file_blocks_nothing() {
     let api = world().await;
     let (reading, mut is_read) = tokio::sync::mpsc::unbounded_channel();
     let (mount, mounted) = mpsc::channel::<()>();

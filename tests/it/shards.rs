@@ -41,7 +41,7 @@ async fn owners(count: u32, config: &str) -> BTreeMap<(String, String), u32> {
 }
 
 #[tokio::test]
-async fn three_shards_cover_every_target_once_and_a_fourth_moves_only_its_fair_share() {
+async fn shards_cover_every_target_exactly_once() {
     let api = world().await;
     let config = config(&api);
     let (three, four) = (owners(3, &config).await, owners(4, &config).await);
@@ -60,7 +60,7 @@ async fn three_shards_cover_every_target_once_and_a_fourth_moves_only_its_fair_s
 }
 
 #[tokio::test]
-async fn each_shard_polls_its_own_targets_and_is_ready_with_them() {
+async fn shard_polls_only_its_own_targets() {
     let api = world().await;
     let config = config(&api);
     let daemon = shard(1, 3, &config).await;
@@ -98,7 +98,7 @@ async fn sole_process_is_shard_0_of_1() {
 }
 
 #[tokio::test]
-async fn the_rate_of_an_account_is_divided_by_the_shards() {
+async fn shards_divide_the_rate_of_an_account() {
     // Eight pages, the first two of them at once: six more take half a second alone, and two seconds as one of four.
     let api = Api::start(frozen(&[(REGIONS[0], 800)])).await;
     let config = api

@@ -72,7 +72,7 @@ fn assert_row(snapshot: &Snapshot, expected: &str) {
 }
 
 #[test]
-fn down_comes_before_unknown_before_up_and_idle_is_apart() {
+fn tunnels_are_grouped_with_the_worst_first() {
     let world = one([
         idle("vpnx-1", "waiting"),
         tunnel("vpnx-2", "fine"),
@@ -87,7 +87,7 @@ fn down_comes_before_unknown_before_up_and_idle_is_apart() {
 }
 
 #[test]
-fn the_latest_change_comes_first_within_a_standing() {
+fn latest_change_comes_first_in_a_group() {
     let all = ["vpnx-1", "vpnx-2", "vpnx-3"];
     let up = |id: &str| tunnel(id, id);
     let world = target("production", "ap-guangzhou")
@@ -100,7 +100,7 @@ fn the_latest_change_comes_first_within_a_standing() {
 }
 
 #[test]
-fn a_row_tells_everything_of_a_tunnel() {
+fn row_shows_everything_of_a_tunnel() {
     assert_row(
         &everyday(),
         "▼ Down office-berlin-primary vpnx-f49l6u0z production ap-guangzhou vpngw-6x0wxvtp \
@@ -114,7 +114,7 @@ fn a_row_tells_everything_of_a_tunnel() {
 }
 
 #[test]
-fn where_no_change_was_seen_the_state_has_lasted_at_least_since_the_start() {
+fn unchanged_state_has_lasted_since_the_start() {
     assert_row(&one([tunnel("vpnx-1", "")]), "at least since the exporter’s start 0");
     assert_row(&one([down("vpnx-1", "")]), "at least since the exporter’s start 0");
     let made = Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-1", "") };
@@ -124,7 +124,7 @@ fn where_no_change_was_seen_the_state_has_lasted_at_least_since_the_start() {
 }
 
 #[test]
-fn since_when_a_tunnel_is_unknown_is_not_known() {
+fn unknown_tunnel_has_no_known_start() {
     let before = target("production", "ap-guangzhou")
         .lists(2 * DAY, [down("vpnx-1", "")])
         .lists(DAY, [tunnel("vpnx-1", "")]);
@@ -134,7 +134,7 @@ fn since_when_a_tunnel_is_unknown_is_not_known() {
 }
 
 #[test]
-fn a_tunnel_is_down_since_the_first_of_its_bad_statuses_turned() {
+fn tunnel_is_down_since_its_first_bad_status() {
     let (good, bad) = (HealthCheckStatus::Available, HealthCheckStatus::Unavailable);
     let world = target("production", "ap-guangzhou")
         .lists(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
@@ -150,14 +150,14 @@ fn a_tunnel_is_down_since_the_first_of_its_bad_statuses_turned() {
 }
 
 #[test]
-fn a_time_of_another_day_has_its_date() {
+fn time_of_another_day_has_its_date() {
     let world =
         target("a", "eu-frankfurt").lists(2 * DAY, [down("vpnx-1", "")]).lists(DAY, [tunnel("vpnx-1", "")]);
     assert_row(&snapshot([world]), "1 d ago 2023-11-13 22:13:20 UTC");
 }
 
 #[test]
-fn the_headline_says_the_worst_first() {
+fn headline_names_the_worst_first() {
     let table = [
         (snapshot([]), "◆ No targets yet: nothing is watched"),
         (empty(), "◆ Waiting for the first answers"),
@@ -179,7 +179,7 @@ fn the_headline_says_the_worst_first() {
 }
 
 #[test]
-fn the_summary_counts_idle_apart() {
+fn summary_counts_idle_separately() {
     let counts = text(part(&html(&everyday(), ""), "<ul class=\"tiles\">", "</ul>"));
     assert_eq!(counts, "3 ▼ Down 1 ◆ Unknown 8 ▲ Up 2 ○ Idle 0 of 3 ✕ Blind targets");
     let counts = text(part(&html(&empty(), ""), "<ul class=\"tiles\">", "</ul>"));
@@ -205,7 +205,7 @@ fn known_regions_survive_a_failed_discovery() {
 }
 
 #[test]
-fn blindness_is_said_before_all_numbers() {
+fn blind_targets_are_named_before_all_numbers() {
     let html = html(&blind(), "");
     let warning = text(part(&html, "<div class=\"blindness\">", "</div>"));
     assert_eq!(
@@ -222,7 +222,7 @@ fn blindness_is_said_before_all_numbers() {
 }
 
 #[test]
-fn a_warning_names_five_targets_and_counts_the_others() {
+fn warning_names_five_targets_and_counts_others() {
     let regions = ["a", "b", "c", "d", "e", "f", "g"];
     let world = snapshot(regions.map(|region| target("x", region).fails(1, Reason::Timeout, "no answer")));
     let html = html(&world, "");
@@ -232,13 +232,13 @@ fn a_warning_names_five_targets_and_counts_the_others() {
 }
 
 #[test]
-fn tunnels_of_a_blind_target_are_shown_as_of_its_last_good_poll() {
+fn blind_target_shows_its_last_known_tunnels() {
     assert_row(&blind(), "▼ Down as of 4 min ago partner-nantes");
     assert_eq!(names(&blind(), "q=staging").len(), 0, "stale tunnels are withheld");
 }
 
 #[test]
-fn blind_targets_come_first_with_their_errors_in_words() {
+fn blind_targets_come_first_with_their_errors() {
     let rows = rows(&html(&blind(), ""), "targets");
     assert_eq!(
         rows,
@@ -255,21 +255,21 @@ fn blind_targets_come_first_with_their_errors_in_words() {
 }
 
 #[test]
-fn a_poll_that_is_due_is_due_now() {
+fn due_poll_is_due_now() {
     let world = target("a", "eu-frankfurt").lists(5 * MINUTE, []);
     let rows = rows(&html(&snapshot([world]), ""), "targets");
     assert!(rows[0].contains("5 min ago now 142 ms"), "{rows:?}");
 }
 
 #[test]
-fn targets_that_were_not_polled_yet_wait() {
+fn targets_without_a_poll_are_waiting() {
     let rows = rows(&html(&empty(), ""), "targets");
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0], "◌ Waiting production ap-guangzhou none yet – – – 0 of 0 none");
 }
 
 #[test]
-fn of_many_targets_the_blind_are_all_in_sight_and_the_others_unfold() {
+fn blind_targets_are_never_folded() {
     let region = |n: usize| format!("r-{n:03}");
     let world = snapshot((0..400).map(|n| match n % 40 {
         0 => target("x", &region(n)).fails(1, Reason::Timeout, "no answer"),
@@ -284,7 +284,7 @@ fn of_many_targets_the_blind_are_all_in_sight_and_the_others_unfold() {
 }
 
 #[test]
-fn a_search_looks_for_every_word_in_what_a_row_shows() {
+fn search_finds_every_word_of_a_row() {
     let table = [
         ("q=berlin", 2),
         ("q=BERLIN+primary", 1),
@@ -308,7 +308,7 @@ fn a_search_looks_for_every_word_in_what_a_row_shows() {
 }
 
 #[test]
-fn one_standing_can_be_shown_alone() {
+fn one_status_can_be_shown_alone() {
     assert_eq!(names(&everyday(), "show=idle"), ["on-demand-audit", "no name"]);
     assert_eq!(names(&everyday(), "show=down&q=berlin"), ["office-berlin-primary"]);
     let html = html(&everyday(), "show=down&q=berlin");
@@ -324,7 +324,7 @@ fn one_standing_can_be_shown_alone() {
 }
 
 #[test]
-fn ten_thousand_tunnels_come_in_pages_with_the_worst_first() {
+fn ten_thousand_tunnels_are_paged() {
     let world = many();
     let first = html(&world, "");
     assert!(first.len() < 250_000, "a page has {} bytes", first.len());
@@ -354,7 +354,7 @@ fn every_tunnel_is_on_exactly_one_page() {
 }
 
 #[test]
-fn nothing_of_the_cloud_is_markup_and_nothing_is_invisible() {
+fn texts_of_the_cloud_are_escaped_and_visible() {
     let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{7}\u{202e}\r\n";
     let world = snapshot([target("</script><script>alert(1)</script>", "eu-frankfurt")
         .lists(
@@ -381,13 +381,13 @@ fn nothing_of_the_cloud_is_markup_and_nothing_is_invisible() {
 }
 
 #[test]
-fn nothing_of_a_query_comes_back_but_the_search() {
+fn only_the_search_of_a_query_is_repeated() {
     let html = html(&everyday(), "zebra1=zebra2&show=zebra3&page=zebra4&zebra5");
     assert!(!html.contains("zebra"));
 }
 
 #[test]
-fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
+fn policy_allows_only_own_style_and_script() {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use sha2::{Digest, Sha256};
 
@@ -409,7 +409,7 @@ fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
 }
 
 #[test]
-fn the_page_links_metrics_health_and_readiness() {
+fn page_links_metrics_health_and_readiness() {
     let page = StatusPage::new(TelemetryPath::new("/other/metrics").expect("a path"), ago(DAY));
     let page = page.render(&everyday(), "", ago(0));
     let html = str::from_utf8(&page.html).expect("UTF-8");
@@ -419,7 +419,7 @@ fn the_page_links_metrics_health_and_readiness() {
 }
 
 #[tokio::test]
-async fn the_daemon_serves_it() {
+async fn daemon_serves_the_page() {
     let api = test_support::Api::start(test_support::frozen(&[("eu-frankfurt", 3)])).await;
     let daemon = test_support::Daemon::start(&api.config(&["eu-frankfurt"])).await;
     daemon.until(|metrics| metrics.count("tunnel_up", &[]) == 3).await;

@@ -32,14 +32,14 @@ async fn demo() -> Process {
 
 #[tokio::test]
 #[ignore = "needs Prometheus; tests/run runs it"]
-async fn promtool_finds_nothing_in_the_demo() {
+async fn promtool_accepts_the_demo() {
     let demo = demo().await;
     let [plain, gzip] = ["identity", "gzip"].map(|encoding| body(demo.address(), encoding));
-    assert_promtool_finds_nothing("the demo, plain", &plain.await).await;
+    assert_promtool_accepts("the demo, plain", &plain.await).await;
     let gzip = gzip.await;
     let mut text = Vec::new();
     flate2::read::GzDecoder::new(&*gzip).read_to_end(&mut text).expect("one gzip member");
-    assert_promtool_finds_nothing("the demo, compressed", &text).await;
+    assert_promtool_accepts("the demo, compressed", &text).await;
 }
 
 /// What a scrape with this `Accept-Encoding` is sent, as it is.
@@ -55,7 +55,7 @@ async fn body(address: SocketAddr, encoding: &str) -> Vec<u8> {
 
 #[tokio::test]
 #[ignore = "needs Prometheus; tests/run runs it"]
-async fn promtool_finds_nothing_in_the_golden_expositions() {
+async fn promtool_accepts_the_golden_expositions() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
     let expositions: Vec<_> =
@@ -63,11 +63,11 @@ async fn promtool_finds_nothing_in_the_golden_expositions() {
     assert!(expositions.len() >= 4, "{expositions:?}");
     for path in expositions {
         let text = std::fs::read(&path).expect("the file");
-        assert_promtool_finds_nothing(&path.display().to_string(), &text).await;
+        assert_promtool_accepts(&path.display().to_string(), &text).await;
     }
 }
 
-async fn assert_promtool_finds_nothing(what: &str, exposition: &[u8]) {
+async fn assert_promtool_accepts(what: &str, exposition: &[u8]) {
     assert!(!exposition.is_empty(), "{what} is empty");
     let mut promtool = Command::new(tool("promtool"));
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,7 +83,7 @@ async fn assert_promtool_finds_nothing(what: &str, exposition: &[u8]) {
 
 #[tokio::test]
 #[ignore = "needs Prometheus; tests/run runs it"]
-async fn a_server_takes_every_sample_of_every_scrape() {
+async fn server_accepts_every_sample_of_every_scrape() {
     let demo = demo().await;
     let server = Server::start(&format!(
         "- job_name: demo\n  static_configs: [{{targets: ['{}']}}]\n",

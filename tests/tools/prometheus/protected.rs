@@ -71,7 +71,7 @@ async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
 
 #[tokio::test]
 #[ignore = "needs Prometheus; tests/run runs it"]
-async fn a_server_scrapes_over_tls_with_a_certificate_or_a_password_and_is_refused_any_other_way() {
+async fn server_scrapes_over_tls_only_when_authenticated() {
     let place = Place::with("");
     let folder = place.folder();
     issue(folder, "our");
