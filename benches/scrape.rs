@@ -21,7 +21,7 @@ use support::{
     world,
 };
 use tencentcloud_vpn_exporter::{
-    metrics::{exposition::Exposition, renderer::Rendering},
+    metrics::{exposition::Exposition, renderer::RenderTask},
     snapshot::{Snapshots, TargetSnapshot},
     web::{self, Limits, Page, Site, TelemetryPath},
 };
@@ -131,14 +131,14 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
     };
     tokio::spawn(web::serve(listeners, site, Limits::default(), None, CancellationToken::new()));
     tokio::spawn(async move {
-        let rendering = Rendering {
+        let task = RenderTask {
             snapshots: snapshots.subscribe(),
             tag_labels: watch::channel(Vec::new()).1,
             telemetry,
             expositions,
             ready: watch::Sender::new(false),
         };
-        rendering.run().await.expect("it renders");
+        task.run().await.expect("it renders");
     });
     exposition.changed().await.expect("a first exposition");
     let text = exposition.borrow().plain().collect::<Vec<_>>().concat();

@@ -19,7 +19,7 @@ use crate::{
     metrics::{
         exposition::Exposition,
         registry::registry,
-        renderer::{RenderError, Rendering},
+        renderer::{RenderError, RenderTask},
     },
     poll::{
         Fleet,
@@ -197,14 +197,14 @@ impl App {
     fn start_renderer(&mut self) -> (watch::Receiver<Arc<Exposition>>, watch::Receiver<bool>) {
         let (expositions, exposition) = watch::channel(Arc::default());
         let (ready, is_ready) = watch::channel(false);
-        let rendering = Rendering {
+        let task = RenderTask {
             snapshots: self.snapshots.subscribe(),
             tag_labels: self.tag_labels.subscribe(),
             telemetry: self.telemetry.clone(),
             expositions,
             ready,
         };
-        self.renderer.spawn(rendering.run());
+        self.renderer.spawn(task.run());
         (exposition, is_ready)
     }
 

@@ -74,7 +74,7 @@ impl Renderer {
 
 /// What the rendering task reads, and where it publishes.
 #[derive(Debug)]
-pub struct Rendering {
+pub struct RenderTask {
     /// The snapshots to render.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The tags to show.
@@ -87,7 +87,7 @@ pub struct Rendering {
     pub ready: watch::Sender<bool>,
 }
 
-impl Rendering {
+impl RenderTask {
     /// Renders whenever the snapshot has changed, at most once a second, and the exporter's own metrics once a second in any
     /// case. Runs until the sender of the snapshots is dropped.
     pub async fn run(mut self) -> Result<(), RenderError> {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::json;
+use simulator::{Fault, FaultKind};
 use test_support::{
     Api, Daemon, Metrics, Setting, frozen, in_time,
     relay::Relay,
@@ -200,6 +201,26 @@ async fn reload_ends_a_hanging_poll() {
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     assert_eq!(polls(&metrics, "main"), Some(1.0), "the poll that was given up does not count");
     assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn daemon_stays_ready_while_a_new_target_waits() {
+    let api = world().await;
+    let held = FaultKind::Latency { milliseconds: 3_600_000 };
+    let fault = Fault { region: Some(TOKYO.to_owned()), ..Fault::new(held) };
+    api.control.set_faults(vec![fault]).expect("faults");
+    let config = |regions: &[&str]| {
+        let config = api.config_with(regions, "interval: 1h, timeout: 1h, stale_after: 2h");
+        config.replace("request_timeout: 2s", "request_timeout: 1h")
+    };
+    let daemon = Daemon::start(&config(&[GUANGZHOU])).await;
+    let readiness =
+        async || test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status();
+    daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
+    assert_eq!(readiness().await, 200);
+    daemon.reload(&config(&[GUANGZHOU, TOKYO])).await.expect("a good configuration");
+    let metrics = daemon.until(|metrics| metrics.count("target_info", &[]) == 2).await;
+    assert_eq!((metrics.count("up", &[]), readiness().await.as_u16()), (1, 200));
 }
 
 #[tokio::test]
