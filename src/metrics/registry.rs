@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::TagLabel,
-    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, TunnelRecord},
+    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
     telemetry::Telemetry,
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::TagLabel,
-    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, TunnelRecord},
+    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
     telemetry::Telemetry,
 };
 

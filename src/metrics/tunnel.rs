@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::family::{Family, Row, flag, seconds};
 use crate::{
     domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
-    snapshot::{Snapshot, TunnelRecord},
+    snapshot::{Snapshot, tunnel_record::TunnelRecord},
 };
 
 impl Row for TunnelRecord {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::TargetApi;
 use crate::{
     domain::{Listing, TagLabel, Tunnel, TunnelId, UnknownValue, Verdict},
-    snapshot::TunnelRecord,
+    snapshot::tunnel_record::TunnelRecord,
     tencent::{
         ApiError,
         vpn::{DescribeVpnConnections, Filter, MAX_FILTER_VALUES, PAGE_ROWS, Page, VPN_CONNECTION_ID},

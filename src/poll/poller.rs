@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Listing, Reason, Standing, StatusField, TagLabel},
-    snapshot::{Change, Failure, Poll, Snapshots, TargetSnapshot},
+    snapshot::{Failure, Poll, Snapshots, TargetSnapshot, tunnel_record::Change},
     tencent::{
         ApiError,
         vpn::{Filter, PERMISSION},

@@ -12,7 +12,7 @@ use crate::{
     commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
     domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
     poll::Plan,
-    snapshot::TunnelRecord,
+    snapshot::tunnel_record::TunnelRecord,
     wiring::Wiring,
 };
 

@@ -3,7 +3,7 @@
 use super::text;
 use crate::{
     domain::{AccountName, Standing},
-    snapshot::{Failure, Snapshot, TargetSnapshot, TunnelRecord},
+    snapshot::{Failure, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
 };
 
 /// The width of the whole bar of shares, in its own units.

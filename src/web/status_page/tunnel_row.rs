@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{HealthCheckStatus, Standing, StatusField, Verdict},
-    snapshot::TunnelRecord,
+    snapshot::tunnel_record::TunnelRecord,
 };
 
 /// A tunnel.
