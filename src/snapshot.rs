@@ -304,8 +304,8 @@ fn compare(
     let mut past: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
     let mut changes = Vec::new();
-    let mut listed = Vec::with_capacity(listing.tunnels.len());
-    for tunnel in listing.tunnels {
+    let mut listed = Vec::with_capacity(listing.rows.len());
+    for tunnel in listing.rows {
         let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
         let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
         let record = match past.remove(&tunnel.id) {
@@ -400,7 +400,7 @@ mod tests {
         }
 
         fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change> {
-            let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+            let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
             let now = self.now();
             let (next, changes) = self.0.succeeded(listing, now, Duration::ZERO);
             self.0 = next;
@@ -490,7 +490,7 @@ mod tests {
         let in_doubt = |target: &mut Watched| {
             let tunnel = tunnel("vpnx-1").with_unknown_statuses();
             let in_doubt = [tunnel.id.clone()].into();
-            let listing = Listing { tunnels: vec![tunnel], in_doubt, ..Listing::default() };
+            let listing = Listing { rows: vec![tunnel], in_doubt, ..Listing::default() };
             let now = target.now();
             target.0 = target.0.succeeded(listing, now, Duration::ZERO).0;
             target.0.tunnels()[0].in_doubt_since.map(Timestamp::as_second)

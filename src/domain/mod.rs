@@ -3,12 +3,14 @@
 //! Nothing here does I/O, knows a wire format or names a metric.
 
 mod ca_file;
+mod credential_source;
 mod deceptive;
 mod endpoint;
 mod listing;
 mod proxy;
 mod reason;
 mod role;
+mod row;
 mod secret;
 mod shard;
 mod site;
@@ -18,12 +20,14 @@ mod target;
 mod tunnel;
 
 pub use ca_file::CaFile;
+pub use credential_source::CredentialSource;
 pub use deceptive::is_deceptive;
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use proxy::{InvalidProxy, Proxy};
 pub use reason::Reason;
 pub use role::Role;
+pub use row::Row;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
 pub use site::Site;

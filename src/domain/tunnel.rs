@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::TagLabel;
+use super::{Row, TagLabel};
 
 /// The longest id that is believed; real ones have 13 characters.
 const MAX_ID_CHARS: usize = 128;
@@ -306,20 +306,6 @@ impl Tunnel {
         }
     }
 
-    /// The same tunnel with all statuses unknown. Whether a health check is configured stays as it was.
-    #[must_use]
-    pub fn with_unknown_statuses(&self) -> Self {
-        Self {
-            state: TunnelState::Unknown,
-            net_status: NetStatus::Unknown,
-            health_check: match self.health_check {
-                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
-                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
-            },
-            ..self.clone()
-        }
-    }
-
     /// Drops all tags but those that become labels.
     pub fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
         let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
@@ -344,6 +330,31 @@ impl Tunnel {
             && self.net_status == NetStatus::Unavailable
             && self.health_check == HealthCheck::NotConfigured
             && self.negotiation_type == NegotiationType::FlowTrigger
+    }
+}
+
+impl Row for Tunnel {
+    type Id = TunnelId;
+
+    fn id(&self) -> &TunnelId {
+        &self.id
+    }
+
+    /// Whether a health check is configured stays as it was.
+    fn with_unknown_statuses(&self) -> Self {
+        Self {
+            state: TunnelState::Unknown,
+            net_status: NetStatus::Unknown,
+            health_check: match self.health_check {
+                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
+                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
+            },
+            ..self.clone()
+        }
+    }
+
+    fn is_worse_than(&self, other: &Self) -> bool {
+        other.verdict() != Verdict::Down && self.verdict() != Verdict::Up
     }
 }
 

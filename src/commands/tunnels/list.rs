@@ -11,15 +11,15 @@ use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
     domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
-    poll::Plan,
+    poll::fleet::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
 };
 
 pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
-    let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
+    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
@@ -42,7 +42,7 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
 }
 
 /// The targets that the flags ask for; what they name must be configured, as far as that is known.
-fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
+fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
     }
