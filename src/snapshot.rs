@@ -349,7 +349,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
-        NetStatus, Region, TunnelState,
+        NetStatus, Region, Row, TunnelState,
     };
 
     fn tunnel(id: &str) -> Tunnel {
