@@ -32,7 +32,7 @@ use tokio::{
 use crate::{
     cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
     config::{Config, Problems},
-    domain::{AccountName, Shard, is_deceptive},
+    domain::{AccountName, Shard, is_unsafe_for_display},
     logging,
     poll::{failure, fleet::Plan, poller},
     snapshot::TargetSnapshot,
@@ -237,7 +237,7 @@ fn say(problem: impl fmt::Display) {
 
 /// A text from the cloud in one line of a terminal, whatever is in it.
 fn one_line(text: &str) -> String {
-    text.replace(is_deceptive, " ")
+    text.replace(is_unsafe_for_display, " ")
 }
 
 /// Columns without lines between them; in colour only on a terminal.

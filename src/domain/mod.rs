@@ -4,7 +4,6 @@
 
 mod ca_file;
 mod credential_source;
-mod deceptive;
 mod endpoint;
 mod listing;
 mod proxy;
@@ -14,14 +13,14 @@ mod row;
 mod secret;
 mod shard;
 mod site;
-mod standing;
 mod tag_label;
 mod target;
 mod tunnel;
+mod tunnel_status;
+mod unsafe_for_display;
 
 pub use ca_file::CaFile;
 pub use credential_source::CredentialSource;
-pub use deceptive::is_deceptive;
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use proxy::{InvalidProxy, Proxy};
@@ -31,10 +30,11 @@ pub use row::Row;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
 pub use site::Site;
-pub use standing::Standing;
 pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
     HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState, Verdict,
+    Tunnel, TunnelId, TunnelState,
 };
+pub use tunnel_status::TunnelStatus;
+pub use unsafe_for_display::is_unsafe_for_display;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Reason, Site, is_deceptive},
+    domain::{Reason, Site, is_unsafe_for_display},
     snapshot::Failure,
     tencent::{
         error::{ApiError, unknown_key_advice},
@@ -21,7 +21,7 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
         _ => format!("{route}: "),
     };
     // Messages are printed on terminals, and the API's text may contain anything.
-    let message = error.to_string().replace(is_deceptive, " ");
+    let message = error.to_string().replace(is_unsafe_for_display, " ");
     let advice = match Site::of(&route.url).filter(|_| error.is_unknown_key()) {
         // The message of the source has this advice already.
         Some(_) if matches!(error, ApiError::Credentials(_)) => String::new(),

@@ -14,7 +14,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Listing, Reason, Standing, StatusField, TagLabel, Tunnel},
+    domain::{Listing, Reason, StatusField, TagLabel, Tunnel, TunnelStatus},
     snapshot::{Change, Failure, Poll, Snapshots, TargetSnapshot, TunnelRecord},
     tencent::{
         account::Account,
@@ -296,11 +296,11 @@ fn log_failure(state: &TargetSnapshot, failure: &Failure) {
 }
 
 fn log_first_listing(state: &TargetSnapshot) {
-    let tunnels = || state.tunnels().iter().map(|record| Standing::of(&record.tunnel));
-    let count = |standing| tunnels().filter(|own| *own == standing).count();
+    let tunnels = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
+    let count = |tunnel_status| tunnels().filter(|own| *own == tunnel_status).count();
     tracing::info!(
         account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
-        up = count(Standing::Up), down = count(Standing::Down), unknown = count(Standing::Unknown), idle = count(Standing::Idle),
+        up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), unknown = count(TunnelStatus::Unknown), idle = count(TunnelStatus::Idle),
         "first listing"
     );
 }

@@ -12,7 +12,7 @@ use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
     commands::{Prepared, prepare, print, start_log, usage},
-    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
+    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, TunnelStatus},
     poll::{failure, listing},
     tencent::{
         account::Account,
@@ -255,8 +255,10 @@ impl Deletion<'_> {
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
-    match (tunnel.verdict(), tunnel.net_status) {
-        (Verdict::Up, _) => "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n",
+    match (tunnel.connection(), tunnel.net_status) {
+        (TunnelStatus::Up, _) => {
+            "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n"
+        }
         (_, NetStatus::Unavailable) => "",
         _ => "WARNING: this tunnel may be in use. Whatever is reached through it will be cut off.\n\n",
     }

@@ -10,7 +10,7 @@ use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
-    domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
+    domain::{HealthCheckStatus, Region, Shard, Target, Tunnel, TunnelStatus},
     poll::fleet::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
@@ -60,7 +60,7 @@ fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
-        && (!flags.down || Standing::of(tunnel) == Standing::Down)
+        && (!flags.down || tunnel.overall_status() == TunnelStatus::Down)
 }
 
 /// One tunnel, as it is printed.
@@ -97,7 +97,7 @@ impl Row {
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
-            link: Standing::of(tunnel).as_str(),
+            link: tunnel.overall_status().as_str(),
             created: tunnel.created,
         }
     }
