@@ -285,19 +285,19 @@ fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], is_n
 }
 
 fn log_failure(state: &TargetSnapshot, failure: &Failure) {
-    let what = match state.tunnels() {
+    let message = match state.tunnels() {
         [] => "poll failed",
         _ => "poll failed; the last good tunnels stay until they are stale",
     };
     tracing::warn!(
         account = %state.target.account, region = %state.target.region,
-        reason = failure.reason.as_str(), error = %failure.message, "{what}"
+        reason = failure.reason.as_str(), error = %failure.message, "{message}"
     );
 }
 
 fn log_first_listing(state: &TargetSnapshot) {
-    let tunnels = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
-    let count = |tunnel_status| tunnels().filter(|own| *own == tunnel_status).count();
+    let statuses = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
+    let count = |wanted| statuses().filter(|status| *status == wanted).count();
     tracing::info!(
         account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
         up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), unknown = count(TunnelStatus::Unknown), idle = count(TunnelStatus::Idle),
@@ -306,19 +306,19 @@ fn log_first_listing(state: &TargetSnapshot) {
 }
 
 fn log_change(state: &TargetSnapshot, change: &Change) {
-    let (record, what, statuses) = match change {
-        Change::Appeared(record) => (record, "appeared", String::new()),
-        Change::Disappeared(record) => (record, "disappeared", String::new()),
+    let (record, message, statuses) = match change {
+        Change::Appeared(record) => (record, "tunnel appeared", None),
+        Change::Disappeared(record) => (record, "tunnel disappeared", None),
         Change::Changed { record, statuses } => {
             let each = statuses.iter().map(|(field, from, to)| format!("{} {from} -> {to}", field.as_str()));
-            (record, "changed", format!(": {}", each.collect::<Vec<_>>().join(", ")))
+            (record, "tunnel changed", Some(each.collect::<Vec<_>>().join(", ")))
         }
     };
     let tunnel = &record.tunnel;
     tracing::info!(
         account = %state.target.account, region = %state.target.region,
         vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,
-        "tunnel {what}{statuses}"
+        change = statuses, "{message}"
     );
 }
 
