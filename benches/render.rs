@@ -55,6 +55,6 @@ fn with_every_tunnel_down(state: &TargetSnapshot) -> TargetSnapshot {
 }
 
 fn listed(state: &TargetSnapshot, tunnels: Vec<Tunnel>) -> TargetSnapshot {
-    let listing = Listing { tunnels, ..Listing::default() };
+    let listing = Listing { rows: tunnels, ..Listing::default() };
     state.succeeded(listing, Timestamp::now(), Duration::from_millis(100)).0
 }

@@ -22,14 +22,14 @@ use crate::{
         renderer::{RenderError, RenderTask},
     },
     poll::{
-        Fleet,
         discovery::{Discovery, DiscoveryIntervals, DiscoveryResult},
+        fleet::Fleet,
     },
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
     tencent::transport::{Authorities, ClientError},
     web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
-    wiring::{Surroundings, Wiring},
+    wiring::{Context, Wiring},
 };
 
 /// Reads the configuration and the system's certificate authorities; the error says every problem. It may block.
@@ -50,7 +50,7 @@ pub struct Start {
     /// Reads the configuration again.
     pub read_config: ReadConfig,
     /// Environment, metrics and shard.
-    pub surroundings: Surroundings,
+    pub context: Context,
     /// How often the regions of accounts with `regions: all` are discovered.
     pub discovery_intervals: DiscoveryIntervals,
     /// The sockets of the server.
@@ -151,8 +151,8 @@ impl App {
         if let Some(proxy) = &start.config.api.proxy {
             tracing::info!(%proxy, variable = proxy.variable(), no_proxy = proxy.no_proxy(), "a proxy is configured");
         }
-        let telemetry = start.surroundings.telemetry.clone();
-        let wiring = Wiring::new(start.config, start.surroundings, start.authorities)?;
+        let telemetry = start.context.telemetry.clone();
+        let wiring = Wiring::new(start.config, start.context, start.authorities)?;
         let snapshots = Snapshots::default();
         let tag_labels = wiring.config().metrics.tag_labels.clone();
         // Nothing gathers this registry: it checks that the metrics fit together. The renderer serves the same families.
@@ -235,7 +235,7 @@ impl App {
         let discovered = self.wiring.discoveries();
         let accounts = self.wiring.accounts().map(|name| (name.clone(), discovered.contains_key(name)));
         self.snapshots.set_accounts(&accounts.collect());
-        self.fleet.follow(self.wiring.plan());
+        self.fleet.reconcile(self.wiring.plan());
         self.discovery.reconcile(&discovered);
     }
 
@@ -243,17 +243,17 @@ impl App {
     fn apply_discovery(&mut self, result: DiscoveryResult) {
         let DiscoveryResult { account, ended, regions } = result;
         if let Ok(regions) = &regions {
-            let change = self.wiring.discovered(&account, regions);
-            for region in &change.joined {
+            let change = self.wiring.apply_discovery(&account, regions);
+            for region in &change.added {
                 tracing::info!(%account, %region, "region found");
             }
-            for region in &change.left {
+            for region in &change.removed {
                 tracing::info!(%account, %region, "region is gone: three discoveries did not list it");
             }
-            self.fleet.follow(self.wiring.plan());
+            self.fleet.reconcile(self.wiring.plan());
         }
         // After the targets were added: no snapshot may say "discovered" and lack them, or the daemon is ready too early.
-        self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.0.len()));
+        self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.len()));
     }
 
     /// Stops polling discovered regions that have no VPN, until the next discovery.
@@ -262,7 +262,7 @@ impl App {
         let without_vpn = snapshot.targets.values().filter(|state| state.is_without_vpn());
         let mut is_changed = false;
         for target in without_vpn.map(|state| &state.target) {
-            if !self.wiring.set_aside(target) {
+            if !self.wiring.exclude(target) {
                 continue;
             }
             is_changed = true;
@@ -272,7 +272,7 @@ impl App {
             }
         }
         if is_changed {
-            self.fleet.follow(self.wiring.plan());
+            self.fleet.reconcile(self.wiring.plan());
         }
     }
 

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
-        NetStatus, Region, Tunnel, TunnelId, TunnelState,
+        NetStatus, Region, Row, Tunnel, TunnelId, TunnelState,
     };
 
     fn tunnel(id: &str) -> Tunnel {
@@ -334,7 +334,7 @@ mod tests {
         }
 
         fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change> {
-            let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+            let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
             let now = self.now();
             let (next, changes) = self.0.succeeded(listing, now, Duration::ZERO);
             self.0 = next;
@@ -424,7 +424,7 @@ mod tests {
         let in_doubt = |target: &mut Watched| {
             let tunnel = tunnel("vpnx-1").with_unknown_statuses();
             let in_doubt = [tunnel.id.clone()].into();
-            let listing = Listing { tunnels: vec![tunnel], in_doubt, ..Listing::default() };
+            let listing = Listing { rows: vec![tunnel], in_doubt, ..Listing::default() };
             let now = target.now();
             target.0 = target.0.succeeded(listing, now, Duration::ZERO).0;
             target.0.tunnels()[0].in_doubt_since.map(Timestamp::as_second)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Failure, print, probe, shard, start_log, surroundings, unusable, usage};
+use super::{Failure, context, print, probe, shard, start_log, unusable, usage};
 use crate::{
     cli::CheckConfigFlags,
     config::{Account, Config, CredentialSource, Regions},
@@ -14,8 +14,8 @@ use crate::{
 
 pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     start_log(&flags.daemon.log)?;
-    let surroundings = surroundings(shard(flags.daemon.shard))?;
-    let loaded = Config::load(flags.daemon.config.file.as_deref(), &surroundings.variables);
+    let context = context(shard(flags.daemon.shard))?;
+    let loaded = Config::load(flags.daemon.config.file.as_deref(), &context.variables);
     let protection = flags.daemon.web.config_file.as_deref().map(Protection::open).transpose();
     let problems = [loaded.as_ref().err().map(ToString::to_string), protection.err().map(|e| e.to_string())];
     let problems: Vec<_> = problems.into_iter().flatten().collect();
@@ -30,7 +30,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
         );
     }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
-    let wiring = Wiring::new(loaded.config, surroundings, Authorities::of_system()).map_err(unusable)?;
+    let wiring = Wiring::new(loaded.config, context, Authorities::of_system()).map_err(unusable)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
         probe::run(wiring).await?;

@@ -6,10 +6,10 @@ use simulator::{Options, Simulator};
 use tokio::net::TcpListener;
 
 use super::{
-    Failure, bind, print,
+    Failure, bind, context, print,
     serve::{protection, serve},
     signals::Requests,
-    start_queued_log, surroundings, usage,
+    start_queued_log, usage,
 };
 use crate::{
     app::{self, ReadConfig},
@@ -40,9 +40,9 @@ pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Fai
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
     let listeners = web::bind(&flags.web.listen_addresses).await?;
     print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
-    let surroundings = surroundings(Shard::SOLE)?;
+    let context = context(Shard::SOLE)?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings, requests) => result,
+        result = serve(&flags.web, listeners, protection, config, read_config, context, requests) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

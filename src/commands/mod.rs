@@ -32,17 +32,19 @@ use tokio::{
 use crate::{
     cli::{Command, ConfigFlags, EXIT_USAGE, LogFlags, ShardFlags},
     config::{Config, Problems},
-    domain::{AccountName, Shard, is_deceptive},
+    domain::{AccountName, Shard, is_unsafe_for_display},
     logging,
-    poll::{self, Plan, failure},
+    poll::{failure, fleet::Plan, poller},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     tencent::{
-        ApiError, regions,
+        action::{Action, home_region},
+        describe_regions::DescribeRegions,
+        error::ApiError,
         transport::{Authorities, ClientError},
     },
     version,
-    wiring::{Surroundings, Variables, Wiring},
+    wiring::{Context, Variables, Wiring},
 };
 
 /// How long a command waits for an account's regions, retries included.
@@ -160,16 +162,16 @@ struct Prepared {
 }
 
 async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure> {
-    let surroundings = surroundings(shard)?;
-    let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
-    let telemetry = surroundings.telemetry.clone();
-    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).map_err(unusable)?;
+    let context = context(shard)?;
+    let config = load(config.file.as_deref(), &context.variables).map_err(usage)?;
+    let telemetry = context.telemetry.clone();
+    let mut wiring = Wiring::new(config, context, Authorities::of_system()).map_err(unusable)?;
     let regions_known = look_up_regions(&mut wiring).await.is_empty();
     Ok(Prepared { wiring, telemetry, regions_known })
 }
 
-fn surroundings(shard: Shard) -> Result<Surroundings, prometheus::Error> {
-    Ok(Surroundings { variables: variables(), telemetry: telemetry()?, shard })
+fn context(shard: Shard) -> Result<Context, prometheus::Error> {
+    Ok(Context { variables: variables(), telemetry: telemetry()?, shard })
 }
 
 fn shard(flags: ShardFlags) -> Shard {
@@ -179,16 +181,17 @@ fn shard(flags: ShardFlags) -> Shard {
 /// Looks up the regions of accounts that are to have all, once, and says of each that failed why it did; these it returns.
 async fn look_up_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
     let deadline = Instant::now() + LOOK_UP_TIMEOUT;
-    let look_ups = wiring.discoveries().into_iter().map(|(account, api)| async move {
-        let result = api.available_regions(deadline).await;
-        (account, api.route(), result)
+    let look_ups = wiring.discoveries().into_iter().map(|(name, account)| async move {
+        let region = home_region();
+        let result = account.post(&DescribeRegions::VPN, &region, deadline).await;
+        (name, account.route(DescribeRegions::SERVICE, &region), result)
     });
     let mut failed = Vec::new();
     for (account, route, result) in join_all(look_ups).await {
         match result {
-            Ok(regions) => drop(wiring.discovered(&account, &regions)),
+            Ok(regions) => drop(wiring.apply_discovery(&account, &regions.value)),
             Err(error) => {
-                let failure = failure::from_error(&error, &route, regions::PERMISSION);
+                let failure = failure::from_error(&error, &route, DescribeRegions::PERMISSION);
                 say(format_args!("{account}: the regions cannot be looked up: {}", failure.message));
                 failed.push((account, error));
             }
@@ -199,10 +202,12 @@ async fn look_up_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
 
 /// Polls every target once, and says of each one that failed why it did.
 async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
-    let mut polls: JoinSet<TargetSnapshot> = plan
-        .into_iter()
-        .map(|(target, settings)| async move { poll::poll(&settings, &TargetSnapshot::new(target)).await.0 })
-        .collect();
+    let mut polls: JoinSet<TargetSnapshot> =
+        plan.into_iter()
+            .map(|(target, assignment)| async move {
+                poller::poll(&assignment, &TargetSnapshot::new(target)).await.0
+            })
+            .collect();
     let mut states = Vec::new();
     while let Some(state) = polls.join_next().await {
         states.push(state?);
@@ -232,7 +237,7 @@ fn say(problem: impl fmt::Display) {
 
 /// A text from the cloud in one line of a terminal, whatever is in it.
 fn one_line(text: &str) -> String {
-    text.replace(is_deceptive, " ")
+    text.replace(is_unsafe_for_display, " ")
 }
 
 /// Columns without lines between them; in colour only on a terminal.

@@ -9,8 +9,7 @@ use crate::{cli::OnceFlags, metrics::registry::registry, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let Prepared { mut wiring, telemetry, regions_known } =
-        prepare(&flags.config, shard(flags.shard)).await?;
+    let Prepared { wiring, telemetry, regions_known } = prepare(&flags.config, shard(flags.shard)).await?;
     let snapshots = Snapshots::default();
     let registry = registry(snapshots.subscribe(), &telemetry, &wiring.config().metrics.tag_labels)?;
     let states = poll_each_once(wiring.plan()).await?;

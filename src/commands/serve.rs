@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{
-    Failure, load, shard, signals::Requests, start_queued_log, supervisor, surroundings, unusable, usage,
+    Failure, context, load, shard, signals::Requests, start_queued_log, supervisor, unusable, usage,
     variables,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     poll::discovery::DiscoveryIntervals,
     tencent::transport::Authorities,
     web::{self, Limits, Protection},
-    wiring::{Surroundings, Variables},
+    wiring::{Context, Variables},
 };
 
 pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), Failure> {
@@ -24,8 +24,8 @@ pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), F
     let prepare = app::read_in_time(prepare(&flags.web, &read_config));
     let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
     let (config, protection, listeners) = prepared??;
-    let surroundings = surroundings(shard(flags.shard))?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings, requests).await
+    let context = context(shard(flags.shard))?;
+    serve(&flags.web, listeners, protection, config, read_config, context, requests).await
 }
 
 /// Reads what is configured, and listens. Files are read on other threads, so that a hung mount does not block this one.
@@ -53,14 +53,14 @@ pub(super) async fn serve(
     protection: Option<Arc<Protection>>,
     (config, authorities): (Config, Authorities),
     read_config: ReadConfig,
-    surroundings: Surroundings,
+    context: Context,
     requests: Requests,
 ) -> Result<(), Failure> {
     let start = Start {
         config,
         authorities,
         read_config,
-        surroundings,
+        context,
         discovery_intervals: DiscoveryIntervals::default(),
         listeners,
         telemetry_path: flags.telemetry_path.clone(),

@@ -16,11 +16,12 @@ pub mod yaml;
 
 use std::time::Duration;
 
+pub use crate::domain::CredentialSource;
 pub use load::Loaded;
 pub use problem::{Problem, Problems};
 use url::Url;
 
-use crate::domain::{AccountName, CaFile, Endpoint, Proxy, Region, Role, SecretText, Site, TagLabel};
+use crate::domain::{AccountName, CaFile, Endpoint, Proxy, Region, Role, Site, TagLabel};
 
 /// Everything that the configuration file and the environment say.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,28 +126,6 @@ pub enum Regions {
     All,
     /// These; at least one, each once.
     Listed(Vec<Region>),
-}
-
-/// `credentials`: where an account's credentials come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CredentialSource {
-    /// `static`: given here, or in files that are named here.
-    Static {
-        /// `secret_id` or `secret_id_file`.
-        secret_id: SecretText,
-        /// `secret_key` or `secret_key_file`.
-        secret_key: SecretText,
-    },
-    /// `environment`: `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and a token if there is one.
-    Environment,
-    /// `profile`: the INI file of Tencent's own tools.
-    Profile,
-    /// `instance_role`: the metadata service.
-    InstanceRole,
-    /// `workload_identity`: the pod's identity on TKE.
-    WorkloadIdentity,
-    /// `default`: the official SDK's chain.
-    Default,
 }
 
 /// One of an account's `filters`.

@@ -3,34 +3,38 @@
 //! Nothing here does I/O, knows a wire format or names a metric.
 
 mod ca_file;
-mod deceptive;
+mod credential_source;
 mod endpoint;
 mod listing;
 mod proxy;
 mod reason;
 mod role;
+mod row;
 mod secret;
 mod shard;
 mod site;
-mod standing;
 mod tag_label;
 mod target;
 mod tunnel;
+mod tunnel_status;
+mod unsafe_for_display;
 
 pub use ca_file::CaFile;
-pub use deceptive::is_deceptive;
+pub use credential_source::CredentialSource;
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use proxy::{InvalidProxy, Proxy};
 pub use reason::Reason;
 pub use role::Role;
+pub use row::Row;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
 pub use site::Site;
-pub use standing::Standing;
 pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{
     HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState, Verdict,
+    Tunnel, TunnelId, TunnelState,
 };
+pub use tunnel_status::TunnelStatus;
+pub use unsafe_for_display::is_unsafe_for_display;

@@ -4,17 +4,17 @@
 
 use std::fmt;
 
-use super::TagLabel;
+use super::{Row, TagLabel, TunnelStatus};
 
-/// The longest id that is believed; real ones have 13 characters.
+/// The longest id that is accepted. Real ones have 13 characters.
 const MAX_ID_CHARS: usize = 128;
 
-/// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel made anew has another one.
+/// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel that is created again has another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TunnelId(Box<str>);
 
 impl TunnelId {
-    /// Accepts 1 to 128 characters, none of them a control character; anything else is no id, and gives `None`.
+    /// Accepts 1 to 128 characters without control characters. `None` for anything else.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits = !id.is_empty() && id.chars().nth(MAX_ID_CHARS).is_none() && !id.contains(char::is_control);
@@ -34,14 +34,14 @@ impl fmt::Display for TunnelId {
     }
 }
 
-/// Declares a status of the API: its known values, and `Unknown` for all that is new, null, absent or empty.
+/// Declares a status of the API: its known values, and `Unknown` for new, null, absent and empty values.
 macro_rules! status {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$value_doc])* $value,)+
-            /// New to us, null, absent or empty: nothing is known, and so nothing is claimed.
+            /// New to us, null, absent or empty.
             Unknown,
         }
 
@@ -49,7 +49,7 @@ macro_rules! status {
             /// Every value, in the order in which it is exposed.
             pub const ALL: &[Self] = &[$(Self::$value,)+ Self::Unknown];
 
-            /// The value as the API spells it, `UNKNOWN` for what it does not.
+            /// The value as the API spells it; `UNKNOWN` for the others.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -58,7 +58,7 @@ macro_rules! status {
                 }
             }
 
-            /// Reads the API's spelling, in upper or lower case, as old documents have it; everything else is `Unknown`.
+            /// Reads the API's spelling in upper or lower case, as in old documents. Anything else is `Unknown`.
             #[must_use]
             pub fn parse(text: &str) -> Self {
                 let known = [$(($text, Self::$value),)+].into_iter();
@@ -66,14 +66,14 @@ macro_rules! status {
                 same.next().map_or(Self::Unknown, |(_, value)| value)
             }
 
-            /// What this status says of the link.
+            /// What this value alone says of the connection: up, down or unknown.
             #[must_use]
-            pub const fn verdict(self) -> Verdict {
+            pub const fn connection(self) -> TunnelStatus {
                 match self {
-                    Self::Available => Verdict::Up,
-                    Self::Unknown => Verdict::Unknown,
+                    Self::Available => TunnelStatus::Up,
+                    Self::Unknown => TunnelStatus::Unknown,
                     #[allow(unreachable_patterns, reason = "every status has its own set of values")]
-                    _ => Verdict::Down,
+                    _ => TunnelStatus::Down,
                 }
             }
         }
@@ -87,9 +87,9 @@ macro_rules! status {
 }
 
 status! {
-    /// Where a tunnel is in its life: the API's `State`.
+    /// The lifecycle state of a tunnel: the API's `State`.
     TunnelState {
-        /// It is being made.
+        /// It is being created.
         Pending = "PENDING",
         /// It exists and is in service.
         Available = "AVAILABLE",
@@ -109,7 +109,7 @@ status! {
 }
 
 status! {
-    /// What the probes through the tunnel say, where they are configured: the API's `HealthCheckStatus`.
+    /// The result of the probes through the tunnel, where they are configured: the API's `HealthCheckStatus`.
     HealthCheckStatus {
         /// Probes are answered.
         Available = "AVAILABLE",
@@ -118,7 +118,7 @@ status! {
     }
 }
 
-/// Which of a tunnel's three statuses; the label `field` of the metrics.
+/// One of a tunnel's three statuses: the label `field` of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StatusField {
     /// [`TunnelState`].
@@ -143,7 +143,7 @@ impl StatusField {
         }
     }
 
-    /// Whether the document has this value.
+    /// Whether this value is in the document.
     #[must_use]
     pub fn knows(self, value: &str) -> bool {
         match self {
@@ -154,23 +154,12 @@ impl StatusField {
     }
 }
 
-/// What one status, or all of them together, say of a tunnel's link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Everything that is known and applies is `AVAILABLE`, and nothing is unknown.
-    Up,
-    /// At least one known status is not `AVAILABLE`.
-    Down,
-    /// Nothing is known to be down, and something is unknown.
-    Unknown,
-}
-
-/// A tunnel's health check: configured with a status, or not configured and then without one.
+/// A tunnel's health check. Only a configured one has a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthCheck {
-    /// None is configured: a status is not applicable, and whatever the API sent for it is not read.
+    /// There is none. A status in the response is not read.
     NotConfigured,
-    /// One is configured; this is what it says.
+    /// There is one, with this status.
     Configured(HealthCheckStatus),
 }
 
@@ -188,9 +177,9 @@ impl HealthCheck {
 /// Who starts the negotiation of a tunnel: the API's `NegotiationType`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NegotiationType {
-    /// `flowTrigger`: traffic does. Without traffic such a tunnel may rightly be unconnected.
+    /// `flowTrigger`: traffic does. Without traffic such a tunnel may be unconnected.
     FlowTrigger,
-    /// `active`, `passive`, or a kind that is new to us, as the API spells it; empty where it is absent.
+    /// `active`, `passive`, or a new kind, as the API spells it; empty where it is absent.
     Other(Box<str>),
 }
 
@@ -240,9 +229,9 @@ pub struct IpsecParameters {
     pub pfs_dh_group: Box<str>,
 }
 
-/// One VPN tunnel as one listing showed it. The API's pre-shared key is no part of it.
+/// A VPN tunnel as one listing showed it, without the pre-shared key.
 ///
-/// Texts are the API's, cut to 128 characters, and empty where the API left them out.
+/// Texts are the API's, cut to 128 characters, and empty where they are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
     /// `VpnConnectionId`.
@@ -280,44 +269,29 @@ pub struct Tunnel {
     pub ike: IkeParameters,
     /// The part of `IPSECOptionsSpecification` that is exposed.
     pub ipsec: IpsecParameters,
-    /// `CreatedTime` in Unix seconds; `None` where it cannot be read.
+    /// `CreatedTime` in Unix seconds. `None`: it cannot be read.
     pub created: Option<i64>,
     /// `TagSet`: keys and values, in the API's order.
     pub tags: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Tunnel {
-    /// The state of the link: down if any known status that applies is not `AVAILABLE`, whatever the others; else
-    /// unknown if any is `UNKNOWN`; else up.
+    /// The status as all views count it.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let verdicts = [
-            Some(self.state.verdict()),
-            Some(self.net_status.verdict()),
-            self.health_check.status().map(HealthCheckStatus::verdict),
-        ];
-        let says = |verdict| verdicts.contains(&Some(verdict));
-        if says(Verdict::Down) {
-            Verdict::Down
-        } else if says(Verdict::Unknown) {
-            Verdict::Unknown
-        } else {
-            Verdict::Up
-        }
+    pub fn overall_status(&self) -> TunnelStatus {
+        if self.is_idle() { TunnelStatus::Idle } else { self.connection() }
     }
 
-    /// The same tunnel with all statuses unknown. Whether a health check is configured stays as it was.
+    /// Whether the tunnel is connected: down if any status that applies is known and not `AVAILABLE`; otherwise unknown if
+    /// any is `UNKNOWN`; otherwise up. An idle tunnel is down.
     #[must_use]
-    pub fn with_unknown_statuses(&self) -> Self {
-        Self {
-            state: TunnelState::Unknown,
-            net_status: NetStatus::Unknown,
-            health_check: match self.health_check {
-                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
-                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
-            },
-            ..self.clone()
-        }
+    pub fn connection(&self) -> TunnelStatus {
+        let statuses = [
+            Some(self.state.connection()),
+            Some(self.net_status.connection()),
+            self.health_check.status().map(HealthCheckStatus::connection),
+        ];
+        statuses.into_iter().flatten().min().unwrap_or(TunnelStatus::Unknown)
     }
 
     /// Drops all tags but those that become labels.
@@ -336,14 +310,39 @@ impl Tunnel {
         }
     }
 
-    /// Whether the tunnel merely waits for traffic: it is triggered by traffic, without a health check, not connected, and not
-    /// known to be made or deleted just now. Every view counts such a tunnel as idle, not as down.
+    /// Whether the tunnel waits for traffic: traffic triggers it, it has no health check and is not connected, and it is not
+    /// being created or deleted. All views count such a tunnel as idle, not as down.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, TunnelState::Available | TunnelState::Unknown)
             && self.net_status == NetStatus::Unavailable
             && self.health_check == HealthCheck::NotConfigured
             && self.negotiation_type == NegotiationType::FlowTrigger
+    }
+}
+
+impl Row for Tunnel {
+    type Id = TunnelId;
+
+    fn id(&self) -> &TunnelId {
+        &self.id
+    }
+
+    /// Whether a health check is configured stays as it was.
+    fn with_unknown_statuses(&self) -> Self {
+        Self {
+            state: TunnelState::Unknown,
+            net_status: NetStatus::Unknown,
+            health_check: match self.health_check {
+                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
+                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
+            },
+            ..self.clone()
+        }
+    }
+
+    fn is_worse_than(&self, other: &Self) -> bool {
+        other.connection() != TunnelStatus::Down && self.connection() != TunnelStatus::Up
     }
 }
 
@@ -376,31 +375,31 @@ mod tests {
     }
 
     #[test]
-    fn a_known_bad_status_outweighs_an_unknown_one() {
+    fn known_bad_status_goes_before_unknown() {
         use HealthCheck::{Configured, NotConfigured};
         use HealthCheckStatus as Health;
         use NetStatus as Net;
         use TunnelState as State;
         let table = [
-            (State::Available, Net::Available, NotConfigured, Verdict::Up),
-            (State::Available, Net::Available, Configured(Health::Available), Verdict::Up),
-            (State::Available, Net::Available, Configured(Health::Unavailable), Verdict::Down),
-            (State::Available, Net::Available, Configured(Health::Unknown), Verdict::Unknown),
-            (State::Available, Net::Unavailable, NotConfigured, Verdict::Down),
-            (State::Available, Net::Unknown, NotConfigured, Verdict::Unknown),
-            (State::Unknown, Net::Unavailable, NotConfigured, Verdict::Down),
-            (State::Unknown, Net::Available, NotConfigured, Verdict::Unknown),
-            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), Verdict::Down),
-            (State::Pending, Net::Available, NotConfigured, Verdict::Down),
-            (State::Deleting, Net::Unknown, Configured(Health::Unknown), Verdict::Down),
+            (State::Available, Net::Available, NotConfigured, TunnelStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Available), TunnelStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Unavailable), TunnelStatus::Down),
+            (State::Available, Net::Available, Configured(Health::Unknown), TunnelStatus::Unknown),
+            (State::Available, Net::Unavailable, NotConfigured, TunnelStatus::Down),
+            (State::Available, Net::Unknown, NotConfigured, TunnelStatus::Unknown),
+            (State::Unknown, Net::Unavailable, NotConfigured, TunnelStatus::Down),
+            (State::Unknown, Net::Available, NotConfigured, TunnelStatus::Unknown),
+            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), TunnelStatus::Down),
+            (State::Pending, Net::Available, NotConfigured, TunnelStatus::Down),
+            (State::Deleting, Net::Unknown, Configured(Health::Unknown), TunnelStatus::Down),
         ];
-        for (state, net, health, verdict) in table {
-            assert_eq!(tunnel(state, net, health).verdict(), verdict, "{state} {net} {health:?}");
+        for (state, net, health, expected) in table {
+            assert_eq!(tunnel(state, net, health).connection(), expected, "{state} {net} {health:?}");
         }
     }
 
     #[test]
-    fn only_an_unconnected_flow_trigger_tunnel_without_a_check_is_idle() {
+    fn idle_tunnel_waits_for_traffic() {
         let idle = tunnel(TunnelState::Available, NetStatus::Unavailable, HealthCheck::NotConfigured);
         assert!(idle.is_idle());
         assert!(Tunnel { state: TunnelState::Unknown, ..idle.clone() }.is_idle());
@@ -430,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_1_to_128_characters_that_can_be_printed() {
+    fn id_has_1_to_128_printable_characters() {
         assert!(TunnelId::new("").is_none());
         assert!(TunnelId::new("vpnx-\u{1b}[31m").is_none());
         assert!(TunnelId::new(&"x".repeat(128)).is_some());

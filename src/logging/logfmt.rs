@@ -16,7 +16,7 @@ use tracing_subscriber::{
 };
 
 use super::is_shown;
-use crate::domain::is_deceptive;
+use crate::domain::is_unsafe_for_display;
 
 /// Writes events: the time in UTC, the level, the message, and the event's own fields.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl<W: Write> Visit for Fields<'_, W> {
 }
 
 fn write_field(writer: &mut impl Write, key: &str, value: &str) -> fmt::Result {
-    let bare = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_deceptive(c);
+    let bare = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_unsafe_for_display(c);
     if value.chars().all(bare) {
         return write!(writer, " {key}={value}");
     }
@@ -85,7 +85,7 @@ fn write_escaped(writer: &mut impl Write, c: char) -> fmt::Result {
         '\n' => writer.write_str("\\n"),
         '\r' => writer.write_str("\\r"),
         '\t' => writer.write_str("\\t"),
-        c if is_deceptive(c) => write!(writer, "\\u{:04x}", u32::from(c)),
+        c if is_unsafe_for_display(c) => write!(writer, "\\u{:04x}", u32::from(c)),
         c => writer.write_char(c),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::family::{Family, Row, flag, seconds};
+use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::AccountName,
     snapshot::{AccountSnapshot, RegionDiscovery, Snapshot},
 };
 
-impl Row for AccountSnapshot {
+impl MetricRow for AccountSnapshot {
     type Owner = AccountName;
     const LABELS: &'static [&'static str] = &["account"];
     const FAMILIES: &'static [Family<Self>] = FAMILIES;

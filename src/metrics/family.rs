@@ -1,6 +1,6 @@
 //! Metrics of rows: a tunnel, a target or an account is a row, and each has the metric families of its kind.
 //!
-//! A kind of row implements [`Row`] with a list of [`Family`]. The registry's collector and the cached exposition are both
+//! A kind of row implements [`MetricRow`] with a list of [`Family`]. The registry's collector and the cached exposition are both
 //! made from that list.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use prometheus::{
 use crate::{domain::TagLabel, snapshot::Snapshot, telemetry::declaration::Declaration};
 
 /// A kind of row.
-pub(super) trait Row: Sized + Send + Sync + 'static {
+pub(super) trait MetricRow: Sized + Send + Sync + 'static {
     /// What a row belongs to: a target or an account.
     type Owner: Ord;
     /// The labels that tell rows apart. Every metric of the row has them.
@@ -38,7 +38,7 @@ pub(super) struct Family<T> {
     samples: fn(&T, &mut Samples<'_>),
 }
 
-impl<T: Row> Family<T> {
+impl<T: MetricRow> Family<T> {
     /// A gauge with these labels of its own.
     pub(super) const fn gauge(
         name: &'static str,
@@ -133,7 +133,7 @@ pub(super) struct Buffer<T: 'static> {
     used: usize,
 }
 
-impl<T: Row> Buffer<T> {
+impl<T: MetricRow> Buffer<T> {
     pub(super) fn new(family: &'static Family<T>, tag_labels: &Arc<[TagLabel]>) -> Self {
         Self {
             family,

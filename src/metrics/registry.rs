@@ -12,7 +12,7 @@ use prometheus::{
 use tokio::sync::watch;
 
 use super::{
-    family::{Buffer, Row},
+    family::{Buffer, MetricRow},
     process::Process,
 };
 use crate::{
@@ -70,11 +70,11 @@ impl Collector for SnapshotCollector {
     }
 }
 
-fn descs<T: Row>(tag_labels: &[TagLabel]) -> prometheus::Result<Vec<Desc>> {
+fn descs<T: MetricRow>(tag_labels: &[TagLabel]) -> prometheus::Result<Vec<Desc>> {
     T::FAMILIES.iter().map(|family| family.desc(tag_labels)).collect()
 }
 
-fn families<T: Row>(snapshot: &Snapshot, tag_labels: &Arc<[TagLabel]>) -> Vec<MetricFamily> {
+fn families<T: MetricRow>(snapshot: &Snapshot, tag_labels: &Arc<[TagLabel]>) -> Vec<MetricFamily> {
     let family = |family| {
         let mut buffer = Buffer::<T>::new(family, tag_labels);
         T::rows(snapshot).for_each(|(owner, row)| buffer.add(owner, row));
@@ -102,7 +102,7 @@ mod tests {
         format!("| `{name}` | {} | {labels}| {help} |\n", format!("{kind:?}").to_lowercase())
     }
 
-    fn table_of_rows<T: Row>() -> String {
+    fn table_of_rows<T: MetricRow>() -> String {
         let declarations = T::FAMILIES.iter().map(|family| family.declaration);
         declarations.map(|family| line(family.name, family.kind, family.labels, family.help)).collect()
     }

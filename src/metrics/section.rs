@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     compress::{Compressor, Part},
-    family::{Buffer, Row},
+    family::{Buffer, MetricRow},
 };
 use crate::{domain::TagLabel, snapshot::Snapshot};
 
@@ -32,7 +32,7 @@ struct Chunk<T> {
     samples: Vec<Part>,
 }
 
-impl<T: Row> Section<T> {
+impl<T: MetricRow> Section<T> {
     pub(super) fn new(tag_labels: &Arc<[TagLabel]>) -> Self {
         let buffers = T::FAMILIES.iter().map(|family| Buffer::new(family, tag_labels)).collect();
         Self { buffers, chunks: Vec::new(), text: Part::default() }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::family::{Family, Row, flag, seconds};
+use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::{Reason, StatusField, Target},
     snapshot::{Snapshot, TargetSnapshot},
 };
 
-impl Row for TargetSnapshot {
+impl MetricRow for TargetSnapshot {
     type Owner = Target;
     const LABELS: &'static [&'static str] = &["account", "region"];
     const FAMILIES: &'static [Family<Self>] = FAMILIES;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::family::{Family, Row, flag, seconds};
+use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
-    domain::{HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, Verdict},
+    domain::{
+        HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, TunnelStatus,
+    },
     snapshot::{Snapshot, tunnel_record::TunnelRecord},
 };
 
-impl Row for TunnelRecord {
+impl MetricRow for TunnelRecord {
     type Owner = Target;
     const LABELS: &'static [&'static str] = &["account", "region", "vpn_gateway_id", "vpn_connection_id"];
     const FAMILIES: &'static [Family<Self>] = FAMILIES;
@@ -29,10 +31,10 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         "tencentcloud_vpn_tunnel_up",
         &[],
         "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel reads 0, because its link is down.",
-        |record, samples| match record.tunnel.verdict() {
-            Verdict::Up => samples.add(&[], 1.0),
-            Verdict::Down => samples.add(&[], 0.0),
-            Verdict::Unknown => {}
+        |record, samples| match record.tunnel.connection() {
+            TunnelStatus::Up => samples.add(&[], 1.0),
+            TunnelStatus::Down => samples.add(&[], 0.0),
+            TunnelStatus::Unknown | TunnelStatus::Idle => {}
         },
     ),
     Family::gauge(

@@ -2,7 +2,11 @@
 //!
 //! It decides when to ask. What a result means for the targets is the wiring's part.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -11,11 +15,15 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{TargetApi, failure};
+use super::failure;
 use crate::{
-    domain::{AccountName, Reason},
+    domain::{AccountName, Reason, Region},
     snapshot::Failure,
-    tencent::regions::{AvailableRegions, PERMISSION},
+    tencent::{
+        account::Account,
+        action::{Action, home_region},
+        describe_regions::DescribeRegions,
+    },
 };
 
 /// For one discovery, retries included.
@@ -45,7 +53,7 @@ pub struct DiscoveryResult {
     /// When it ended.
     pub ended: Timestamp,
     /// The regions that the account may poll.
-    pub regions: Result<AvailableRegions, Failure>,
+    pub regions: Result<BTreeSet<Region>, Failure>,
 }
 
 /// The discovery tasks of all accounts whose regions are `all`.
@@ -53,7 +61,7 @@ pub struct DiscoveryResult {
 pub struct Discovery {
     intervals: DiscoveryIntervals,
     tasks: JoinSet<()>,
-    accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
+    accounts: BTreeMap<AccountName, (Arc<Account>, AbortHandle)>,
     sender: mpsc::Sender<DiscoveryResult>,
     results: mpsc::Receiver<DiscoveryResult>,
 }
@@ -66,25 +74,25 @@ impl Discovery {
         Self { intervals, tasks: JoinSet::new(), accounts: BTreeMap::new(), sender, results }
     }
 
-    /// Starts and stops tasks to match these accounts. An account with another API than before starts anew.
-    pub fn reconcile(&mut self, accounts: &BTreeMap<AccountName, Arc<TargetApi>>) {
-        self.accounts.retain(|name, (api, task)| {
-            let stays = accounts.get(name).is_some_and(|present| Arc::ptr_eq(present, api));
+    /// Starts and stops tasks to match these accounts. An account whose settings changed starts anew.
+    pub fn reconcile(&mut self, accounts: &BTreeMap<AccountName, Arc<Account>>) {
+        self.accounts.retain(|name, (before, task)| {
+            let stays = accounts.get(name).is_some_and(|present| present.settings() == before.settings());
             if !stays {
                 task.abort();
             }
             stays
         });
-        for (name, api) in accounts {
+        for (name, account) in accounts {
             if !self.accounts.contains_key(name) {
                 let task = DiscoveryTask {
-                    account: name.clone(),
-                    api: Arc::clone(api),
+                    name: name.clone(),
+                    account: Arc::clone(account),
                     intervals: self.intervals,
                     last_failure: None,
                 };
                 let task = self.tasks.spawn(task.run(self.sender.clone()));
-                self.accounts.insert(name.clone(), (Arc::clone(api), task));
+                self.accounts.insert(name.clone(), (Arc::clone(account), task));
             }
         }
     }
@@ -112,8 +120,8 @@ impl Discovery {
 /// Discovers the regions of one account.
 #[derive(Debug)]
 struct DiscoveryTask {
-    account: AccountName,
-    api: Arc<TargetApi>,
+    name: AccountName,
+    account: Arc<Account>,
     intervals: DiscoveryIntervals,
     /// Why the last discovery failed; `None` if it succeeded.
     last_failure: Option<Reason>,
@@ -123,14 +131,13 @@ impl DiscoveryTask {
     /// Discovers at once, and again after each interval, until the receiver is dropped.
     async fn run(mut self, results: mpsc::Sender<DiscoveryResult>) {
         loop {
-            let regions = self.api.available_regions(Instant::now() + TIMEOUT).await;
-            let regions = regions.map_err(|error| failure::from_error(&error, &self.api.route(), PERMISSION));
+            let regions = self.discover().await;
             self.log(regions.as_ref().err());
             let interval = match regions {
                 Ok(_) => self.intervals.after_success,
                 Err(_) => self.intervals.after_failure,
             };
-            let result = DiscoveryResult { account: self.account.clone(), ended: Timestamp::now(), regions };
+            let result = DiscoveryResult { account: self.name.clone(), ended: Timestamp::now(), regions };
             if results.send(result).await.is_err() {
                 return;
             }
@@ -138,9 +145,18 @@ impl DiscoveryTask {
         }
     }
 
+    async fn discover(&self) -> Result<BTreeSet<Region>, Failure> {
+        let region = home_region();
+        let response = self.account.post(&DescribeRegions::VPN, &region, Instant::now() + TIMEOUT).await;
+        response.map(|response| response.value).map_err(|error| {
+            let route = self.account.route(DescribeRegions::SERVICE, &region);
+            failure::from_error(&error, &route, DescribeRegions::PERMISSION)
+        })
+    }
+
     /// Logs the first of several failures for the same reason, and the success after them.
     fn log(&mut self, failure: Option<&Failure>) {
-        let account = &self.account;
+        let account = &self.name;
         match failure {
             Some(Failure { reason, message }) if self.last_failure.replace(*reason) == Some(*reason) => {
                 tracing::debug!(%account, error = message, "region discovery still fails");

@@ -1,14 +1,10 @@
-//! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
+//! Decides when targets are polled and regions are discovered, and reads complete listings.
+//!
+//! It must not depend on how results are shown.
 
-mod api;
 pub mod discovery;
 pub mod failure;
-mod fleet;
-pub mod limit;
+pub mod fleet;
 pub mod listing;
-mod poller;
+pub mod poller;
 mod schedule;
-
-pub use api::{AccountApi, TargetApi};
-pub use fleet::{Fleet, Plan};
-pub use poller::{Settings, poll};

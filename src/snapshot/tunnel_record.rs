@@ -95,8 +95,8 @@ pub(super) fn compare(
     let mut before_by_id: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
     let mut changes = Vec::new();
-    let mut listed = Vec::with_capacity(listing.tunnels.len());
-    for tunnel in listing.tunnels {
+    let mut listed = Vec::with_capacity(listing.rows.len());
+    for tunnel in listing.rows {
         let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
         let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
         let record = match before_by_id.remove(&tunnel.id) {

@@ -261,7 +261,7 @@ async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_
     cloud.write("token", WEB_TOKEN);
     let after = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
     assert!(expiry(&after, "pod") > Some(expired));
-    log.only(&["INFO", "credentials renewed after all"]);
+    log.only(&["INFO", "credentials renewed after failures"]);
 }
 
 #[tokio::test]

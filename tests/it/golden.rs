@@ -12,7 +12,7 @@ use tencentcloud_vpn_exporter::{
     metrics::{exposition::Exposition, registry::registry, renderer::Renderer},
     snapshot::{Failure, Snapshot, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
-    tencent::{client::FromResponse, vpn::Page},
+    tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections},
 };
 use test_support::worlds::{
     self, Watched, blind, down, empty, everyday, snapshot, tunnel, with_failed_discovery,
@@ -33,9 +33,9 @@ fn at(second: i64) -> Timestamp {
 
 fn listing(answer: &Value) -> Listing {
     let response: Box<RawValue> = serde_json::from_value(answer["Response"].clone()).expect("JSON");
-    let page = Page::from_response(&response).expect("a page");
+    let page = DescribeVpnConnections::read(&response).expect("a page");
     Listing {
-        tunnels: page.tunnels,
+        rows: page.rows,
         rows_without_id: page.rows_without_id,
         in_doubt: [].into(),
         unknown_values: page.unknown_values,

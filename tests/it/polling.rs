@@ -1,7 +1,7 @@
 //! The path of tunnels from the API to the metrics, over real HTTP on both sides.
 
 use serde_json::json;
-use tencentcloud_vpn_exporter::{poll, snapshot::TargetSnapshot};
+use tencentcloud_vpn_exporter::{poll::poller, snapshot::TargetSnapshot};
 use test_support::{Api, Daemon, Metrics, frozen, only_target};
 
 const GUANGZHOU: &str = "ap-guangzhou";
@@ -134,8 +134,8 @@ async fn a_stop_in_the_middle_of_a_poll_does_not_wait_for_it() {
 async fn only_tags_that_become_labels_are_kept() {
     let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
     let config = api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n";
-    let (target, settings) = only_target(&config);
-    let (state, _) = poll::poll(&settings, &TargetSnapshot::new(target)).await;
+    let (target, assignment) = only_target(&config);
+    let (state, _) = poller::poll(&assignment, &TargetSnapshot::new(target)).await;
     let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));
     assert!(keys().count() > 0, "no tunnel has a tag");
     assert!(keys().all(|key| key == "env"), "{:?}", keys().collect::<Vec<_>>());

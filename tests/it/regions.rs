@@ -146,7 +146,7 @@ async fn failed_discovery_keeps_the_regions() {
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
     assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
-    log.only(&["WARN", "region discovery failed; polling the last known regions", "malformed_answer"]);
+    log.only(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
     log.only(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
 
     offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);

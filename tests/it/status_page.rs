@@ -316,10 +316,10 @@ fn one_status_can_be_shown_alone() {
         text(part(&html, "<div class=\"heading\">", "</div>")),
         "Tunnels 1 of 14 tunnels, down only, found by “ berlin ” · Show all"
     );
-    assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other standings keep the search");
+    assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other statuses keep the search");
     assert!(
         html.contains("<input type=\"hidden\" name=\"show\" value=\"down\">"),
-        "the search keeps the standing"
+        "the search keeps the status"
     );
 }
 

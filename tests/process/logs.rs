@@ -150,7 +150,8 @@ async fn a_change_of_state_is_one_line_that_a_human_understands() {
         assert_eq!(lines.len(), 1, "{log}");
         let text = |field: &str| row[field].as_str().expect("a text");
         let expected = [
-            ("message", "tunnel changed: net_status AVAILABLE -> UNAVAILABLE"),
+            ("message", "tunnel changed"),
+            ("change", "net_status AVAILABLE -> UNAVAILABLE"),
             ("account", "main"),
             ("region", GUANGZHOU),
             ("vpn_gateway_id", text("VpnGatewayId")),
@@ -183,7 +184,8 @@ async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
         }
         daemon.stderr.lines(&["tunnel changed"], HOSTILE.len()).await;
         let log = stop(daemon).await.stderr;
-        let changed = [("level", "info"), ("message", "tunnel changed: state AVAILABLE -> DELETING")];
+        let changed =
+            [("level", "info"), ("message", "tunnel changed"), ("change", "state AVAILABLE -> DELETING")];
         let lines = with(format, &log, &changed);
         // Terminals obey control characters, so those are no part of a name any more.
         let visible =

@@ -122,7 +122,6 @@ async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn the_script_searches_and_refreshes_without_moving_anything() {
-    let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
     let stands = [
         ("EVERYDAY", Stand::start([everyday()]).await),
         ("CHANGING", Stand::start([steady(0), steady(200)]).await),

@@ -12,12 +12,14 @@ use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
     commands::{Prepared, prepare, print, start_log, usage},
-    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
-    poll::{TargetApi, failure, listing},
+    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, TunnelStatus},
+    poll::{failure, listing},
     tencent::{
-        ApiError,
-        deletion::{self, Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError},
-        vpn::PERMISSION,
+        account::Account,
+        action::{Action, Service},
+        delete_vpn_connection::{DeleteVpnConnection, DeletionError},
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
     },
 };
 
@@ -38,14 +40,14 @@ pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
             "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes",
         ));
     }
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
-    let Some(settings) = wiring.plan().remove(&target) else {
+    let Some(assignment) = wiring.plan().remove(&target) else {
         let unconfigured =
             || usage(format!("{target} is not configured; name an account and a region that are"));
         return Err(if regions_known { unconfigured() } else { Failure::Said });
     };
-    Deletion { flags, target, api: &settings.api }.run().await
+    Deletion { flags, target, account: &assignment.account }.run().await
 }
 
 /// How a deletion has begun.
@@ -59,7 +61,7 @@ enum Begun {
 struct Deletion<'a> {
     flags: &'a DeleteFlags,
     target: Target,
-    api: &'a TargetApi,
+    account: &'a Account,
 }
 
 impl Deletion<'_> {
@@ -117,17 +119,22 @@ impl Deletion<'_> {
     /// The tunnel as it is now. `None` only where a complete response does not list it, or where the API does not find it.
     async fn look(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + LOOK_TIMEOUT;
-        listing::find(self.api, &self.flags.vpn_connection_id, deadline).await
+        listing::find(self.account, &self.target.region, &self.flags.vpn_connection_id, deadline).await
     }
 
     /// An error of a look-up with its place and remedy.
     fn explain(&self, error: &ApiError) -> String {
-        failure::from_error(error, &self.api.route(), PERMISSION).message
+        self.message(error, DescribeVpnConnections::PERMISSION)
     }
 
     /// The same for the deletion itself.
     fn explain_deletion(&self, error: &ApiError) -> String {
-        failure::from_error(error, &self.api.route(), deletion::PERMISSION).message
+        self.message(error, DeleteVpnConnection::PERMISSION)
+    }
+
+    fn message(&self, error: &ApiError, permission: &str) -> String {
+        let route = self.account.route(Service::VPC, &self.target.region);
+        failure::from_error(error, &route, permission).message
     }
 
     fn description(&self, tunnel: &Tunnel) -> String {
@@ -211,8 +218,7 @@ impl Deletion<'_> {
             vpn_gateway_id: &self.flags.vpn_gateway_id,
             vpn_connection_id: self.flags.vpn_connection_id.as_str(),
         };
-        let Accepted = self.api.once(DELETE_VPN_CONNECTION, parameters.body()).await?;
-        Ok(())
+        Ok(self.account.post_once(&parameters, &self.target.region).await?)
     }
 
     /// Waits until the tunnel is gone, for as long as the flags allow since `start`.
@@ -249,8 +255,10 @@ impl Deletion<'_> {
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
-    match (tunnel.verdict(), tunnel.net_status) {
-        (Verdict::Up, _) => "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n",
+    match (tunnel.connection(), tunnel.net_status) {
+        (TunnelStatus::Up, _) => {
+            "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n"
+        }
         (_, NetStatus::Unavailable) => "",
         _ => "WARNING: this tunnel may be in use. Whatever is reached through it will be cut off.\n\n",
     }

@@ -10,16 +10,16 @@ use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
     commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
-    domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
-    poll::Plan,
+    domain::{HealthCheckStatus, Region, Shard, Target, Tunnel, TunnelStatus},
+    poll::fleet::Plan,
     snapshot::tunnel_record::TunnelRecord,
     wiring::Wiring,
 };
 
 pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     start_log(&flags.log)?;
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
-    let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
+    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
@@ -42,7 +42,7 @@ pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
 }
 
 /// The targets that the flags ask for; what they name must be configured, as far as that is known.
-fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
+fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
     }
@@ -60,7 +60,7 @@ fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
-        && (!flags.down || Standing::of(tunnel) == Standing::Down)
+        && (!flags.down || tunnel.overall_status() == TunnelStatus::Down)
 }
 
 /// One tunnel, as it is printed.
@@ -97,7 +97,7 @@ impl Row {
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
-            link: Standing::of(tunnel).as_str(),
+            link: tunnel.overall_status().as_str(),
             created: tunnel.created,
         }
     }

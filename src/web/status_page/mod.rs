@@ -6,11 +6,11 @@
 mod headline;
 mod moment;
 mod query;
-mod standing;
 mod summary;
 mod target_row;
 mod text;
 mod tunnel_row;
+mod tunnel_status;
 mod tunnels;
 
 use askama::Template;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::site::{Page, TelemetryPath};
-use crate::{domain::Standing, snapshot::Snapshot, version};
+use crate::{domain::TunnelStatus, snapshot::Snapshot, version};
 use headline::Headline;
 use moment::Moment;
 use query::Query;
@@ -64,7 +64,7 @@ impl StatusPage {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }
     }
 
-    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one standing, `page` turns pages.
+    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one tunnel_status, `page` turns pages.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
         let query = Query::parse(query);

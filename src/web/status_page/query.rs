@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::domain::Standing;
+use crate::domain::TunnelStatus;
 
 /// The longest search that is done, in characters; no text of a tunnel is longer.
 const MAX_SEARCH: usize = 128;
@@ -12,8 +12,8 @@ const MAX_SEARCH: usize = 128;
 pub(super) struct Query {
     /// What was searched for, as it was typed.
     pub(super) search: String,
-    /// The one standing to show, if not all.
-    pub(super) show: Option<Standing>,
+    /// The one tunnel_status to show, if not all.
+    pub(super) show: Option<TunnelStatus>,
     /// The page, counted from 1; maybe beyond the last.
     pub(super) page: usize,
 }
@@ -24,7 +24,10 @@ impl Query {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
-                "show" => parsed.show = Standing::ALL.into_iter().find(|standing| standing.as_str() == value),
+                "show" => {
+                    parsed.show =
+                        TunnelStatus::ALL.into_iter().find(|tunnel_status| tunnel_status.as_str() == value)
+                }
                 "page" => parsed.page = value.parse().unwrap_or(1).max(1),
                 _ => {}
             }
@@ -43,8 +46,8 @@ impl Query {
         if !self.search.is_empty() {
             pairs.append_pair("q", &self.search);
         }
-        if let Some(standing) = self.show {
-            pairs.append_pair("show", standing.as_str());
+        if let Some(tunnel_status) = self.show {
+            pairs.append_pair("show", tunnel_status.as_str());
         }
         if self.page > 1 {
             pairs.append_pair("page", &self.page.to_string());
@@ -60,8 +63,8 @@ impl Query {
         Self { page, ..self.clone() }.link()
     }
 
-    /// A link to the tunnels of one standing, or of all, that the search finds.
-    pub(super) fn link_to(&self, show: Option<Standing>) -> String {
+    /// A link to the tunnels of one tunnel_status, or of all, that the search finds.
+    pub(super) fn link_to(&self, show: Option<TunnelStatus>) -> String {
         Self { show, page: 1, ..self.clone() }.link()
     }
 }
@@ -90,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn another_standing_begins_on_its_first_page() {
+    fn another_status_begins_on_its_first_page() {
         let query = Query::parse("q=x&show=down&page=3");
-        assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
+        assert_eq!(query.link_to(Some(TunnelStatus::Idle)), "?q=x&show=idle");
         assert_eq!(query.link_to(None), "?q=x");
         assert_eq!(query.link_to_page(4), "?q=x&show=down&page=4");
     }

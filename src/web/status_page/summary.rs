@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::{
-    domain::{AccountName, Standing},
+    domain::{AccountName, TunnelStatus},
     snapshot::{Failure, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Summary<'a> {
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
     /// The accounts whose regions cannot be looked up: those of which no region is known first.
     pub(super) failed_discoveries: Vec<FailedDiscovery<'a>>,
-    counts: [usize; Standing::ALL.len()],
+    counts: [usize; TunnelStatus::ALL.len()],
 }
 
 /// An account whose last region discovery failed.
@@ -48,13 +48,13 @@ pub(super) enum Sight {
 pub(super) struct SeenTunnel<'a> {
     pub(super) target: &'a TargetSnapshot,
     pub(super) record: &'a TunnelRecord,
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
 }
 
-/// A part of the bar that shows the standings' shares.
+/// A part of the bar that shows the tunnel statuses' shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
     pub(super) start: usize,
     pub(super) width: usize,
 }
@@ -79,13 +79,13 @@ impl<'a> Summary<'a> {
             target.tunnels().iter().map(move |record| SeenTunnel {
                 target,
                 record,
-                standing: Standing::of(&record.tunnel),
+                tunnel_status: record.tunnel.overall_status(),
             })
         };
         let tunnels: Vec<_> = snapshot.targets.values().flat_map(|target| seen(target)).collect();
-        let mut counts = [0; Standing::ALL.len()];
+        let mut counts = [0; TunnelStatus::ALL.len()];
         for tunnel in &tunnels {
-            counts[tunnel.standing as usize] += 1;
+            counts[tunnel.tunnel_status as usize] += 1;
         }
         let mut failed_discoveries: Vec<_> = failed_discoveries(snapshot).collect();
         failed_discoveries.sort_by_key(|discovery| discovery.regions > 0);
@@ -93,8 +93,8 @@ impl<'a> Summary<'a> {
     }
 
     /// How many tunnels stand so.
-    pub(super) fn count(&self, standing: Standing) -> usize {
-        self.counts[standing as usize]
+    pub(super) fn count(&self, tunnel_status: TunnelStatus) -> usize {
+        self.counts[tunnel_status as usize]
     }
 
     /// How many targets are seen so.
@@ -112,22 +112,22 @@ impl<'a> Summary<'a> {
     }
 
     /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.
-    pub(super) fn number(&self, standing: Standing) -> String {
+    pub(super) fn number(&self, tunnel_status: TunnelStatus) -> String {
         if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
             return "–".to_owned();
         }
-        text::number(self.count(standing))
+        text::number(self.count(tunnel_status))
     }
 
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
-        let present = || Standing::ALL.into_iter().filter(|standing| self.count(*standing) > 0);
+        let present = || TunnelStatus::ALL.into_iter().filter(|tunnel_status| self.count(*tunnel_status) > 0);
         // What slivers need is taken from what all the others share.
         let free = BAR - SLIVER * present().count();
         let mut start = 0;
-        let shares = present().map(|standing| {
-            let width = SLIVER + free * self.count(standing) / self.tunnels.len();
-            let share = Share { standing, start, width };
+        let shares = present().map(|tunnel_status| {
+            let width = SLIVER + free * self.count(tunnel_status) / self.tunnels.len();
+            let share = Share { tunnel_status, start, width };
             start += width;
             share
         });

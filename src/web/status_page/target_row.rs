@@ -204,7 +204,7 @@ fn in_words(reason: Reason) -> &'static str {
         Reason::Connection => "no connection",
         Reason::Throttled => "the API asks for fewer requests",
         Reason::ServerError => "the API failed",
-        Reason::MalformedAnswer => "an answer that is not the API's",
+        Reason::MalformedResponse => "a response that is not the API's",
         Reason::Auth => "the credentials are refused",
         Reason::Unauthorized => "the permission is missing",
         Reason::ClockSkew => "the clocks are too far apart",

@@ -10,14 +10,14 @@ use super::{
     text::legible,
 };
 use crate::{
-    domain::{HealthCheckStatus, Standing, StatusField, Verdict},
+    domain::{HealthCheckStatus, StatusField, TunnelStatus},
     snapshot::tunnel_record::TunnelRecord,
 };
 
 /// A tunnel.
 #[derive(Debug)]
 pub(super) struct TunnelRow<'a> {
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
     pub(super) name: Cow<'a, str>,
     pub(super) id: Cow<'a, str>,
     pub(super) account: Cow<'a, str>,
@@ -56,11 +56,11 @@ pub(super) enum Since {
 
 impl<'a> TunnelRow<'a> {
     pub(super) fn of(seen: &SeenTunnel<'a>, started: Timestamp, now: Timestamp) -> Self {
-        let SeenTunnel { target, record, standing } = *seen;
+        let SeenTunnel { target, record, tunnel_status } = *seen;
         let tunnel = &record.tunnel;
         let blind = Sight::of(target) == Sight::Blind;
         Self {
-            standing,
+            tunnel_status,
             name: legible(&tunnel.name),
             id: legible(tunnel.id.as_str()),
             account: legible(target.target.account.as_str()),
@@ -80,23 +80,23 @@ impl<'a> TunnelRow<'a> {
 
 impl Status {
     fn of(record: &TunnelRecord, field: StatusField) -> Self {
-        let class = match verdict(record, field) {
+        let class = match connection(record, field) {
             None => "none",
-            Some(Verdict::Up) => "good",
-            Some(Verdict::Down) => "bad",
-            Some(Verdict::Unknown) => "unsure",
+            Some(TunnelStatus::Up) => "good",
+            Some(TunnelStatus::Down) => "bad",
+            Some(TunnelStatus::Unknown | TunnelStatus::Idle) => "unsure",
         };
         Self { word: record.tunnel.status(field).unwrap_or("not configured"), class }
     }
 }
 
 /// What one status says; `None` where it does not apply.
-fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
+fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus> {
     let tunnel = &record.tunnel;
     match field {
-        StatusField::State => Some(tunnel.state.verdict()),
-        StatusField::NetStatus => Some(tunnel.net_status.verdict()),
-        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::verdict),
+        StatusField::State => Some(tunnel.state.connection()),
+        StatusField::NetStatus => Some(tunnel.net_status.connection()),
+        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::connection),
     }
 }
 
@@ -106,10 +106,11 @@ fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
 /// are bad now turned bad.
 pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
     let record = seen.record;
-    if matches!(seen.standing, Standing::Up | Standing::Unknown) {
+    if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
         return record.last_transition();
     }
-    let bad = StatusField::ALL.into_iter().filter(|&field| verdict(record, field) == Some(Verdict::Down));
+    let bad =
+        StatusField::ALL.into_iter().filter(|&field| connection(record, field) == Some(TunnelStatus::Down));
     // `None`, a status that was bad from the start, is the least.
     bad.map(|field| record.history(field).last_transition).min().flatten()
 }
@@ -117,7 +118,7 @@ pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
 fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
     let turn = last_turn(seen).map(|time| Moment::of(time, now));
     match turn {
-        turn if seen.standing == Standing::Unknown => Since::NotKnown(turn),
+        turn if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(turn),
         Some(turn) => Since::Change(turn),
         None => match created_after(seen, started, now) {
             Some(created) => Since::AtLeastCreation(Moment::of(created, now)),

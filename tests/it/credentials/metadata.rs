@@ -3,7 +3,7 @@
 use std::{env, process::Stdio};
 
 use simulator::{Fault, FaultKind};
-use tencentcloud_vpn_exporter::tencent::credentials::Source;
+use tencentcloud_vpn_exporter::tencent::credentials::source::Source;
 use tokio::process::Command;
 
 use super::rig::{OTHER_ACCOUNT, Served, WEB_TOKEN, file, options};
@@ -41,23 +41,23 @@ async fn an_answer_that_is_none_is_told_by_its_place_without_its_content() {
             ": this instance has no role; give",
         ),
         ("MetadataRole", FaultKind::Status { status: 403, retry_after: None }, ": HTTP status 403; give"),
-        ("MetadataCredentials", html(), "watcher: malformed answer: it is no JSON object"),
+        ("MetadataCredentials", html(), "watcher: malformed response: it is no JSON object"),
         (
             "MetadataCredentials",
             FaultKind::Status { status: 500, retry_after: None },
             "watcher: HTTP status 500",
         ),
-        ("MetadataCredentials", removed("/Token"), "watcher: malformed answer: its Token is missing or"),
+        ("MetadataCredentials", removed("/Token"), "watcher: malformed response: its Token is missing or"),
         (
             "MetadataCredentials",
             removed("/ExpiredTime"),
-            "watcher: malformed answer: its ExpiredTime is missing",
+            "watcher: malformed response: its ExpiredTime is missing",
         ),
-        ("MetadataCredentials", removed("/Code"), "watcher: malformed answer: it has no Code"),
+        ("MetadataCredentials", removed("/Code"), "watcher: malformed response: it has no Code"),
         (
             "MetadataCredentials",
             FaultKind::Error { code: "RoleNotFound".to_owned() },
-            "watcher: malformed answer: its Code is \"RoleNotFound\", not Success",
+            "watcher: malformed response: its Code is \"RoleNotFound\", not Success",
         ),
     ] {
         served.control.set_faults(at(action, kind.clone())).expect("a fault");
@@ -134,7 +134,7 @@ async fn behind_a_dead_proxy_only_this_host_and_the_metadata_service_are_reached
     assert!(served.assumed().load().await.is_ok(), "no proxy leads to a loopback address");
     let mut elsewhere = served.assumed();
     // An address that is kept for documentation (RFC 5737): without the proxy, nothing would refuse it.
-    elsewhere.sts.url = "http://192.0.2.1".parse().expect("a URL");
+    elsewhere.sts = served.sts_at("https://192.0.2.1");
     let message = elsewhere.load().await.expect_err("a dead proxy").to_string();
     assert!(message.contains("refused"), "{message}");
 }

@@ -1,25 +1,23 @@
 //! The regions that an account has.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
 use simulator::OfferedRegion;
 use tencentcloud_vpn_exporter::{
     domain::Region,
-    tencent::{
-        ApiError,
-        regions::{AvailableRegions, RegionList, describe_regions},
-    },
+    tencent::{caller::Signer, describe_regions::DescribeRegions, error::ApiError},
+    wiring::region_list::RegionList,
 };
 
-use super::rig::{Served, keyring, options, region};
+use super::rig::{Served, cache, options, region};
 
 fn offered(name: &str, available: bool) -> OfferedRegion {
     OfferedRegion { region: name.to_owned(), available }
 }
 
-async fn look_up(served: &Served) -> Result<AvailableRegions, ApiError> {
-    let credentials = keyring(served.environment(0)).current().await?;
-    let region = region();
-    served.client.send(&describe_regions(&region, &served.url), &credentials, Timestamp::now()).await
+async fn look_up(served: &Served) -> Result<BTreeSet<Region>, ApiError> {
+    let cache = cache(served.environment(0));
+    served.caller.post_once(&DescribeRegions::VPN, &region(), Signer::Cache(&cache)).await
 }
 
 #[tokio::test]

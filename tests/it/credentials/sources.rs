@@ -5,11 +5,16 @@ use std::fs;
 use simulator::{Fault, FaultKind, Options};
 use tencentcloud_vpn_exporter::{
     domain::{Role, Secret, SecretText},
-    tencent::credentials::{AssumeRole, Fixed, Profile, Source, SourceError},
+    tencent::credentials::{
+        assumed_role::AssumedRole,
+        profile::Profile,
+        source::{Source, SourceError},
+        static_keys::StaticKeys,
+    },
 };
 
 use super::rig::{
-    EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, Served, WEB_TOKEN, file, keyring, options, web_identity,
+    EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, Served, WEB_TOKEN, cache, file, options, web_identity,
 };
 
 const FIRST_ACCOUNT: &str = "100000000001";
@@ -40,12 +45,12 @@ async fn a_key_pair_in_files_serves_and_is_read_again_when_it_changes() {
     let accounts = served.control.accounts();
     let (_id_folder, id_path) = file(&accounts[0].credentials.secret_id);
     let (_key_folder, key_path) = file(&accounts[0].credentials.secret_key);
-    let fixed =
-        Fixed::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
-    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(FIRST_ACCOUNT));
+    let keys =
+        StaticKeys::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
+    assert_eq!(served.account_of(&keys).await.as_deref(), Ok(FIRST_ACCOUNT));
     fs::write(&id_path, &accounts[1].credentials.secret_id).expect("a file");
     fs::write(&key_path, &accounts[1].credentials.secret_key).expect("a file");
-    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(SECOND_ACCOUNT));
+    assert_eq!(served.account_of(&keys).await.as_deref(), Ok(SECOND_ACCOUNT));
 }
 
 #[tokio::test]
@@ -86,15 +91,15 @@ async fn a_role_is_taken_on_with_its_external_id() {
 #[tokio::test]
 async fn a_role_may_be_taken_on_with_the_role_of_the_machine() {
     let served = Served::start(options()).await;
-    let source = AssumeRole { inner: Box::new(served.instance_role()), ..served.assumed() };
+    let source = AssumedRole { inner: Box::new(served.instance_role()), ..served.assumed() };
     assert_eq!(served.account_of(&source).await.as_deref(), Ok(OTHER_ACCOUNT));
-    assert_eq!(keyring(source).current().await.map(|_| served.count("MetadataCredentials")), Ok(2));
+    assert_eq!(cache(source).current().await.map(|_| served.count("MetadataCredentials")), Ok(2));
 }
 
 #[tokio::test]
 async fn a_refusal_of_a_role_says_which_with_code_request_and_remedy() {
     let served = Served::start(options()).await;
-    let with_role = |role| AssumeRole { role, ..served.assumed() };
+    let with_role = |role| AssumedRole { role, ..served.assumed() };
     let stranger = with_role(Role::new(ROLE_ARN));
     let place = |arn: &str| format!("sts:AssumeRole of the role {arn} taken on by the environment: ");
     let remedy = "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller";
@@ -290,8 +295,10 @@ async fn the_default_chain_stays_with_the_link_that_has_served() {
 #[tokio::test]
 async fn a_static_secret_goes_into_no_message() {
     let served = Served::start(options()).await;
-    let fixed =
-        Fixed::new(SecretText::Value(Secret::new("AKIDnobody")), SecretText::Value(Secret::new("SECRET")));
-    let message = served.account_of(&fixed).await.expect_err("a refusal");
+    let keys = StaticKeys::new(
+        SecretText::Value(Secret::new("AKIDnobody")),
+        SecretText::Value(Secret::new("SECRET")),
+    );
+    let message = served.account_of(&keys).await.expect_err("a refusal");
     assert!(message.starts_with("AuthFailure.SecretIdNotFound") && !message.contains("SECRET"), "{message}");
 }

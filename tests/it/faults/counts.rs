@@ -85,22 +85,22 @@ async fn lies(tunnels_in_all: u64) -> Scene {
 async fn a_count_that_hides_many_tunnels_fails_polls_and_costs_no_tunnel() {
     let (scene, before) = crowded(250).await;
     scene.befall(count(100));
-    let during = scene.fails("malformed_answer", &before).await;
+    let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_answer");
+    scene.logged_once("malformed_response");
 }
 
 #[tokio::test]
 async fn a_count_that_hides_many_tunnels_in_two_listings_is_found_out_by_asking_for_some() {
     let (scene, before) = crowded(250).await;
     scene.order([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
-    let failures = with_reason(BEFALLEN, "malformed_answer");
+    let failures = with_reason(BEFALLEN, "malformed_response");
     let after =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
     assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
     let warning = scene.log.only(&["WARN", "poll failed"]);
-    assert!(warning.contains("two listings lack tunnels that are there"), "{warning}");
+    assert!(warning.contains("two listings lack rows that are there"), "{warning}");
     scene.recovers(&before, &after).await;
 }
 
@@ -288,8 +288,8 @@ async fn a_look_up_that_shows_others_than_were_asked_for_proves_nothing() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     scene.befall(FaultKind::Rows { count: 100 });
-    let during = scene.fails("malformed_answer", &before).await;
+    let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_answer");
+    scene.logged_once("malformed_response");
 }

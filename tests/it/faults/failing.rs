@@ -108,7 +108,7 @@ async fn a_gateway_that_asks_for_patience_fails_polls() {
 async fn redirects_are_not_followed_and_fail_polls() {
     let elsewhere = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
     let location = format!("http://{}/", elsewhere.local_addr().expect("an address"));
-    outage(FaultKind::Redirect { location }, "malformed_answer").await;
+    outage(FaultKind::Redirect { location }, "malformed_response").await;
     let visitor = tokio::time::timeout(std::time::Duration::ZERO, elsewhere.accept()).await;
     assert!(visitor.is_err(), "the redirect was followed");
 }
@@ -117,64 +117,64 @@ async fn redirects_are_not_followed_and_fail_polls() {
 
 #[tokio::test]
 async fn html_fails_polls() {
-    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_answer").await;
+    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn truncated_json_fails_polls() {
     let text = r#"{"Response": {"TotalCount": 3, "VpnConnectionSet": [{"VpnConnectionId": "vpnx-1"#;
-    outage(body("application/json", text), "malformed_answer").await;
+    outage(body("application/json", text), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn an_empty_body_fails_polls() {
-    outage(body("application/json", ""), "malformed_answer").await;
+    outage(body("application/json", ""), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn wrong_types_fail_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_answer").await;
+    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn an_answer_without_response_fails_polls() {
-    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_answer").await;
+    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn an_endless_body_fails_polls() {
-    heavy_outage(FaultKind::Endless, "malformed_answer").await;
+    heavy_outage(FaultKind::Endless, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_body_that_is_endless_once_it_is_decompressed_fails_polls() {
-    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_answer").await;
+    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_page_of_100_000_rows_fails_polls() {
-    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_answer").await;
+    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_page_of_rows_without_ids_fails_polls() {
     let rows = json!([{"State": "AVAILABLE"}, {"State": "AVAILABLE"}, {"State": "AVAILABLE"}]);
-    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_answer").await;
+    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_negative_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_answer").await;
+    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_huge_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_answer").await;
+    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn a_count_of_tunnels_beside_no_list_of_them_fails_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_answer").await;
+    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_response").await;
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn many_large_answers_at_once_are_refused_for_what_they_are_and_others_do_
     let endless =
         greedy.iter().map(|name| Fault { region: Some(name.clone()), ..Fault::new(FaultKind::Endless) });
     scene.api.control.set_faults(endless.collect()).expect("faults that can happen");
-    let malformed = [("reason", "malformed_answer")];
+    let malformed = [("reason", "malformed_response")];
     let during = scene
         .daemon
         .until(|metrics| {

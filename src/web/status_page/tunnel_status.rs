@@ -1,8 +1,8 @@
-//! How a standing is shown.
+//! How a tunnel_status is shown.
 
-use crate::domain::Standing;
+use crate::domain::TunnelStatus;
 
-impl Standing {
+impl TunnelStatus {
     /// Its name for people.
     pub(super) fn word(self) -> &'static str {
         match self {
