@@ -23,6 +23,7 @@ use std::{
 
 use comfy_table::{Cell, ContentArrangement, Table, TableStyle};
 use futures_util::future::join_all;
+use simulator::{Simulator, StartError};
 use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
@@ -34,7 +35,6 @@ use crate::{
     domain::{AccountName, Shard, is_deceptive},
     logging,
     poll::{self, Plan, failure},
-    simulator::{self, Simulator, StartError},
     snapshot::TargetSnapshot,
     telemetry::{BuildInfo, Telemetry},
     tencent::{

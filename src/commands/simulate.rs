@@ -5,13 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use simulator::{Fault, Options};
 use tokio::task::spawn_blocking;
 
 use super::{Failure, bind, print, signals::Requests, start_log, usage};
-use crate::{
-    cli::SimulateFlags,
-    simulator::{Fault, Options},
-};
+use crate::cli::SimulateFlags;
 
 pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(), Failure> {
     start_log(&flags.log)?;
@@ -34,7 +32,7 @@ pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(),
         "# The VPC API is at http://{}\nexport TENCENTCLOUD_SECRET_ID={}\nexport TENCENTCLOUD_SECRET_KEY={}\n",
         simulator.local_addr(),
         credentials.secret_id,
-        credentials.secret_key.expose()
+        credentials.secret_key
     );
     print(lines.as_bytes())?;
     simulator.run(requests.shutdown.cancelled_owned()).await;
@@ -60,7 +58,7 @@ fn read_faults(file: &Path) -> Result<Vec<Fault>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::FaultKind;
+    use simulator::FaultKind;
 
     #[test]
     fn a_list_of_faults_is_read_and_what_is_none_is_told_with_its_place_and_remedy() {
