@@ -9,8 +9,10 @@ use super::{
 };
 use crate::{domain::TagLabel, snapshot::Snapshot};
 
-/// How many rows are rendered together. Larger chunks compress better, and a change costs more.
-const ROWS_PER_CHUNK: usize = 250;
+/// How many rows are rendered together: larger chunks compress better, and a change costs more. Between the two bounds a
+/// chunk ends with the rows of its owner, so that a new row moves no row of another owner into another chunk.
+const MIN_ROWS: usize = 25;
+const MAX_ROWS: usize = 250;
 
 /// How many samples are encoded at once, more or less: enough that the comment lines do not matter, few enough that the
 /// samples take little memory.
@@ -47,7 +49,7 @@ impl<T: MetricRow> Section<T> {
         let rows: Vec<_> = T::rows(snapshot).collect();
         let mut old = std::mem::take(&mut self.chunks).into_iter();
         let mut is_changed = false;
-        for rows in rows.chunks(ROWS_PER_CHUNK) {
+        for rows in chunks(&rows) {
             let kept = old.next().filter(|chunk| chunk.has(rows));
             is_changed |= kept.is_none();
             let chunk = kept.map_or_else(|| self.render_chunk(rows, compressor), Ok)?;
@@ -101,10 +103,43 @@ impl<T: MetricRow> Section<T> {
     }
 }
 
+/// Splits rows into chunks.
+fn chunks<'a, O: PartialEq, T>(rows: &'a [(&'a O, T)]) -> impl Iterator<Item = &'a [(&'a O, T)]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let most = MAX_ROWS.min(rest.len());
+        let end_of_owner = (MIN_ROWS..most).find(|&end| rest[end].0 != rest[end - 1].0);
+        let (chunk, others) = rest.split_at(end_of_owner.unwrap_or(most));
+        rest = others;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
 impl<T> Chunk<T> {
     /// Whether the chunk has these rows. A row is immutable and replaced when it changes, so its address says whether it is
     /// the same; comparing 10,000 rows by value would cost as much as reading them.
     fn has<O>(&self, rows: &[(O, &Arc<T>)]) -> bool {
         self.rows.len() == rows.len() && self.rows.iter().zip(rows).all(|(a, (_, b))| Arc::ptr_eq(a, b))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lengths of the chunks of owners with this many rows each.
+    fn lengths(owners: &[usize]) -> Vec<usize> {
+        let rows: Vec<_> = owners.iter().enumerate().flat_map(|(owner, rows)| vec![owner; *rows]).collect();
+        let rows: Vec<_> = rows.iter().map(|owner| (owner, ())).collect();
+        chunks(&rows).map(<[_]>::len).collect()
+    }
+
+    #[test]
+    fn chunks_end_with_an_owner_or_when_full() {
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[600, 100]), [250, 250, 100, 100]);
+        assert_eq!(lengths(&[10; 7]), [30, 30, 10]);
+        assert_eq!(lengths(&[1; 60]), [25, 25, 10]);
+        assert_eq!(lengths(&[20, 300]), [250, 70]);
     }
 }
