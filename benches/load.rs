@@ -1,5 +1,5 @@
-//! The daemon under load: as many scrapes as 64 connections can ask for while polling goes on, and a scrape among a
-//! thousand slow connections. Needs `wrk` and `curl`.
+//! The daemon under load: scrapes over 64 connections at full speed during polls, and a scrape among a thousand slow
+//! connections. Needs `wrk` and `curl`.
 //!
 //! `cargo bench --bench load` takes four minutes.
 
@@ -31,7 +31,7 @@ async fn main() {
     slow_connections().await;
 }
 
-/// A minute of scrapes, once memory has been taken that such a load takes.
+/// A minute of scrapes, after a warm-up that allocates the memory of such a load.
 fn wrk(tunnels: usize) {
     println!(
         "wrk with 64 connections for 60 s, after 30 s of the same; {tunnels} tunnels that change, polled every 5 s"
@@ -61,7 +61,7 @@ fn wrk(tunnels: usize) {
     at_most("memory after, of that before", memory_after as f64 / memory_before as f64, 1.1);
 }
 
-/// A scrape, on a connection of its own, while a thousand others hold theirs.
+/// A scrape on a new connection while a thousand others are open.
 async fn slow_connections() {
     const CONNECTIONS: usize = 1000;
     println!("A gzip scrape of {TUNNELS} tunnels among {CONNECTIONS} slow connections");
@@ -79,7 +79,7 @@ async fn slow_connections() {
     at_most("times the unloaded time", ratio(among, alone), 2.0);
 }
 
-/// The middle of many scrapes' times.
+/// The median time of many scrapes.
 async fn scrape_time(daemon: &Daemon) -> Duration {
     let mut times = Vec::new();
     for _ in 0..101 {
@@ -95,7 +95,7 @@ async fn scrape_time(daemon: &Daemon) -> Duration {
     median(times)
 }
 
-/// Asks for a scrape one byte a second, and begins anew whenever it is cut off.
+/// Sends the request of a scrape one byte a second, and starts again when the connection is closed.
 async fn drip(address: SocketAddr, phase: Duration) {
     sleep(phase).await;
     loop {

@@ -1,8 +1,8 @@
-//! Fifty accounts in twenty regions with ten tunnels each: is every target polled on time, and what does that take?
+//! Fifty accounts in twenty regions with ten tunnels each: whether every target is polled on time, and the cost.
 //!
-//! The daemon runs as a process of its own, so that its memory and its CPU time are nobody else's. The simulated API runs
-//! here and notes when each request came. A target's polls are due an interval apart, from its first scheduled one on; a
-//! poll that began more than a tenth of the interval late, or not at all, is a miss.
+//! The daemon is a separate process, so that its memory and CPU time are measured alone. The simulated API runs in this
+//! process and records the time of each request. A target's polls are due an interval apart, from its first scheduled one
+//! on. A poll that starts more than a tenth of the interval late, or not at all, is a miss.
 
 use std::{
     collections::BTreeMap,
@@ -44,15 +44,15 @@ const TUNNELS: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(6);
 const ROUNDS: u32 = 10;
 
-/// How late a poll may begin.
+/// How late a poll may start.
 const TOLERANCE: Duration = Duration::from_millis(600);
 
-/// How often Prometheus asks.
+/// The scrape interval.
 const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// The daemon, ended with the benchmark.
+/// The daemon. It ends with the benchmark.
 struct Daemon(Child);
 
 impl Drop for Daemon {
@@ -80,7 +80,7 @@ async fn main() -> ExitCode {
         .spawn()
         .map(Daemon)
         .expect("the daemon starts");
-    // The first polls come all at once; from the second on each target has its own moments.
+    // The first polls start together. From the second poll on, each target has its own schedule.
     control.until(|entries| entries.len() >= TARGETS).await;
     sleep(INTERVAL).await;
     control.clear_journal();
@@ -110,23 +110,23 @@ fn config(control: &Control, api: SocketAddr) -> String {
     text
 }
 
-/// An address that nobody listened on a moment ago.
+/// A free address.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind(test_support::local()).expect("a free port");
     listener.local_addr().expect("an address")
 }
 
-/// When each target, an account in a region, was asked for.
+/// The times of the requests for each account and region.
 type Requests = BTreeMap<(String, String), Vec<Duration>>;
 
-/// What a scrape says of the daemon.
+/// The daemon's own metrics in a scrape.
 struct Scrape {
     cpu_seconds: f64,
     resident_bytes: f64,
     length: usize,
 }
 
-/// Watches all rounds, and scrapes before, during and after them, as Prometheus would.
+/// Waits for all rounds, and scrapes before, during and after them, as Prometheus does.
 async fn watch(control: &Control, address: SocketAddr) -> (Requests, Vec<Scrape>) {
     let end = Instant::now() + ROUNDS * INTERVAL;
     let mut requests = Requests::new();
@@ -139,13 +139,13 @@ async fn watch(control: &Control, address: SocketAddr) -> (Requests, Vec<Scrape>
         sleep_until(next).await;
     }
     scrapes.push(scrape(address).await);
-    // What was due in the last moment may still be on its way.
+    // The last requests may not have arrived yet.
     sleep(TOLERANCE).await;
     take(control, &mut requests);
     (requests, scrapes)
 }
 
-/// Takes what the simulator noted: when each target was asked for.
+/// Takes the request times that the simulator recorded.
 fn take(control: &Control, requests: &mut Requests) {
     let entries = control.journal();
     control.clear_journal();
@@ -199,13 +199,13 @@ fn report(requests: &Requests, scrapes: &[Scrape]) -> ExitCode {
     if misses == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How late each poll of a target began, as seen from the one that was earliest in the interval.
+/// How late each poll of a target started, relative to its earliest poll within the interval.
 fn delays(times: &[Duration]) -> Vec<Duration> {
     let behind = |from: &Duration, to: &Duration| {
         let forth = to.as_secs_f64() - from.as_secs_f64();
         Duration::from_secs_f64(forth.rem_euclid(INTERVAL.as_secs_f64()))
     };
-    // On the circle of the interval, the earliest is the one that has all others close behind.
+    // On the circle of the interval, the earliest poll is the one that all others follow closely.
     let most_behind = |from: &Duration| times.iter().map(|to| behind(from, to)).max();
     let earliest = times.iter().min_by_key(|time| most_behind(time)).expect("a target was asked for");
     times.iter().map(|time| behind(earliest, time)).collect()

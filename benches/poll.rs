@@ -1,5 +1,5 @@
 //! One poll's CPU time, from the first request to the compressed exposition, against parsing the same JSON into
-//! `serde_json::Value` alone; and its wall time against what latency and rate limit allow.
+//! `serde_json::Value` alone; and its wall time against the bound from latency and rate limit.
 //!
 //! The simulated API runs in another process.
 
@@ -89,7 +89,7 @@ async fn cpu() {
     }
 }
 
-/// Parses every page and drops it again.
+/// Parses every page and drops it.
 fn parse_alone(pages: &[String]) -> Cost {
     let parse = |page: &String| drop(serde_json::from_str::<Value>(page).expect("JSON"));
     cost(|| pages.iter().for_each(parse)).0
@@ -106,7 +106,7 @@ async fn pages(api: &Api) -> Vec<String> {
     pages
 }
 
-/// What the daemon does with one target.
+/// One target as the daemon polls it.
 struct Poller {
     watched: Watched,
     snapshots: Snapshots,
@@ -121,7 +121,7 @@ impl Poller {
         Self { watched, snapshots, renderer: world::renderer() }
     }
 
-    /// One poll with all that follows from it: its cost, and how many tunnels changed.
+    /// One poll and the rendering after it: the cost, and the number of changed tunnels.
     async fn poll(&mut self) -> (Cost, usize) {
         let watch = Stopwatch::start();
         let changes = self.watched.poll().await;
@@ -129,7 +129,7 @@ impl Poller {
         let exposition = self.renderer.render(&self.snapshots.current()).expect("an exposition");
         let cost = watch.stop();
         assert!(!exposition.gzip.is_empty());
-        // Tunnels that are being replaced come and go.
+        // The simulator replaces tunnels.
         assert!(self.watched.state.tunnels().len() > TUNNELS * 99 / 100);
         (cost, changes)
     }

@@ -1,4 +1,4 @@
-//! Rendering after one of a hundred targets changed, against rendering all of them.
+//! Rendering after a change of one of a hundred targets, against rendering all of them.
 
 mod support;
 
@@ -42,7 +42,7 @@ async fn main() {
     at_most("one target, of the cost of all", ratio(one, all), 0.1);
 }
 
-/// A target of its own with some of the tunnels.
+/// A target with some of the tunnels.
 fn target(polled: &TargetSnapshot, index: usize, tunnels: &[Tunnel]) -> TargetSnapshot {
     let region = Region::new(&format!("region-{index}")).expect("a region");
     let target = Target { account: polled.target.account.clone(), region };

@@ -1,6 +1,7 @@
-//! A gzip scrape over HTTP against the obvious way with the same series, and how its cost grows with the tunnels.
+//! A gzip scrape over HTTP, compared with a simple implementation that has the same series, and its growth with the tunnels.
 //!
-//! Servers run in this process, the client (curl, one kept connection) in another, so that CPU time is the server's alone.
+//! The servers run in this process and the client (curl, one connection) in another, so that only the servers' CPU time is
+//! measured.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -34,7 +35,7 @@ const GOAL: f64 = 300.0;
 const GZIP: &str = "Accept-Encoding: gzip";
 const PLAIN: &str = "Accept-Encoding: identity";
 
-/// What one scrape took, in the middle of many.
+/// The median cost of a scrape.
 #[derive(Debug, Clone, Copy)]
 struct Scrape {
     cpu: Duration,
@@ -107,8 +108,8 @@ async fn growth(sizes: [usize; 3]) {
     at_most("wall time grows, for each time that bytes do", ratio(last.wall, first.wall) / bytes, 1.0);
 }
 
-/// Serves the exposition of one target as the daemon does, own metrics rendered every second included: where, and its
-/// text.
+/// Serves the exposition of one target as the daemon does, with its own metrics rendered every second. Returns the URL and
+/// the text.
 async fn serve(state: TargetSnapshot) -> (String, String) {
     let snapshots = Snapshots::default();
     snapshots.add(Arc::new(state));
@@ -145,7 +146,7 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
     (url, String::from_utf8(text).expect("UTF-8"))
 }
 
-/// Scrapes so many times, one after the other, on one connection.
+/// Scrapes this many times in sequence on one connection.
 async fn scrapes(url: &str, encoding: &'static str, count: usize) -> Scrape {
     let urls = format!("{url}?[1-{count}]");
     let watch = Stopwatch::start();

@@ -1,6 +1,6 @@
-//! 20,000 polls at full speed while everything goes wrong now and then: what the process takes up does not grow.
+//! 20,000 polls at full speed with many kinds of faults: memory, files and tasks must not grow.
 //!
-//! The simulated API is a process of its own, so that what is measured here is the daemon and the scrapes of it.
+//! The simulated API is a separate process, so that this process has only the daemon and its scrapes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,16 +11,16 @@ use std::{
 use serde_json::{Value, json};
 use test_support::Daemon;
 
-/// How many; the variable `SOAK_POLLS` changes it.
+/// The number of polls, unless `SOAK_POLLS` is set.
 const POLLS: f64 = 20_000.0;
 const ACCOUNTS: usize = 20;
 const REGIONS: usize = 10;
 const TUNNELS_PER_REGION: usize = 20;
 
-/// How often memory, files and tasks are looked at.
+/// The interval between two measurements.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How much more memory the last quarter may take than the second.
+/// The limit for the memory of the last quarter, relative to the second quarter.
 const GROWTH: f64 = 1.05;
 
 fn main() -> ExitCode {
@@ -77,8 +77,8 @@ async fn soak() -> bool {
     growth < GROWTH && left.tasks <= at_first.tasks && left.files <= at_first.files
 }
 
-/// Something for everybody, each for a small share of the requests, and one after another: faults of the same share that
-/// begin together stay together, and one hides the other.
+/// Faults of all kinds, each for a small share of the requests. They start at different requests, because faults that have
+/// the same share and start together hide each other.
 fn faults() -> Value {
     let body = |text: &str| json!({"body": {"content_type": "text/html", "text": text}});
     let replace = |pointer: &str, value: Value| json!({"replace": {"pointer": pointer, "value": value}});
@@ -114,7 +114,7 @@ fn faults() -> Value {
     faults.map(|(number, (share, kind))| json!({"skip": number, "share": share, "kind": kind})).collect()
 }
 
-/// What this process takes up.
+/// The resources of this process.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
     /// Resident, in bytes.
@@ -147,7 +147,7 @@ impl std::fmt::Display for Usage {
     }
 }
 
-/// What is taken up once connections and tasks had time to end.
+/// The resources after connections and tasks had time to end.
 async fn settled(goal: &Usage) -> Usage {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -194,7 +194,7 @@ impl Simulator {
         Self { child, address, secret_id, secret_key }
     }
 
-    /// Polls without a pause, of all targets at once.
+    /// Polls all targets at once, without pauses.
     fn config(&self) -> String {
         let regions: Vec<_> = (0..REGIONS).map(region).collect();
         let accounts = (0..ACCOUNTS).map(|number| {

@@ -1,10 +1,10 @@
-//! CPU time, medians, and how a figure is printed beside its goal.
+//! CPU time, medians, and the output of a figure with its goal.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What something took.
+/// The cost of some work.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     /// Of all threads of this process, in user and kernel mode.
@@ -12,7 +12,7 @@ pub struct Cost {
     pub wall: Duration,
 }
 
-/// A stopwatch for both.
+/// A stopwatch for CPU and wall time.
 #[derive(Debug)]
 pub struct Stopwatch {
     cpu: Duration,
@@ -29,7 +29,7 @@ impl Stopwatch {
     }
 }
 
-/// What `work` costs, and what it gave.
+/// The cost of `work`, and its result.
 pub fn cost<T>(work: impl FnOnce() -> T) -> (Cost, T) {
     let watch = Stopwatch::start();
     let value = work();
@@ -40,19 +40,19 @@ fn process_cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).expect("CPU time is not negative")
 }
 
-/// The middle of what was measured.
+/// The median.
 pub fn median<T: Copy + PartialOrd>(values: impl IntoIterator<Item = T>) -> T {
     let mut values: Vec<T> = values.into_iter().collect();
     values.sort_by(|a, b| a.partial_cmp(b).expect("what is measured can be ordered"));
     values[values.len() / 2]
 }
 
-/// The middle CPU time of several measurements.
+/// The median CPU time.
 pub fn median_cpu(costs: &[Cost]) -> Duration {
     median(costs.iter().map(|cost| cost.cpu))
 }
 
-/// The middle wall time of several measurements.
+/// The median wall time.
 pub fn median_wall(costs: &[Cost]) -> Duration {
     median(costs.iter().map(|cost| cost.wall))
 }
@@ -62,7 +62,7 @@ pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-/// Milliseconds, for reading.
+/// Milliseconds, for output.
 pub fn ms(duration: Duration) -> String {
     format!("{:.3} ms", duration.as_secs_f64() * 1e3)
 }
@@ -71,12 +71,12 @@ pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0 / 1024.0
 }
 
-/// Prints a figure that is good if it is at most this.
+/// Prints a figure that should be at most `goal`.
 pub fn at_most(what: &str, figure: f64, goal: f64) {
     verdict(what, figure, "at most", goal, figure <= goal);
 }
 
-/// Prints a figure that is good if it is at least this.
+/// Prints a figure that should be at least `goal`.
 pub fn at_least(what: &str, figure: f64, goal: f64) {
     verdict(what, figure, "at least", goal, figure >= goal);
 }

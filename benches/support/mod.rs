@@ -1,4 +1,4 @@
-//! What the benchmarks share: the simulated API and the daemon in processes of their own, polls, and ways to measure.
+//! Shared by the benchmarks: the simulated API and the daemon as processes, polls, and measurements.
 
 #![allow(
     dead_code,

@@ -1,5 +1,5 @@
-//! The obvious way to serve the same series: vectors of gauges in a registry, gathered, encoded and compressed anew for
-//! each scrape.
+//! A simple way to serve the same series: vectors of gauges in a registry, gathered, encoded and compressed for each
+//! scrape.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 
-/// A registry with the same series as this exposition, whose counters and histograms are gauges here.
+/// A registry with the same series as this exposition. Counters and histograms become gauges.
 pub fn registry(exposition: &str) -> Registry {
     let registry = Registry::new();
     let mut families: BTreeMap<&str, GaugeVec> = BTreeMap::new();
@@ -53,14 +53,14 @@ pub fn text(registry: &Registry) -> Vec<u8> {
     text
 }
 
-/// One scrape's body, compressed as fast as ours.
+/// One scrape's body, with our compression level.
 pub fn gzip(registry: &Registry) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&text(registry)).expect("a vector takes everything");
     encoder.finish().expect("a vector takes everything")
 }
 
-/// Serves that, whatever is asked for, until the runtime ends.
+/// Serves that for every request, until the runtime ends.
 pub async fn serve(registry: Registry) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

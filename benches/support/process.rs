@@ -1,4 +1,4 @@
-//! Other processes: the simulated API, the daemon, and what the kernel says of them.
+//! The simulated API and the daemon as processes, and their memory.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter");
 
-/// How long anything may take to come up.
+/// The time limit for a start.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The simulated API in a process of its own, until it is dropped.
+/// The simulated API as a process. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Api {
     child: Child,
@@ -25,7 +25,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// So many tunnels in this many regions, `region-0` and on.
+    /// An API with this many tunnels in this many regions, named from `region-0` on.
     pub fn start(tunnels: usize, regions: usize, more: &[&str]) -> Self {
         let regions: Vec<String> = (0..regions).map(region).collect();
         let mut child = Command::new(BINARY)
@@ -44,7 +44,7 @@ impl Api {
         Self { child, address, secret_id, secret_key }
     }
 
-    /// A configuration that polls these regions at most 100 times a second.
+    /// A configuration for these regions with at most 100 requests a second.
     pub fn config(&self, regions: usize, interval: &str) -> String {
         let regions: Vec<String> = (0..regions).map(region).collect();
         format!(
@@ -70,7 +70,7 @@ fn region(index: usize) -> String {
     format!("region-{index}")
 }
 
-/// The daemon in a process of its own, until it is dropped.
+/// The daemon as a process. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
@@ -79,7 +79,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon, and waits until it has polled every target once.
+    /// Starts the daemon, and waits until it is ready.
     pub fn start(config: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
@@ -105,7 +105,7 @@ impl Daemon {
         format!("http://{}/metrics", self.address)
     }
 
-    /// The sum over a metric's samples, as a plain scrape tells it.
+    /// The sum of a metric's samples in a scrape without gzip.
     pub fn sum(&self, metric: &str) -> f64 {
         let scrape = curl(&["-s", &self.url()]);
         let samples = scrape
@@ -114,7 +114,7 @@ impl Daemon {
         samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
-    /// Bytes of memory: resident now, and the most there ever were.
+    /// Resident memory in bytes: now, and the maximum so far.
     pub fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let kilobytes = |key: &str| {
@@ -137,7 +137,7 @@ impl Drop for Daemon {
 }
 
 fn end(child: &mut Child) {
-    // It may have ended by itself.
+    // It may have ended already.
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -147,12 +147,12 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-/// What `curl` prints.
+/// The output of `curl`.
 pub fn curl(arguments: &[&str]) -> String {
     output("curl", arguments)
 }
 
-/// What a program prints; it must be installed.
+/// The output of a program, which must be installed.
 pub fn output(program: &str, arguments: &[&str]) -> String {
     let mut child = Command::new(program)
         .args(arguments)

@@ -1,4 +1,4 @@
-//! Tunnels as polls of the simulated API give them, and the daemon's parts that work on them.
+//! Tunnels from polls of the simulated API, and the parts of the daemon that process them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use tencentcloud_vpn_exporter::{
 
 use super::process::Api;
 
-/// Our own metrics, in a registry of their own.
+/// The exporter's own metrics.
 pub fn telemetry() -> Telemetry {
     Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics")
 }
@@ -25,7 +25,7 @@ pub fn renderer() -> Renderer {
     Renderer::new(telemetry(), &[]).expect("a renderer")
 }
 
-/// The only target of an API: how it is polled, and what is known of it.
+/// The only target of an API, with its settings and its state.
 #[derive(Debug)]
 pub struct Watched {
     pub state: TargetSnapshot,
@@ -34,7 +34,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Before the first poll.
+    /// The target before its first poll.
     pub fn new(api: &Api) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
@@ -48,7 +48,7 @@ impl Watched {
         Self { state: TargetSnapshot::new(target), assignment, telemetry }
     }
 
-    /// Polls once: how many tunnels changed.
+    /// Polls once. Returns the number of changed tunnels.
     pub async fn poll(&mut self) -> usize {
         let (state, changes) = poll(&self.assignment, &self.state).await;
         assert_eq!(state.failure(), None);
@@ -56,7 +56,7 @@ impl Watched {
         changes.len()
     }
 
-    /// How many requests failed, whether or not they were tried again.
+    /// The number of failed requests, including those that were retried.
     pub fn failed_requests(&self) -> f64 {
         let families = self.telemetry.collect();
         let failures = families.iter().filter(|family| family.name().ends_with("api_request_failures_total"));
@@ -67,7 +67,7 @@ impl Watched {
     }
 }
 
-/// What one poll shows of so many tunnels, all of them up.
+/// The state after one poll of this many tunnels, which are all up.
 pub async fn polled(tunnels: usize) -> TargetSnapshot {
     let api = Api::start(tunnels, 1, &["--frozen"]);
     let mut watched = Watched::new(&api);

@@ -1,4 +1,4 @@
-//! The life of tunnels in the eyes of the daemon: made, connected, lost, renamed, deleted.
+//! Tunnels are created, connected, lost, renamed and deleted, and the daemon shows each change.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ fn set(api: &Api, id: &str, field: &str, value: impl Into<Value>) {
     api.control.set(GUANGZHOU, id, field, value).expect("the tunnel");
 }
 
-/// What the metrics say of the three statuses of one tunnel.
+/// The metrics of the three statuses of one tunnel.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     up: Option<f64>,
@@ -75,7 +75,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs_f64()
 }
 
-/// One event in the life of a tunnel: what happens, and how the tunnel is then.
+/// A change of a tunnel, and its metrics afterwards.
 struct Event {
     happens: fn(&Api, &str),
     up: f64,
@@ -130,7 +130,7 @@ const DELETING: Event = Event {
     transitions: [2.0, 2.0, 4.0],
 };
 
-/// Waits until the event is seen. Its transitions have just happened, and those before stay as they were.
+/// Waits until the metrics show the event. The times of new transitions are recent; earlier ones are unchanged.
 async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, before: &mut Option<Seen>) {
     let statuses = event.statuses.map(|status| Some(status.to_owned()));
     let metrics = daemon.until(|metrics| Seen::of(metrics, id).statuses == statuses).await;
@@ -149,7 +149,7 @@ async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, befor
     *before = Some(seen);
 }
 
-/// The daemon shows nothing of the tunnel, now and at its next polls.
+/// Asserts that the tunnel has no series, now and after the next polls.
 async fn assert_gone(daemon: &Daemon, id: &str) {
     let mentions = |metrics: &Metrics| {
         metrics.0.iter().filter(|sample| sample.labels.values().any(|value| value.contains(id))).count()

@@ -1,4 +1,4 @@
-//! The configuration is read again: taken whole or not at all, and what it does not change goes on as if nothing was.
+//! A reload applies the new configuration as a whole or refuses it, and does not disturb what stays the same.
 
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -16,7 +16,7 @@ use test_support::{
 const TOKYO: &str = "ap-tokyo";
 const SINGAPORE: &str = "ap-singapore";
 
-/// Polls come once an hour unless something else has them come.
+/// Polls start once an hour, unless something else starts them.
 const HOURLY: &str = "interval: 1h, timeout: 5s, stale_after: 2h";
 
 const LOADED: &str = "exporter_config_last_reload_successful";

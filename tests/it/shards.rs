@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tencentcloud_vpn_exporter::domain::Shard;
 use test_support::{Api, Daemon, Metrics, Setting, frozen};
 
-/// Enough targets for fair shares to show.
+/// Enough targets to compare the shares.
 const ACCOUNTS: usize = 12;
 const REGIONS: [&str; 5] = ["ap-guangzhou", "ap-singapore", "ap-tokyo", "eu-frankfurt", "na-ashburn"];
 
@@ -26,7 +26,7 @@ async fn shard(index: u32, count: u32, config: &str) -> Daemon {
     Daemon::start_in(Setting { shard, ..Setting::default() }, config).await
 }
 
-/// Starts so many daemons, and tells which of them has each target, by account and region.
+/// Starts this many daemons. Returns the shard of each target, by account and region.
 async fn owners(count: u32, config: &str) -> BTreeMap<(String, String), u32> {
     let daemons = join_all((0..count).map(|index| shard(index, count, config))).await;
     let mut owners = BTreeMap::new();
