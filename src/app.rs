@@ -137,7 +137,7 @@ struct App {
     wiring: Wiring,
     snapshots: Snapshots,
     changes: watch::Receiver<Arc<Snapshot>>,
-    /// Discovered regions without VPN that were logged.
+    /// The regions without VPN that are logged already.
     without_vpn: BTreeSet<Target>,
     tag_labels: watch::Sender<Vec<TagLabel>>,
     fleet: Fleet,
@@ -178,16 +178,8 @@ impl App {
         // Before the renderer starts: a snapshot without its targets would be complete, and the daemon ready too early.
         app.reconcile();
         let (exposition, ready) = app.start_renderer();
-        let page = app.status_page(start.telemetry_path.clone());
-        let site = Site {
-            exposition,
-            ready,
-            reload: start.lifecycle.then_some(reload),
-            scrapes: app.telemetry.scrapes.clone(),
-            scrape_duration: app.telemetry.scrape_duration.clone(),
-            page,
-            telemetry_path: start.telemetry_path,
-        };
+        let reload = start.lifecycle.then_some(reload);
+        let site = app.site(start.telemetry_path, exposition, ready, reload);
         let server = web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone());
         app.server.spawn(server);
         Ok(app)
@@ -208,10 +200,25 @@ impl App {
         (exposition, is_ready)
     }
 
-    fn status_page(&self, telemetry_path: TelemetryPath) -> Box<dyn Fn(&str) -> web::Page + Send + Sync> {
-        let page = web::StatusPage::new(telemetry_path, self.telemetry.started());
+    /// What the server serves.
+    fn site(
+        &self,
+        telemetry_path: TelemetryPath,
+        exposition: watch::Receiver<Arc<Exposition>>,
+        ready: watch::Receiver<bool>,
+        reload: Option<mpsc::Sender<ReloadRequest>>,
+    ) -> Site {
+        let page = web::StatusPage::new(telemetry_path.clone(), self.telemetry.started());
         let snapshots = self.snapshots.clone();
-        Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now()))
+        Site {
+            telemetry_path,
+            exposition,
+            ready,
+            reload,
+            scrapes: self.telemetry.scrapes.clone(),
+            scrape_duration: self.telemetry.scrape_duration.clone(),
+            page: Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now())),
+        }
     }
 
     /// Handles events until `shutdown`, or until a part ends by itself.
