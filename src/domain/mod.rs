@@ -1,6 +1,6 @@
-//! The words of the project: accounts, regions, targets and tunnels, each a type that is valid once it exists.
+//! The terms of the project: accounts, regions, targets and tunnels. Each is a type whose values are valid.
 //!
-//! Nothing here does I/O, knows a wire format or names a metric.
+//! It must not depend on I/O, wire formats or metrics.
 
 mod ca_file;
 mod credential_source;

@@ -223,7 +223,7 @@ pub struct IkeParameters {
 pub struct IpsecParameters {
     /// `EncryptAlgorithm`; `NULL` means that nothing is encrypted.
     pub encryption: Box<str>,
-    /// `IntegrityAlgorith` (sic), or `IntegrityAlgorithm` in newer answers.
+    /// `IntegrityAlgorith` (sic), or `IntegrityAlgorithm` in newer responses.
     pub integrity: Box<str>,
     /// `PfsDhGroup`; `NULL` means no perfect forward secrecy.
     pub pfs_dh_group: Box<str>,

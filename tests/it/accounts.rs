@@ -315,7 +315,7 @@ async fn reload_keeps_credentials_of_unchanged_accounts() {
 async fn default_chain_logs_its_source() {
     for (missing, link) in [
         (&[][..], "the environment"),
-        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open taken on by the profile "),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open assumed by the profile "),
         (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "HOME"], "the role watcher of this instance"),
     ] {
         let log = Log::capture();

@@ -95,7 +95,7 @@ fn section(path: &Path, text: &str) -> Result<Section, String> {
     let mut ini = Ini::load_from_str_noescape(text).map_err(|error| {
         let place = format!("{path}: line {} column {}", error.line + 1, error.col + 1);
         // The parser's own message may repeat what it read.
-        format!("{place}: this is no INI file; write [default] and lines of key = value")
+        format!("{place}: this is not an INI file; write [default] and lines of key = value")
     })?;
     let section = ini.section(Some("default")).ok_or_else(|| format!("{path}: {}", no_section(&ini)));
     let section = section.and_then(|section| {

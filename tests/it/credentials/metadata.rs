@@ -34,14 +34,14 @@ async fn malformed_metadata_is_not_repeated() {
     let place = format!("metadata service, {}latest/meta-data/cam/security-credentials/", served.url);
     let removed = |pointer: &str| FaultKind::Remove { pointer: pointer.to_owned() };
     for (action, kind, problem) in [
-        ("MetadataRole", html(), ": it answers with no role's name; give the instance a role"),
+        ("MetadataRole", html(), ": the response has no role name; give the instance a role"),
         (
             "MetadataRole",
             FaultKind::Status { status: 404, retry_after: None },
             ": this instance has no role; give",
         ),
         ("MetadataRole", FaultKind::Status { status: 403, retry_after: None }, ": HTTP status 403; give"),
-        ("MetadataCredentials", html(), "watcher: malformed response: it is no JSON object"),
+        ("MetadataCredentials", html(), "watcher: malformed response: it is not a JSON object"),
         (
             "MetadataCredentials",
             FaultKind::Status { status: 500, retry_after: None },
@@ -74,7 +74,7 @@ async fn expired_credentials_are_refused() {
     served.control.set_faults(at("MetadataCredentials", kind)).expect("a fault");
     assert_eq!(
         served.instance_role().load().await.expect_err("no credentials").to_string(),
-        "the role watcher of this instance: what came had expired at 2023-11-14T22:13:20Z; is the clock there right?"
+        "the role watcher of this instance: the credentials had expired at 2023-11-14T22:13:20Z; check the clock of that service"
     );
 }
 

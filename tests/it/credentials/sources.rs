@@ -85,7 +85,7 @@ async fn role_is_assumed_with_external_id() {
     let loaded = served.assumed().load().await.expect("credentials");
     let remaining = loaded.expiry.expect("an end").remaining.as_secs();
     assert!((7190..=7200).contains(&remaining), "{remaining} s");
-    assert_eq!(loaded.origin, format!("the role {ROLE_ARN} taken on by the environment"));
+    assert_eq!(loaded.origin, format!("the role {ROLE_ARN} assumed by the environment"));
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn refused_role_is_named_with_remedy() {
     let served = Served::start(options()).await;
     let with_role = |role| AssumedRole { role, ..served.assumed() };
     let stranger = with_role(Role::new(ROLE_ARN));
-    let place = |arn: &str| format!("sts:AssumeRole of the role {arn} taken on by the environment: ");
+    let place = |arn: &str| format!("sts:AssumeRole of the role {arn} assumed by the environment: ");
     let remedy = "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller";
     assert_eq!(
         without_request_id(&problem(&stranger).await),
@@ -114,7 +114,7 @@ async fn refused_role_is_named_with_remedy() {
     assert_eq!(
         without_request_id(&problem(&with_role(Role::new(missing))).await),
         format!(
-            "{}ResourceNotFound.RoleNotFound: There is no role `{missing}`. (request …); is the role spelt as the account has it?",
+            "{}ResourceNotFound.RoleNotFound: There is no role `{missing}`. (request …); check the spelling of the role",
             place(missing)
         )
     );
@@ -158,9 +158,9 @@ async fn pod_token_is_read_each_time() {
     let message = without_request_id(&problem(&pod).await);
     assert_eq!(
         message,
-        "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open taken on by this pod: \
+        "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open assumed by this pod: \
          InvalidParameter.WebIdentityTokenError: The token is not one that this provider has issued last. (request …); \
-         does the account trust this identity provider, and is the token meant for it?"
+         check that the account trusts this identity provider and that the token is for it"
     );
     fs::write(&path, "SECRET-second\n").expect("a file");
     assert_eq!(served.account_of(&pod).await.as_deref(), Ok(OTHER_ACCOUNT));
@@ -169,7 +169,7 @@ async fn pod_token_is_read_each_time() {
 #[tokio::test]
 async fn missing_pod_variable_is_named() {
     let served = Served::start(options()).await;
-    let remedy = "is not set; let the pod's service account have a role";
+    let remedy = "is not set; give the pod's service account a role";
     for name in ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"] {
         let pod = served.workload_identity("/nowhere/token", &[(name, " ")]);
         assert_eq!(problem(&pod).await, format!("the environment variable {name} {remedy}"));
@@ -258,8 +258,8 @@ async fn default_chain_names_each_absent_source() {
             "none in the default chain: (1) the environment variable TENCENTCLOUD_SECRET_ID is not set; export it, \
              (2) there is no profile; write one to /nowhere/credentials, (3) metadata service, \
              {url}latest/meta-data/cam/security-credentials/: this instance has no role; give the instance a role, \
-             and see that the service can be reached, (4) the environment variable TKE_REGION is not set; \
-             let the pod's service account have a role"
+             and check that the service can be reached, (4) the environment variable TKE_REGION is not set; \
+             give the pod's service account a role"
         )
     );
 }
@@ -285,7 +285,7 @@ async fn default_chain_keeps_its_source() {
     assert_eq!(
         problem(&chain).await,
         format!(
-            "there is no profile; write one to {path}; the default chain stays with this until a restart"
+            "there is no profile; write one to {path}; the default chain uses only this source until a restart"
         )
     );
     fs::rename(&hidden, &path).expect("a file");
