@@ -13,6 +13,7 @@ mod row;
 mod secret;
 mod shard;
 mod site;
+mod status;
 mod tag_label;
 mod target;
 mod tunnel;
@@ -30,11 +31,9 @@ pub use row::Row;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
 pub use site::Site;
+pub use status::{HealthCheckStatus, NetStatus, StatusField, TunnelState};
 pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
-pub use tunnel::{
-    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState,
-};
+pub use tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId};
 pub use tunnel_status::TunnelStatus;
 pub use unsafe_for_display::is_unsafe_for_display;
