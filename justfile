@@ -28,7 +28,7 @@ deny:
 
 # Writes the golden expositions anew; read the difference before you commit it.
 golden:
-    UPDATE_GOLDEN=1 cargo test --test golden
+    UPDATE_GOLDEN=1 cargo test --test it golden
 
 # Copies the rules and dashboards into the Helm chart, which carries real files; a test compares them.
 chart:

@@ -4,9 +4,6 @@
 //! here and notes when each request came. A target's polls are due an interval apart, from its first scheduled one on; a
 //! poll that began more than a tenth of the interval late, or not at all, is a miss.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -16,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tencentcloud_vpn_exporter::simulator::{Control, Entry, Options, Simulator};
+use simulator::{Control, Entry, Options, Simulator};
 use tokio::time::{Instant, sleep, sleep_until};
 
 const ACCOUNTS: usize = 50;
@@ -67,7 +64,7 @@ impl Drop for Daemon {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let simulator = Simulator::bind(world(), support::local()).await.expect("a simulator");
+    let simulator = Simulator::bind(world(), test_support::local()).await.expect("a simulator");
     let control = simulator.control();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yml");
@@ -92,7 +89,7 @@ async fn main() -> ExitCode {
 }
 
 fn world() -> Options {
-    Options { accounts: ACCOUNTS, ..support::frozen(&REGIONS.map(|region| (region, TUNNELS))) }
+    Options { accounts: ACCOUNTS, ..test_support::frozen(&REGIONS.map(|region| (region, TUNNELS))) }
 }
 
 fn config(control: &Control, api: SocketAddr) -> String {
@@ -101,7 +98,7 @@ fn config(control: &Control, api: SocketAddr) -> String {
         "poll: {{interval: {interval}s, timeout: 5s, stale_after: 1m}}\napi: {{endpoint: 'http://{api}'}}\naccounts:\n"
     );
     for account in control.accounts() {
-        let (id, key) = (&account.credentials.secret_id, account.credentials.secret_key.expose());
+        let (id, key) = (&account.credentials.secret_id, &account.credentials.secret_key);
         writeln!(
             text,
             "- name: '{}'\n  regions: [{}]\n  credentials: {{type: static, secret_id: {id}, secret_key: {key}}}",
@@ -115,7 +112,7 @@ fn config(control: &Control, api: SocketAddr) -> String {
 
 /// An address that nobody listened on a moment ago.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(support::local()).expect("a free port");
+    let listener = TcpListener::bind(test_support::local()).expect("a free port");
     listener.local_addr().expect("an address")
 }
 
@@ -159,7 +156,8 @@ fn take(control: &Control, requests: &mut Requests) {
 }
 
 async fn scrape(address: SocketAddr) -> Scrape {
-    let answer = support::client().get(format!("http://{address}/metrics")).send().await.expect("an answer");
+    let answer =
+        test_support::client().get(format!("http://{address}/metrics")).send().await.expect("an answer");
     let text = answer.error_for_status().expect("a scrape").text().await.expect("a body");
     let tunnels = text.lines().filter(|line| line.starts_with("tencentcloud_vpn_tunnel_up{")).count();
     assert_eq!(tunnels, TARGETS * TUNNELS, "every tunnel is shown");

@@ -2,9 +2,6 @@
 //!
 //! The simulated API is a process of its own, so that what is measured here is the daemon and the scrapes of it.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, ExitCode, Stdio},
@@ -12,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::Daemon;
+use test_support::Daemon;
 
 /// How many; the variable `SOAK_POLLS` changes it.
 const POLLS: f64 = 20_000.0;

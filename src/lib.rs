@@ -39,5 +39,3 @@ pub mod cli;
 pub mod commands;
 pub mod logging;
 pub mod version;
-
-pub mod simulator;

@@ -2,6 +2,7 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use simulator::{Options, Simulator};
 use tokio::net::TcpListener;
 
 use super::{
@@ -18,7 +19,6 @@ use crate::{
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
     domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
     logging,
-    simulator::{Options, Simulator},
     tencent::transport::Authorities,
     web,
 };
@@ -74,7 +74,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
         regions: Regions::Listed(regions),
         credentials: CredentialSource::Static {
             secret_id: SecretText::Value(Secret::new(&*credentials.secret_id)),
-            secret_key: SecretText::Value(credentials.secret_key.clone()),
+            secret_key: SecretText::Value(Secret::new(&*credentials.secret_key)),
         },
         assume_role: None,
         filters: Vec::new(),

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use simulator::{Fault, Options, Simulator, StartError};
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -13,11 +14,7 @@ use super::{
     output::print,
     signals::Signals,
 };
-use crate::{
-    cli::SimulateFlags,
-    logging,
-    simulator::{Fault, Options, Simulator, StartError},
-};
+use crate::{cli::SimulateFlags, logging};
 
 pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), Failure> {
     logging::start(&flags.log.level, flags.log.format);
@@ -40,7 +37,7 @@ pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), F
         "# The VPC API is at http://{}\nexport TENCENTCLOUD_SECRET_ID={}\nexport TENCENTCLOUD_SECRET_KEY={}\n",
         simulator.local_addr(),
         credentials.secret_id,
-        credentials.secret_key.expose()
+        credentials.secret_key
     );
     print(lines.as_bytes())?;
     simulator.run(signals.shutdown.cancelled_owned()).await;
@@ -74,7 +71,7 @@ fn read_faults(file: &Path) -> Result<Vec<Fault>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::FaultKind;
+    use simulator::FaultKind;
 
     #[test]
     fn wrong_list_of_faults_has_place_and_remedy() {

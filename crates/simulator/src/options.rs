@@ -1,0 +1,216 @@
+//! What a simulated world looks like, and which wishes make no sense.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    faults::{Fault, InvalidFault},
+    identity::instance_role,
+    metadata::Question,
+    regions::OfferedRegion,
+    request::Action,
+    roles::{Role, WebIdentity},
+};
+
+/// The most tunnels that one simulator holds: far beyond any account, and still some 140 MB.
+const MOST_TUNNELS: usize = 100_000;
+
+/// The most accounts with credentials of their own.
+const MOST_ACCOUNTS: usize = 1000;
+
+/// What the simulated world looks like and how it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The regions of the API, each once, and how many tunnels each has.
+    pub regions: Vec<(String, usize)>,
+    /// Where names, addresses, credentials and incidents come from; the same seed makes the same world.
+    pub seed: u64,
+    /// Whether every tunnel simply stays up. What is changed through [`Control`](super::Control) or by a call still
+    /// happens.
+    pub frozen: bool,
+    /// How many seconds pass in the world with each real second; it does not touch the clock that signatures are
+    /// checked by.
+    pub speed: f64,
+    /// How long every answer is held back.
+    pub latency: Duration,
+    /// How many requests a second one account may make of one action in one region; Tencent allows 100.
+    pub requests_per_second: usize,
+    /// How long a tunnel that is deleted by a call stays `DELETING`, in the world's time.
+    pub deletion: Duration,
+    /// How many accounts have credentials of their own. They all see the same tunnels.
+    pub accounts: usize,
+    /// The roles that may be taken on.
+    pub roles: Vec<Role>,
+    /// The role of the first account that the metadata service gives credentials for; none on a machine without one.
+    pub instance_role: Option<String>,
+    /// What pods show to take on a role.
+    pub web_identity: Option<WebIdentity>,
+    /// How long temporary credentials are good at most, whatever is asked for; in whole seconds, and at least one.
+    pub token_lifetime: Option<Duration>,
+    /// What goes wrong from the start.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Options {
+    /// The demo: 24 tunnels in three regions, with something to see within the first minute.
+    fn default() -> Self {
+        let regions = ["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(str::to_owned);
+        Self {
+            regions: Self::spread(24, &regions),
+            seed: 1,
+            frozen: false,
+            speed: 1.0,
+            latency: Duration::ZERO,
+            requests_per_second: 100,
+            deletion: Duration::from_secs(20),
+            accounts: 1,
+            roles: vec![instance_role("monitoring")],
+            instance_role: Some("monitoring".to_owned()),
+            web_identity: None,
+            token_lifetime: None,
+            faults: vec![],
+        }
+    }
+}
+
+impl Options {
+    /// Distributes a number of tunnels evenly over regions; the first ones get what remains.
+    #[must_use]
+    pub fn spread<R: ToString>(tunnels: usize, regions: &[R]) -> Vec<(String, usize)> {
+        let share = |place| tunnels / regions.len() + usize::from(place < tunnels % regions.len());
+        regions.iter().enumerate().map(|(place, region)| (region.to_string(), share(place))).collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidOptions> {
+        if self.regions.is_empty() {
+            return Err(InvalidOptions::NoRegion);
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = self.regions.iter().find(|(region, _)| !seen.insert(region)) {
+            return Err(InvalidOptions::RegionTwice(twice.clone()));
+        }
+        let tunnels = self.regions.iter().fold(0_usize, |sum, (_, tunnels)| sum.saturating_add(*tunnels));
+        if tunnels > MOST_TUNNELS {
+            return Err(InvalidOptions::TooManyTunnels(tunnels));
+        }
+        if !(self.speed.is_finite() && self.speed > 0.0 && self.speed <= 1e6) {
+            return Err(InvalidOptions::Speed(self.speed));
+        }
+        if self.requests_per_second == 0 {
+            return Err(InvalidOptions::NoRequests);
+        }
+        if self.accounts == 0 || self.accounts > MOST_ACCOUNTS {
+            return Err(InvalidOptions::Accounts(self.accounts));
+        }
+        let instance_role = self.instance_role.as_deref().map(instance_role);
+        if let Some(role) = self.roles.iter().chain(&instance_role).find(|role| !role.is_well_formed()) {
+            return Err(InvalidOptions::Role(role.arn()));
+        }
+        if let Some(lifetime) = self.token_lifetime.filter(|lifetime| lifetime.as_secs() == 0) {
+            return Err(InvalidOptions::TokenLifetime(lifetime));
+        }
+        self.check_faults(&self.faults).map_err(InvalidOptions::Fault)
+    }
+
+    /// What `DescribeRegions` tells at first: the regions that are simulated.
+    pub(super) fn offered(&self) -> Vec<OfferedRegion> {
+        let offered =
+            |(region, _): &(String, usize)| OfferedRegion { region: region.clone(), available: true };
+        self.regions.iter().map(offered).collect()
+    }
+
+    /// Whether such faults could happen in this world.
+    pub(super) fn check_faults(&self, faults: &[Fault]) -> Result<(), InvalidFault> {
+        let is_region = |name: &str| self.regions.iter().any(|(region, _)| region == name);
+        let is_action = |name: &str| Action::is_offered(name) || Question::is_known(name);
+        faults.iter().try_for_each(|fault| fault.check(is_region, is_action))
+    }
+}
+
+/// Why options were refused: the option, its value and the remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum InvalidOptions {
+    /// There is no region to ask.
+    #[error("regions: none is given; name at least one, such as ap-guangzhou")]
+    NoRegion,
+    /// A region is named twice.
+    #[error("regions: {0} is given twice; name it once")]
+    RegionTwice(String),
+    /// The world would not fit into memory.
+    #[error("tunnels: {0} in all is too many; choose at most {MOST_TUNNELS}")]
+    TooManyTunnels(usize),
+    /// Time would stand still, run backwards or overflow.
+    #[error("speed: {0} is no pace; choose more than 0 and at most 1000000, or a frozen world")]
+    Speed(f64),
+    /// Every request would be refused.
+    #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
+    NoRequests,
+    /// No one could call, or too many.
+    #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]
+    Accounts(usize),
+    /// No request could name the role.
+    #[error(
+        "roles: {0:?} cannot be a role; write its account in digits, its name in letters, digits and +=,.@_-"
+    )]
+    Role(String),
+    /// Credentials would have expired when they are given.
+    #[error("token_lifetime: {0:?} is less than a second; choose at least 1 s")]
+    TokenLifetime(Duration),
+    /// A fault could never happen.
+    #[error(transparent)]
+    Fault(InvalidFault),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::FaultKind;
+
+    fn region(name: &str) -> String {
+        name.to_owned()
+    }
+
+    #[test]
+    fn tunnels_are_spread_evenly() {
+        let spread = Options::spread(8, &[region("a"), region("b"), region("c")]);
+        assert_eq!(spread.iter().map(|(_, tunnels)| *tunnels).collect::<Vec<_>>(), [3, 3, 2]);
+        assert!(Options::spread::<String>(8, &[]).is_empty());
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_named() {
+        let good = Options::default();
+        assert_eq!(good.check(), Ok(()));
+        let regions = |regions: &[(&str, usize)]| Options {
+            regions: regions.iter().map(|(name, tunnels)| (region(name), *tunnels)).collect(),
+            ..good.clone()
+        };
+        let table = [
+            (regions(&[]), "regions: none is given"),
+            (regions(&[("eu", 1), ("eu", 2)]), "regions: eu is given twice"),
+            (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
+            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
+            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (
+                Options {
+                    faults: vec![Fault { share: 2.0, ..Fault::new(FaultKind::Reset) }],
+                    ..good.clone()
+                },
+                "faults: share 2 is",
+            ),
+            (Options { accounts: 0, ..good.clone() }, "accounts: 0 is out of bounds"),
+            (
+                Options { instance_role: Some("a b".into()), ..good.clone() },
+                "roles: \"qcs::cam::uin/100000000001:roleName/a b\" cannot",
+            ),
+            (
+                Options { token_lifetime: Some(Duration::ZERO), ..good.clone() },
+                "token_lifetime: 0ns is less than a second",
+            ),
+            (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
+        ];
+        for (options, expected) in table {
+            let message = options.check().expect_err(expected).to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

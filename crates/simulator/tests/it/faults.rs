@@ -1,0 +1,204 @@
+//! What a test can have go wrong, as it looks from the other end of the wire.
+
+use std::{io::ErrorKind, time::Duration};
+
+use serde_json::{Value, json};
+use simulator::{Fault, FaultKind, Options};
+use tokio::{io::AsyncReadExt, time::timeout};
+
+use crate::client::{Answer, Request, Served};
+
+const EU: &str = "eu-frankfurt";
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn request(served: &Served) -> Request {
+    served.client.request("DescribeVpnConnections", EU, &json!({"Limit": 100}))
+}
+
+/// What a request comes to while this is the only fault.
+async fn befallen(kind: FaultKind) -> Answer {
+    let served = Served::frozen(&[(EU, 10)]).await;
+    served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
+    request(&served).send().await
+}
+
+fn replaced(pointer: &str, value: Value) -> FaultKind {
+    FaultKind::Replace { pointer: pointer.to_owned(), value }
+}
+
+#[tokio::test]
+async fn a_share_of_the_calls_of_one_region_gets_an_error() {
+    let served = Served::frozen(&[(EU, 1), ("ap-tokyo", 1)]).await;
+    let kind = FaultKind::Error { code: "InternalError.ModuleError".to_owned() };
+    let fault = Fault { region: Some(EU.to_owned()), share: 0.5, ..Fault::new(kind) };
+    served.control.set_faults(vec![fault]).expect("a fault");
+    let mut codes = Vec::new();
+    for name in [EU, EU, "ap-tokyo", EU, EU] {
+        codes.push(served.client.describe(name, json!({})).await["Error"]["Code"].clone());
+    }
+    let error = json!("InternalError.ModuleError");
+    assert_eq!(codes, [json!(null), error.clone(), json!(null), json!(null), error]);
+    let journal = served.control.journal();
+    assert_eq!((&*journal[1].faults, journal[0].faults.len()), (&["error"][..], 0));
+
+    served.control.set_faults(vec![]).expect("no fault");
+    assert_eq!(served.client.describe(EU, json!({})).await["TotalCount"], 1);
+}
+
+#[tokio::test]
+async fn a_connection_can_be_reset() {
+    let served = Served::frozen(&[(EU, 10)]).await;
+    served.control.set_faults(vec![Fault::once(FaultKind::Reset)]).expect("a fault");
+    let mut stream = request(&served).open().await;
+    let error = stream.read_to_end(&mut Vec::new()).await.expect_err("the connection is reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(request(&served).send().await.response()["TotalCount"], 10, "the fault is over");
+    assert_eq!(served.control.journal()[0].limit, Some(100), "a request without an answer is noted too");
+}
+
+#[tokio::test]
+async fn an_answer_can_stall_before_its_head_and_within_its_body() {
+    let served = Served::frozen(&[(EU, 10)]).await;
+    for (kind, begins) in [(FaultKind::StallHeaders, false), (FaultKind::StallBody, true)] {
+        served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
+        let mut stream = request(&served).open().await;
+        let mut read = Vec::new();
+        let ended = timeout(Duration::from_millis(300), stream.read_to_end(&mut read)).await;
+        assert!(ended.is_err(), "the answer ended");
+        assert_eq!(!read.is_empty(), begins);
+    }
+}
+
+#[tokio::test]
+async fn a_body_can_come_slowly_or_be_cut_off() {
+    let whole = befallen(FaultKind::Latency { milliseconds: 0 }).await;
+    let slow = befallen(FaultKind::Drip { bytes_per_second: 100_000 }).await;
+    assert_eq!(slow.body.len(), whole.body.len());
+    assert_eq!(slow.response()["TotalCount"], 10);
+    let cut = befallen(FaultKind::Truncate).await;
+    assert_eq!(cut.header("Content-Length"), Some(&*whole.body.len().to_string()));
+    assert_eq!(cut.body.len(), whole.body.len() / 2);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_held_back() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let before = tokio::time::Instant::now();
+    let fault = Fault::new(FaultKind::Latency { milliseconds: 200 });
+    served.control.set_faults(vec![fault]).expect("a fault");
+    request(&served).send().await;
+    assert!(before.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn another_body_can_come_in_place_of_the_answer() {
+    for text in ["<html></html>", "", "[]", "{}", r#"{"Response": 5}"#] {
+        let kind = FaultKind::Body { content_type: "text/html".to_owned(), text: text.to_owned() };
+        let answer = befallen(kind).await;
+        assert_eq!((answer.status, &*answer.body), (200, text));
+        assert_eq!(answer.header("Content-Type"), Some("text/html"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_can_be_endless_or_very_long() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    served.control.set_faults(vec![Fault::once(FaultKind::Endless)]).expect("a fault");
+    let mut stream = request(&served).open().await;
+    let mut much = vec![0; 10 << 20];
+    timeout(DEADLINE, stream.read_exact(&mut much)).await.expect("in time").expect("10 MiB and more");
+
+    let page = befallen(FaultKind::Rows { count: 100_000 }).await.response();
+    assert_eq!(page["VpnConnectionSet"].as_array().map(Vec::len), Some(100_000));
+}
+
+#[tokio::test]
+async fn parts_of_an_answer_can_be_wrong() {
+    let lying = befallen(replaced("/Response/TotalCount", json!(-1))).await.response();
+    assert_eq!(lying["TotalCount"], -1);
+    let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
+    let nameless = befallen(FaultKind::Remove { pointer }).await.response();
+    assert_eq!(nameless["VpnConnectionSet"][0].get("VpnConnectionId"), None);
+    assert!(nameless["VpnConnectionSet"][1].get("VpnConnectionId").is_some());
+    let bare = befallen(FaultKind::Remove { pointer: "/Response".to_owned() }).await;
+    assert_eq!(bare.body, "{}");
+}
+
+#[tokio::test]
+async fn a_gateway_can_answer_in_place_of_the_api() {
+    let busy = befallen(FaultKind::Status { status: 429, retry_after: Some("2".to_owned()) }).await;
+    assert_eq!((busy.status, busy.header("Retry-After")), (429, Some("2")));
+    assert!(busy.body.starts_with("<html>"), "{}", busy.body);
+    let broken = befallen(FaultKind::Status { status: 502, retry_after: None }).await;
+    assert_eq!((broken.status, broken.header("Retry-After")), (502, None));
+    let elsewhere = befallen(FaultKind::Redirect { location: "http://127.0.0.1:9/".to_owned() }).await;
+    assert_eq!((elsewhere.status, elsewhere.header("Location")), (302, Some("http://127.0.0.1:9/")));
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_off_says_so_and_refuses() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 3600 })]).expect("a fault");
+    let refused = request(&served).send().await;
+    assert_eq!(refused.response()["Error"]["Code"], "AuthFailure.SignatureExpire");
+    let date = httpdate::parse_http_date(refused.header("Date").expect("a date")).expect("a time");
+    let ahead = date.duration_since(std::time::SystemTime::now()).expect("a later time").as_secs();
+    assert!((3590..=3600).contains(&ahead), "{ahead} s ahead");
+
+    let mut corrected = request(&served);
+    corrected.timestamp += ahead;
+    assert_eq!(corrected.send().await.response()["TotalCount"], 1);
+}
+
+#[tokio::test]
+async fn tunnels_can_come_and_go_between_two_pages() {
+    let served = Served::frozen(&[(EU, 5)]).await;
+    let before = served.control.ids(EU).expect("the region");
+    let drift = Fault { offset: Some(0), ..Fault::once(FaultKind::Drift { remove: Some(1), add: 1 }) };
+    served.control.set_faults(vec![drift]).expect("a fault");
+    let page = |offset| served.client.describe(EU, json!({"Offset": offset, "Limit": 3}));
+    let (second, first, second_again) = (page(3).await, page(0).await, page(3).await);
+    let ids = |page: &Value| {
+        let rows = page["VpnConnectionSet"].as_array().expect("rows").clone();
+        rows.iter().map(|row| row["VpnConnectionId"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&second), before[3..], "the fault waits for the first page");
+    assert_eq!(ids(&first), before[..3]);
+    let after = served.control.ids(EU).expect("the region");
+    assert_eq!(ids(&second_again), after[3..]);
+    assert_eq!(after[..4], [&before[0], &before[2], &before[3], &before[4]].map(Clone::clone));
+    assert_eq!(after.len(), 5);
+}
+
+#[tokio::test]
+async fn faults_can_be_ordered_by_option_and_over_http() {
+    let error = |code: &str| Fault::new(FaultKind::Error { code: code.to_owned() });
+    let options = Options { faults: vec![error("ResourceUnavailable")], ..Options::default() };
+    let served = Served::start(options).await;
+    assert_eq!(served.client.refusal(EU, json!({})).await, "ResourceUnavailable");
+
+    let order = |method, body: &str| {
+        let mut request = request(&served);
+        (request.method, request.path, request.body) = (method, "/_faults".to_owned(), body.to_owned());
+        request.send()
+    };
+    let answer = order("POST", r#"[{"kind": {"error": {"code": "InternalError"}}}]"#).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(served.client.refusal(EU, json!({})).await, "InternalError");
+    let shown: Vec<Fault> = serde_json::from_str(&order("GET", "").await.body).expect("faults");
+    assert_eq!(shown, [error("InternalError")]);
+
+    for (bad, told) in [
+        (r#"[{"kind": "rest"}]"#, "faults: unknown variant `rest`"),
+        (
+            r#"[{"kind": "reset", "region": "eu-atlantis"}]"#,
+            "faults: region \"eu-atlantis\" is not simulated",
+        ),
+    ] {
+        let refused = order("POST", bad).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.starts_with(told), "{}", refused.body);
+    }
+    assert_eq!(order("DELETE", "").await.status, 405);
+    assert_eq!(served.control.faults(), [error("InternalError")], "a refused order changes nothing");
+}

@@ -1,0 +1,134 @@
+//! What the API refuses before it looks at an action's parameters.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+use simulator::Options;
+
+use crate::client::{Request, Served};
+
+const EU: &str = "eu-frankfurt";
+
+async fn code(request: Request) -> String {
+    let answer = request.send().await;
+    assert_eq!(answer.status, 200, "an error of the API is no error of HTTP");
+    let response = answer.response();
+    assert!(response["RequestId"].as_str().is_some_and(|id| id.len() == 36), "{response}");
+    assert!(response["Error"]["Message"].as_str().is_some_and(|text| !text.is_empty()), "{response}");
+    response["Error"]["Code"].as_str().expect("a refusal").to_owned()
+}
+
+#[tokio::test]
+async fn each_header_is_required() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let headers = [
+        "Host",
+        "Content-Type",
+        "X-TC-Action",
+        "X-TC-Version",
+        "X-TC-Region",
+        "X-TC-Timestamp",
+        "Authorization",
+    ];
+    for header in headers {
+        let request = served.client.request("DescribeVpnConnections", EU, &json!({})).with(header, None);
+        assert_eq!(code(request).await, "MissingParameter", "{header}");
+    }
+}
+
+#[tokio::test]
+async fn headers_that_say_something_else_are_refused() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let table = [
+        ("X-TC-Action", "DescribeInstances", "InvalidAction"),
+        ("X-TC-Version", "2017-03-13", "NoSuchVersion"),
+        ("X-TC-Region", "eu-atlantis", "UnsupportedRegion"),
+        ("X-TC-Timestamp", "today", "InvalidParameter"),
+        ("X-TC-Token", "a token", "AuthFailure.TokenFailure"),
+        ("X-TC-RequestClient", "exporter/1", "InvalidParameter"),
+        ("Authorization", "Basic eDp5", "AuthFailure.InvalidAuthorization"),
+        ("Content-Type", "text/plain", "InvalidParameter"),
+    ];
+    for (header, value, expected) in table {
+        let request =
+            served.client.request("DescribeVpnConnections", EU, &json!({})).with(header, Some(value));
+        assert_eq!(code(request).await, expected, "{header}: {value}");
+    }
+    let mut another_product = served.client.request("DescribeVpnConnections", EU, &json!({}));
+    another_product.service = "cvm";
+    assert_eq!(code(another_product).await, "NoSuchProduct");
+}
+
+#[tokio::test]
+async fn only_what_is_signed_rightly_and_in_time_is_answered() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
+
+    let mut without_port = request();
+    without_port.signed_host = "127.0.0.1".to_owned();
+    assert_eq!(without_port.send().await.response()["TotalCount"], 1);
+    let mut signed = [request(), request(), request(), request(), request()];
+    signed[0].signed_host = "vpc.tencentcloudapi.com".to_owned();
+    signed[1].key = "another key".to_owned();
+    signed[2].timestamp -= 302;
+    signed[3].timestamp += 302;
+    signed[4].timestamp -= 290;
+    let [host, key, early, late, just] = signed;
+    assert_eq!(code(host).await, "AuthFailure.SignatureFailure");
+    assert_eq!(code(key).await, "AuthFailure.SignatureFailure");
+    assert_eq!(code(early).await, "AuthFailure.SignatureExpire");
+    assert_eq!(code(late).await, "AuthFailure.SignatureExpire");
+    assert_eq!(just.send().await.response()["TotalCount"], 1);
+
+    let mut stranger = served.client.clone();
+    stranger.credentials.secret_id = "AKIDEXAMPLE".to_owned();
+    let request = stranger.request("DescribeVpnConnections", EU, &json!({}));
+    assert_eq!(code(request).await, "AuthFailure.SecretIdNotFound");
+}
+
+#[tokio::test]
+async fn the_first_request_beyond_the_budget_of_a_second_is_refused() {
+    let served = Served::start(Options { requests_per_second: 3, ..Options::default() }).await;
+    let mut codes = Vec::new();
+    for _ in 0..4 {
+        codes.push(served.client.describe(EU, json!({})).await["Error"]["Code"].clone());
+    }
+    // Should the machine stall for most of a second the fourth is rightly granted: the journal tells.
+    let journal = served.control.journal();
+    if journal[3].at < journal[0].at + std::time::Duration::from_millis(900) {
+        assert_eq!(codes, [json!(null), json!(null), json!(null), json!("RequestLimitExceeded")]);
+    }
+    let other_region = served.client.describe("ap-singapore", json!({})).await;
+    assert_eq!(other_region["Error"], json!(null));
+}
+
+#[tokio::test]
+async fn every_answer_has_a_date_and_a_request_id_of_its_own() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let mut seen = HashSet::new();
+    for body in [json!({}), json!({}), json!({"Limit": 101})] {
+        let answer = served.client.request("DescribeVpnConnections", EU, &body).send().await;
+        let date = httpdate::parse_http_date(answer.header("Date").expect("a date")).expect("a time");
+        assert!(date.elapsed().is_ok_and(|ago| ago.as_secs() < 60));
+        assert!(seen.insert(answer.response()["RequestId"].to_string()));
+        assert_eq!(answer.header("Content-Type"), Some("application/json"));
+    }
+    let requested: Vec<_> = served.control.journal().into_iter().map(|entry| entry.request_id).collect();
+    assert!(requested.iter().all(|id| seen.contains(&format!("\"{id}\""))));
+}
+
+#[tokio::test]
+async fn what_is_no_call_is_answered_all_the_same() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
+    let mut spoilt = [request(), request(), request(), request()];
+    spoilt[0].body = "[1".to_owned();
+    spoilt[1].body = " ".repeat((1 << 20) + 1);
+    spoilt[2].method = "GET";
+    spoilt[3].path = "/metrics".to_owned();
+    let [broken, long, get, elsewhere] = spoilt;
+    assert_eq!(code(broken).await, "InvalidParameter");
+    assert_eq!(code(long).await, "RequestSizeLimitExceeded");
+    assert_eq!(code(get).await, "UnsupportedProtocol");
+    assert_eq!(elsewhere.send().await.status, 404);
+}

@@ -1,0 +1,135 @@
+//! The world behind the API: what a test does to it shows in the next answer.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::{NotFound, Options, PRE_SHARE_KEY_MARK, Simulator, StartError};
+
+use crate::client::Served;
+
+const EU: &str = "eu-frankfurt";
+
+async fn states(served: &Served) -> Vec<Value> {
+    let page = served.client.describe(EU, json!({"Limit": 100})).await;
+    let rows = page["VpnConnectionSet"].as_array().expect("rows").clone();
+    rows.iter().map(|row| json!([row["State"], row["NetStatus"], row["HealthCheckStatus"]])).collect()
+}
+
+#[tokio::test]
+async fn the_journal_tells_each_request_in_its_order() {
+    let served = Served::frozen(&[(EU, 5), ("ap-tokyo", 0)]).await;
+    let filter = json!([{"Name": "vpc-id", "Values": ["vpc-00000000"]}]);
+    served.client.describe(EU, json!({"Offset": 2, "Limit": 1})).await;
+    served.client.describe("ap-tokyo", json!({"Filters": filter})).await;
+    served.client.describe(EU, json!({"Limit": 101})).await;
+    let journal = served.control.journal();
+    let told: Vec<_> = journal.iter().map(|e| (&*e.region, e.offset, e.limit, e.error.as_deref())).collect();
+    let expected = [
+        (EU, Some(2), Some(1), None),
+        ("ap-tokyo", Some(0), Some(20), None),
+        (EU, None, None, Some("InvalidParameterValue.LimitExceeded")),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(journal[1].filters, [("vpc-id".to_owned(), vec!["vpc-00000000".to_owned()])]);
+    assert_eq!(journal[0].action, "DescribeVpnConnections");
+    assert_eq!(journal[0].secret_id, served.client.credentials.secret_id);
+    served.control.clear_journal();
+    assert!(served.control.journal().is_empty());
+}
+
+#[tokio::test]
+async fn a_condition_on_the_journal_can_be_waited_for() {
+    let served = Served::frozen(&[(EU, 5)]).await;
+    let control = served.control.clone();
+    let waiting = tokio::spawn(async move { control.until(|journal| journal.len() == 2).await });
+    served.client.describe(EU, json!({})).await;
+    served.client.describe(EU, json!({})).await;
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("in time").expect("no panic");
+}
+
+#[tokio::test]
+async fn tunnels_can_be_added_changed_and_removed() {
+    let served = Served::frozen(&[(EU, 3)]).await;
+    let (control, eu) = (&served.control, EU);
+    let added = control.add(eu).expect("the region");
+    let ids = control.ids(eu).expect("the region");
+    assert_eq!((ids.len(), &ids[3]), (4, &added));
+
+    control.remove(eu, &ids[0]).expect("the first tunnel");
+    control.set(eu, &ids[1], "State", "UPDATING").expect("the second tunnel");
+    control.set(eu, &ids[1], "VpnConnectionName", "renamed").expect("the second tunnel");
+    control.omit(eu, &ids[1], "PreShareKey").expect("the second tunnel");
+    let page = served.client.describe(EU, json!({})).await;
+    let rows = page["VpnConnectionSet"].as_array().expect("rows");
+    assert_eq!((rows.len(), &rows[0]["State"], rows[0].get("PreShareKey")), (3, &json!("UPDATING"), None));
+    let by_name = json!({"Filters": [{"Name": "vpn-connection-name", "Values": ["renamed"]}]});
+    assert_eq!(served.client.describe(EU, by_name).await["TotalCount"], 1);
+
+    control.restore(eu, &ids[1]).expect("the second tunnel");
+    let page = served.client.describe(EU, json!({})).await;
+    assert_eq!(page["VpnConnectionSet"][0]["State"], "AVAILABLE");
+    let key = page["VpnConnectionSet"][0]["PreShareKey"].as_str().expect("a key").to_owned();
+    assert_eq!(key, format!("{PRE_SHARE_KEY_MARK}{}", ids[1]));
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_changed() {
+    let served = Served::frozen(&[(EU, 1)]).await;
+    let atlantis = "eu-atlantis";
+    assert_eq!(served.control.add(atlantis), Err(NotFound::Region("eu-atlantis".to_owned())));
+    assert_eq!(served.control.rows(atlantis), Err(NotFound::Region("eu-atlantis".to_owned())));
+    let gone = Err(NotFound::Tunnel("vpnx-00000000".to_owned()));
+    assert_eq!(served.control.remove(EU, "vpnx-00000000"), gone);
+    assert_eq!(served.control.set(EU, "vpnx-00000000", "State", "PENDING"), gone);
+}
+
+#[tokio::test]
+async fn time_can_be_pushed_on_and_the_demo_lives() {
+    let regions = vec![(EU.to_owned(), 24)];
+    let served = Served::start(Options { regions, ..Options::default() }).await;
+    let before = states(&served).await;
+    served.control.advance(Duration::from_secs(45));
+    let after = states(&served).await;
+    assert_ne!(before, after);
+    assert!(before.iter().any(|row| row[0] == "PENDING"), "{before:?}");
+    assert!(after.iter().any(|row| row[0] == "DELETING"), "{after:?}");
+    served.control.advance(Duration::from_secs(100));
+    assert_eq!(states(&served).await.len(), 23);
+}
+
+#[tokio::test]
+async fn an_address_in_use_and_bad_options_are_refused() {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let first = Simulator::bind(Options::default(), address).await.expect("a simulator");
+    let taken = first.local_addr();
+    let error = Simulator::bind(Options::default(), taken).await.expect_err("the address is in use");
+    assert!(matches!(error, StartError::Listen { .. }), "{error}");
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    let none = Options { regions: vec![], ..Options::default() };
+    let error = Simulator::bind(none, address).await.expect_err("there is no region");
+    assert_eq!(error.to_string(), "regions: none is given; name at least one, such as ap-guangzhou");
+}
+
+#[tokio::test]
+async fn the_same_seed_accepts_the_same_credentials() {
+    let [one, again, other] = [1, 1, 2].map(|seed| Options { seed, ..Options::default() });
+    let (one, again, other) =
+        (Served::start(one).await, Served::start(again).await, Served::start(other).await);
+    assert_eq!(one.client.credentials, again.client.credentials);
+    assert_ne!(one.client.credentials, other.client.credentials);
+    let id = &one.client.credentials.secret_id;
+    assert!(id.starts_with("AKID") && id.len() == 36, "{id}");
+    assert!(!format!("{:?}", one.control).contains(&one.client.credentials.secret_key));
+}
+
+#[tokio::test]
+async fn it_stops_when_it_is_told_to() {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let simulator = Simulator::bind(Options::default(), address).await.expect("a simulator");
+    let address = simulator.local_addr();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(simulator.run(async { drop(stopped.await) }));
+    drop(stop);
+    tokio::time::timeout(Duration::from_secs(10), task).await.expect("in time").expect("no panic");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}

@@ -1,0 +1,260 @@
+//! The real binary, as a user starts it: its output, its log, its signals and its end.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use crate::{Metrics, PATIENCE, in_time, local};
+
+/// Where the binary is. Cargo sets this variable when it runs a test.
+pub fn path() -> String {
+    std::env::var("CARGO_BIN_EXE_tencentcloud-vpn-exporter").expect("Cargo runs this test")
+}
+
+/// What no output may ever have; it stands where secrets are configured.
+pub const SECRET: &str = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
+
+/// A configuration of one account and region, with credentials that nobody accepts.
+pub fn account(region: &str) -> String {
+    format!(
+        "accounts:\n- name: main\n  regions: [{region}]\n  \
+         credentials: {{type: static, secret_id: AKIDexample, secret_key: {SECRET}}}\n"
+    )
+}
+
+/// The exporter with these arguments, and with nothing of this process' environment.
+pub fn exporter(arguments: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    command.args(arguments).env_clear();
+    command
+}
+
+/// A folder in which the exporter is started, with a configuration file.
+pub struct Place(TempDir);
+
+impl Place {
+    /// A folder with a `config.yml` of this content.
+    pub fn with(config: impl AsRef<[u8]>) -> Self {
+        let place = Self(tempfile::tempdir().expect("a folder"));
+        place.write("config.yml", config);
+        place
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), content).expect("the file can be written");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The exporter with the file here and these further arguments.
+    pub fn exporter(&self, arguments: &[&str]) -> Command {
+        let mut command = exporter(arguments);
+        command.args(["--config.file", "config.yml"]).current_dir(self.folder());
+        command
+    }
+
+    /// The daemon with the file here, on a free port.
+    pub async fn daemon(&self, arguments: &[&str]) -> Process {
+        let mut command = self.exporter(arguments);
+        command.args(["--web.listen-address", "127.0.0.1:0"]);
+        Process::serving(command).await
+    }
+}
+
+/// Runs a program to its end.
+pub async fn run(command: Command) -> Ended {
+    Process::start(command).ended().await
+}
+
+/// A program that runs; it is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    pub stdout: Lines,
+    pub stderr: Lines,
+    /// Where it serves, if it was waited for.
+    address: Option<SocketAddr>,
+}
+
+/// What is left of a program that ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The exit status; `None` if a signal was the end.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+/// Asserts how a program ended: its status, and words of one message; no panic and no secret.
+#[track_caller]
+pub fn assert_told(case: &str, ended: &Ended, status: i32, words: &[&str]) {
+    let Ended { stdout, stderr, .. } = ended;
+    assert_eq!(ended.code(), Some(status), "{case}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{case}: no {word:?} in {stderr:?}");
+    }
+    for output in [stdout, stderr] {
+        for never in [SECRET, "panicked", "RUST_BACKTRACE"] {
+            assert!(!output.contains(never), "{case}: {never} in {output:?}");
+        }
+    }
+}
+
+impl Process {
+    /// Starts a program.
+    pub fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdout = Lines::of(child.stdout.take().expect("its standard output is piped"));
+        let stderr = Lines::of(child.stderr.take().expect("its standard error is piped"));
+        Self { child, stdout, stderr, address: None }
+    }
+
+    /// Starts the exporter and waits until it listens.
+    pub async fn serving(command: Command) -> Self {
+        let mut process = Self::start(command);
+        let line = process.stderr.line(&["listening", "address"]).await;
+        let (_, address) = line.split_once("address").expect("the line has it");
+        let address = address.trim_start_matches(['=', '"', ':']).split([' ', '"']).next();
+        process.address = address.and_then(|address| address.parse().ok());
+        process
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("it was waited for")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
+    pub async fn scrape(&self) -> Metrics {
+        crate::scrape(self.address()).await
+    }
+
+    /// Scrapes until the metrics fulfil a condition, and returns them.
+    #[track_caller]
+    pub fn until(&self, condition: impl Fn(&Metrics) -> bool) -> impl Future<Output = Metrics> {
+        crate::scrape_until(self.address(), condition)
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub async fn signal(&self, name: &str) {
+        signal(self.id(), name).await;
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> Ended {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("it does not end; it wrote:\n{}", self.stderr));
+        let status = status.expect("it can be waited for");
+        Ended { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
+    }
+}
+
+/// Sends a process a signal, such as `TERM`.
+pub async fn signal(id: u32, name: &str) {
+    let kill = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id.to_string()]).status().await;
+    assert!(kill.expect("a shell").success(), "process {id} cannot be sent {name}");
+}
+
+/// The lines that a program writes, as they come.
+#[derive(Debug, Clone)]
+pub struct Lines(watch::Receiver<Vec<String>>);
+
+impl Lines {
+    fn of(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let (sender, lines) = watch::channel(Vec::new());
+        tokio::spawn(async move {
+            let mut stream = BufReader::new(stream).split(b'\n');
+            while let Some(line) = stream.next_segment().await.expect("what it writes can be read") {
+                let line = String::from_utf8(line).expect("it writes UTF-8");
+                sender.send_modify(|lines| lines.push(line));
+            }
+        });
+        Self(lines)
+    }
+
+    /// The lines so far.
+    pub fn now(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    /// The lines so far that have all of these words.
+    pub fn with(&self, words: &[&str]) -> Vec<String> {
+        self.now().into_iter().filter(|line| has(line, words)).collect()
+    }
+
+    /// The first line that has all of these words, once it is there.
+    pub async fn line(&self, words: &[&str]) -> String {
+        self.lines(words, 1).await.remove(0)
+    }
+
+    /// The lines that have all of these words, once there are so many.
+    pub async fn lines(&self, words: &[&str], count: usize) -> Vec<String> {
+        let mut lines = self.0.clone();
+        let found = |lines: &Vec<String>| lines.iter().filter(|line| has(line, words)).count() >= count;
+        match timeout(PATIENCE, lines.wait_for(found)).await {
+            Ok(Ok(_)) => self.with(words),
+            _ => panic!("no line with {words:?}; there is:\n{self}"),
+        }
+    }
+
+    /// All lines, once the program has closed them.
+    async fn all(mut self) -> String {
+        let closed = async { while self.0.changed().await.is_ok() {} };
+        timeout(Duration::from_secs(5), closed).await.expect("no child of it keeps writing");
+        self.to_string()
+    }
+}
+
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.borrow().iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+fn has(line: &str, words: &[&str]) -> bool {
+    words.iter().all(|word| line.contains(word))
+}
+
+/// Starts the daemon with an API that never answers, and sends the process that is the daemon a signal.
+pub async fn assert_stops_in_a_poll(mut command: Command, name: &str, daemon: fn(&Process) -> u32) {
+    let silent = TcpListener::bind(local()).await.expect("a free port");
+    let endpoint = silent.local_addr().expect("an address");
+    let patient = format!(
+        "api: {{endpoint: 'http://{endpoint}', request_timeout: 1h}}\n\
+         poll: {{interval: 2h, timeout: 1h, stale_after: 4h}}\n"
+    );
+    let place = Place::with(account("ap-guangzhou") + &patient);
+    command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
+    command.current_dir(place.folder());
+    let process = Process::serving(command).await;
+    let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
+    signal(daemon(&process), name).await;
+    let ended = process.ended().await;
+    assert_told(name, &ended, 0, &[&format!("SIG{name}: ending")]);
+}

@@ -1,0 +1,170 @@
+//! One target that something befalls, two that nothing may touch, and what the metrics and the log must say of them.
+
+use simulator::{self, Fault, FaultKind};
+
+use crate::{Api, Daemon, Metrics, Sample, frozen, log::Log};
+
+pub const GUANGZHOU: &str = "ap-guangzhou";
+pub const FRANKFURT: &str = "eu-frankfurt";
+
+/// The labels of a target.
+pub type Target = [(&'static str, &'static str); 2];
+
+/// The target that is befallen.
+pub const BEFALLEN: Target = [("account", "main"), ("region", GUANGZHOU)];
+
+/// The others: another region of its account, and another account.
+pub const OTHERS: [Target; 2] =
+    [[("account", "main"), ("region", FRANKFURT)], [("account", "other"), ("region", FRANKFURT)]];
+
+const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
+
+/// How many tunnels the befallen target has.
+pub const TUNNELS: usize = 3;
+
+pub struct Scene {
+    pub api: Api,
+    pub daemon: Daemon,
+    pub log: Log,
+}
+
+impl Scene {
+    /// Three targets that are polled so.
+    pub async fn with(poll: &str) -> Self {
+        let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
+        Self::of(world, |api| api.config_of(&Self::accounts(api).each_ref().map(|text| &**text), poll)).await
+    }
+
+    /// Another world, and another configuration.
+    pub async fn of(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
+        let log = Log::capture();
+        let api = Api::start(world).await;
+        let daemon = Daemon::start(&config(&api)).await;
+        Self { api, daemon, log }
+    }
+
+    /// The entries of `accounts` that make the three targets.
+    pub fn accounts(api: &Api) -> [String; 2] {
+        [api.account("main", &[GUANGZHOU, FRANKFURT]), api.account("other", &[FRANKFURT])]
+    }
+
+    /// Has this happen to every request of the befallen target, and nothing else.
+    pub fn befall(&self, kind: FaultKind) {
+        self.order([Fault::new(kind)]);
+    }
+
+    /// Has these faults happen to requests of the befallen target, and nothing else.
+    pub fn order(&self, faults: impl IntoIterator<Item = Fault>) {
+        let here = |fault| Fault { region: Some(GUANGZHOU.to_owned()), ..fault };
+        self.api.control.set_faults(faults.into_iter().map(here).collect()).expect("faults that can happen");
+    }
+
+    /// Has nothing happen any more.
+    pub fn lift(&self) {
+        self.order([]);
+    }
+
+    /// Waits until all targets are well, and returns what is shown then.
+    pub async fn healthy(&self) -> Metrics {
+        let metrics = self.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+        assert_eq!(metrics.count("tunnel_up", &BEFALLEN), TUNNELS);
+        assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0, "{metrics}");
+        metrics
+    }
+
+    /// Waits for the second poll that fails for this reason: the metrics say so, what was seen before stays, and the other
+    /// targets do not notice.
+    pub async fn fails(&self, reason: &str, before: &Metrics) -> Metrics {
+        let failures =
+            |metrics: &Metrics| metrics.value("poll_failures_total", &with_reason(BEFALLEN, reason));
+        let first = self.daemon.until(|metrics| failures(metrics) >= Some(1.0)).await;
+        let again = |metrics: &Metrics| failures(metrics) > failures(&first) && has_polled(metrics, before);
+        let during = self.daemon.until(again).await;
+        for metrics in [&first, &during] {
+            assert_eq!(metrics.value("up", &BEFALLEN), Some(0.0));
+            assert_eq!(metrics.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN));
+            assert_eq!(tunnels(metrics, BEFALLEN), tunnels(before, BEFALLEN), "the last good tunnels stay");
+        }
+        assert_eq!(during.value(LAST_SUCCESS, &BEFALLEN), first.value(LAST_SUCCESS, &BEFALLEN));
+        assert_eq!(during.sum("poll_failures_total", &BEFALLEN), failures(&during).unwrap_or_default());
+        untouched(before, &during);
+        during
+    }
+
+    /// Waits until the befallen target is well again: nothing of its tunnels was lost.
+    pub async fn recovers(&self, before: &Metrics, during: &Metrics) -> Metrics {
+        let up = |metrics: &Metrics| metrics.value("up", &BEFALLEN) == Some(1.0);
+        let after = self.daemon.until(|metrics| up(metrics) && has_polled(metrics, during)).await;
+        assert!(after.value(LAST_SUCCESS, &BEFALLEN) > during.value(LAST_SUCCESS, &BEFALLEN));
+        assert_eq!(tunnels(&after, BEFALLEN), tunnels(before, BEFALLEN));
+        untouched(during, &after);
+        after
+    }
+
+    /// The log says once that the befallen target failed, and why, and once that it is well again; it says nothing of the
+    /// others.
+    pub fn logged_once(&self, reason: &str) {
+        let failed = self.log.only(&["WARN", "poll failed"]);
+        assert!(failed.contains(&format!("reason=\"{reason}\"")), "{failed}");
+        assert!(failed.contains("account=main") && failed.contains(GUANGZHOU), "{failed}");
+        let again = self.log.only(&["INFO", "polls succeed again"]);
+        assert!(again.contains(GUANGZHOU), "{again}");
+    }
+
+    /// How many requests of a region were answered, or left without an answer, so far.
+    pub fn requests(&self, region: &str) -> usize {
+        self.api.control.journal().iter().filter(|entry| entry.region == region).count()
+    }
+}
+
+/// What this fault does to the target that it befalls, from its beginning to its end, with polls that fail within four
+/// seconds.
+pub async fn outage(kind: FaultKind, reason: &str) -> Scene {
+    outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
+}
+
+/// The same for a fault that takes so much work that polls need more time.
+pub async fn heavy_outage(kind: FaultKind, reason: &str) -> Scene {
+    outage_in(Scene::with("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+}
+
+async fn outage_in(scene: Scene, kind: FaultKind, reason: &str) -> Scene {
+    let before = scene.healthy().await;
+    scene.befall(kind);
+    let during = scene.fails(reason, &before).await;
+    scene.lift();
+    scene.recovers(&before, &during).await;
+    scene.logged_once(reason);
+    scene
+}
+
+pub fn with_reason(target: Target, reason: &str) -> [(&str, &str); 3] {
+    let [account, region] = target;
+    [account, region, ("reason", reason)]
+}
+
+/// All that is shown of a target's tunnels, in a fixed order.
+pub fn tunnels(metrics: &Metrics, target: Target) -> Vec<&Sample> {
+    let of_target = |sample: &&Sample| {
+        sample.name.starts_with("tencentcloud_vpn_tunnel_")
+            && target.iter().all(|(label, value)| sample.labels.get(*label).is_some_and(|own| own == value))
+    };
+    let mut samples: Vec<_> = metrics.0.iter().filter(of_target).collect();
+    samples.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+    samples
+}
+
+/// Whether the targets that nothing may touch were polled again.
+fn has_polled(now: &Metrics, before: &Metrics) -> bool {
+    OTHERS.iter().all(|target| now.value("polls_total", target) > before.value("polls_total", target))
+}
+
+/// The targets that nothing may touch are as well as they were, and never were otherwise.
+#[track_caller]
+pub fn untouched(before: &Metrics, now: &Metrics) {
+    for target in OTHERS {
+        assert_eq!(now.value("up", &target), Some(1.0), "{target:?}\n{now}");
+        assert_eq!(now.sum("poll_failures_total", &target), 0.0, "{target:?}\n{now}");
+        assert_eq!(tunnels(now, target), tunnels(before, target));
+    }
+}

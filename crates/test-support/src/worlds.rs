@@ -1,0 +1,227 @@
+//! Worlds to show on the status page, built by hand and at a fixed time.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tencentcloud_vpn_exporter::{
+    domain::{
+        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
+        NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
+    },
+    snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
+    web::{StatusPage, TelemetryPath},
+};
+
+/// A minute, an hour and a day, in seconds.
+pub const MINUTE: i64 = 60;
+pub const HOUR: i64 = 3600;
+pub const DAY: i64 = 86_400;
+
+/// The exporter has run for three days.
+pub const UPTIME: i64 = 3 * DAY;
+
+/// So many seconds before now: before 2023-11-14 22:13:20 UTC.
+pub fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 - seconds).expect("a time")
+}
+
+/// A target, and what was seen of it.
+#[derive(Debug, Clone)]
+pub struct Watched(pub TargetSnapshot);
+
+pub fn target(account: &str, region: &str) -> Watched {
+    let account = AccountName::new(account).expect("a name");
+    Watched(TargetSnapshot::new(Target { account, region: Region::new(region).expect("a region") }))
+}
+
+impl Watched {
+    /// A good poll, so many seconds ago.
+    pub fn lists(self, seconds_ago: i64, tunnels: impl IntoIterator<Item = Tunnel>) -> Self {
+        let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+        let (mut state, _) = self.0.succeeded(listing, ago(seconds_ago), Duration::from_millis(142));
+        state.next_poll = Some(ago(seconds_ago - MINUTE));
+        Self(state)
+    }
+
+    /// A failed poll, so many seconds ago.
+    pub fn fails(self, seconds_ago: i64, reason: Reason, message: &str) -> Self {
+        let failure = Failure { reason, message: message.to_owned() };
+        let mut state = self.0.failed(failure, ago(seconds_ago), Duration::from_secs(45));
+        state.next_poll = Some(ago(seconds_ago - MINUTE));
+        Self(state)
+    }
+
+    /// Its tunnels are too old to be shown.
+    pub fn expires(self) -> Self {
+        Self(self.0.expired())
+    }
+}
+
+pub fn snapshot(targets: impl IntoIterator<Item = Watched>) -> Snapshot {
+    let snapshots = Snapshots::default();
+    for Watched(state) in targets {
+        snapshots.add(Arc::new(state));
+    }
+    snapshots.current()
+}
+
+pub fn status_page() -> StatusPage {
+    StatusPage::new(TelemetryPath::new("/metrics").expect("a path"), ago(UPTIME))
+}
+
+/// The page's HTML.
+pub fn html(snapshot: &Snapshot, query: &str) -> String {
+    html_with(snapshot, &FailedLookUps::new(), query)
+}
+
+/// The same while the regions of these accounts cannot be looked up.
+pub fn html_with(snapshot: &Snapshot, failed_look_ups: &FailedLookUps, query: &str) -> String {
+    let page = status_page().render(snapshot, failed_look_ups, query, ago(0));
+    String::from_utf8(page.html.to_vec()).expect("UTF-8")
+}
+
+/// A tunnel that is up, without a health check.
+pub fn tunnel(id: &str, name: &str) -> Tunnel {
+    Tunnel {
+        id: TunnelId::new(id).expect("an id"),
+        name: name.into(),
+        vpc_id: "vpc-8tz2kq5j".into(),
+        vpn_gateway_id: "vpngw-6x0wxvtp".into(),
+        customer_gateway_id: "cgw-e503id2z".into(),
+        state: TunnelState::Available,
+        net_status: NetStatus::Available,
+        health_check: HealthCheck::NotConfigured,
+        health_check_local_ip: "".into(),
+        health_check_remote_ip: "".into(),
+        negotiation_type: NegotiationType::parse("active"),
+        route_type: "STATIC".into(),
+        dpd_action: "restart".into(),
+        local_identity: "203.0.113.7".into(),
+        remote_identity: "198.51.100.9".into(),
+        ike: IkeParameters::default(),
+        ipsec: IpsecParameters::default(),
+        created: Some(1_600_000_000),
+        tags: Box::default(),
+    }
+}
+
+pub fn down(id: &str, name: &str) -> Tunnel {
+    Tunnel { net_status: NetStatus::Unavailable, ..tunnel(id, name) }
+}
+
+pub fn unknown(id: &str, name: &str) -> Tunnel {
+    Tunnel { state: TunnelState::Unknown, ..tunnel(id, name) }
+}
+
+pub fn idle(id: &str, name: &str) -> Tunnel {
+    Tunnel { negotiation_type: NegotiationType::FlowTrigger, ..down(id, name) }
+}
+
+pub fn checked(status: HealthCheckStatus, tunnel: Tunnel) -> Tunnel {
+    Tunnel { health_check: HealthCheck::Configured(status), ..tunnel }
+}
+
+/// Two accounts, a bit of everything, and nothing blind.
+pub fn everyday() -> Snapshot {
+    let good = |tunnel| checked(HealthCheckStatus::Available, tunnel);
+    let bad = |tunnel| checked(HealthCheckStatus::Unavailable, tunnel);
+    let before = [
+        good(tunnel("vpnx-f49l6u0z", "office-berlin-primary")),
+        good(tunnel("vpnx-2k8dq1xa", "office-berlin-backup")),
+        tunnel("vpnx-0q7mz3vb", "datacentre-tokyo"),
+        good(tunnel("vpnx-9d3ss81c", "branch-são-paulo")),
+    ];
+    let now = [
+        bad(down("vpnx-f49l6u0z", "office-berlin-primary")),
+        good(tunnel("vpnx-2k8dq1xa", "office-berlin-backup")),
+        tunnel("vpnx-0q7mz3vb", "datacentre-tokyo"),
+        bad(tunnel("vpnx-9d3ss81c", "branch-são-paulo")),
+        idle("vpnx-7h1w6t2e", "on-demand-audit"),
+        Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-5b0c4n9k", "branch-porto") },
+    ];
+    let production = target("production", "ap-guangzhou")
+        .lists(2 * DAY, before.clone())
+        .lists(5 * HOUR, before.clone().map(|tunnel| down(tunnel.id.as_str(), &tunnel.name)))
+        .lists(4 * HOUR, before)
+        .lists(9 * MINUTE, now.clone())
+        .lists(12, now);
+    let frankfurt = target("production", "eu-frankfurt").lists(
+        31,
+        [
+            unknown("vpnx-3c1r8y5d", "partner-lyon"),
+            good(tunnel("vpnx-6a2e0p7f", "partner-łódź")),
+            Tunnel { state: TunnelState::Pending, ..down("vpnx-1u4j9i6g", "partner-nantes (new)") },
+            idle("vpnx-8y5o2l3h", ""),
+        ],
+    );
+    let staging = target("staging", "ap-singapore").lists(
+        55,
+        [
+            tunnel("vpnx-4m9g7s0j", "<script>alert(1)</script>"),
+            tunnel("vpnx-0e6b3x8l", "line\nfeed, \u{202e}reversed and \"quoted\" & 'apostrophed'"),
+            tunnel("vpnx-7z2f5k1m", &"x".repeat(128)),
+            tunnel("vpnx-2t8h4q9n", "מנהרה אחת"),
+        ],
+    );
+    snapshot([production, frankfurt, staging])
+}
+
+/// Nothing has answered yet.
+pub fn empty() -> Snapshot {
+    snapshot(["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(|region| target("production", region)))
+}
+
+/// The regions of these accounts cannot be looked up, of which so many were known before.
+pub fn refused(accounts: &[(&str, usize)]) -> FailedLookUps {
+    let message = "AuthFailure.SecretIdNotFound: The SecretId is not found. (request 5f5d5d0c); check the account's credentials";
+    let failure = Failure { reason: Reason::Auth, message: message.to_owned() };
+    let look_up = |regions| FailedLookUp { failure: failure.clone(), regions };
+    let accounts = accounts.iter();
+    accounts.map(|&(name, known)| (AccountName::new(name).expect("a name"), look_up(known))).collect()
+}
+
+/// One target of four cannot be seen into since a moment, another for so long that its tunnels are withheld.
+pub fn blind() -> Snapshot {
+    let tunnels = |count: usize| (0..count).map(|n| tunnel(&format!("vpnx-{n:08}"), &format!("branch-{n}")));
+    let refusal = "AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure that your SecretId is \
+                   correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)";
+    let recent = target("production", "eu-frankfurt")
+        .lists(4 * MINUTE, [down("vpnx-1u4j9i6g", "partner-nantes"), tunnel("vpnx-6a2e0p7f", "partner-lyon")])
+        .fails(40, Reason::Timeout, "no answer within 10s");
+    let stale =
+        target("staging", "ap-singapore").lists(DAY, tunnels(12)).fails(20, Reason::Auth, refusal).expires();
+    let never = target("staging", "na-ashburn").fails(31, Reason::Connection, "connection refused");
+    let clear = target("production", "ap-guangzhou").lists(12, tunnels(8));
+    snapshot([clear, recent, stale, never])
+}
+
+/// 10,000 tunnels in 20 targets; one in a hundred is down, a few are idle or unknown.
+pub fn many() -> Snapshot {
+    let regions = ["ap-guangzhou", "ap-shanghai", "ap-beijing", "ap-singapore", "ap-tokyo"];
+    let regions = regions.into_iter().chain(["ap-mumbai", "eu-frankfurt", "na-ashburn", "na-siliconvalley"]);
+    let regions: Vec<_> = regions.chain(["sa-saopaulo"]).collect();
+    let targets = ["production", "staging"].into_iter().flat_map(|account| {
+        regions.iter().enumerate().map(move |(place, region)| {
+            let made = |n: usize| {
+                let (id, name) = (format!("vpnx-{:08}", place * 500 + n), format!("branch-{region}-{n:03}"));
+                match n % 200 {
+                    7 | 101 => down(&id, &name),
+                    13 => idle(&id, &name),
+                    42 if place == 3 => unknown(&id, &name),
+                    _ => checked(HealthCheckStatus::Available, tunnel(&id, &name)),
+                }
+            };
+            target(account, region).lists(20 + i64::try_from(place).expect("small"), (0..500).map(made))
+        })
+    });
+    snapshot(targets)
+}
+
+/// 10,000 tunnels in one target, so many of them down and the others up.
+pub fn steady(count_down: usize) -> Snapshot {
+    let made = |n: usize| {
+        let (id, name) = (format!("vpnx-{n:08}"), format!("branch-{n}"));
+        if n >= 10_000 - count_down { down(&id, &name) } else { tunnel(&id, &name) }
+    };
+    snapshot([target("production", "ap-guangzhou").lists(5, (0..10_000).map(made))])
+}

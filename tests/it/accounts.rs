@@ -1,0 +1,348 @@
+//! Accounts with credentials of every source, in the daemon as it is configured.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use simulator::{Account, Fault, FaultKind, Options, Role, WebIdentity};
+use tempfile::TempDir;
+use tencentcloud_vpn_exporter::wiring::Variables;
+use test_support::{Api, Daemon, Metrics, Setting, frozen, log::Log};
+
+const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
+const OTHER_ACCOUNT: &str = "200000000002";
+const EXTERNAL_ID: &str = "an-external-id";
+const WEB_TOKEN: &str = "a-web-token";
+
+/// Polls that come soon after each other.
+const OFTEN: &str = "interval: 250ms, timeout: 5s, stale_after: 1h";
+
+/// Every source, by the account that uses it, and whether what it gives is temporary.
+const SOURCES: [(&str, &str, bool); 7] = [
+    ("default", "default}", false),
+    ("environment", "environment}", false),
+    ("files", "static, secret_id_file: id, secret_key_file: key}", false),
+    ("profile", "profile}", true),
+    ("instance", "instance_role}", true),
+    ("pod", "workload_identity}", true),
+    (
+        "assumed",
+        "environment}\n  assume_role: {role_arn: 'qcs::cam::uin/200000000002:roleName/reader', external_id: an-external-id}",
+        true,
+    ),
+];
+
+/// The simulated cloud, and the files and variables that a machine in it has.
+struct Cloud {
+    api: Api,
+    files: TempDir,
+}
+
+impl Cloud {
+    async fn new(token_lifetime: Option<Duration>) -> Self {
+        let role = |name: &str, external_id: Option<&str>| Role {
+            account: OTHER_ACCOUNT.to_owned(),
+            name: name.to_owned(),
+            external_id: external_id.map(str::to_owned),
+        };
+        let web_identity = WebIdentity { provider_id: "tke".to_owned(), token: WEB_TOKEN.to_owned() };
+        let api = Api::start(Options {
+            roles: vec![role("reader", Some(EXTERNAL_ID)), role("open", None)],
+            instance_role: Some("watcher".to_owned()),
+            web_identity: Some(web_identity),
+            token_lifetime,
+            requests_per_second: 1_000_000,
+            ..frozen(&REGIONS.map(|region| (region, 2)))
+        });
+        let cloud = Self { api: api.await, files: tempfile::tempdir().expect("a folder") };
+        let (id, key) = cloud.key_pair();
+        cloud.write("token", WEB_TOKEN);
+        cloud.write("id", &id);
+        cloud.write("key", &key);
+        let role = "role_arn = qcs::cam::uin/200000000002:roleName/open";
+        cloud.write(
+            ".tencentcloud/credentials",
+            &format!("[default]\nsecret_id = {id}\nsecret_key = {key}\n{role}\n"),
+        );
+        cloud
+    }
+
+    fn key_pair(&self) -> (String, String) {
+        let Account { credentials, .. } = &self.api.control.accounts()[0];
+        (credentials.secret_id.clone(), credentials.secret_key.clone())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// Replaces a file as mounted secrets are: never half of it.
+    fn write(&self, name: &str, content: &str) {
+        let (path, new) = (self.path(name), self.path("new"));
+        fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
+        fs::write(&new, content).and_then(|()| fs::rename(new, path)).expect("a file");
+    }
+
+    /// The environment of a machine where each source has something.
+    fn variables(&self) -> Variables {
+        let (id, key) = self.key_pair();
+        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let given = [
+            ("HOME", text(self.files.path())),
+            ("TENCENTCLOUD_SECRET_ID", id),
+            ("TENCENTCLOUD_SECRET_KEY", key),
+            ("TKE_REGION", REGIONS[0].to_owned()),
+            ("TKE_PROVIDER_ID", "tke".to_owned()),
+            ("TKE_WEB_IDENTITY_TOKEN_FILE", text(&self.path("token"))),
+            ("TKE_ROLE_ARN", "qcs::cam::uin/200000000002:roleName/open".to_owned()),
+        ];
+        given.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    /// A configuration of accounts that are called by what these sources give.
+    fn config(&self, accounts: &[&str], poll: &str) -> String {
+        let entry = |name: &&str| {
+            let (.., source, _) = SOURCES.iter().find(|(known, ..)| known == name).expect("a source");
+            let source = source.replace("file: ", &format!("file: {}/", self.files.path().display()));
+            format!("- name: {name}\n  regions: [{}]\n  credentials: {{type: {source}\n", REGIONS.join(", "))
+        };
+        let entries: Vec<String> = accounts.iter().map(entry).collect();
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let metadata = format!("api: {{metadata_endpoint: 'http://{}', ", self.api.address);
+        self.api.config_of(&entries, poll).replace("api: {", &metadata)
+    }
+
+    async fn daemon(&self, accounts: &[&str]) -> Daemon {
+        self.daemon_with(self.variables(), &self.config(accounts, OFTEN)).await
+    }
+
+    async fn daemon_with(&self, variables: Variables, config: &str) -> Daemon {
+        Daemon::start_in(Setting { variables, ..Setting::default() }, config).await
+    }
+
+    fn befall(&self, action: &str, kind: FaultKind) {
+        let fault = Fault { action: Some(action.to_owned()), ..Fault::new(kind) };
+        self.api.control.set_faults(vec![fault]).expect("a fault that can happen");
+    }
+
+    fn lift(&self) {
+        self.api.control.set_faults(vec![]).expect("no faults");
+    }
+
+    fn count(&self, action: &str) -> usize {
+        self.api.control.journal().iter().filter(|entry| entry.action == action).count()
+    }
+
+    /// In how many regions each id was used to list tunnels, in the order of their first use.
+    fn regions_by_id(&self) -> Vec<usize> {
+        let mut order = Vec::new();
+        let mut regions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for entry in self.api.control.journal() {
+            if entry.action == "DescribeVpnConnections" {
+                if !regions.contains_key(&entry.secret_id) {
+                    order.push(entry.secret_id.clone());
+                }
+                regions.entry(entry.secret_id).or_default().insert(entry.region);
+            }
+        }
+        order.iter().map(|id| regions[id].len()).collect()
+    }
+}
+
+fn polls(metrics: &Metrics, account: &str) -> f64 {
+    metrics.sum("polls_total", &[("account", account)])
+}
+
+/// How many regions of an account are up.
+fn up(metrics: &Metrics, account: &str) -> f64 {
+    metrics.sum("up", &[("account", account)])
+}
+
+fn failures(metrics: &Metrics, account: &str, reason: &str) -> f64 {
+    metrics.sum("poll_failures_total", &[("account", account), ("reason", reason)])
+}
+
+fn expiry(metrics: &Metrics, account: &str) -> Option<f64> {
+    metrics.value("credentials_expiry_timestamp_seconds", &[("account", account)])
+}
+
+#[tokio::test]
+async fn every_source_serves_many_polls_with_tokens_that_live_for_two_seconds() {
+    let cloud = Cloud::new(Some(Duration::from_secs(2))).await;
+    let daemon = cloud.daemon(&SOURCES.map(|(name, ..)| name)).await;
+    let first = daemon.until(|metrics| metrics.sum("up", &[]) == 14.0).await;
+    let enough = |metrics: &Metrics| SOURCES.iter().all(|(name, ..)| polls(metrics, name) >= 40.0);
+    let later = daemon.until(enough).await;
+    assert_eq!(later.sum("poll_failures_total", &[]), 0.0, "{later}");
+    assert_eq!(later.count("tunnel_up", &[]), 28);
+    for (name, _, temporary) in SOURCES {
+        let (before, after) = (expiry(&first, name), expiry(&later, name));
+        assert_eq!(before.is_some(), temporary, "{name}");
+        assert!(!temporary || after > before, "{name}: renewed from {before:?} to {after:?}");
+    }
+    for (action, least) in [("MetadataCredentials", 3), ("AssumeRoleWithWebIdentity", 3), ("AssumeRole", 6)] {
+        assert!(cloud.count(action) >= least, "{action}: {}", cloud.count(action));
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_renewed_once_for_all_regions_of_an_account() {
+    let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
+    let daemon = cloud.daemon(&["instance"]).await;
+    daemon.until(|metrics| polls(metrics, "instance") >= 80.0).await;
+    let grants = cloud.count("MetadataCredentials");
+    let used = cloud.regions_by_id();
+    assert!(grants <= used.len() + 1, "{grants} were given and {} used", used.len());
+    assert!(used[..used.len() - 1].iter().all(|&regions| regions == 2), "{used:?}");
+}
+
+#[tokio::test]
+async fn credentials_that_the_api_revokes_are_replaced_without_a_failed_poll() {
+    let cloud = Cloud::new(None).await;
+    let daemon = cloud.daemon(&["instance", "assumed", "files"]).await;
+    let before = daemon.until(|metrics| metrics.sum("up", &[]) == 6.0).await;
+    let renewals = ["MetadataCredentials", "AssumeRole"];
+    assert_eq!(renewals.map(|action| cloud.count(action)), [1, 1]);
+    cloud.api.control.revoke_tokens();
+    let accounts = ["instance", "assumed", "files"];
+    let after = daemon
+        .until(|metrics| accounts.iter().all(|name| polls(metrics, name) >= polls(&before, name) + 6.0))
+        .await;
+    assert_eq!(renewals.map(|action| cloud.count(action)), [2, 2], "one renewal each");
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "{after}");
+    assert!(after.sum("api_request_failures_total", &[("reason", "auth")]) >= 2.0);
+    let assumptions = [("account", "assumed"), ("action", "AssumeRole")];
+    assert_eq!(after.value("api_requests_total", &assumptions), Some(2.0), "they count like all requests");
+}
+
+#[tokio::test]
+async fn a_source_that_fails_fails_the_targets_of_its_account_and_touches_nobody_else() {
+    let cloud = Cloud::new(None).await;
+    cloud.befall("MetadataCredentials", FaultKind::Reset);
+    let daemon = cloud.daemon(&["instance", "pod", "files"]).await;
+    let failed = |metrics: &Metrics| failures(metrics, "instance", "credentials") >= 4.0;
+    let during = daemon.until(|metrics| failed(metrics) && metrics.sum("up", &[]) == 4.0).await;
+    assert_eq!((up(&during, "instance"), up(&during, "pod"), up(&during, "files")), (0.0, 2.0, 2.0));
+    assert_eq!(during.sum("poll_failures_total", &[]), failures(&during, "instance", "credentials"));
+    assert_eq!(
+        during.sum("api_requests_total", &[("account", "instance")]),
+        0.0,
+        "nothing was sent without a signature"
+    );
+    assert_eq!(expiry(&during, "instance"), None);
+    assert!(cloud.count("MetadataCredentials") < 10, "the source is not hammered");
+
+    cloud.lift();
+    let after = daemon.until(|metrics| metrics.sum("up", &[]) == 6.0).await;
+    assert!(expiry(&after, "instance").is_some());
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_good() {
+    let cloud = Cloud::new(Some(Duration::from_secs(8))).await;
+    let log = Log::capture();
+    let daemon = cloud.daemon(&["pod"]).await;
+    let before = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
+    // The token that the pod shows is no longer the one that was issued last.
+    cloud.write("token", "an-old-token");
+    let during = daemon.until(|metrics| failures(metrics, "pod", "credentials") >= 2.0).await;
+    let expired = expiry(&during, "pod").expect("the gauge stays");
+    let now =
+        during.value("last_success_timestamp_seconds", &[("region", REGIONS[0])]).expect("polls succeeded");
+    assert!(now > expired - 2.0, "polls succeeded until {now}, and the token until {expired}");
+    assert!(polls(&during, "pod") > polls(&before, "pod") + 4.0, "they went on for a while");
+    assert_eq!(during.count("tunnel_up", &[]), 4, "the last good tunnels stay");
+    log.only(&["WARN", "credentials not renewed; the old ones are still used"]);
+
+    // The token file is read again at the next renewal.
+    cloud.write("token", WEB_TOKEN);
+    let after = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
+    assert!(expiry(&after, "pod") > Some(expired));
+    log.only(&["INFO", "credentials renewed after all"]);
+}
+
+#[tokio::test]
+async fn a_changed_credentials_file_ends_refusals_at_once() {
+    let cloud = Cloud::new(None).await;
+    let (_, key) = cloud.key_pair();
+    cloud.write("key", "a-key-that-was-never-good");
+    let config = cloud.config(&["files", "environment"], "interval: 10h, timeout: 5s, stale_after: 20h");
+    let daemon = cloud.daemon_with(cloud.variables(), &config).await;
+    let refused = daemon.until(|metrics| failures(metrics, "files", "auth") == 2.0).await;
+    let before = cloud.count("DescribeVpnConnections");
+    assert_eq!(up(&refused, "files"), 0.0);
+    cloud.write("key", &key);
+    daemon.until(|metrics| up(metrics, "files") == 2.0).await;
+    assert_eq!(
+        cloud.count("DescribeVpnConnections"),
+        before + 2,
+        "the other account is asked when it is due"
+    );
+}
+
+#[tokio::test]
+async fn a_reload_that_changes_nothing_about_who_calls_keeps_credentials() {
+    let cloud = Cloud::new(None).await;
+    let daemon = cloud.daemon(&["instance", "assumed"]).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 4.0).await;
+    // Nothing can be renewed now.
+    let faults = ["MetadataCredentials", "AssumeRole"]
+        .map(|action| Fault { action: Some(action.to_owned()), ..Fault::new(FaultKind::Reset) });
+    cloud.api.control.set_faults(faults.to_vec()).expect("faults");
+    let other = cloud.config(&["instance", "assumed"], "interval: 200ms, timeout: 4s");
+    let fewer = other.replace(&REGIONS.join(", "), REGIONS[0]);
+    for (config, targets) in [(&other, 4.0), (&fewer, 2.0)] {
+        daemon.reload(config).await.expect("a valid configuration");
+        let before = daemon.scrape().await;
+        let polled =
+            |metrics: &Metrics| metrics.sum("polls_total", &[]) >= before.sum("polls_total", &[]) + 8.0;
+        let after = daemon.until(|metrics| metrics.sum("up", &[]) == targets && polled(metrics)).await;
+        assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "{after}");
+    }
+    assert_eq!(["MetadataCredentials", "AssumeRole"].map(|action| cloud.count(action)), [1, 1]);
+
+    // Who calls otherwise needs other credentials.
+    let renamed = fewer.replace("external_id: an-external-id", "external_id: another");
+    daemon.reload(&renamed).await.expect("a valid configuration");
+    let after = daemon.until(|metrics| up(metrics, "assumed") == 0.0).await;
+    assert_eq!(up(&after, "instance"), 1.0);
+}
+
+#[tokio::test]
+async fn the_default_chain_serves_from_its_first_link_that_has_something_and_says_which() {
+    for (missing, link) in [
+        (&[][..], "the environment"),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open taken on by the profile "),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "HOME"], "the role watcher of this instance"),
+    ] {
+        let log = Log::capture();
+        let cloud = Cloud::new(None).await;
+        let mut variables = cloud.variables();
+        variables.retain(|name, _| !missing.contains(&name.as_str()));
+        let daemon = cloud.daemon_with(variables, &cloud.config(&["default"], OFTEN)).await;
+        daemon.until(|metrics| up(metrics, "default") == 2.0).await;
+        let found = log.only(&["INFO", "credentials found", "account=default"]);
+        assert!(found.contains(link), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn the_default_chain_without_any_credentials_names_each_place_where_it_looked() {
+    let cloud = Cloud::new(None).await;
+    cloud.befall("MetadataRole", FaultKind::Status { status: 404, retry_after: None });
+    let log = Log::capture();
+    let daemon = cloud.daemon_with(Variables::new(), &cloud.config(&["default"], OFTEN)).await;
+    daemon.until(|metrics| failures(metrics, "default", "credentials") >= 2.0).await;
+    let failed = log.lines(&["WARN", "poll failed", REGIONS[0]]).join("");
+    for place in [
+        "(1) the environment variable",
+        "(2) there is no profile",
+        "(3) metadata service",
+        "(4) the environment variable TKE_",
+    ] {
+        assert!(failed.contains(place), "{place:?} is not in {failed}");
+    }
+}

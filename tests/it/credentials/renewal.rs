@@ -1,0 +1,216 @@
+//! Credentials that live for seconds, and renewals that fail, against the real services' behaviour.
+
+use std::{future::Future, iter, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use simulator::{Entry, Fault, FaultKind, Options};
+use tencentcloud_vpn_exporter::{
+    domain::{AccountName, Reason, Target},
+    poll::{AccountApi, Settings, TargetApi, limit::RateLimit, poll},
+    snapshot::TargetSnapshot,
+    telemetry::{BuildInfo, Telemetry},
+    tencent::{ApiError, credentials::Keyring, credentials::Source},
+};
+use tokio::time::{Instant, timeout};
+
+use super::rig::{DEADLINE, Served, WEB_TOKEN, file, keyring, options, region};
+
+/// A world in which temporary credentials live for so many seconds, and answers take a moment.
+async fn hasty(seconds: u64) -> Served {
+    let token_lifetime = Some(Duration::from_secs(seconds));
+    Served::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
+}
+
+async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, wanted).await.expect("it takes too long")
+}
+
+/// Calls the API without a break until the source was asked by this action so often. No call may fail, unless the test itself
+/// stands still for so long that the token ends meanwhile.
+async fn call_until(served: &Served, source: impl Source + 'static, action: &str, times: usize) {
+    let keyring = keyring(source);
+    let calls = async {
+        while served.count(action) < times {
+            let start = Instant::now();
+            let credentials = keyring.current().await.expect("credentials");
+            if let Err(error) = served.list(&credentials).await {
+                assert!(start.elapsed() > Duration::from_millis(200), "{error}");
+            }
+        }
+    };
+    in_time(calls).await;
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on_again_before_each_two_seconds_are_over() {
+    let served = hasty(2).await;
+    call_until(&served, served.assumed(), "AssumeRole", 4).await;
+}
+
+#[tokio::test]
+async fn the_role_of_the_machine_is_asked_for_again_before_each_two_seconds_are_over() {
+    let served = hasty(2).await;
+    call_until(&served, served.instance_role(), "MetadataCredentials", 4).await;
+}
+
+#[tokio::test]
+async fn a_pod_proves_its_identity_again_before_each_two_seconds_are_over() {
+    let served = hasty(2).await;
+    let (_folder, token) = file(WEB_TOKEN);
+    let pod = served.workload_identity(&token, &[]);
+    call_until(&served, pod, "AssumeRoleWithWebIdentity", 4).await;
+}
+
+/// The settings of one target that signs with what this keyring has.
+fn settings(served: &Served, keyring: Keyring) -> Settings {
+    let target = target();
+    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+    let telemetry = Telemetry::new(&build).expect("metrics").account(&target.account);
+    let limit = Arc::new(RateLimit::new(1e6, telemetry.throttle.clone()));
+    let account = Arc::new(AccountApi { client: served.client.clone(), keyring, limit, telemetry });
+    Settings {
+        api: TargetApi::new(account, target, served.url.clone()),
+        filters: vec![],
+        interval: DEADLINE,
+        timeout: DEADLINE,
+        stale_after: DEADLINE,
+        discovered: false,
+        tag_labels: vec![],
+    }
+}
+
+fn target() -> Target {
+    Target { account: AccountName::new("production").expect("a name"), region: region() }
+}
+
+#[tokio::test]
+async fn credentials_that_are_renewed_in_the_middle_of_a_listing_do_not_fail_it() {
+    let served = Served::start(Options {
+        regions: vec![(region().to_string(), 8000)],
+        latency: Duration::from_millis(150),
+        token_lifetime: Some(Duration::from_secs(8)),
+        ..options()
+    })
+    .await;
+    let keyring = keyring(served.assumed());
+    let start = Instant::now();
+    // Credentials that live for 7 to 8 s are renewed after three quarters of that.
+    while start.elapsed() < Duration::from_secs(5) {
+        let credentials = keyring.current().await.expect("credentials");
+        served.list(&credentials).await.expect("a listing");
+    }
+    served.control.clear_journal();
+    let settings = settings(&served, keyring);
+    let (after, _) = in_time(poll(&settings, &TargetSnapshot::new(target()))).await;
+    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 8000), "{:?}", after.last_poll);
+    let journal = served.control.journal();
+    let listing = journal.iter().filter(|entry| entry.action == "DescribeVpnConnections");
+    let mut ids: Vec<_> = listing.map(|entry| &entry.secret_id).collect();
+    ids.dedup();
+    assert!(ids.len() > 1, "the listing was over before its credentials were renewed");
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_why_until_it_succeeds() {
+    let served = hasty(4).await;
+    let keyring = keyring(served.assumed());
+    keyring.current().await.expect("credentials");
+    let start = Instant::now();
+    let fails = Fault::new(FaultKind::Error { code: "InternalError.DbError".to_owned() });
+    let fails = Fault { action: Some("AssumeRole".to_owned()), ..fails };
+    served.control.set_faults(vec![fails]).expect("a fault");
+    let error = in_time(async {
+        loop {
+            let credentials = match keyring.current().await {
+                Ok(credentials) => credentials,
+                Err(error) => break error,
+            };
+            // What is sent in the last moment comes too late.
+            if let Err(error) = served.list(&credentials).await {
+                assert_eq!(error.reason(), Reason::Auth);
+                break keyring.renew(&credentials).await.expect_err("a failure");
+            }
+        }
+    })
+    .await;
+    assert!(start.elapsed() >= Duration::from_millis(2900), "given up after {:?}", start.elapsed());
+    assert_eq!(error.reason(), Reason::Credentials);
+    let message = error.to_string();
+    assert!(message.starts_with("credentials: sts:AssumeRole of the role qcs::cam::uin/"), "{message}");
+    assert!(message.contains("InternalError.DbError: ") && message.contains("(request "), "{message}");
+    let tries = served.count("AssumeRole");
+    assert!(tries >= 2, "it was not tried again");
+
+    served.control.set_faults(vec![]).expect("no fault");
+    let recovered = async {
+        while keyring.current().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(recovered).await;
+    let credentials = keyring.current().await.expect("credentials");
+    served.list(&credentials).await.expect("a listing");
+    assert!(served.count("AssumeRole") <= tries + 2);
+}
+
+#[tokio::test]
+async fn a_failing_source_touches_nobody_elses() {
+    let served = Served::start(options()).await;
+    served.control.forbid(&served.control.accounts()[0].number, "AssumeRole").expect("an account");
+    let (failing, other) = (keyring(served.assumed()), keyring(served.environment(1)));
+    assert!(matches!(failing.current().await, Err(ApiError::Credentials(_))));
+    let credentials = other.current().await.expect("credentials");
+    served.list(&credentials).await.expect("a listing");
+}
+
+#[tokio::test]
+async fn a_thousand_who_are_refused_at_once_renew_once_and_go_on() {
+    let served = Served::start(options()).await;
+    let keyring = keyring(served.assumed());
+    let before = join_all(iter::repeat_with(|| keyring.current()).take(1000)).await;
+    assert_eq!(served.count("AssumeRole"), 1);
+    served.control.revoke_tokens();
+    let refused = before[0].clone().expect("credentials");
+    let error = served.list(&refused).await.expect_err("worthless credentials");
+    assert_eq!(error.reason(), Reason::Auth);
+    let renewals = join_all(iter::repeat_with(|| keyring.renew(&refused)).take(1000)).await;
+    assert!(renewals.iter().all(|others| *others == Ok(true)));
+    let after = join_all(iter::repeat_with(|| keyring.current()).take(1000)).await;
+    assert_eq!(served.count("AssumeRole"), 2);
+    served.list(after[999].as_ref().expect("credentials")).await.expect("a listing");
+}
+
+#[tokio::test]
+async fn the_end_that_is_told_is_the_one_that_the_service_gave() {
+    let served = Served::start(options()).await;
+    let (tell, mut told) = tokio::sync::watch::channel(None);
+    let account = AccountName::new("production").expect("a name");
+    let keyring = Keyring::new(account, served.assumed(), fastrand::f64, move |end| {
+        tell.send_replace(end);
+    });
+    keyring.current().await.expect("credentials");
+    let end = told.borrow_and_update().expect("an end");
+    let seconds = end.duration_since(Timestamp::now()).as_secs();
+    assert!((7190..=7200).contains(&seconds), "{seconds} s");
+}
+
+#[tokio::test]
+async fn credentials_that_are_revoked_in_the_middle_of_a_listing_do_not_fail_it() {
+    let served = Served::start(Options { regions: vec![(region().to_string(), 2000)], ..options() }).await;
+    let settings = settings(&served, keyring(served.assumed()));
+    let pages = |count: usize| {
+        let control = served.control.clone();
+        async move {
+            let listings = |entries: &[Entry]| entries.iter().filter(|entry| entry.offset.is_some()).count();
+            control.until(|entries| listings(entries) >= count).await;
+            control.revoke_tokens();
+        }
+    };
+    let before = TargetSnapshot::new(target());
+    let ((after, _), ()) = in_time(async { tokio::join!(poll(&settings, &before), pages(5)) }).await;
+    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
+    assert_eq!(served.count("AssumeRole"), 2);
+    let journal = served.control.journal();
+    assert!(journal.iter().any(|entry| entry.error.as_deref() == Some("AuthFailure.TokenFailure")));
+}

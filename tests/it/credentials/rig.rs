@@ -1,0 +1,210 @@
+//! The simulated services, and what calls them.
+
+use std::{future::ready, sync::Arc, time::Duration};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use reqwest::Url;
+use simulator::{self, Control, Options, Simulator, WebIdentity};
+use tencentcloud_vpn_exporter::{
+    domain::{AccountName, Reason, Region, Role, Secret},
+    tencent::{
+        ApiError, Call, Client, Credentials, Service,
+        credentials::{
+            AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
+        },
+        sts::{Meter, Sts},
+        transport::{Authorities, ConnectionSettings},
+        vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
+    },
+};
+use tokio::task::JoinHandle;
+
+/// Where the tests' tunnels are.
+pub(crate) const REGION: &str = "eu-frankfurt";
+/// The account of the role that is taken on.
+pub(crate) const OTHER_ACCOUNT: &str = "200000000002";
+pub(crate) const ROLE_ARN: &str = "qcs::cam::uin/200000000002:roleName/reader";
+pub(crate) const EXTERNAL_ID: &str = "SECRET-external-id";
+pub(crate) const WEB_TOKEN: &str = "SECRET-web-token";
+
+/// Longer than anything here takes, even on a machine that is busy with other things.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) fn region() -> Region {
+    Region::new(REGION).expect("a region")
+}
+
+/// One tunnel; a role of another account that needs its external id; a role of that account for pods; and a role of the
+/// machine.
+pub(crate) fn options() -> Options {
+    let role = |name: &str, external_id: Option<&str>| simulator::Role {
+        account: OTHER_ACCOUNT.to_owned(),
+        name: name.to_owned(),
+        external_id: external_id.map(str::to_owned),
+    };
+    Options {
+        regions: vec![(region().to_string(), 1)],
+        frozen: true,
+        accounts: 2,
+        roles: vec![role("reader", Some(EXTERNAL_ID)), role("open", None)],
+        instance_role: Some("watcher".to_owned()),
+        web_identity: Some(web_identity(WEB_TOKEN)),
+        requests_per_second: 1_000_000,
+        ..Options::default()
+    }
+}
+
+pub(crate) fn web_identity(token: &str) -> WebIdentity {
+    WebIdentity { provider_id: "tke".to_owned(), token: token.to_owned() }
+}
+
+/// An account that may send as it likes.
+#[derive(Debug)]
+struct Unlimited;
+
+impl Meter for Unlimited {
+    fn turn(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
+    fn count(&self, _: &'static str, _: Duration, _: Option<Reason>) {}
+}
+
+/// The simulated services, served until this is dropped.
+pub(crate) struct Served {
+    pub(crate) control: Control,
+    pub(crate) client: Client,
+    pub(crate) url: Url,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    pub(crate) async fn start(options: Options) -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        let simulator = Simulator::bind(options, address).await.expect("a simulator");
+        let url = format!("http://{}", simulator.local_addr()).parse().expect("a URL");
+        let settings = ConnectionSettings {
+            request_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            ca_file: None,
+            proxy: None,
+        };
+        let client = Client::new(settings, Authorities::of_system()).expect("a client");
+        let control = simulator.control();
+        Self { control, client, url, task: tokio::spawn(simulator.run(std::future::pending())) }
+    }
+
+    pub(crate) fn sts(&self) -> Sts {
+        let meter = Arc::new(Unlimited);
+        Sts {
+            client: self.client.clone(),
+            url: self.url.clone(),
+            region: region(),
+            clock: Timestamp::now,
+            meter,
+        }
+    }
+
+    /// The key pair of an account, as if its owner had exported it.
+    pub(crate) fn environment(&self, account: usize) -> Environment {
+        let credentials = self.control.accounts()[account].credentials.clone();
+        Environment::new(move |name| match name {
+            "TENCENTCLOUD_SECRET_ID" => Some(credentials.secret_id.clone()),
+            "TENCENTCLOUD_SECRET_KEY" => Some(credentials.secret_key.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn instance_role(&self) -> InstanceRole {
+        InstanceRole::new(self.client.clone(), &self.url, Timestamp::now)
+    }
+
+    /// The other account's role, taken on with the first account's key pair.
+    pub(crate) fn assumed(&self) -> AssumeRole {
+        let role = Role { external_id: Some(Secret::new(EXTERNAL_ID)), ..Role::new(ROLE_ARN) };
+        AssumeRole { inner: Box::new(self.environment(0)), role, sts: self.sts() }
+    }
+
+    /// A pod's identity, as the cluster would give it; `changes` are made to its variables.
+    pub(crate) fn workload_identity(&self, token_file: &str, changes: &[(&str, &str)]) -> WorkloadIdentity {
+        let given = [
+            ("TKE_REGION", REGION),
+            ("TKE_PROVIDER_ID", "tke"),
+            ("TKE_WEB_IDENTITY_TOKEN_FILE", token_file),
+            ("TKE_ROLE_ARN", "qcs::cam::uin/200000000002:roleName/open"),
+        ];
+        let variable = |name: &str| {
+            let mut known = changes.iter().chain(&given);
+            known.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        WorkloadIdentity::new(variable, self.sts())
+    }
+
+    /// The default chain where only these links may have something.
+    pub(crate) fn chain(
+        &self,
+        environment: Option<usize>,
+        profile: Option<&str>,
+        token_file: Option<&str>,
+    ) -> DefaultChain {
+        let files = [profile.unwrap_or("/nowhere/credentials")];
+        DefaultChain::new(
+            match environment {
+                Some(account) => self.environment(account),
+                None => Environment::new(|_| None),
+            },
+            Profile::first_of(files, self.sts()),
+            self.instance_role(),
+            match token_file {
+                Some(token_file) => self.workload_identity(token_file, &[]),
+                None => WorkloadIdentity::new(|_| None, self.sts()),
+            },
+        )
+    }
+
+    /// Lists the tunnels with these credentials.
+    pub(crate) async fn list(&self, credentials: &Credentials) -> Result<Page, ApiError> {
+        let (region, parameters) = (region(), DescribeVpnConnections { filters: &[], offset: 0, limit: 100 });
+        let call = Call {
+            service: Service::VPC,
+            action: DESCRIBE_VPN_CONNECTIONS,
+            region: &region,
+            url: &self.url,
+            body: parameters.body(),
+        };
+        self.client.send(&call, credentials, Timestamp::now()).await
+    }
+
+    /// Lists the tunnels with what a source gives, and tells which account was asked for them.
+    pub(crate) async fn account_of(&self, source: &impl Source) -> Result<String, String> {
+        let loaded = source.load().await.map_err(|error| error.to_string())?;
+        self.list(&loaded.credentials).await.map_err(|error| error.to_string())?;
+        Ok(self.control.journal().last().expect("a request").account.clone())
+    }
+
+    /// How many requests of this action there were.
+    pub(crate) fn count(&self, action: &str) -> usize {
+        self.control.journal().iter().filter(|entry| entry.action == action).count()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An account that nobody else is in step with.
+pub(crate) fn keyring(source: impl Source + 'static) -> Keyring {
+    Keyring::new(AccountName::new("production").expect("a name"), source, || 0.0, |_| {})
+}
+
+/// A folder with one file in it, and the path of that file.
+pub(crate) fn file(content: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("file");
+    std::fs::write(&path, content).expect("a file");
+    let path = path.to_str().expect("a path in UTF-8").to_owned();
+    (folder, path)
+}

@@ -1,0 +1,122 @@
+//! No secret is seen in anything that is logged, printed or reported, however things go.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use simulator::{Fault, FaultKind, TOKEN_MARK};
+use tencentcloud_vpn_exporter::{
+    domain::{Role, Secret, SecretText},
+    tencent::credentials::{AssumeRole, Fixed, Profile, Source},
+};
+use tracing::level_filters::LevelFilter;
+
+use super::rig::{EXTERNAL_ID, Served, WEB_TOKEN, file, keyring, options};
+
+/// Everything that is written to it, for all to read.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.note(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn note(&self, bytes: &[u8]) {
+        self.0.lock().expect("a lock").extend_from_slice(bytes);
+    }
+
+    fn leaks(&self, secrets: &[String]) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.0.lock().expect("a lock")).into_owned();
+        secrets.iter().filter(|secret| text.contains(secret.as_str())).cloned().collect()
+    }
+}
+
+/// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
+async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper) -> Vec<String> {
+    paper.note(format!("{source:?}\n").as_bytes());
+    let keyring = keyring(source);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let report = match keyring.current().await {
+            Ok(credentials) => {
+                seen.extend(credentials.token.as_ref().map(|token| token.expose().to_owned()));
+                seen.push(credentials.secret_key.expose().to_owned());
+                let listed = served.list(&credentials).await;
+                let renewed = keyring.renew(&credentials).await;
+                format!("{credentials:?} {listed:?} {renewed:?} {keyring:?}\n")
+            }
+            Err(error) => format!("{error} {error:?} {keyring:?}\n"),
+        };
+        paper.note(report.as_bytes());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn no_secret_is_seen_however_things_go() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // With one subscriber alone, an event that another test is first to reach is never logged.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let served = Served::start(options()).await;
+    let own = served.control.accounts()[0].credentials.clone();
+    let key = own.secret_key.clone();
+    let mut secrets = vec![key.clone(), TOKEN_MARK.into(), EXTERNAL_ID.into(), WEB_TOKEN.into()];
+    let (_token_folder, token) = file(WEB_TOKEN);
+    let (_key_folder, broken_key) = file(&format!("{key} {key}"));
+    let (_profile_folder, broken_profile) = file(&format!("[default]\nsecret_id={key}\n{key}\n"));
+    // An answer may repeat what was sent.
+    let echo = |action: &str, message: &str| {
+        let error = format!(r#"{{"Code":"AuthFailure.TokenFailure","Message":"{message}"}}"#);
+        let text = format!(r#"{{"Response":{{"Error":{error},"RequestId":"{message}"}}}}"#);
+        let kind = FaultKind::Body { content_type: "application/json".to_owned(), text };
+        Fault { action: Some(action.to_owned()), ..Fault::new(kind) }
+    };
+    let weather = [
+        vec![],
+        vec![
+            echo("AssumeRole", &format!("{key} {EXTERNAL_ID}")),
+            echo("AssumeRoleWithWebIdentity", WEB_TOKEN),
+        ],
+        vec![Fault::new(FaultKind::Truncate)],
+        vec![Fault::new(FaultKind::Body { content_type: "text/html".to_owned(), text: format!("{{{key}") })],
+        vec![Fault::new(FaultKind::Remove { pointer: "/Response/ExpiredTime".to_owned() })],
+    ];
+    for faults in weather {
+        served.control.set_faults(faults).expect("faults");
+        let secret_id = SecretText::Value(Secret::new(own.secret_id.as_str()));
+        let fixed = |place| Fixed::new(secret_id.clone(), place);
+        let role = served.assumed().role;
+        let broken_role = AssumeRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
+        let profile = Profile::first_of([broken_profile.as_str()], served.sts());
+        secrets.extend(
+            exercise(&served, fixed(SecretText::Value(Secret::new(own.secret_key.as_str()))), &paper).await,
+        );
+        secrets.extend(exercise(&served, fixed(SecretText::File(broken_key.clone().into())), &paper).await);
+        secrets.extend(exercise(&served, profile, &paper).await);
+        secrets.extend(exercise(&served, served.assumed(), &paper).await);
+        secrets.extend(exercise(&served, broken_role, &paper).await);
+        secrets.extend(exercise(&served, served.instance_role(), &paper).await);
+        secrets.extend(exercise(&served, served.workload_identity(&token, &[]), &paper).await);
+        secrets.extend(exercise(&served, served.chain(Some(0), None, Some(&token)), &paper).await);
+    }
+    assert!(secrets.len() > 20, "only {} secrets were in play", secrets.len());
+    assert_eq!(paper.leaks(&secrets), [""; 0]);
+    tracing::trace!("a planted {key}");
+    assert_eq!(paper.leaks(&secrets)[0], key, "a secret in the log was not found");
+}

@@ -1,0 +1,297 @@
+//! Each source serves, and says what is wrong where it does not.
+
+use std::fs;
+
+use simulator::{Fault, FaultKind, Options};
+use tencentcloud_vpn_exporter::{
+    domain::{Role, Secret, SecretText},
+    tencent::credentials::{AssumeRole, Fixed, Profile, Source, SourceError},
+};
+
+use super::rig::{
+    EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, Served, WEB_TOKEN, file, keyring, options, web_identity,
+};
+
+const FIRST_ACCOUNT: &str = "100000000001";
+const SECOND_ACCOUNT: &str = "100000000002";
+
+async fn problem(source: &impl Source) -> String {
+    source.load().await.expect_err("no credentials").to_string()
+}
+
+/// A message with the id of the request, which differs each time, taken out.
+fn without_request_id(message: &str) -> String {
+    let (before, rest) = message.split_once("(request ").expect("the id of a request");
+    let (id, after) = rest.split_once(')').expect("an end of the id");
+    assert_eq!(id.len(), 36, "{id}");
+    format!("{before}(request …){after}")
+}
+
+/// The profile of an account, with these lines more.
+fn profile(served: &Served, account: usize, more: &str) -> String {
+    let credentials = &served.control.accounts()[account].credentials;
+    let key = &*credentials.secret_key;
+    format!("[default]\nsecret_id = {}\nsecret_key = {key}\n{more}\n", credentials.secret_id)
+}
+
+#[tokio::test]
+async fn a_key_pair_in_files_serves_and_is_read_again_when_it_changes() {
+    let served = Served::start(options()).await;
+    let accounts = served.control.accounts();
+    let (_id_folder, id_path) = file(&accounts[0].credentials.secret_id);
+    let (_key_folder, key_path) = file(&accounts[0].credentials.secret_key);
+    let fixed =
+        Fixed::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
+    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(FIRST_ACCOUNT));
+    fs::write(&id_path, &accounts[1].credentials.secret_id).expect("a file");
+    fs::write(&key_path, &accounts[1].credentials.secret_key).expect("a file");
+    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(SECOND_ACCOUNT));
+}
+
+#[tokio::test]
+async fn the_environment_serves() {
+    let served = Served::start(options()).await;
+    assert_eq!(served.account_of(&served.environment(1)).await.as_deref(), Ok(SECOND_ACCOUNT));
+}
+
+#[tokio::test]
+async fn the_first_profile_that_is_there_serves() {
+    let served = Served::start(options()).await;
+    let (_folder, path) = file(&profile(&served, 1, ""));
+    let profile = Profile::first_of(["/nowhere/credentials", path.as_str()], served.sts());
+    assert_eq!(served.account_of(&profile).await.as_deref(), Ok(SECOND_ACCOUNT));
+    let nowhere = Profile::first_of(["/nowhere/a", "/nowhere/b"], served.sts());
+    assert_eq!(problem(&nowhere).await, "there is no profile; write one to /nowhere/a or /nowhere/b");
+}
+
+#[tokio::test]
+async fn a_profile_with_a_role_serves_as_that_role() {
+    let served = Served::start(options()).await;
+    let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/open");
+    let (_folder, path) = file(&profile(&served, 0, &role));
+    let profile = Profile::first_of([path.as_str()], served.sts());
+    assert_eq!(served.account_of(&profile).await.as_deref(), Ok(OTHER_ACCOUNT));
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on_with_its_external_id() {
+    let served = Served::start(options()).await;
+    assert_eq!(served.account_of(&served.assumed()).await.as_deref(), Ok(OTHER_ACCOUNT));
+    let loaded = served.assumed().load().await.expect("credentials");
+    let remaining = loaded.expiry.expect("an end").remaining.as_secs();
+    assert!((7190..=7200).contains(&remaining), "{remaining} s");
+    assert_eq!(loaded.origin, format!("the role {ROLE_ARN} taken on by the environment"));
+}
+
+#[tokio::test]
+async fn a_role_may_be_taken_on_with_the_role_of_the_machine() {
+    let served = Served::start(options()).await;
+    let source = AssumeRole { inner: Box::new(served.instance_role()), ..served.assumed() };
+    assert_eq!(served.account_of(&source).await.as_deref(), Ok(OTHER_ACCOUNT));
+    assert_eq!(keyring(source).current().await.map(|_| served.count("MetadataCredentials")), Ok(2));
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_role_says_which_with_code_request_and_remedy() {
+    let served = Served::start(options()).await;
+    let with_role = |role| AssumeRole { role, ..served.assumed() };
+    let stranger = with_role(Role::new(ROLE_ARN));
+    let place = |arn: &str| format!("sts:AssumeRole of the role {arn} taken on by the environment: ");
+    let remedy = "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller";
+    assert_eq!(
+        without_request_id(&problem(&stranger).await),
+        format!(
+            "{}UnauthorizedOperation: The external id is not the role's. (request …); {remedy}",
+            place(ROLE_ARN)
+        )
+    );
+    let missing = "qcs::cam::uin/1:roleName/nobody";
+    assert_eq!(
+        without_request_id(&problem(&with_role(Role::new(missing))).await),
+        format!(
+            "{}ResourceNotFound.RoleNotFound: There is no role `{missing}`. (request …); is the role spelt as the account has it?",
+            place(missing)
+        )
+    );
+    served.control.forbid(FIRST_ACCOUNT, "AssumeRole").expect("an account");
+    let message = without_request_id(&problem(&served.assumed()).await);
+    assert!(message.starts_with(&place(ROLE_ARN)) && message.ends_with(remedy), "{message}");
+    assert!(!message.contains(EXTERNAL_ID));
+}
+
+#[tokio::test]
+async fn a_token_service_that_cannot_be_reached_is_named() {
+    let served = Served::start(options()).await;
+    served
+        .control
+        .set_faults(vec![Fault::new(FaultKind::Status { status: 503, retry_after: None })])
+        .expect("a fault");
+    let message = problem(&served.assumed()).await;
+    assert!(message.ends_with(&format!(": HTTP status 503 ({})", served.url)), "{message}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_hours_off_keeps_nobody_from_taking_on_a_role() {
+    let served = Served::start(options()).await;
+    let hours = i64::from(i16::MAX);
+    for seconds in [hours, -hours] {
+        served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("a fault");
+        let loaded = served.assumed().load().await.expect("credentials");
+        let remaining = loaded.expiry.expect("an end").remaining.as_secs();
+        assert!((7190..=7201).contains(&remaining), "{remaining} s");
+    }
+    assert_eq!(served.count("AssumeRole"), 4);
+}
+
+#[tokio::test]
+async fn a_pods_identity_serves_and_its_token_is_read_each_time() {
+    let served = Served::start(options()).await;
+    let (_folder, path) = file(WEB_TOKEN);
+    let pod = served.workload_identity(&path, &[]);
+    assert_eq!(served.account_of(&pod).await.as_deref(), Ok(OTHER_ACCOUNT));
+    served.control.set_web_identity(Some(web_identity("SECRET-second")));
+    let message = without_request_id(&problem(&pod).await);
+    assert_eq!(
+        message,
+        "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open taken on by this pod: \
+         InvalidParameter.WebIdentityTokenError: The token is not one that this provider has issued last. (request …); \
+         does the account trust this identity provider, and is the token meant for it?"
+    );
+    fs::write(&path, "SECRET-second\n").expect("a file");
+    assert_eq!(served.account_of(&pod).await.as_deref(), Ok(OTHER_ACCOUNT));
+}
+
+#[tokio::test]
+async fn a_pods_identity_says_which_variable_is_missing_or_wrong() {
+    let served = Served::start(options()).await;
+    let remedy = "is not set; let the pod's service account have a role";
+    for name in ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"] {
+        let pod = served.workload_identity("/nowhere/token", &[(name, " ")]);
+        assert_eq!(problem(&pod).await, format!("the environment variable {name} {remedy}"));
+    }
+    let pod = served.workload_identity("/nowhere/token", &[("TKE_REGION", "Frankfurt")]);
+    let message = problem(&pod).await;
+    assert!(message.starts_with("the environment variable TKE_REGION must not contain 'F'"), "{message}");
+    let pod = served.workload_identity("/nowhere/token", &[]);
+    assert_eq!(problem(&pod).await, "/nowhere/token: there is no such file; create it, or correct the path");
+    assert!(served.control.journal().is_empty());
+}
+
+#[tokio::test]
+async fn the_default_chain_takes_the_first_link_that_has_something() {
+    let served = Served::start(options()).await;
+    let (_profile_folder, profile) = file(&profile(&served, 1, ""));
+    let (_token_folder, token) = file(WEB_TOKEN);
+    let all = served.chain(Some(0), Some(&profile), Some(&token));
+    assert_eq!(all.load().await.map(|loaded| loaded.origin).as_deref(), Ok("the environment"));
+    let without_environment = served.chain(None, Some(&profile), Some(&token));
+    assert_eq!(served.account_of(&without_environment).await.as_deref(), Ok(SECOND_ACCOUNT));
+    let without_files = served.chain(None, None, Some(&token));
+    assert_eq!(
+        without_files.load().await.map(|loaded| loaded.origin).as_deref(),
+        Ok("the role watcher of this instance")
+    );
+    let without_role = Served::start(Options { instance_role: None, ..options() }).await;
+    let pod_alone = without_role.chain(None, None, Some(&token));
+    assert_eq!(without_role.account_of(&pod_alone).await.as_deref(), Ok(OTHER_ACCOUNT));
+}
+
+#[tokio::test]
+async fn unusable_profile_ends_the_default_chain() {
+    let served = Served::start(options()).await;
+    let pair = profile(&served, 1, "");
+    for text in
+        ["", "[default]\n", "[other]\n", &pair.replace("default", "Default"), &pair["[default]".len()..]]
+    {
+        let (_folder, path) = file(text);
+        let message = problem(&served.chain(None, Some(&path), None)).await;
+        assert!(message.starts_with(&format!("{path}: ")) && message.contains("[default]"), "{message}");
+    }
+    assert_eq!(served.count("MetadataRole"), 0, "the role of the machine is another identity");
+    let (_folder, path) = file(&format!("\u{feff}{pair}"));
+    let chain = served.chain(None, Some(&path), None);
+    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
+}
+
+#[tokio::test]
+async fn named_profile_is_the_only_one_read() {
+    let served = Served::start(options()).await;
+    let home = tempfile::tempdir().expect("a folder");
+    let usual = home.path().join(".tencentcloud/credentials");
+    fs::create_dir(usual.parent().expect("a folder")).expect("a folder");
+    fs::write(&usual, profile(&served, 0, "")).expect("a file");
+    let (folder, path) = file(&profile(&served, 1, ""));
+    let named = |name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        let home = home.path().to_str().expect("a path in UTF-8").to_owned();
+        let variable = move |variable: &str| match variable {
+            "HOME" => Some(home.clone()),
+            "TENCENTCLOUD_CREDENTIALS_FILE" => name.clone(),
+            _ => None,
+        };
+        Profile::new(variable, served.sts())
+    };
+    assert_eq!(served.account_of(&named(Some(&path))).await.as_deref(), Ok(SECOND_ACCOUNT));
+    for name in [None, Some("")] {
+        assert_eq!(served.account_of(&named(name)).await.as_deref(), Ok(FIRST_ACCOUNT));
+    }
+    let missing = folder.path().join("none").display().to_string();
+    let told = format!(
+        "{missing}: there is no such file; create it, or correct the path in TENCENTCLOUD_CREDENTIALS_FILE"
+    );
+    let failed = named(Some(&missing)).load().await.expect_err("no file");
+    assert_eq!(failed, SourceError::Failed(told), "it ends the default chain");
+}
+
+#[tokio::test]
+async fn the_default_chain_says_what_each_link_lacks() {
+    let served = Served::start(Options { instance_role: None, ..options() }).await;
+    let url = &served.url;
+    assert_eq!(
+        problem(&served.chain(None, None, None)).await,
+        format!(
+            "none in the default chain: (1) the environment variable TENCENTCLOUD_SECRET_ID is not set; export it, \
+             (2) there is no profile; write one to /nowhere/credentials, (3) metadata service, \
+             {url}latest/meta-data/cam/security-credentials/: this instance has no role; give the instance a role, \
+             and see that the service can be reached, (4) the environment variable TKE_REGION is not set; \
+             let the pod's service account have a role"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_is_set_up_and_fails_gives_way_to_nobody_elses_credentials() {
+    let served = Served::start(options()).await;
+    let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/nobody");
+    let (_folder, path) = file(&profile(&served, 0, &role));
+    let message = problem(&served.chain(None, Some(&path), None)).await;
+    assert!(message.contains("ResourceNotFound.RoleNotFound"), "{message}");
+    assert_eq!(served.count("MetadataRole"), 0);
+}
+
+#[tokio::test]
+async fn the_default_chain_stays_with_the_link_that_has_served() {
+    let served = Served::start(options()).await;
+    let (folder, path) = file(&profile(&served, 1, ""));
+    let hidden = folder.path().join("hidden");
+    let chain = served.chain(None, Some(&path), None);
+    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
+    fs::rename(&path, &hidden).expect("a file");
+    assert_eq!(
+        problem(&chain).await,
+        format!(
+            "there is no profile; write one to {path}; the default chain stays with this until a restart"
+        )
+    );
+    fs::rename(&hidden, &path).expect("a file");
+    assert_eq!(served.account_of(&chain).await.as_deref(), Ok(SECOND_ACCOUNT));
+}
+
+#[tokio::test]
+async fn a_static_secret_goes_into_no_message() {
+    let served = Served::start(options()).await;
+    let fixed =
+        Fixed::new(SecretText::Value(Secret::new("AKIDnobody")), SecretText::Value(Secret::new("SECRET")));
+    let message = served.account_of(&fixed).await.expect_err("a refusal");
+    assert!(message.starts_with("AuthFailure.SecretIdNotFound") && !message.contains("SECRET"), "{message}");
+}

@@ -1,0 +1,153 @@
+//! Tunnels are made and deleted between the pages of listings: a published tunnel that lives is never missing, and a
+//! deleted one leaves.
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use fastrand::Rng;
+use simulator::{Fault, FaultKind, Options};
+use tencentcloud_vpn_exporter::{
+    poll::{self, Settings},
+    snapshot::TargetSnapshot,
+};
+use test_support::{Api, frozen, only_target, scene::GUANGZHOU};
+use tokio::task::JoinSet;
+
+/// Worlds that drift at the same time, each on its own.
+const WORLDS: usize = 16;
+
+/// How many listings there are in all. A build for debugging takes some twenty times as long for each.
+const LISTINGS: usize = if cfg!(debug_assertions) { 480 } else { 10_000 };
+
+/// About how many tunnels each world has: three pages, of which the last is short.
+const TUNNELS: usize = 210;
+
+/// A world, and a target that shows what its polls made of it.
+struct Watched {
+    api: Api,
+    settings: Arc<Settings>,
+    state: TargetSnapshot,
+    rng: Rng,
+}
+
+/// What came of the listings of one world or of several.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    listings: usize,
+    /// Those that lack a published tunnel that lives.
+    wrong: usize,
+    /// Those that keep a tunnel that was gone before they began.
+    late: usize,
+    failed: u64,
+    inconsistent: u64,
+    deleted: usize,
+    looked_up: usize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_tunnel_that_lives_is_never_missing_whatever_is_made_and_deleted_between_pages() {
+    let start = Instant::now();
+    let mut worlds = JoinSet::new();
+    for seed in 0..WORLDS as u64 {
+        worlds.spawn(async move { Watched::new(seed).await.drift(LISTINGS / WORLDS).await });
+    }
+    let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::plus);
+    println!("wrong listings: {} ({tally:?}, {:.1?})", tally.wrong, start.elapsed());
+    assert_eq!((tally.wrong, tally.late, tally.failed), (0, 0, 0));
+    assert!(tally.inconsistent > 0 && tally.looked_up > 0, "nothing drifted");
+}
+
+impl Watched {
+    async fn new(seed: u64) -> Self {
+        let options = Options { requests_per_second: 1000, ..frozen(&[(GUANGZHOU, TUNNELS)]) };
+        let api = Api::start(options).await;
+        let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1m, stale_after: 2h");
+        let (target, settings) = only_target(&config);
+        Self { api, settings, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
+    }
+
+    async fn drift(mut self, listings: usize) -> Tally {
+        let mut tally = Tally { listings, ..Tally::default() };
+        for _ in 0..listings {
+            tally.deleted += self.change_between_listings();
+            self.order_changes_between_pages();
+            let (before, published) = (self.living(), self.published());
+            self.state = poll::poll(&self.settings, &self.state).await.0;
+            let (after, shown) = (self.living(), self.published());
+            tally.wrong += usize::from(!published.intersection(&after).all(|id| shown.contains(id)));
+            tally.late += usize::from(!published.intersection(&shown).all(|id| before.contains(id)));
+            tally.looked_up += self.look_ups();
+        }
+        self.api.control.set_faults(vec![]).expect("no fault");
+        self.state = poll::poll(&self.settings, &self.state).await.0;
+        assert_eq!(self.published(), self.living(), "in peace every tunnel is shown, and no other");
+        tally.failed = self.state.failures.iter().sum();
+        tally.inconsistent = self.state.inconsistencies;
+        tally
+    }
+
+    /// Deletes and makes some tunnels, sometimes very many, and tells how many were deleted.
+    fn change_between_listings(&mut self) -> usize {
+        let ids: Vec<_> = self.living().into_iter().collect();
+        let deleted = match self.rng.u32(..100) {
+            0..=1 => self.rng.usize(101..130),
+            2..=9 => self.rng.usize(5..30),
+            10..=39 => self.rng.usize(1..5),
+            _ => 0,
+        };
+        let deleted = self.rng.choose_multiple(ids.iter(), deleted);
+        for id in &deleted {
+            self.api.control.remove(GUANGZHOU, id).expect("a tunnel that lives");
+        }
+        let missing = TUNNELS.saturating_sub(ids.len() - deleted.len());
+        for _ in 0..self.rng.usize(..=missing.min(40)) {
+            self.api.control.add(GUANGZHOU).expect("the region");
+        }
+        deleted.len()
+    }
+
+    /// Has tunnels come and go right after some of the next requests, whether of pages or of look-ups. Often as many are
+    /// made as are deleted, so that no count shows it.
+    fn order_changes_between_pages(&mut self) {
+        let faults = (0..self.rng.usize(..4)).map(|_| {
+            let remove = self.rng.u8(..10) > 1;
+            let kind = FaultKind::Drift {
+                remove: remove.then(|| self.rng.usize(..TUNNELS)),
+                add: self.rng.usize(..if remove { 2 } else { 4 }),
+            };
+            let offset = Some(self.rng.usize(..3) * 100);
+            let skip = if offset == Some(0) { self.rng.usize(..4) } else { 0 };
+            Fault { offset, skip, ..Fault::once(kind) }
+        });
+        let faults = faults.collect();
+        self.api.control.clear_journal();
+        self.api.control.set_faults(faults).expect("faults that can happen");
+    }
+
+    fn living(&self) -> BTreeSet<String> {
+        self.api.control.ids(GUANGZHOU).expect("the region").into_iter().collect()
+    }
+
+    fn published(&self) -> BTreeSet<String> {
+        self.state.tunnels().iter().map(|record| record.tunnel.id.as_str().to_owned()).collect()
+    }
+
+    /// How many tunnels were asked for by their ids in the last poll.
+    fn look_ups(&self) -> usize {
+        let journal = self.api.control.journal();
+        journal.iter().flat_map(|entry| &entry.filters).map(|(_, values)| values.len()).sum()
+    }
+}
+
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            listings: self.listings + other.listings,
+            wrong: self.wrong + other.wrong,
+            late: self.late + other.late,
+            failed: self.failed + other.failed,
+            inconsistent: self.inconsistent + other.inconsistent,
+            deleted: self.deleted + other.deleted,
+            looked_up: self.looked_up + other.looked_up,
+        }
+    }
+}

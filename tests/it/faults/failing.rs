@@ -1,0 +1,223 @@
+//! Faults that fail polls: each from its beginning to its end.
+
+use serde_json::json;
+use simulator::{Fault, FaultKind};
+
+use super::{body, error, replaced, status};
+use test_support::{
+    Metrics, frozen,
+    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, heavy_outage, outage, with_reason},
+};
+
+// No answer, or none in time.
+
+#[tokio::test]
+async fn answers_later_than_the_time_out_fail_polls() {
+    outage(FaultKind::Latency { milliseconds: 60_000 }, "timeout").await;
+}
+
+#[tokio::test]
+async fn answers_that_never_begin_fail_polls() {
+    outage(FaultKind::StallHeaders, "timeout").await;
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_in_silence_fail_polls() {
+    outage(FaultKind::StallBody, "timeout").await;
+}
+
+#[tokio::test]
+async fn bodies_that_drip_fail_polls() {
+    outage(FaultKind::Drip { bytes_per_second: 10 }, "timeout").await;
+}
+
+#[tokio::test]
+async fn connections_that_are_reset_fail_polls() {
+    outage(FaultKind::Reset, "connection").await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_cut_off_fail_polls() {
+    outage(FaultKind::Truncate, "connection").await;
+}
+
+// The API's own errors.
+
+#[tokio::test]
+async fn internal_errors_fail_polls() {
+    outage(error("InternalError.ModuleError"), "server_error").await;
+}
+
+#[tokio::test]
+async fn an_unavailable_service_fails_polls() {
+    outage(error("ServiceUnavailable"), "server_error").await;
+}
+
+#[tokio::test]
+async fn being_told_to_call_less_fails_polls() {
+    outage(error("RequestLimitExceeded.UinLimitExceeded"), "throttled").await;
+}
+
+#[tokio::test]
+async fn refused_requests_fail_polls() {
+    outage(error("InvalidParameterValue.Malformed"), "refused").await;
+}
+
+#[tokio::test]
+async fn refused_signatures_fail_polls() {
+    outage(error("AuthFailure.SignatureFailure"), "auth").await;
+}
+
+#[tokio::test]
+async fn missing_permission_fails_polls() {
+    outage(error("UnauthorizedOperation"), "unauthorized").await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_let_in_fails_polls() {
+    outage(error("IpNotInWhitelist"), "unauthorized").await;
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_have_the_product_fails_polls() {
+    outage(error("UnsupportedRegion"), "unsupported_region").await;
+}
+
+// What gateways in between answer.
+
+#[tokio::test]
+async fn a_broken_gateway_fails_polls() {
+    outage(status(502), "server_error").await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_asks_for_patience_fails_polls() {
+    let patience = |text: &str| FaultKind::Status { status: 429, retry_after: Some(text.to_owned()) };
+    let scene = outage(patience("1"), "throttled").await;
+    // Longer than any clock goes on.
+    let before = scene.daemon.scrape().await;
+    scene.befall(patience("18446744073709551615"));
+    let up = |metrics: &test_support::Metrics| metrics.value("up", &BEFALLEN);
+    scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
+    scene.lift();
+    let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
+    test_support::scene::untouched(&before, &after);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_fail_polls() {
+    let elsewhere = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
+    let location = format!("http://{}/", elsewhere.local_addr().expect("an address"));
+    outage(FaultKind::Redirect { location }, "malformed_answer").await;
+    let visitor = tokio::time::timeout(std::time::Duration::ZERO, elsewhere.accept()).await;
+    assert!(visitor.is_err(), "the redirect was followed");
+}
+
+// Answers that are none.
+
+#[tokio::test]
+async fn html_fails_polls() {
+    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn truncated_json_fails_polls() {
+    let text = r#"{"Response": {"TotalCount": 3, "VpnConnectionSet": [{"VpnConnectionId": "vpnx-1"#;
+    outage(body("application/json", text), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn an_empty_body_fails_polls() {
+    outage(body("application/json", ""), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn wrong_types_fail_polls() {
+    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn an_answer_without_response_fails_polls() {
+    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn an_endless_body_fails_polls() {
+    heavy_outage(FaultKind::Endless, "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_endless_once_it_is_decompressed_fails_polls() {
+    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_page_of_100_000_rows_fails_polls() {
+    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_page_of_rows_without_ids_fails_polls() {
+    let rows = json!([{"State": "AVAILABLE"}, {"State": "AVAILABLE"}, {"State": "AVAILABLE"}]);
+    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_negative_count_fails_polls() {
+    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_huge_count_fails_polls() {
+    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn a_count_of_tunnels_beside_no_list_of_them_fails_polls() {
+    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_answer").await;
+}
+
+#[tokio::test]
+async fn an_answer_from_the_end_of_time_fails_polls() {
+    let end = jiff::Timestamp::MAX.as_second() - jiff::Timestamp::now().as_second();
+    outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
+}
+
+#[tokio::test]
+async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
+    let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
+    let scene = Scene::of(world, |api| {
+        let accounts = Scene::accounts(api);
+        api.config_of(
+            &accounts.each_ref().map(|text| &**text),
+            "interval: 250ms, timeout: 3s, stale_after: 1h",
+        )
+        .replace("request_timeout: 2s", "request_timeout: 20s")
+    })
+    .await;
+    let before = scene.healthy().await;
+    scene.befall(FaultKind::StallHeaders);
+    let during = scene.fails("timeout", &before).await;
+    let cut_off = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "timeout")];
+    assert!(during.value("api_request_failures_total", &cut_off) >= Some(2.0), "{during}");
+}
+
+#[tokio::test]
+async fn reasons_that_alternate_are_told_once_each() {
+    let scene = Scene::with("interval: 250ms, timeout: 20s, stale_after: 1h").await;
+    scene.healthy().await;
+    scene.order([
+        Fault { share: 0.5, ..Fault::new(error("InvalidParameter")) },
+        Fault::new(error("UnsupportedRegion")),
+    ]);
+    let failures = |metrics: &Metrics, reason| {
+        metrics.value("poll_failures_total", &with_reason(BEFALLEN, reason)) >= Some(3.0)
+    };
+    scene
+        .daemon
+        .until(|metrics| failures(metrics, "refused") && failures(metrics, "unsupported_region"))
+        .await;
+    for reason in ["refused", "unsupported_region"] {
+        scene.log.only(&["WARN", "poll failed", &format!("reason=\"{reason}\"")]);
+    }
+}

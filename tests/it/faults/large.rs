@@ -1,0 +1,47 @@
+//! Many answers at once that are as large as can be: others do not wait for them.
+
+use simulator::{Fault, FaultKind};
+
+use test_support::{
+    frozen,
+    scene::{FRANKFURT, OTHERS, Scene, untouched},
+};
+
+/// More than there are places for large answers.
+const GREEDY: usize = 10;
+
+#[tokio::test]
+async fn many_large_answers_at_once_are_refused_for_what_they_are_and_others_do_not_wait() {
+    let greedy: Vec<_> = (0..GREEDY).map(|number| format!("region-{number}")).collect();
+    let mut regions: Vec<_> = greedy.iter().map(|name| (&**name, 1)).collect();
+    regions.push((FRANKFURT, 2));
+    let mut names: Vec<_> = greedy.iter().map(|name| &**name).collect();
+    names.push(FRANKFURT);
+    let scene = Scene::of(frozen(&regions), |api| {
+        let accounts = [api.account("main", &names), api.account("other", &[FRANKFURT])];
+        let poll = "interval: 3s, timeout: 1m, stale_after: 1h";
+        api.config_of(&accounts.each_ref().map(|text| &**text), poll)
+            .replace("request_timeout: 2s", "request_timeout: 25s")
+    })
+    .await;
+    let all = (GREEDY + 2) as f64;
+    let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == all).await;
+    let endless =
+        greedy.iter().map(|name| Fault { region: Some(name.clone()), ..Fault::new(FaultKind::Endless) });
+    scene.api.control.set_faults(endless.collect()).expect("faults that can happen");
+    let malformed = [("reason", "malformed_answer")];
+    let during = scene
+        .daemon
+        .until(|metrics| {
+            metrics.all("poll_failures_total", &malformed).filter(|sample| sample.value >= 1.0).count()
+                == GREEDY
+        })
+        .await;
+    assert_eq!(during.sum("up", &[]), 2.0);
+    for other in OTHERS {
+        assert!(during.value("polls_total", &other) > before.value("polls_total", &other));
+    }
+    untouched(&before, &during);
+    scene.api.control.set_faults(vec![]).expect("no fault");
+    scene.daemon.until(|metrics| metrics.sum("up", &[]) == all).await;
+}

@@ -1,0 +1,121 @@
+//! Refusals of who we are: polls slow down, and what might end the refusal ends that at once.
+
+use std::time::{Duration, Instant};
+
+use simulator::Entry;
+
+use super::error;
+use test_support::{
+    Metrics, frozen,
+    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, tunnels, untouched},
+};
+
+/// Polls come once an hour unless something else has them come.
+const HOURLY: &str = "interval: 1h, timeout: 5s, stale_after: 2h";
+
+fn up(metrics: &Metrics) -> Option<f64> {
+    metrics.value("up", &BEFALLEN)
+}
+
+#[tokio::test]
+async fn polls_whose_signature_is_refused_come_ever_more_rarely() {
+    slows_down("AuthFailure.SignatureFailure").await;
+}
+
+#[tokio::test]
+async fn polls_without_permission_come_ever_more_rarely() {
+    slows_down("UnauthorizedOperation").await;
+}
+
+#[tokio::test]
+async fn polls_from_an_address_that_is_not_let_in_come_ever_more_rarely() {
+    slows_down("IpInBlacklist").await;
+}
+
+/// Refuses polls for a while: they come ever more rarely, and others as ever, until a reload brings other settings.
+async fn slows_down(code: &str) {
+    let scene = Scene::with("interval: 200ms, timeout: 5s, stale_after: 1h").await;
+    let before = scene.healthy().await;
+    scene.api.control.clear_journal();
+    scene.befall(error(code));
+    let refused = |entries: &[Entry]| -> Vec<u128> {
+        entries.iter().filter(|entry| !entry.faults.is_empty()).map(|entry| entry.at.as_millis()).collect()
+    };
+    scene.api.control.until(|entries| refused(entries).len() >= 6).await;
+    let times = refused(&scene.api.control.journal());
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // The server records a request before the poll ends. The next poll starts after the pause, less one interval.
+    for (gap, least) in gaps.iter().zip([0, 0, 200, 600, 1400]) {
+        assert!(*gap >= least, "{code}: {gaps:?}");
+    }
+    let during = scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
+    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+    // The others are polled as ever.
+    let others = |entries: &[Entry]| entries.iter().filter(|entry| entry.region == FRANKFURT).count();
+    scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len()).await;
+
+    // The next poll would be more than three seconds away.
+    scene.lift();
+    let accounts = Scene::accounts(&scene.api);
+    let changed = scene
+        .api
+        .config_of(&accounts.each_ref().map(|text| &**text), "interval: 201ms, timeout: 5s, stale_after: 1h");
+    let last_refused = *refused(&scene.api.control.journal()).last().expect("it was refused");
+    scene.daemon.reload(&changed).await.expect("a good configuration");
+    let good = |entries: &[Entry]| {
+        let last = entries.iter().rev().find(|entry| entry.region == GUANGZHOU);
+        last.filter(|entry| entry.faults.is_empty()).map(|entry| entry.at.as_millis())
+    };
+    scene.api.control.until(|entries| good(entries).is_some()).await;
+    let good = good(&scene.api.control.journal()).expect("the last poll was good");
+    assert!(good - last_refused < 3000, "the reload ends the pause: {} ms", good - last_refused);
+    let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
+    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
+    untouched(&before, &after);
+    scene.log.only(&["WARN"]);
+}
+
+#[tokio::test]
+async fn other_refusals_do_not_slow_polls_down() {
+    let scene = Scene::with("interval: 100ms, timeout: 5s, stale_after: 1h").await;
+    let before = scene.healthy().await;
+    scene.befall(error("InvalidParameterValue.Malformed"));
+    let [account, region] = BEFALLEN;
+    let reason = [account, region, ("reason", "refused")];
+    let start = Instant::now();
+    let during =
+        scene.daemon.until(|metrics| metrics.value("poll_failures_total", &reason) >= Some(12.0)).await;
+    // Doubled pauses would add up to a hundred seconds.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    untouched(&before, &during);
+}
+
+#[tokio::test]
+async fn new_credentials_in_files_end_a_refusal_within_seconds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    std::fs::write(&file, "not-the-key\n").expect("a file");
+    let scene = Scene::of(frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]), |api| {
+        let key = format!("secret_key: '{}'", api.control.credentials().secret_key);
+        let bad = api
+            .account("main", &[GUANGZHOU])
+            .replace(&key, &format!("secret_key_file: '{}'", file.display()));
+        api.config_of(&[&bad, &api.account("other", &[FRANKFURT])], HOURLY)
+    })
+    .await;
+    let refused = scene.daemon.until(|metrics| metrics.count("up", &[]) == 2).await;
+    assert_eq!(up(&refused), Some(0.0));
+    assert_eq!(
+        refused.value("poll_failures_total", &test_support::scene::with_reason(BEFALLEN, "auth")),
+        Some(1.0)
+    );
+    assert_eq!(scene.requests(GUANGZHOU), 1, "a refusal is not tried again");
+
+    let key = scene.api.control.credentials().secret_key.clone();
+    std::fs::write(&file, key + "\n").expect("a file");
+    let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
+    assert_eq!(after.count("tunnel_up", &BEFALLEN), TUNNELS);
+    let other = [("account", "other")];
+    assert_eq!(after.value("polls_total", &other), Some(1.0), "the other account was not polled again");
+    assert_eq!(after.value("up", &other), Some(1.0));
+}

@@ -1,0 +1,103 @@
+//! Tunnels that nothing new is known of: they stay for a while, go at their time, and come back with their past.
+
+use serde_json::json;
+use simulator::FaultKind;
+
+use super::error;
+use test_support::{
+    Metrics,
+    scene::{BEFALLEN, GUANGZHOU, Scene, TUNNELS, tunnels, untouched},
+};
+
+fn config(scene: &Scene, poll: &str) -> String {
+    scene.api.config_of(&Scene::accounts(&scene.api).each_ref().map(|text| &**text), poll)
+}
+
+fn polls(metrics: &Metrics) -> Option<f64> {
+    metrics.value("polls_total", &BEFALLEN)
+}
+
+#[tokio::test]
+async fn tunnels_go_at_their_time_without_a_poll_and_come_back_with_their_past() {
+    let hourly = |timeout: u32| format!("interval: 1h, timeout: {timeout}s, stale_after: 5s");
+    let scene = Scene::with(&hourly(5)).await;
+    let before = scene.healthy().await;
+    let place = GUANGZHOU;
+    let id = scene.api.control.ids(place).expect("the region").remove(0);
+    let transitions = |metrics: &Metrics| {
+        let labels = [("vpn_connection_id", &*id), ("field", "net_status")];
+        metrics.value("tunnel_transitions_total", &labels)
+    };
+    assert_eq!(transitions(&before), Some(0.0));
+
+    // New settings have every target polled at once, and the next time in an hour.
+    scene.api.control.set(place, &id, "NetStatus", json!("UNAVAILABLE")).expect("the tunnel");
+    scene.daemon.reload(&config(&scene, &hourly(6))).await.expect("a good configuration");
+    let good = scene.daemon.until(|metrics| transitions(metrics) == Some(1.0)).await;
+
+    scene.befall(error("InvalidParameter"));
+    scene.daemon.reload(&config(&scene, &hourly(7))).await.expect("a good configuration");
+    let failing = scene.daemon.until(|metrics| polls(metrics) == Some(3.0)).await;
+    assert_eq!(failing.value("up", &BEFALLEN), Some(0.0));
+    assert_eq!(tunnels(&failing, BEFALLEN), tunnels(&good, BEFALLEN), "the last good tunnels stay");
+
+    let stale = scene.daemon.until(|metrics| tunnels(metrics, BEFALLEN).is_empty()).await;
+    let success = stale.value("last_success_timestamp_seconds", &BEFALLEN).expect("there was one");
+    let age = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0 - success;
+    assert!(age >= 5.0, "gone after {age} s");
+    assert_eq!(stale.value("tunnels", &BEFALLEN), Some(TUNNELS as f64), "the last good listing had them");
+    assert_eq!(stale.value("up", &BEFALLEN), Some(0.0));
+    assert_eq!(polls(&stale), Some(3.0), "no poll was needed");
+    let told = scene.log.only(&["WARN", "no longer shown"]);
+    assert!(told.contains("tunnels=3") && told.contains("stale_after=5s"), "{told}");
+    scene.log.only(&["WARN", "poll failed"]);
+
+    scene.lift();
+    scene.api.control.set(place, &id, "NetStatus", json!("AVAILABLE")).expect("the tunnel");
+    scene.daemon.reload(&config(&scene, &hourly(8))).await.expect("a good configuration");
+    let back = scene.daemon.until(|metrics| !tunnels(metrics, BEFALLEN).is_empty()).await;
+    assert_eq!(back.count("tunnel_up", &BEFALLEN), TUNNELS);
+    assert_eq!(transitions(&back), Some(2.0), "the past goes on, with what changed meanwhile");
+    assert_eq!(back.value("up", &BEFALLEN), Some(1.0));
+    scene.log.only(&["INFO", "polls succeed again"]);
+    untouched(&before, &back);
+}
+
+#[tokio::test]
+async fn tunnels_go_at_their_time_also_while_a_poll_hangs() {
+    let scene = Scene::with("interval: 250ms, timeout: 8s, stale_after: 10s").await;
+    let before = scene.healthy().await;
+    scene.befall(FaultKind::StallHeaders);
+    let stale = scene.daemon.until(|metrics| tunnels(metrics, BEFALLEN).is_empty()).await;
+    assert_eq!(stale.sum("poll_failures_total", &BEFALLEN), 1.0, "the second poll has not ended yet");
+    let later = scene.daemon.until(|metrics| polls(metrics) > polls(&stale)).await;
+    assert!(tunnels(&later, BEFALLEN).is_empty(), "a poll that fails brings nothing back");
+    scene.log.only(&["WARN", "no longer shown"]);
+
+    scene.lift();
+    let after = scene.daemon.until(|metrics| !tunnels(metrics, BEFALLEN).is_empty()).await;
+    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
+    assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
+    untouched(&before, &after);
+}
+
+#[tokio::test]
+async fn a_target_that_never_answered_shows_no_tunnels_and_says_so() {
+    let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1s").await;
+    let befallen = |metrics: &Metrics| metrics.value("up", &BEFALLEN);
+    scene.befall(error("InternalError"));
+    let config = config(&scene, "interval: 250ms, timeout: 2s, stale_after: 1s");
+    drop(scene.daemon);
+    let daemon = test_support::Daemon::start(&config).await;
+    let metrics = daemon.until(|metrics| polls(metrics) >= Some(2.0)).await;
+    assert_eq!(befallen(&metrics), Some(0.0));
+    for absent in ["tunnels", "last_success_timestamp_seconds", "tunnel_up"] {
+        assert_eq!(metrics.count(absent, &BEFALLEN), 0, "{absent}");
+    }
+    assert_eq!(metrics.value("target_info", &BEFALLEN), Some(1.0));
+    assert!(scene.log.lines(&["no longer shown"]).is_empty());
+
+    scene.api.control.set_faults(vec![]).expect("no fault");
+    let after = daemon.until(|metrics| befallen(metrics) == Some(1.0)).await;
+    assert_eq!(after.count("tunnel_up", &BEFALLEN), TUNNELS);
+}

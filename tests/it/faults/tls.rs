@@ -1,0 +1,58 @@
+//! A server that cannot show who it is. All targets are behind it: no other is there to be watched.
+
+use test_support::{
+    Metrics,
+    relay::{Certificate, Relay},
+    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, OTHERS, Scene, TUNNELS, tunnels, with_reason},
+};
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_told_nothing_and_fails_polls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (trusted, other) = (Certificate::new(), Certificate::new());
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &trusted.pem).expect("a file");
+    let mut relay = None;
+    let world = test_support::frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
+    let scene = Scene::of(world, |api| {
+        let relay = relay.insert(Relay::start(api.address));
+        relay.show(&trusted);
+        let accounts = Scene::accounts(api);
+        let poll = "interval: 250ms, timeout: 2s, stale_after: 1h";
+        api.config_of(&accounts.each_ref().map(|text| &**text), poll).replace(
+            &format!("endpoint: 'http://{}'", api.address),
+            &format!("endpoint: 'https://{}', ca_file: '{}'", relay.address, file.display()),
+        )
+    })
+    .await;
+    let relay = relay.expect("it was started");
+    let before = scene.healthy().await;
+
+    relay.show(&other);
+    let reason = with_reason(BEFALLEN, "connection");
+    let during =
+        scene.daemon.until(|metrics| metrics.value("poll_failures_total", &reason) >= Some(2.0)).await;
+    assert_eq!(during.value("up", &BEFALLEN), Some(0.0));
+    assert_eq!(
+        during.sum("poll_failures_total", &BEFALLEN),
+        during.value("poll_failures_total", &reason).unwrap_or_default()
+    );
+    for target in [BEFALLEN, OTHERS[0], OTHERS[1]] {
+        assert_eq!(tunnels(&during, target), tunnels(&before, target), "the last good tunnels stay");
+    }
+    let requests = scene.api.control.journal().len();
+    let warning = scene.log.only(&["WARN", "poll failed", GUANGZHOU]);
+    assert!(warning.contains("certificate"), "{warning}");
+    let again = |metrics: &Metrics| {
+        metrics.value("poll_failures_total", &reason) > during.value("poll_failures_total", &reason)
+    };
+    scene.daemon.until(again).await;
+    assert_eq!(scene.api.control.journal().len(), requests, "nothing was sent");
+
+    relay.show(&trusted);
+    let after = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+    for target in [BEFALLEN, OTHERS[0], OTHERS[1]] {
+        assert_eq!(tunnels(&after, target), tunnels(&before, target));
+    }
+    scene.log.only(&["INFO", "polls succeed again", GUANGZHOU]);
+}

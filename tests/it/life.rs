@@ -1,0 +1,253 @@
+//! The life of tunnels in the eyes of the daemon: made, connected, lost, renamed, deleted.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use simulator::Options;
+use tencentcloud_vpn_exporter::domain::StatusField;
+use test_support::{
+    Api, Daemon, Metrics,
+    binary::{Place, assert_told, run},
+    frozen,
+};
+
+const GUANGZHOU: &str = "ap-guangzhou";
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A region of frozen tunnels whose deletion takes an hour.
+async fn world(tunnels: usize) -> Api {
+    Api::start(Options { deletion: HOUR, ..frozen(&[(GUANGZHOU, tunnels)]) }).await
+}
+
+/// The row of a tunnel that has a health check.
+fn checked_row(api: &Api) -> Value {
+    let rows = api.control.rows(GUANGZHOU).expect("the region");
+    rows.into_iter().find(|row| row["EnableHealthCheck"] == true).expect("some tunnel has one")
+}
+
+fn text(row: &Value, field: &str) -> String {
+    row[field].as_str().expect("a text").to_owned()
+}
+
+fn set(api: &Api, id: &str, field: &str, value: impl Into<Value>) {
+    api.control.set(GUANGZHOU, id, field, value).expect("the tunnel");
+}
+
+/// What the metrics say of the three statuses of one tunnel.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    up: Option<f64>,
+    statuses: [Option<String>; 3],
+    transitions: [Option<f64>; 3],
+    last_transitions: [Option<f64>; 3],
+}
+
+impl Seen {
+    fn of(metrics: &Metrics, id: &str) -> Self {
+        let tunnel = ("vpn_connection_id", id);
+        let of_field = |metric: &str| {
+            StatusField::ALL.map(|field| metrics.value(metric, &[tunnel, ("field", field.as_str())]))
+        };
+        let present = |metric: &str, label: &str| {
+            let own = [tunnel];
+            let present = metrics.all(metric, &own).filter(|sample| sample.value == 1.0);
+            let mut values: Vec<_> = present.map(|sample| sample.labels[label].clone()).collect();
+            assert!(values.len() <= 1, "{metric} of {id} is {values:?}");
+            values.pop()
+        };
+        Self {
+            up: metrics.value("tunnel_up", &[tunnel]),
+            statuses: [
+                present("tunnel_state", "state"),
+                present("tunnel_net_status", "status"),
+                present("tunnel_health_check_status", "status"),
+            ],
+            transitions: of_field("tunnel_transitions_total"),
+            last_transitions: of_field("tunnel_last_transition_timestamp_seconds"),
+        }
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs_f64()
+}
+
+/// One event in the life of a tunnel: what happens, and how the tunnel is then.
+struct Event {
+    happens: fn(&Api, &str),
+    up: f64,
+    statuses: [&'static str; 3],
+    transitions: [f64; 3],
+}
+
+const LIFE: [Event; 6] = [
+    Event {
+        happens: |_, _| {},
+        up: 0.0,
+        statuses: ["PENDING", "UNAVAILABLE", "UNAVAILABLE"],
+        transitions: [0.0, 0.0, 0.0],
+    },
+    Event {
+        happens: |api, id| set(api, id, "State", "AVAILABLE"),
+        up: 0.0,
+        statuses: ["AVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
+        transitions: [1.0, 0.0, 0.0],
+    },
+    Event {
+        happens: |api, id| set(api, id, "NetStatus", "AVAILABLE"),
+        up: 0.0,
+        statuses: ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"],
+        transitions: [1.0, 1.0, 0.0],
+    },
+    Event {
+        happens: |api, id| set(api, id, "HealthCheckStatus", "AVAILABLE"),
+        up: 1.0,
+        statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
+        transitions: [1.0, 1.0, 1.0],
+    },
+    Event {
+        happens: |api, id| set(api, id, "HealthCheckStatus", "UNAVAILABLE"),
+        up: 0.0,
+        statuses: ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"],
+        transitions: [1.0, 1.0, 2.0],
+    },
+    Event {
+        // From here on it is as the simulator itself has it: up, until it is deleted.
+        happens: |api, id| api.control.restore(GUANGZHOU, id).expect("the tunnel"),
+        up: 1.0,
+        statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
+        transitions: [1.0, 1.0, 3.0],
+    },
+];
+
+const DELETING: Event = Event {
+    happens: |_, _| {},
+    up: 0.0,
+    statuses: ["DELETING", "UNAVAILABLE", "UNAVAILABLE"],
+    transitions: [2.0, 2.0, 4.0],
+};
+
+/// Waits until the event is seen. Its transitions have just happened, and those before stay as they were.
+async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, before: &mut Option<Seen>) {
+    let statuses = event.statuses.map(|status| Some(status.to_owned()));
+    let metrics = daemon.until(|metrics| Seen::of(metrics, id).statuses == statuses).await;
+    let seen = Seen::of(&metrics, id);
+    assert_eq!((seen.up, seen.transitions), (Some(event.up), event.transitions.map(Some)));
+    for field in 0..3 {
+        let last = seen.last_transitions[field];
+        match before {
+            Some(before) if before.transitions[field] == seen.transitions[field] => {
+                assert_eq!(last, before.last_transitions[field]);
+            }
+            None => assert_eq!(last, None),
+            Some(_) => assert!(last.is_some_and(|last| since <= last && last <= now()), "{last:?}"),
+        }
+    }
+    *before = Some(seen);
+}
+
+/// The daemon shows nothing of the tunnel, now and at its next polls.
+async fn assert_gone(daemon: &Daemon, id: &str) {
+    let mentions = |metrics: &Metrics| {
+        metrics.0.iter().filter(|sample| sample.labels.values().any(|value| value.contains(id))).count()
+    };
+    let metrics = daemon.until(|metrics| mentions(metrics) == 0).await;
+    let polls = metrics.sum("polls_total", &[]);
+    let later = daemon.until(|metrics| metrics.sum("polls_total", &[]) >= polls + 3.0).await;
+    assert_eq!(mentions(&later), 0, "it stays away");
+}
+
+#[tokio::test]
+async fn a_tunnel_is_followed_through_its_whole_life() {
+    let api = world(9).await;
+    let row = checked_row(&api);
+    let id = text(&row, "VpnConnectionId");
+    for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(LIFE[0].statuses) {
+        set(&api, &id, field, status);
+    }
+    let config = api.config(&[GUANGZHOU]);
+    let daemon = Daemon::start(&config).await;
+    let mut before = None;
+    for event in &LIFE {
+        let since = now();
+        (event.happens)(&api, &id);
+        assert_seen(&daemon, &id, event, since, &mut before).await;
+    }
+
+    let since = now();
+    let words = ["tunnels", "delete", "--yes", "--no-wait", "--account", "main", "--region", GUANGZHOU];
+    let ids = ["--vpn-gateway-id", &text(&row, "VpnGatewayId"), "--vpn-connection-id", &id];
+    let files = Place::with(&config);
+    assert_told("delete", &run(files.exporter(&[&words[..], &ids].concat())).await, 0, &[]);
+    assert_seen(&daemon, &id, &DELETING, since, &mut before).await;
+
+    api.control.advance(HOUR);
+    assert_gone(&daemon, &id).await;
+    let metrics = daemon.scrape().await;
+    assert_eq!(metrics.value("tunnels", &[]), Some(8.0));
+    assert_eq!(metrics.sum("tunnel_up", &[]), 8.0, "the others are as they were");
+    assert_eq!(metrics.sum("tunnel_transitions_total", &[]), 0.0);
+}
+
+/// All samples of a tunnel.
+fn series(metrics: &Metrics, id: &str) -> BTreeMap<(String, BTreeMap<String, String>), f64> {
+    let own = metrics.0.iter().filter(|s| s.labels.get("vpn_connection_id").is_some_and(|own| own == id));
+    own.map(|sample| ((sample.name.clone(), sample.labels.clone()), sample.value)).collect()
+}
+
+#[tokio::test]
+async fn a_rename_changes_the_info_and_nothing_else() {
+    let api = world(9).await;
+    let row = checked_row(&api);
+    let (id, old_name) = (text(&row, "VpnConnectionId"), text(&row, "VpnConnectionName"));
+    let daemon = Daemon::start(&api.config(&[GUANGZHOU])).await;
+    daemon.until(|metrics| metrics.sum("tunnel_up", &[]) == 9.0).await;
+    set(&api, &id, "NetStatus", "UNAVAILABLE");
+    let before = daemon.until(|metrics| metrics.sum("tunnel_up", &[]) == 8.0).await;
+
+    set(&api, &id, "VpnConnectionName", "another name");
+    let named =
+        |metrics: &Metrics, name: &str| metrics.count("tunnel_info", &[("vpn_connection_name", name)]);
+    let after = daemon.until(|metrics| named(metrics, "another name") == 1).await;
+    let mut expected = series(&before, &id);
+    let info = expected.extract_if(.., |(name, _), _| name.ends_with("_tunnel_info")).next();
+    let ((name, mut labels), value) = info.expect("the tunnel's info");
+    assert_eq!(
+        labels.insert("vpn_connection_name".to_owned(), "another name".to_owned()),
+        Some(old_name.clone())
+    );
+    expected.insert((name, labels), value);
+    assert_eq!(series(&after, &id), expected);
+    let ghost = after.0.iter().find(|sample| sample.labels.values().any(|value| *value == old_name));
+    assert_eq!(ghost, None);
+}
+
+#[tokio::test]
+async fn a_tunnel_made_anew_under_the_same_name_is_another_tunnel() {
+    let api = world(3).await;
+    let place = GUANGZHOU;
+    let row = api.control.rows(place).expect("the region").remove(0);
+    let (old, name) = (text(&row, "VpnConnectionId"), text(&row, "VpnConnectionName"));
+    let daemon = Daemon::start(&api.config(&[GUANGZHOU])).await;
+    daemon.until(|metrics| metrics.sum("tunnel_up", &[]) == 3.0).await;
+    set(&api, &old, "NetStatus", "UNAVAILABLE");
+    daemon.until(|metrics| metrics.sum("tunnel_transitions_total", &[]) == 1.0).await;
+
+    api.control.remove(place, &old).expect("the tunnel");
+    let new = api.control.add(place).expect("the region");
+    set(&api, &new, "VpnConnectionName", name.as_str());
+    let of_name = [("vpn_connection_name", name.as_str())];
+    let is_new = |metrics: &Metrics| {
+        let ids: Vec<_> =
+            metrics.all("tunnel_info", &of_name).map(|s| s.labels["vpn_connection_id"].clone()).collect();
+        ids == [new.clone()]
+    };
+    let seen = Seen::of(&daemon.until(is_new).await, &new);
+    assert_eq!(seen.up, Some(1.0));
+    assert_eq!(seen.transitions[..2], [Some(0.0); 2], "it has no past");
+    assert_eq!(seen.last_transitions, [None; 3]);
+    assert_gone(&daemon, &old).await;
+}

@@ -1,0 +1,17 @@
+//! The exporter in process, against the simulated API: Rust alone is needed.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "this crate is its own only user")]
+
+mod accounts;
+mod config;
+mod credentials;
+mod drift;
+mod faults;
+mod golden;
+mod life;
+mod polling;
+mod regions;
+mod reload;
+mod shards;
+mod status_page;
+mod web;

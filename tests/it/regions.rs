@@ -1,0 +1,247 @@
+//! Accounts whose regions are `all`: the daemon looks them up, and polls what it finds.
+
+use std::time::Duration;
+
+use simulator::{Fault, FaultKind, OfferedRegion};
+use tencentcloud_vpn_exporter::poll::LookUpPauses;
+use test_support::{Api, Daemon, Metrics, Sample, Setting, frozen, log::Log};
+
+const GUANGZHOU: &str = "ap-guangzhou";
+const FRANKFURT: &str = "eu-frankfurt";
+const TOKYO: &str = "ap-tokyo";
+const FINANCE: &str = "ap-shanghai-fsi";
+
+/// Look-ups that come soon after each other, and sooner after one that failed.
+const SOON: LookUpPauses =
+    LookUpPauses { after_success: Duration::from_millis(300), after_failure: Duration::from_millis(100) };
+
+/// Tunnels in three regions and in one for finance.
+async fn world() -> Api {
+    Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3), (TOKYO, 1), (FINANCE, 1)])).await
+}
+
+fn offer(api: &Api, regions: &[&str]) {
+    let offered = |name: &&str| OfferedRegion { region: (*name).to_owned(), available: true };
+    api.control.set_offered_regions(regions.iter().map(offered).collect());
+}
+
+fn config(api: &Api) -> String {
+    let account = api.account("main", &[]).replace("[]", "all");
+    api.config_of(&[&account], "interval: 250ms, timeout: 5s, stale_after: 1h")
+}
+
+async fn start(api: &Api, look_ups: LookUpPauses) -> Daemon {
+    Daemon::start_in(Setting { look_ups, ..Setting::default() }, &config(api)).await
+}
+
+/// How many look-ups were answered, well or not.
+fn look_ups(api: &Api) -> usize {
+    api.control.journal().iter().filter(|entry| entry.action == "DescribeRegions").count()
+}
+
+/// Waits for so many more look-ups.
+async fn more_look_ups(api: &Api, more: usize) {
+    let enough = look_ups(api) + more;
+    api.control
+        .until(|entries| entries.iter().filter(|entry| entry.action == "DescribeRegions").count() >= enough)
+        .await;
+}
+
+/// The status page.
+async fn page(daemon: &Daemon) -> String {
+    let answer = test_support::client().get(daemon.url("/")).send().await.expect("an answer");
+    answer.text().await.expect("a page")
+}
+
+fn targets(metrics: &Metrics) -> Vec<String> {
+    let mut regions: Vec<_> =
+        metrics.all("target_info", &[]).map(|sample| sample.labels["region"].clone()).collect();
+    regions.sort();
+    regions
+}
+
+fn discovery_up(metrics: &Metrics) -> Option<f64> {
+    metrics.value("region_discovery_up", &[("account", "main")])
+}
+
+fn last_look_up(metrics: &Metrics) -> Option<f64> {
+    metrics.value("region_discovery_last_success_timestamp_seconds", &[("account", "main")])
+}
+
+#[tokio::test]
+async fn regions_are_found_at_the_start_and_new_ones_are_polled_too() {
+    let (api, log) = (world().await, Log::capture());
+    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SOON).await;
+    let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    assert_eq!(targets(&metrics), [GUANGZHOU, FRANKFURT]);
+    assert_eq!(metrics.count("tunnel_up", &[]), 5);
+    assert_eq!(discovery_up(&metrics), Some(1.0));
+    assert!(last_look_up(&metrics) > Some(0.0));
+
+    offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
+    let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+    assert_eq!(metrics.count("tunnel_up", &[("region", TOKYO)]), 1);
+    assert!(log.only(&["region found", TOKYO]).contains("INFO"));
+    assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0, "{metrics}");
+}
+
+#[tokio::test]
+async fn a_region_leaves_after_three_look_ups_without_it_and_not_before() {
+    let api = world().await;
+    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SOON).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    let before = look_ups(&api);
+    offer(&api, &[GUANGZHOU]);
+    let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
+    let without = look_ups(&api) - before;
+    assert!(without >= 3, "it went after {without} look-ups without it");
+    let of_it = |sample: &&Sample| sample.labels.get("region").is_some_and(|region| region == FRANKFURT);
+    let left: Vec<_> = metrics.0.iter().filter(of_it).collect();
+    assert!(left.is_empty(), "no series of it is left: {left:?}");
+    assert_eq!(metrics.sum("up", &[]), 1.0);
+}
+
+#[tokio::test]
+async fn a_region_that_comes_back_in_time_never_left() {
+    let (api, log) = (world().await, Log::capture());
+    let slow = LookUpPauses { after_success: Duration::from_secs(1), ..SOON };
+    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, slow).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    for _ in 0..2 {
+        offer(&api, &[GUANGZHOU]);
+        more_look_ups(&api, 2).await;
+        offer(&api, &[GUANGZHOU, FRANKFURT]);
+        more_look_ups(&api, 1).await;
+    }
+    assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
+    assert_eq!(log.lines(&["region is gone"]), [""; 0]);
+}
+
+#[tokio::test]
+async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
+    let (api, log) = (world().await, Log::capture());
+    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SOON).await;
+    let before = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    let failures =
+        |metrics: &Metrics| metrics.sum("api_request_failures_total", &[("action", "DescribeRegions")]);
+    assert_eq!(failures(&before), 0.0);
+
+    // An empty answer is a failure, and so is a refusal.
+    offer(&api, &[]);
+    let during = daemon.until(|metrics| discovery_up(metrics) == Some(0.0)).await;
+    let last_success = last_look_up(&during);
+    let number = api.control.accounts()[0].number.clone();
+    api.control.forbid(&number, "DescribeRegions").expect("an account");
+    more_look_ups(&api, 6).await;
+    let refused = [("action", "DescribeRegions"), ("reason", "unauthorized")];
+    let refusals = |metrics: &Metrics| metrics.sum("api_request_failures_total", &refused);
+    let during = daemon.until(|metrics| refusals(metrics) >= 4.0).await;
+    assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
+    assert_eq!(during.sum("up", &[]), 2.0);
+    assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));
+    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
+    log.only(&["WARN", "regions cannot be looked up", "malformed_answer"]);
+    log.only(&["WARN", "regions cannot be looked up", "unauthorized"]);
+
+    offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
+    api.control.allow(&number, "DescribeRegions").expect("an account");
+    let after = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
+    assert_eq!(discovery_up(&after), Some(1.0));
+    assert!(last_look_up(&after) > last_success);
+    assert!(!page(&daemon).await.contains("cannot be looked up"));
+    log.only(&["INFO", "regions can be looked up again"]);
+}
+
+#[tokio::test]
+async fn a_region_without_vpn_is_no_target_and_is_tried_again_after_the_next_look_up() {
+    let (api, log) = (world().await, Log::capture());
+    offer(&api, &[GUANGZHOU, "ap-mumbai"]);
+    let daemon = start(&api, SOON).await;
+    more_look_ups(&api, 3).await;
+    let tried = |api: &Api| api.control.journal().iter().filter(|entry| entry.region == "ap-mumbai").count();
+    assert!(tried(&api) >= 2, "it was tried {} times after three look-ups and more", tried(&api));
+    let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
+    assert_eq!(metrics.count("up", &[]), 1);
+    assert!(log.only(&["has no VPN", "ap-mumbai"]).contains("INFO"));
+    assert_eq!(log.lines(&["WARN"]), [""; 0], "nothing to warn of");
+}
+
+#[tokio::test]
+async fn a_region_that_has_shown_tunnels_is_not_dropped_for_one_answer() {
+    let api = world().await;
+    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SOON).await;
+    daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    let unsupported = FaultKind::Error { code: "UnsupportedRegion".to_owned() };
+    let here = Fault {
+        region: Some(FRANKFURT.to_owned()),
+        action: Some("DescribeVpnConnections".to_owned()),
+        ..Fault::new(unsupported)
+    };
+    api.control.set_faults(vec![here]).expect("faults");
+    let frankfurt = [("region", FRANKFURT)];
+    let metrics = daemon.until(|metrics| metrics.value("up", &frankfurt) == Some(0.0)).await;
+    assert_eq!(metrics.count("tunnel_up", &frankfurt), 3);
+    let failures = [frankfurt[0], ("reason", "unsupported_region")];
+    daemon.until(|metrics| metrics.value("poll_failures_total", &failures) >= Some(3.0)).await;
+}
+
+#[tokio::test]
+async fn a_region_that_the_user_named_stays_a_target_without_vpn() {
+    let api = world().await;
+    let daemon = Daemon::start(&api.config(&["ap-mumbai"])).await;
+    let failures = [("region", "ap-mumbai"), ("reason", "unsupported_region")];
+    let metrics = daemon.until(|metrics| metrics.value("poll_failures_total", &failures) >= Some(2.0)).await;
+    assert_eq!(metrics.value("up", &[]), Some(0.0));
+    assert_eq!(targets(&metrics), ["ap-mumbai"]);
+}
+
+#[tokio::test]
+async fn a_finance_region_is_polled_only_where_it_is_named() {
+    let api = world().await;
+    offer(&api, &[GUANGZHOU, FINANCE]);
+    let all = api.account("all", &[]).replace("[]", "all");
+    let named = api.account("named", &[FINANCE]);
+    let daemon = Daemon::start(&api.config_of(&[&all, &named], "interval: 250ms, timeout: 5s")).await;
+    let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
+    assert_eq!(metrics.value("up", &[("account", "all"), ("region", GUANGZHOU)]), Some(1.0));
+    assert_eq!(metrics.value("up", &[("account", "named"), ("region", FINANCE)]), Some(1.0));
+    assert_eq!(targets(&metrics).len(), 2);
+}
+
+#[tokio::test]
+async fn the_daemon_is_ready_when_the_first_look_up_and_the_first_polls_have_ended() {
+    let api = world().await;
+    offer(&api, &[GUANGZHOU]);
+    let slow = |action: &str| Fault {
+        action: Some(action.to_owned()),
+        ..Fault::new(FaultKind::Latency { milliseconds: 500 })
+    };
+    api.control.set_faults(vec![slow("DescribeRegions"), slow("DescribeVpnConnections")]).expect("faults");
+    let daemon = start(&api, LookUpPauses::default()).await;
+    let readiness = async || {
+        test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!((readiness().await, look_ups(&api)), (503, 0));
+    api.control.until(|entries| !entries.is_empty()).await;
+    assert_eq!(readiness().await, 503, "the regions are known and not polled");
+    daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
+    assert_eq!(readiness().await, 200);
+}
+
+#[tokio::test]
+async fn a_first_look_up_that_fails_makes_the_daemon_ready_too() {
+    let api = world().await;
+    offer(&api, &[]);
+    let daemon = start(&api, LookUpPauses::default()).await;
+    let metrics = daemon.until(|metrics| discovery_up(metrics).is_some()).await;
+    assert_eq!((discovery_up(&metrics), last_look_up(&metrics)), (Some(0.0), None));
+    let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
+    assert_eq!(ready.status(), 200);
+    assert_eq!(targets(&metrics), [""; 0]);
+    assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
+}

@@ -1,0 +1,434 @@
+//! What the status page says, as text.
+
+use tencentcloud_vpn_exporter::{
+    domain::{HealthCheckStatus, Reason, Tunnel},
+    snapshot::{FailedLookUps, Snapshot},
+    web::{StatusPage, TelemetryPath},
+};
+use test_support::worlds::{
+    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, html_with, idle, many, refused,
+    snapshot, status_page, steady, target, tunnel, unknown,
+};
+
+/// The text of some HTML, in one line.
+fn text(html: &str) -> String {
+    let visible = |name: &str, html: String| match html.split_once(&format!("<{name}>")) {
+        Some((before, rest)) => format!("{before}{}", rest.split_once(&format!("</{name}>")).unwrap().1),
+        None => html,
+    };
+    let html = visible("script", visible("style", html.to_owned()));
+    let mut text = String::new();
+    for piece in html.split('<') {
+        text.push(' ');
+        text.push_str(piece.split_once('>').map_or("", |(_, text)| text));
+    }
+    let entities = [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    let text = entities.iter().fold(text, |text, (entity, sign)| text.replace(entity, sign));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A part of the page, from its opening tag to its closing one.
+fn part<'a>(html: &'a str, opening: &str, closing: &str) -> &'a str {
+    let (_, rest) = html.split_once(opening).unwrap_or_else(|| panic!("no {opening} in the page"));
+    rest.split_once(closing).unwrap_or_else(|| panic!("no {closing} after {opening}")).0
+}
+
+/// The texts of the rows of a kind of table, headings of groups among them.
+fn rows(html: &str, table: &str) -> Vec<String> {
+    let opening = format!("<table class=\"{table}\">");
+    let tables = html.split(&opening).skip(1);
+    let bodies =
+        tables.map(|table| table.split("</table>").next().unwrap().split_once("</thead>").unwrap().1);
+    bodies.flat_map(|body| body.split("<tr").skip(1).map(|row| text(&format!("<tr{row}")))).collect()
+}
+
+fn tunnel_rows(snapshot: &Snapshot, query: &str) -> Vec<String> {
+    rows(&html(snapshot, query), "tunnels")
+}
+
+/// The names, or ids where there is no name, in the order of the page.
+fn names(snapshot: &Snapshot, query: &str) -> Vec<String> {
+    let html = html(snapshot, query);
+    let rows = html.split("<th scope=\"row\">").filter(|row| row.contains("<code>"));
+    rows.map(|row| text(row.split("<code>").next().unwrap())).collect()
+}
+
+fn headline(snapshot: &Snapshot) -> String {
+    headline_of(&html(snapshot, ""))
+}
+
+fn headline_of(html: &str) -> String {
+    text(part(html, "<h1 id=\"headline\" data-part aria-live=\"polite\">", "</h1>"))
+}
+
+fn one(tunnels: impl IntoIterator<Item = Tunnel>) -> Snapshot {
+    snapshot([target("production", "ap-guangzhou").lists(12, tunnels)])
+}
+
+#[track_caller]
+fn assert_row(snapshot: &Snapshot, expected: &str) {
+    let rows = tunnel_rows(snapshot, "");
+    assert!(rows.iter().any(|row| row.contains(expected)), "{expected:?} is in none of {rows:#?}");
+}
+
+#[test]
+fn down_comes_before_unknown_before_up_and_idle_is_apart() {
+    let world = one([
+        idle("vpnx-1", "waiting"),
+        tunnel("vpnx-2", "fine"),
+        unknown("vpnx-3", "odd"),
+        down("vpnx-4", "broken"),
+    ]);
+    assert_eq!(names(&world, ""), ["broken", "odd", "fine", "waiting"]);
+    let rows = tunnel_rows(&world, "");
+    assert_eq!(rows.len(), 8, "four rows and a heading for each");
+    assert!(rows[0].starts_with("▼ Down 1"), "{rows:#?}");
+    assert!(rows[6].starts_with("○ Idle 1 waiting for traffic"), "{rows:#?}");
+}
+
+#[test]
+fn the_latest_change_comes_first_within_a_standing() {
+    let all = ["vpnx-1", "vpnx-2", "vpnx-3"];
+    let up = |id: &str| tunnel(id, id);
+    let world = target("production", "ap-guangzhou")
+        .lists(HOUR, all.map(up))
+        .lists(30 * MINUTE, [up("vpnx-1"), up("vpnx-2"), down("vpnx-3", "vpnx-3")])
+        .lists(20 * MINUTE, [up("vpnx-1"), down("vpnx-2", "vpnx-2"), down("vpnx-3", "vpnx-3")]);
+    assert_eq!(names(&snapshot([world.clone()]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"]);
+    let world = world.lists(MINUTE, all.map(up));
+    assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "ids decide between equals");
+}
+
+#[test]
+fn a_row_tells_everything_of_a_tunnel() {
+    assert_row(
+        &everyday(),
+        "▼ Down office-berlin-primary vpnx-f49l6u0z production ap-guangzhou vpngw-6x0wxvtp \
+         AVAILABLE UNAVAILABLE UNAVAILABLE 9 min ago 22:04:20 UTC 3",
+    );
+    assert_row(
+        &everyday(),
+        "partner-nantes (new) vpnx-1u4j9i6g production eu-frankfurt vpngw-6x0wxvtp PENDING",
+    );
+    assert_row(&everyday(), "AVAILABLE UNAVAILABLE not configured");
+}
+
+#[test]
+fn where_no_change_was_seen_the_state_has_lasted_at_least_since_the_start() {
+    assert_row(&one([tunnel("vpnx-1", "")]), "at least since the exporter’s start 0");
+    assert_row(&one([down("vpnx-1", "")]), "at least since the exporter’s start 0");
+    let made = Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-1", "") };
+    assert_row(&one([made]), "at least since it was made, 2 h ago 0");
+    let made_in_future = Tunnel { created: Some(ago(-HOUR).as_second()), ..tunnel("vpnx-1", "") };
+    assert_row(&one([made_in_future]), "at least since the exporter’s start 0");
+}
+
+#[test]
+fn since_when_a_tunnel_is_unknown_is_not_known() {
+    let before = target("production", "ap-guangzhou")
+        .lists(2 * DAY, [down("vpnx-1", "")])
+        .lists(DAY, [tunnel("vpnx-1", "")]);
+    let world = before.lists(MINUTE, [unknown("vpnx-1", "")]);
+    assert_row(&snapshot([world]), "not known; last change seen 1 d ago 1");
+    assert_row(&one([unknown("vpnx-1", "")]), "not known 0");
+}
+
+#[test]
+fn a_tunnel_is_down_since_the_first_of_its_bad_statuses_turned() {
+    let (good, bad) = (HealthCheckStatus::Available, HealthCheckStatus::Unavailable);
+    let world = target("production", "ap-guangzhou")
+        .lists(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
+        .lists(3 * HOUR, [checked(bad, tunnel("vpnx-1", ""))])
+        .lists(2 * HOUR, [checked(bad, down("vpnx-1", ""))]);
+    assert_row(&snapshot([world.clone()]), "3 h ago 19:13:20 UTC 1");
+    let recovered = world.lists(HOUR, [checked(good, down("vpnx-1", ""))]);
+    assert_row(&snapshot([recovered]), "2 h ago 20:13:20 UTC 2");
+    let always = target("production", "ap-guangzhou")
+        .lists(5 * HOUR, [checked(good, down("vpnx-1", ""))])
+        .lists(3 * HOUR, [checked(bad, down("vpnx-1", ""))]);
+    assert_row(&snapshot([always]), "at least since the exporter’s start 1");
+}
+
+#[test]
+fn a_time_of_another_day_has_its_date() {
+    let world =
+        target("a", "eu-frankfurt").lists(2 * DAY, [down("vpnx-1", "")]).lists(DAY, [tunnel("vpnx-1", "")]);
+    assert_row(&snapshot([world]), "1 d ago 2023-11-13 22:13:20 UTC");
+}
+
+#[test]
+fn the_headline_says_the_worst_first() {
+    let table = [
+        (snapshot([]), "◆ No targets yet: nothing is watched"),
+        (empty(), "◆ Waiting for the first answers"),
+        (everyday(), "▼ 3 tunnels down, 1 unknown"),
+        (blind(), "▼ 1 tunnel down, blind in 3 of 4 targets"),
+        (one([]), "▲ No tunnels"),
+        (one([tunnel("vpnx-1", "")]), "▲ The one tunnel is up"),
+        (one([idle("vpnx-1", "")]), "▲ 1 tunnel idle"),
+        (one([tunnel("vpnx-1", ""), idle("vpnx-2", "")]), "▲ 1 tunnel up, 1 idle"),
+        (one([tunnel("vpnx-1", ""), unknown("vpnx-2", "")]), "◆ 1 tunnel unknown"),
+        (steady(0), "▲ All 10,000 tunnels up"),
+    ];
+    for (world, words) in table {
+        assert_eq!(headline(&world), words);
+    }
+    let waiting = target("staging", "na-ashburn");
+    let clear = target("production", "ap-guangzhou").lists(12, [tunnel("vpnx-1", "")]);
+    assert_eq!(headline(&snapshot([waiting, clear])), "◆ 1 target not polled yet");
+}
+
+#[test]
+fn the_summary_counts_idle_apart() {
+    let counts = text(part(&html(&everyday(), ""), "<ul class=\"tiles\">", "</ul>"));
+    assert_eq!(counts, "3 ▼ Down 1 ◆ Unknown 8 ▲ Up 2 ○ Idle 0 of 3 ✕ Blind targets");
+    let counts = text(part(&html(&empty(), ""), "<ul class=\"tiles\">", "</ul>"));
+    assert_eq!(counts, "– ▼ Down – ◆ Unknown – ▲ Up – ○ Idle 0 of 3 ✕ Blind targets");
+}
+
+#[test]
+fn an_account_of_which_no_region_is_known_is_blindness_too() {
+    let broken = refused(&[("broken", 0)]);
+    let alone = html_with(&Snapshot::default(), &broken, "");
+    assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
+    let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
+    assert!(text(&alone).contains(words), "{}", text(&alone));
+    let beside = html_with(&one([tunnel("vpnx-1", "fine")]), &broken, "");
+    assert_eq!(headline_of(&beside), "▼ Nothing seen of 1 account");
+}
+
+#[test]
+fn regions_that_were_known_before_their_look_up_failed_are_no_blindness() {
+    let html = html_with(&one([tunnel("vpnx-1", "fine")]), &refused(&[("production", 3)]), "");
+    assert_eq!(headline_of(&html), "▲ The one tunnel is up");
+    assert!(text(&html).contains("the credentials are refused; 3 regions known before, and kept"));
+}
+
+#[test]
+fn blindness_is_said_before_all_numbers() {
+    let html = html(&blind(), "");
+    let warning = text(part(&html, "<div class=\"blindness\">", "</div>"));
+    assert_eq!(
+        warning,
+        "✕ Blind in 3 of 4 targets. What happens to their tunnels now is not seen. \
+         production / eu-frankfurt : no answer in time; last good poll 4 min ago ; \
+         its 2 tunnels are shown as they last were \
+         staging / ap-singapore : the credentials are refused; last good poll 1 d ago ; \
+         its 12 tunnels are too old to be shown \
+         staging / na-ashburn : no connection; no good poll yet; none of its tunnels was ever seen"
+    );
+    assert!(html.find("class=\"blindness\"") < html.find("class=\"tiles\""));
+    assert!(!self::html(&everyday(), "").contains("class=\"blindness\""));
+}
+
+#[test]
+fn a_warning_names_five_targets_and_counts_the_others() {
+    let regions = ["a", "b", "c", "d", "e", "f", "g"];
+    let world = snapshot(regions.map(|region| target("x", region).fails(1, Reason::Timeout, "no answer")));
+    let html = html(&world, "");
+    let warning = part(&html, "<div class=\"blindness\">", "</div>");
+    assert_eq!(warning.matches("<li>").count(), 6);
+    assert!(text(warning).ends_with("and 2 more, first in the table of targets"));
+}
+
+#[test]
+fn tunnels_of_a_blind_target_are_shown_as_of_its_last_good_poll() {
+    assert_row(&blind(), "▼ Down as of 4 min ago partner-nantes");
+    assert_eq!(names(&blind(), "q=staging").len(), 0, "stale tunnels are withheld");
+}
+
+#[test]
+fn blind_targets_come_first_with_their_errors_in_words() {
+    let rows = rows(&html(&blind(), ""), "targets");
+    assert_eq!(
+        rows,
+        [
+            "✕ Blind production eu-frankfurt 40 s ago last good 4 min ago in 20 s 45.0 s 2 1 of 2 \
+             no answer in time no answer within 10s",
+            "✕ Blind, stale staging ap-singapore 20 s ago last good 1 d ago in 40 s 45.0 s 12 withheld 1 of 2 \
+             the credentials are refused AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure \
+             that your SecretId is correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)",
+            "✕ Blind staging na-ashburn 31 s ago never good in 29 s 45.0 s – 1 of 1 no connection connection refused",
+            "● Answered production ap-guangzhou 12 s ago in 48 s 142 ms 8 0 of 1 none",
+        ]
+    );
+}
+
+#[test]
+fn a_poll_that_is_due_is_due_now() {
+    let world = target("a", "eu-frankfurt").lists(5 * MINUTE, []);
+    let rows = rows(&html(&snapshot([world]), ""), "targets");
+    assert!(rows[0].contains("5 min ago now 142 ms"), "{rows:?}");
+}
+
+#[test]
+fn targets_that_were_not_polled_yet_wait() {
+    let rows = rows(&html(&empty(), ""), "targets");
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0], "◌ Waiting production ap-guangzhou none yet – – – 0 of 0 none");
+}
+
+#[test]
+fn of_many_targets_the_blind_are_all_in_sight_and_the_others_unfold() {
+    let region = |n: usize| format!("r-{n:03}");
+    let world = snapshot((0..400).map(|n| match n % 40 {
+        0 => target("x", &region(n)).fails(1, Reason::Timeout, "no answer"),
+        _ => target("x", &region(n)).lists(1, []),
+    }));
+    let html = html(&world, "");
+    let (shown, folded) = html.split_once("<details").expect("something unfolds");
+    let shown = rows(shown, "targets");
+    assert!(shown.iter().all(|row| row.starts_with("✕ Blind")) && shown.len() == 10, "{shown:#?}");
+    assert_eq!(rows(folded, "targets").len(), 290);
+    assert!(text(folded).contains("100 more targets are left out here"));
+}
+
+#[test]
+fn a_search_looks_for_every_word_in_what_a_row_shows() {
+    let table = [
+        ("q=berlin", 2),
+        ("q=BERLIN+primary", 1),
+        ("q=primary+frankfurt", 0),
+        ("q=VPNX-F49L6U0Z", 1),
+        ("q=staging", 4),
+        ("q=eu-frankfurt", 4),
+        ("q=vpngw-6x0wxvtp", 14),
+        ("q=S%C3%83O", 1),
+        ("q=berlin+berlin", 2),
+        ("q=198.51.100.9", 0),
+        // The end of one text and the beginning of the next.
+        ("q=productionap", 0),
+        ("q=", 14),
+        ("q=%20%20", 14),
+    ];
+    for (query, count) in table {
+        assert_eq!(names(&everyday(), query).len(), count, "{query}");
+    }
+    assert!(text(&html(&everyday(), "q=nowhere")).contains("No tunnel is like that."));
+}
+
+#[test]
+fn one_standing_can_be_shown_alone() {
+    assert_eq!(names(&everyday(), "show=idle"), ["on-demand-audit", "no name"]);
+    assert_eq!(names(&everyday(), "show=down&q=berlin"), ["office-berlin-primary"]);
+    let html = html(&everyday(), "show=down&q=berlin");
+    assert_eq!(
+        text(part(&html, "<div class=\"heading\">", "</div>")),
+        "Tunnels 1 of 14 tunnels, down only, found by “ berlin ” · Show all"
+    );
+    assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other standings keep the search");
+    assert!(
+        html.contains("<input type=\"hidden\" name=\"show\" value=\"down\">"),
+        "the search keeps the standing"
+    );
+}
+
+#[test]
+fn ten_thousand_tunnels_come_in_pages_with_the_worst_first() {
+    let world = many();
+    let first = html(&world, "");
+    assert!(first.len() < 250_000, "a page has {} bytes", first.len());
+    assert_eq!(names(&world, "").len(), 200);
+    let rows = rows(&first, "tunnels");
+    assert!(rows[0].starts_with("▼ Down 100"), "a group counts all its tunnels: {}", rows[0]);
+    assert!(text(&first).contains("10,000 tunnels, 1 to 200 on this page"));
+    assert!(text(&first).contains("Page 1 of 50 Next →"));
+    assert!(first.contains("rel=\"next\" href=\"?page=2\"") && !first.contains("rel=\"prev\""));
+    let last = html(&world, "page=50");
+    assert!(last.contains("rel=\"prev\" href=\"?page=49\"") && !last.contains("rel=\"next\""));
+    assert!(text(&last).contains("○ Idle 60"));
+    assert_eq!(html(&world, "page=51"), last, "there is nothing beyond the last page");
+    assert_eq!(html(&world, "page=0"), first);
+    assert!(!html(&world, "q=beijing-00").contains("<nav"), "what fits on one page needs no pages");
+}
+
+#[test]
+fn every_tunnel_is_on_exactly_one_page() {
+    let world = many();
+    let mut all: Vec<_> = (1..=50).flat_map(|page| names(&world, &format!("page={page}"))).collect();
+    all.sort_unstable();
+    assert_eq!(all.len(), 10_000);
+    // Both accounts name theirs alike.
+    all.dedup();
+    assert_eq!(all.len(), 5_000);
+}
+
+#[test]
+fn nothing_of_the_cloud_is_markup_and_nothing_is_invisible() {
+    let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{7}\u{202e}\r\n";
+    let world = snapshot([target("</script><script>alert(1)</script>", "eu-frankfurt")
+        .lists(
+            9,
+            [Tunnel {
+                vpn_gateway_id: hostile.into(),
+                ..checked(
+                    HealthCheckStatus::Available,
+                    tunnel(&hostile.replace(char::is_control, ""), hostile),
+                )
+            }],
+        )
+        .fails(1, Reason::Refused, hostile)]);
+    let html = html(&world, "q=%3Cscript%3E+%22");
+    assert_eq!(html.matches("<script>").count(), 1, "the page's own");
+    assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
+    assert!(html.contains("value=\"&#60;script&#62; &#34;\""), "the search box has what was typed");
+    assert!(
+        html.contains("<bdi>&#60;/script&#62;&#60;script&#62;alert(1)"),
+        "and the name is there, as text"
+    );
+    assert!(!html.contains(['\u{7}', '\u{202e}', '\r']));
+    assert!(text(&html).contains(r#""'&\u{7}\u{202e}\r\n"#), "what does not show is written out");
+}
+
+#[test]
+fn nothing_of_a_query_comes_back_but_the_search() {
+    let html = html(&everyday(), "zebra1=zebra2&show=zebra3&page=zebra4&zebra5");
+    assert!(!html.contains("zebra"));
+}
+
+#[test]
+fn the_policy_allows_the_pages_own_style_and_script_and_no_others() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use sha2::{Digest, Sha256};
+
+    let page = status_page().render(&everyday(), &FailedLookUps::new(), "", ago(0));
+    let policy = page.content_security_policy.to_str().expect("text");
+    let html = html(&everyday(), "");
+    let hash = |opening, closing| STANDARD.encode(Sha256::digest(part(&html, opening, closing)));
+    let expected = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        hash("<style>", "</style>"),
+        hash("<script>", "</script>")
+    );
+    assert_eq!(policy, expected);
+    let markup = html.replace(part(&html, "<style>", "</style>"), "");
+    for forbidden in [" style=", " onclick=", " src=", "http-equiv", "javascript:", "https:"] {
+        assert!(!markup.contains(forbidden), "{forbidden} is in the page");
+    }
+}
+
+#[test]
+fn the_page_links_metrics_health_and_readiness() {
+    let page = StatusPage::new(TelemetryPath::new("/other/metrics").expect("a path"), ago(DAY));
+    let page = page.render(&everyday(), &FailedLookUps::new(), "", ago(0));
+    let html = str::from_utf8(&page.html).expect("UTF-8");
+    for link in ["other/metrics", "-/healthy", "-/ready"] {
+        assert!(html.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn the_daemon_serves_it() {
+    let api = test_support::Api::start(test_support::frozen(&[("eu-frankfurt", 3)])).await;
+    let daemon = test_support::Daemon::start(&api.config(&["eu-frankfurt"])).await;
+    daemon.until(|metrics| metrics.count("tunnel_up", &[]) == 3).await;
+    let answer = test_support::client().get(daemon.url("/?show=up")).send().await.expect("an answer");
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(
+        answer.headers()["content-security-policy"].to_str().expect("text").starts_with("default-src 'none'")
+    );
+    let html = answer.text().await.expect("a body");
+    assert_eq!(rows(&html, "tunnels").len(), 4, "three tunnels and a heading");
+    daemon.stop().await.expect("a clean stop");
+}

@@ -1,0 +1,144 @@
+//! Passwords and headers of the web configuration.
+
+use std::pin::pin;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::{Either, select};
+
+use test_support::pki::{Authority, Files, Trust};
+use test_support::web_server::{Answer, Server, Setup, logged, until};
+
+fn hash(password: &str) -> String {
+    bcrypt::hash(password, 4).unwrap()
+}
+
+async fn serve(files: &Files) -> Server {
+    Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
+}
+
+async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Answer {
+    let credentials = STANDARD.encode(format!("{name}:{password}"));
+    server
+        .ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Basic {credentials}\r\n\r\n"))
+        .await
+}
+
+#[tokio::test]
+async fn everything_but_health_needs_a_password() {
+    let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
+    let server = serve(&files).await;
+    for path in ["/metrics", "/", "/nowhere", "/-/reload"] {
+        let refusal = server.get(path).await;
+        assert_eq!((refusal.status, refusal.header("www-authenticate")), (401, Some("Basic")), "{path}");
+        for (name, password) in [("ann", "wrong"), ("ben", "sesame"), ("", "")] {
+            assert_eq!(log_in(&server, path, name, password).await.status, 401, "{path} {name}:{password}");
+        }
+    }
+    for (path, status) in [("/metrics", 200), ("/", 200), ("/nowhere", 404), ("/-/reload", 405)] {
+        assert_eq!(log_in(&server, path, "ann", "sesame").await.status, status, "{path}");
+    }
+    assert_eq!(server.get("/-/healthy").await.status, 200);
+    assert_eq!(server.get("/-/ready").await.status, 503);
+    assert_eq!(server.get("/-/healthy/").await.status, 401, "exactly that path");
+    assert_eq!(server.scrapes.get(), 1);
+}
+
+#[tokio::test]
+async fn scrapes_with_a_known_password_do_not_wait_for_guesses() {
+    let slow = bcrypt::hash("sesame", 10).unwrap();
+    let files = Files::new(&format!("basic_auth_users:\n  ann: {slow}\n"));
+    let server = serve(&files).await;
+    assert_eq!(log_in(&server, "/metrics", "ann", "sesame").await.status, 200);
+    let guesses = async {
+        let guess =
+            async |number: usize| log_in(&server, "/metrics", "ann", &number.to_string()).await.status;
+        futures_util::future::join_all((0..8).map(guess)).await
+    };
+    let scrapes = async {
+        for _ in 0..20 {
+            assert_eq!(log_in(&server, "/metrics", "ann", "sesame").await.status, 200);
+        }
+    };
+    // The guesses are checked one after the other, and each check costs more than a scrape.
+    match select(pin!(guesses), pin!(scrapes)).await {
+        Either::Left(_) => panic!("all guesses were checked before the scrapes were answered"),
+        Either::Right(((), guesses)) => assert_eq!(guesses.await, [401; 8]),
+    }
+}
+
+#[tokio::test]
+async fn changed_password_is_in_force_without_a_restart() {
+    let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("old")));
+    let server = serve(&files).await;
+    assert_eq!(log_in(&server, "/metrics", "ann", "old").await.status, 200);
+    files.write("web.yml", &format!("basic_auth_users:\n  ann: {}\n", hash("new")));
+    until("the new one is known", async || log_in(&server, "/metrics", "ann", "new").await.status == 200)
+        .await;
+    assert_eq!(log_in(&server, "/metrics", "ann", "old").await.status, 401, "though it was right before");
+    files.write("web.yml", "basic_auth_users: nonsense\n");
+    let file = files.web_config();
+    let refused = || logged(&[file.to_str().unwrap(), "the old one stays in force"]) == 1;
+    until("it is refused", async || server.get("/metrics").await.status == 401 && refused()).await;
+    assert_eq!(server.get("/metrics").await.status, 401, "a broken file opens nothing");
+}
+
+#[tokio::test]
+async fn configured_headers_are_on_every_answer() {
+    let files = Files::new(&format!(
+        "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    Content-Security-Policy: default-src 'self'\n\
+         \x20   Strict-Transport-Security: max-age=60\nbasic_auth_users:\n  ann: {}\n",
+        hash("sesame")
+    ));
+    let server = serve(&files).await;
+    let page = log_in(&server, "/", "ann", "sesame").await;
+    assert_eq!(page.header("x-frame-options"), Some("deny"), "{page:?}");
+    assert_eq!(
+        page.header("content-security-policy"),
+        Some("default-src 'none'"),
+        "its own is what it works with"
+    );
+    let answers = [
+        log_in(&server, "/metrics", "ann", "sesame").await,
+        log_in(&server, "/nowhere", "ann", "sesame").await,
+        server.get("/metrics").await,
+        server.get("/-/healthy").await,
+    ];
+    for answer in answers {
+        assert_eq!(answer.header("x-frame-options"), Some("deny"), "{answer:?}");
+        assert_eq!(answer.header("strict-transport-security"), Some("max-age=60"), "{answer:?}");
+        assert_eq!(answer.header("content-security-policy"), Some("default-src 'self'"), "{answer:?}");
+        assert_eq!(answer.head.matches("content-security-policy").count(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn password_is_asked_for_beside_a_client_certificate() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let files = Files::tls(
+        &servers.server(),
+        &format!(
+            "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n\
+             basic_auth_users:\n  ann: {}\n",
+            hash("sesame")
+        ),
+    );
+    files.write("clients.pem", &clients.pem);
+    let server = serve(&files).await;
+    let client = Trust::showing(&servers, &clients.client(vec![]));
+    assert_eq!(client.status(&server, "/metrics").await, Some(401));
+    assert_eq!(client.status(&server, "/-/healthy").await, Some(200));
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_opens_nothing() {
+    let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
+    let server = serve(&files).await;
+    files.write("web.yml", "");
+    let file = files.web_config();
+    until("it is refused", async || {
+        assert_eq!(server.get("/metrics").await.status, 401);
+        logged(&[file.to_str().unwrap(), "takes a restart"]) == 1
+    })
+    .await;
+    assert_eq!(log_in(&server, "/metrics", "ann", "sesame").await.status, 200);
+}

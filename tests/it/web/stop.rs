@@ -1,0 +1,73 @@
+//! How the server stops.
+
+use std::time::Duration;
+
+use tencentcloud_vpn_exporter::web::Limits;
+use tokio::net::TcpStream;
+
+use test_support::web_server::{Server, Setup, until};
+
+const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A server in which no other time-out ends a connection within the test.
+async fn server_that_drains_for(drain_timeout: Duration) -> Server {
+    let limits = Limits {
+        drain_timeout,
+        header_timeout: HOUR,
+        idle_timeout: HOUR,
+        answer_timeout: HOUR,
+        stall_timeout: HOUR,
+        ..Limits::default()
+    };
+    Setup { limits, ..Setup::default() }.start().await
+}
+
+#[tokio::test]
+async fn idle_and_silent_connections_do_not_delay_the_stop() {
+    let server = server_that_drains_for(HOUR).await;
+    let mut idle = server.connect().await;
+    idle.send(SCRAPE).await;
+    idle.answer().await;
+    let mut silent = server.connect().await;
+    let mut dripping = server.connect().await;
+    dripping.send("GET /metr").await;
+    // All three have been accepted, in turn, once this is answered.
+    server.get("/-/healthy").await;
+
+    server.shutdown.cancel();
+    server.stopped().await;
+    for client in [&mut idle, &mut silent, &mut dripping] {
+        assert_eq!(client.rest().await, b"");
+    }
+}
+
+#[tokio::test]
+async fn scrape_in_flight_is_finished() {
+    let server = server_that_drains_for(HOUR).await;
+    let text = server.publish_much();
+    let mut client = server.connect().await;
+    client.send(SCRAPE).await;
+    client.stream.readable().await.unwrap();
+
+    server.shutdown.cancel();
+    let address = server.address;
+    until("nothing is accepted", async || TcpStream::connect(address).await.is_err()).await;
+    let answer = client.answer().await;
+    assert!(answer.text() == text, "{} bytes", answer.body.len());
+    assert_eq!(client.rest().await, b"", "the connection ends with its answer");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn scrape_that_is_not_read_is_cut_off_by_the_stop() {
+    let server = server_that_drains_for(Duration::from_millis(100)).await;
+    server.publish_much();
+    let mut client = server.connect_narrowly().await;
+    client.send(SCRAPE).await;
+    client.stream.readable().await.unwrap();
+
+    server.shutdown.cancel();
+    server.stopped().await;
+}

@@ -1,0 +1,510 @@
+//! TLS, client certificates, and their files as they change.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use rcgen::SanType;
+use rustls::{
+    crypto::{CryptoProvider, ring},
+    version::{TLS12, TLS13},
+};
+use tencentcloud_vpn_exporter::web::{Limits, Protection};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use test_support::pki::{Authority, Files, Identity, Trust};
+use test_support::web_server::{Server, Setup, exposition, logged, much, until};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn serve(files: &Files) -> Server {
+    Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
+}
+
+fn dns(name: &str) -> SanType {
+    SanType::DnsName(name.try_into().unwrap())
+}
+
+/// A server that wants clients of `clients`, with more said of them below `tls_server_config`.
+async fn serve_mutually(server: &Identity, clients: &Authority, more: &str) -> (Files, Server) {
+    let files = Files::tls(server, &format!("  client_ca_file: clients.pem\n{more}"));
+    files.write("clients.pem", &clients.pem);
+    let server = serve(&files).await;
+    (files, server)
+}
+
+const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n";
+
+#[tokio::test]
+async fn scrape_over_tls_is_answered_in_both_versions() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    for version in [&TLS12, &TLS13] {
+        let trust = Trust::build(&authority, None, &[version], ring::default_provider());
+        let answer = trust.get(&server, "/metrics").await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "tencentcloud_vpn_up 1\n"));
+    }
+    let stranger = Trust::in_authority(&Authority::new("others"));
+    assert_eq!(
+        stranger.status(&server, "/metrics").await,
+        None,
+        "a client that trusts others does not go on"
+    );
+}
+
+#[tokio::test]
+async fn versions_and_cipher_suites_are_those_configured() {
+    let authority = Authority::new("servers");
+    let only = |suite: &str| {
+        let suites =
+            ring::ALL_CIPHER_SUITES.iter().filter(|known| format!("{:?}", known.suite()) == suite).copied();
+        CryptoProvider { cipher_suites: suites.collect(), ..ring::default_provider() }
+    };
+    let aes128 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    let aes256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+
+    let files = Files::tls(&authority.server(), "  min_version: TLS13\n");
+    let server = serve(&files).await;
+    let old = Trust::build(&authority, None, &[&TLS12], ring::default_provider());
+    assert_eq!(old.status(&server, "/metrics").await, None);
+    assert_eq!(Trust::in_authority(&authority).status(&server, "/metrics").await, Some(200));
+
+    let files =
+        Files::tls(&authority.server(), &format!("  max_version: TLS12\n  cipher_suites: [{aes128}]\n"));
+    let server = serve(&files).await;
+    let new = Trust::build(&authority, None, &[&TLS13], ring::default_provider());
+    assert_eq!(new.status(&server, "/metrics").await, None);
+    let weak = Trust::build(&authority, None, &[&TLS12], only(aes256));
+    assert_eq!(weak.status(&server, "/metrics").await, None);
+    let fit = Trust::build(&authority, None, &[&TLS12], only(aes128));
+    assert_eq!(fit.status(&server, "/metrics").await, Some(200));
+}
+
+#[tokio::test]
+async fn http2_is_offered_unless_turned_off() {
+    let authority = Authority::new("servers");
+    let client = || {
+        let config = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]).into_config();
+        reqwest::Client::builder().no_proxy().no_gzip().tls_backend_preconfigured(config).build().unwrap()
+    };
+    let files = Files::tls(&authority.server(), "");
+    for (http2, version) in [("true", reqwest::Version::HTTP_2), ("false", reqwest::Version::HTTP_11)] {
+        files.write(
+            "web.yml",
+            &format!(
+                "tls_server_config: {{cert_file: server.pem, key_file: server.key}}\nhttp_server_config: {{http2: {http2}}}\n"
+            ),
+        );
+        let server = serve(&files).await;
+        let text = much();
+        server.exposition.send_replace(Arc::new(exposition(&text)));
+        let url = format!("https://{}/metrics", server.address);
+        let answer = client().get(&url).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
+        assert!(answer.text().await.unwrap() == text, "the body is whole");
+        let head = client().head(&url).send().await.unwrap();
+        assert_eq!(head.headers()["content-length"], text.len().to_string());
+    }
+}
+
+#[tokio::test]
+async fn requests_on_one_http2_connection_do_not_wait_for_each_other() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
+    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap();
+    let url = format!("https://{}", server.address);
+    let text = server.publish_much();
+    let mut large = client.get(format!("{url}/metrics")).send().await.unwrap();
+    let mut read = large.chunk().await.unwrap().unwrap().len();
+    for _ in 0..3 {
+        let small = client.get(format!("{url}/-/healthy")).send().await.unwrap();
+        assert_eq!(small.text().await.unwrap(), "healthy\n");
+    }
+    while let Some(chunk) = large.chunk().await.unwrap() {
+        read += chunk.len();
+    }
+    assert_eq!(read, text.len());
+    drop((large, client));
+    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
+    server.shutdown.cancel();
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn plain_http_on_the_tls_port_is_told_so_at_once() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    let mut client = server.connect().await;
+    client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.text()), (400, "TLS is spoken here: ask https://\n"));
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test]
+async fn client_that_dawdles_in_the_handshake_is_cut_off() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let limits = Limits { header_timeout: Duration::from_millis(100), ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
+    for beginning in ["", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0\u{1}"] {
+        let mut client = server.connect().await;
+        client.send(beginning).await;
+        assert_eq!(client.rest().await, b"");
+    }
+}
+
+#[tokio::test]
+async fn refused_handshake_is_warned_of() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
+    for beginning in ["", "\u{16}\u{3}\u{1}\u{2}\0\u{1}", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
+        let mut client = server.connect().await;
+        client.send(beginning).await;
+        client.stream.shutdown().await.unwrap();
+        client.rest().await;
+    }
+    let stranger = Trust::in_authority(&Authority::new("others"));
+    assert_eq!(stranger.status(&server, "/metrics").await, None);
+
+    let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let address = client.local_addr().unwrap().to_string();
+    let warned = || {
+        logged(&[
+            "WARN",
+            "TLS handshake refused",
+            &format!("client={address} reason=peer sent no certificates"),
+        ])
+    };
+    // Another server of this process may have refused a client with the same port.
+    let before = warned();
+    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    until("it is logged", async || warned() == before + 1).await;
+    let mut later = Vec::new();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        let address = client.local_addr().unwrap().to_string();
+        later.push((logged(&["TLS handshake refused", &format!("client={address}")]), address));
+        assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    }
+    // The server handles connections in any order: a good one that is served shows that those before it were refused.
+    let known = Trust::build(&servers, Some(&clients.client(vec![])), &[&TLS12], ring::default_provider());
+    assert_eq!(known.status(&server, "/-/healthy").await, Some(200));
+    for (before, address) in later {
+        let warned = logged(&["TLS handshake refused", &format!("client={address}")]);
+        assert_eq!(warned, before, "within a minute");
+    }
+}
+
+#[tokio::test]
+async fn stop_does_not_wait_for_idle_tls_connections() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let limits =
+        Limits { drain_timeout: HOUR, header_timeout: HOUR, idle_timeout: HOUR, ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
+    let mut idle = Vec::new();
+    for protocol in ["h2", "http/1.1"] {
+        idle.push(Trust::in_authority(&authority).speaking(&[protocol]).connect(&server).await.unwrap());
+    }
+    let dawdling = server.connect().await;
+    assert_eq!(Trust::in_authority(&authority).status(&server, "/-/healthy").await, Some(200));
+    server.shutdown.cancel();
+    server.stopped().await;
+    drop((idle, dawdling));
+}
+
+#[tokio::test]
+async fn client_certificate_is_required_and_verified() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    for path in ["/metrics", "/-/healthy"] {
+        let known = Trust::showing(&servers, &clients.client(vec![]));
+        assert_eq!(known.status(&server, path).await, Some(200));
+        assert_eq!(Trust::in_authority(&servers).status(&server, path).await, None, "none is shown");
+        for foreign in [Authority::new("clients").client(vec![]), servers.client(vec![]), clients.server()] {
+            assert_eq!(Trust::showing(&servers, &foreign).status(&server, path).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn client_certificate_is_verified_if_given() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let policy = "  client_auth_type: VerifyClientCertIfGiven\n";
+    let (_files, server) = serve_mutually(&servers.server(), &clients, policy).await;
+    let path = "/metrics";
+    assert_eq!(Trust::in_authority(&servers).status(&server, path).await, Some(200));
+    assert_eq!(Trust::showing(&servers, &clients.client(vec![])).status(&server, path).await, Some(200));
+    assert_eq!(Trust::showing(&servers, &servers.client(vec![])).status(&server, path).await, None);
+}
+
+#[tokio::test]
+async fn only_allowed_names_may_connect() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let names = "  client_allowed_sans: [prometheus.example, ops@example.org, 'spiffe://example/prom', 192.0.2.7, '2001:db8:0::7']\n";
+    let (_files, server) = serve_mutually(&servers.server(), &clients, &format!("{REQUIRED}{names}")).await;
+    let mail = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
+    let uri = |name: &str| SanType::URI(name.try_into().unwrap());
+    let ip = |ip: &str| SanType::IpAddress(ip.parse().unwrap());
+    let shows =
+        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    for name in [
+        dns("prometheus.example"),
+        mail("ops@example.org"),
+        uri("spiffe://example/prom"),
+        ip("192.0.2.7"),
+        ip("2001:db8::7"),
+    ] {
+        assert_eq!(shows(vec![name.clone()]).await, Some(200), "{name:?}");
+        assert_eq!(shows(vec![dns("other.example"), name]).await, Some(200));
+    }
+    for name in [
+        dns("other.example"),
+        dns("a.prometheus.example"),
+        dns("*.example"),
+        mail("other@example.org"),
+        uri("spiffe://example/prom/x"),
+        ip("192.0.2.8"),
+    ] {
+        assert_eq!(shows(vec![name.clone()]).await, None, "{name:?}");
+    }
+    assert_eq!(shows(vec![]).await, None, "no name is no allowed name");
+}
+
+#[tokio::test]
+async fn servers_own_certificate_is_good_for_health_checks_alone() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let own = servers.server();
+    let names = "  client_allowed_sans: [prometheus.example]\n";
+    let (_files, server) = serve_mutually(&own, &clients, &format!("{REQUIRED}{names}")).await;
+    let ourselves = Trust::showing(&servers, &own);
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 503),
+        ("/metrics", 403),
+        ("/", 403),
+        ("/-/reload", 403),
+        ("/nowhere", 403),
+    ] {
+        assert_eq!(ourselves.status(&server, path).await, Some(status), "{path}");
+    }
+    let sibling = servers.server();
+    assert_eq!(
+        Trust::showing(&servers, &sibling).status(&server, "/-/healthy").await,
+        None,
+        "exactly that certificate"
+    );
+}
+
+#[tokio::test]
+async fn renewed_certificate_is_shown_without_a_restart() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let files = Files::tls(&old.server(), "");
+    let server = serve(&files).await;
+    let mut kept = Trust::in_authority(&old).connect(&server).await.unwrap();
+    files.put(&new.server());
+    until("the new one is shown", async || {
+        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+    })
+    .await;
+    assert_eq!(Trust::in_authority(&old).status(&server, "/metrics").await, None);
+    kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    assert_eq!(kept.answer().await.status, 200, "connections go on");
+}
+
+#[tokio::test]
+async fn broken_certificate_does_not_replace_a_good_one() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let files = Files::tls(&old.server(), "");
+    let server = serve(&files).await;
+    let shows_old = async || Trust::in_authority(&old).status(&server, "/metrics").await == Some(200);
+    let file = files.web_config();
+    let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in force"]);
+    let lone = new.server().certificate_pem;
+    let cases = [Some(lone.as_str()), Some("rubbish"), Some(""), None];
+    for (case, broken) in cases.into_iter().enumerate() {
+        match broken {
+            Some(broken) => files.write("server.pem", broken),
+            None => fs::remove_file(files.path("server.pem")).unwrap(),
+        }
+        until("it is refused", async || shows_old().await && refusals() == case + 1).await;
+        assert!(shows_old().await, "{broken:?}");
+    }
+    files.put(&new.server());
+    until("the new one is shown", async || {
+        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+    })
+    .await;
+    assert_eq!(refusals(), cases.len(), "each is logged once");
+}
+
+#[tokio::test]
+async fn renewed_client_authority_is_in_force_without_a_restart() {
+    let servers = Authority::new("servers");
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (files, server) = serve_mutually(&servers.server(), &old, REQUIRED).await;
+    let shows = async |client: &Identity| Trust::showing(&servers, client).status(&server, "/metrics").await;
+    let (old_client, new_client) = (old.client(vec![]), new.client(vec![]));
+    assert_eq!((shows(&old_client).await, shows(&new_client).await), (Some(200), None));
+    files.write("clients.pem", &new.pem);
+    until("the new authority is trusted", async || shows(&new_client).await == Some(200)).await;
+    assert_eq!(shows(&old_client).await, None);
+}
+
+/// What is wrong with these files, with the names of their directory left out.
+fn refusal(files: &Files) -> String {
+    let error = Protection::open(&files.web_config()).err().expect("they are refused").to_string();
+    error.replace(files.path("").to_str().unwrap(), "")
+}
+
+#[test]
+fn files_that_do_not_fit_are_told_with_their_remedy() {
+    let (authority, other) = (Authority::new("servers"), Authority::new("others"));
+    let good = authority.server();
+    let files = || {
+        Files::tls(&good, "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n")
+    };
+
+    let missing = files();
+    assert_eq!(
+        refusal(&missing),
+        "clients.pem: No such file or directory (os error 2): see that it is there, and that this process may read it"
+    );
+    for (name, contents, reason) in [
+        ("server.pem", "", "server.pem: has no certificate: put certificates there as PEM"),
+        ("server.pem", good.key_pem.as_str(), "server.pem: has no certificate: "),
+        ("server.pem", "-----BEGIN CERTIFICATE-----\n", "server.pem: is not PEM ("),
+        (
+            "server.key",
+            good.certificate_pem.as_str(),
+            "server.key: has no private key: put the certificate's key there",
+        ),
+        (
+            "server.key",
+            other.server().key_pem.as_str(),
+            "server.key: is not the key of the certificate in server.pem: put the two there that belong together",
+        ),
+        ("clients.pem", "", "clients.pem: has no certificate: "),
+        ("clients.pem", &"x".repeat(1_100_000), "clients.pem: it is larger than 1 MiB: "),
+    ] {
+        let files = files();
+        files.write("clients.pem", &authority.pem);
+        files.write(name, contents);
+        assert!(refusal(&files).starts_with(reason), "{name}: {}", refusal(&files));
+    }
+
+    let impossible = Files::tls(&good, "  max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n");
+    assert_eq!(
+        refusal(&impossible),
+        "tls_server_config: no version and cipher suite are left that go together: allow more of them"
+    );
+}
+
+#[tokio::test]
+async fn tls_is_never_turned_off_while_the_server_runs() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let server = serve(&files).await;
+    files.write("web.yml", "");
+    let over_tls = async || Trust::in_authority(&authority).status(&server, "/metrics").await;
+    let file = files.web_config();
+    let refused = || logged(&[file.to_str().unwrap(), "takes a restart"]) == 1;
+    until("it is refused", async || over_tls().await == Some(200) && refused()).await;
+    assert_eq!(over_tls().await, Some(200));
+    assert_eq!(server.get("/metrics").await.status, 400);
+}
+
+#[tokio::test]
+async fn reload_never_removes_protection() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    let ca = "  client_ca_file: clients.pem\n";
+    let if_given = "  client_auth_type: VerifyClientCertIfGiven\n";
+    let names = "  client_allowed_sans: [prometheus.example]\n";
+    let users = format!("basic_auth_users: {{ann: '{}'}}\n", bcrypt::hash("sesame", 4).unwrap());
+    let full = format!("{tls}{REQUIRED}{ca}{names}{users}");
+    let known = clients.client(vec![dns("prometheus.example")]);
+    let nameless = clients.client(vec![]);
+    for (before, after, removed) in [
+        (&full, String::new(), "TLS, passwords, client certificates, allowed names of client certificates"),
+        (&full, tls.to_owned(), "passwords, client certificates, allowed names of client certificates"),
+        (&full, users.clone(), "TLS, client certificates, allowed names of client certificates"),
+        (&full, format!("{tls}{REQUIRED}{ca}{names}"), "passwords"),
+        (&full, format!("{tls}{REQUIRED}{ca}{names}basic_auth_users: {{}}\n"), "passwords"),
+        (&full, format!("{tls}{REQUIRED}{ca}{users}"), "allowed names of client certificates"),
+        (
+            &full,
+            format!("{tls}{if_given}{ca}{users}"),
+            "client certificates, allowed names of client certificates",
+        ),
+        (&format!("{tls}{REQUIRED}{ca}"), format!("{tls}{if_given}{ca}"), "client certificates"),
+        (&format!("{tls}{if_given}{ca}"), tls.to_owned(), "client certificates"),
+        (&users, "http_server_config: {}\n".to_owned(), "passwords"),
+    ] {
+        let files = Files::new(before);
+        files.put(&servers.server());
+        files.write("clients.pem", &clients.pem);
+        let server = serve(&files).await;
+        let outcomes = async || {
+            let mut outcomes = vec![Some(server.get("/metrics").await.status)];
+            for client in [
+                Trust::in_authority(&servers),
+                Trust::showing(&servers, &known),
+                Trust::showing(&servers, &nameless),
+                Trust::showing(&servers, &servers.client(vec![])),
+            ] {
+                outcomes.push(client.status(&server, "/metrics").await);
+            }
+            outcomes
+        };
+        let expected = outcomes().await;
+        files.write("web.yml", &after);
+        let file = files.web_config();
+        let refused =
+            || logged(&[file.to_str().unwrap(), "takes a restart", &format!("would_remove=\"{removed}\"")]);
+        until(&format!("{removed} stays"), async || {
+            assert_eq!(outcomes().await, expected, "{removed}");
+            refused() == 1
+        })
+        .await;
+        assert_eq!(outcomes().await, expected, "{removed}");
+    }
+}
+
+#[tokio::test]
+async fn reload_adds_and_changes_protection() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (files, server) =
+        serve_mutually(&servers.server(), &clients, "  client_auth_type: VerifyClientCertIfGiven\n").await;
+    let shows =
+        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: clients.pem\n";
+    for allowed in ["one.example", "other.example"] {
+        files.write("web.yml", &format!("{tls}{REQUIRED}  client_allowed_sans: [{allowed}]\n"));
+        until("it is in force", async || shows(vec![]).await.is_none()).await;
+        until("its name is allowed", async || shows(vec![dns(allowed)]).await == Some(200)).await;
+    }
+    assert_eq!(shows(vec![dns("one.example")]).await, None);
+    assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
+}
+
+#[tokio::test]
+async fn stalled_reader_over_http2_is_cut_off() {
+    let authority = Authority::new("servers");
+    let files = Files::tls(&authority.server(), "");
+    let limits = Limits { answer_timeout: Duration::from_millis(500), ..Limits::default() };
+    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
+    server.publish_much();
+    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
+    let client =
+        reqwest::Client::builder().no_gzip().no_proxy().tls_backend_preconfigured(config).build().unwrap();
+    let answer = client.get(format!("https://{}/metrics", server.address)).send().await.unwrap();
+    // Nothing is read, so that the client's window closes while its connection stays lively.
+    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
+    assert!(answer.bytes().await.is_err());
+}

@@ -1,0 +1,247 @@
+//! The process as its user sees it: its messages, above all those about mistakes, and its exit.
+
+use test_support::{
+    Api,
+    binary::{Place, Process, SECRET, account, assert_told, exporter, run},
+    client, frozen, local,
+};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    process::Command,
+};
+
+const GUANGZHOU: &str = "ap-guangzhou";
+
+#[tokio::test]
+async fn a_bad_configuration_is_told_with_place_and_remedy_by_all_who_read_it() {
+    let negative = account(GUANGZHOU) + "poll: {interval: -30s}\n";
+    let unknown_key = account(GUANGZHOU) + "poll: {intervall: 30s}\n";
+    let misplaced = account(GUANGZHOU).replace("secret_key", "secret_kye");
+    let cases: [(&str, &[u8], &[&str]); 7] = [
+        ("not YAML", b"accounts: [\n", &["config.yml:2: is not valid YAML"]),
+        (
+            "not text",
+            b"\x7fELF\x02\x01\xff\x00",
+            &["config.yml:1: is not UTF-8; save the file in that encoding"],
+        ),
+        ("empty", b"", &["config.yml: is empty; list at least one account"]),
+        ("only a comment", b"# accounts:\n", &["config.yml", "is empty; list at least one account"]),
+        (
+            "a negative interval",
+            negative.as_bytes(),
+            &["config.yml:5: poll.interval: \"-30s\" is not a duration; write"],
+        ),
+        ("an unknown key", unknown_key.as_bytes(), &["config.yml:5: poll.intervall", "interval"]),
+        ("a misspelt secret", misplaced.as_bytes(), &["accounts[0].credentials.secret_kye", "secret_key"]),
+    ];
+    for (case, config, words) in cases {
+        let place = Place::with(config);
+        for command in [&["--web.listen-address", "127.0.0.1:0"][..], &["once"], &["check-config"]] {
+            let ended = run(place.exporter(command)).await;
+            assert_told(&format!("{case}, {command:?}"), &ended, 64, words);
+            assert_eq!(ended.stdout, "", "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_there_is_told_with_place_and_remedy() {
+    let place = Place::with("");
+    let ended = run(in_place(&place, &["--config.file", "nowhere.yml"])).await;
+    assert_told("a missing file", &ended, 64, &["nowhere.yml: does not exist"]);
+    let ended = run(in_place(&place, &["--config.file", "."])).await;
+    assert_told("a folder", &ended, 64, &[".: is a directory; name a file in it"]);
+    let words = ["TENCENTCLOUD_REGION: is not set; list regions there", "--config.file"];
+    for command in [&[][..], &["once"], &["check-config"]] {
+        let ended = run(exporter(command)).await;
+        assert_told("nothing at all", &ended, 64, &words);
+    }
+}
+
+fn in_place(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = exporter(arguments);
+    command.current_dir(place.folder());
+    command
+}
+
+#[tokio::test]
+async fn a_bad_flag_is_told_with_its_remedy() {
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["--no-such-flag"], &["--no-such-flag", "--help"]),
+        (&["--web.listen-addres", ":1"], &["--web.listen-address"]),
+        (&["no-such-command"], &["no-such-command", "--help"]),
+        (&["--web.telemetry-path", "metrics"], &["--web.telemetry-path", "`metrics`", "/metrics"]),
+        (&["--web.telemetry-path", "/-/ready"], &["--web.telemetry-path", "not below `/-/`"]),
+        (&["--web.listen-address", "14500"], &["--web.listen-address", "write host:port, such as :14500"]),
+        (
+            &["--web.listen-address", ":99999"],
+            &["--web.listen-address", "the port is not a number up to 65535"],
+        ),
+        (&["--log.level", "loud"], &["--log.level", "write error, warn, info, debug, trace"]),
+        (&["--log.format", "xml"], &["--log.format", "logfmt", "json"]),
+    ];
+    for (flags, words) in cases {
+        let ended = run(exporter(flags)).await;
+        assert_told(&flags.join(" "), &ended, 64, words);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_with_its_remedy() {
+    let taken = TcpListener::bind(local()).await.expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let place = Place::with(account(GUANGZHOU));
+    let words = ["cannot listen on", &address, "already in use", "--web.listen-address"];
+    let ended = run(place.exporter(&["--web.listen-address", &address])).await;
+    assert_told("the daemon", &ended, 1, &words);
+    let ended = run(exporter(&["demo", "--web.listen-address", &address])).await;
+    assert_told("the demo", &ended, 1, &words);
+    assert_eq!(ended.stdout, "", "it points to nothing that is not there");
+    let ended = run(exporter(&["simulate", "--listen-address", &address])).await;
+    assert_told("the simulator", &ended, 1, &["cannot listen on", &address]);
+}
+
+#[tokio::test]
+async fn version_and_help_are_answers() {
+    let ended = run(exporter(&["--version"])).await;
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(ended.stderr, "");
+    let version = concat!("tencentcloud-vpn-exporter ", env!("CARGO_PKG_VERSION"), " (revision ");
+    assert!(ended.stdout.starts_with(version) && ended.stdout.contains(", rustc 1."), "{}", ended.stdout);
+
+    let ended = run(exporter(&["--help"])).await;
+    assert_eq!(ended.code(), Some(0));
+    for word in ["--config.file", "--web.listen-address", "[default: :14500]", "demo", "once", "check-config"]
+    {
+        assert!(ended.stdout.contains(word), "no {word} in {}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn output_that_cannot_be_written_is_told_and_a_reader_who_has_gone_is_not() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let place = Place::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
+    for subcommand in ["once", "check-config"] {
+        let ended = run(redirected(&place.exporter(&[subcommand]), ">/dev/full")).await;
+        assert_told(subcommand, &ended, 1, &["cannot write to standard output"]);
+        let quiet = place.exporter(&[subcommand, "--log.level", "warn"]);
+        let ended = run(redirected(&quiet, "| true")).await;
+        assert_eq!(ended.stderr, "", "{subcommand}");
+    }
+    let ended =
+        run(redirected(&exporter(&["demo", "--web.listen-address", "127.0.0.1:0"]), ">/dev/full")).await;
+    assert_told("demo", &ended, 1, &["cannot write to standard output"]);
+    let ended = run(redirected(&exporter(&["--no-such-flag"]), "2>/dev/full")).await;
+    assert_told("a bad flag and no standard error", &ended, 64, &[]);
+    let ended = run(redirected(&exporter(&["--config.file", "/nowhere"]), "2>/dev/full")).await;
+    assert_told("a bad configuration and no standard error", &ended, 64, &[]);
+}
+
+/// The same command, run by a shell with this behind it.
+fn redirected(command: &Command, redirection: &str) -> Command {
+    let command = command.as_std();
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("\"$0\" \"$@\" {redirection}")]).arg(command.get_program());
+    shell.args(command.get_args()).env_clear().env("PATH", "/usr/bin:/bin");
+    shell.current_dir(command.get_current_dir().unwrap_or(std::path::Path::new("/")));
+    shell
+}
+
+#[tokio::test]
+async fn once_tells_what_failed_and_ends_with_status_1() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let closed = closed_port();
+    for Failing { case, config, words } in failing(&api, &closed) {
+        let ended = run(Place::with(config).exporter(&["once"])).await;
+        assert_told(case, &ended, 1, &words.each_ref().map(String::as_str));
+        assert!(ended.stderr.lines().any(|line| line.starts_with("main in ap-")), "{case}: {}", ended.stderr);
+        assert!(ended.stdout.contains("tencentcloud_vpn_up{account=\"main\",region="), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_whose_polls_fail_goes_on_and_says_so_once() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
+    let closed = closed_port();
+    for Failing { case, config, words } in failing(&api, &closed) {
+        let place = Place::with(config);
+        let daemon = place.daemon(&[]).await;
+        let metrics = daemon.until(|metrics| metrics.sum("polls_total", &[]) >= 3.0).await;
+        assert_eq!(metrics.value("up", &[]), Some(0.0), "{case}");
+        assert_eq!(metrics.sum("poll_failures_total", &[]), metrics.sum("polls_total", &[]), "{case}");
+        assert_eq!(metrics.count("tunnel_up", &[]), 0, "{case}");
+        daemon.signal("TERM").await;
+        let ended = daemon.ended().await;
+        assert_told(case, &ended, 0, &words.each_ref().map(String::as_str));
+        assert_eq!(ended.stderr.matches("poll failed").count(), 1, "{case}: {}", ended.stderr);
+    }
+}
+
+/// A configuration that is valid, and of which no poll succeeds.
+struct Failing {
+    case: &'static str,
+    config: String,
+    /// What must be said of it.
+    words: [String; 2],
+}
+
+fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
+    let good = api.config_with(&[GUANGZHOU], "interval: 50ms, timeout: 20s");
+    let credentials = api.control.credentials();
+    let [open, closed] =
+        [api.address, closed.local_addr().expect("an address")].map(|address| format!("http://{address}"));
+    let words = |words: [&str; 2]| words.map(str::to_owned);
+    let refused = || words(["AuthFailure", "check the account's credentials"]);
+    let wrong_key = good.replace(&credentials.secret_key, SECRET);
+    let wrong_id = good.replace(&credentials.secret_id, "AKIDwrong").replace(&credentials.secret_key, SECRET);
+    [
+        Failing { case: "a wrong key", config: wrong_key, words: refused() },
+        Failing { case: "a wrong id", config: wrong_id, words: refused() },
+        Failing {
+            case: "an unknown region",
+            config: good.replace(GUANGZHOU, "ap-nowhere"),
+            words: words(["UnsupportedRegion", "check the spelling of the region"]),
+        },
+        Failing {
+            case: "an unreachable endpoint",
+            config: good.replace(&open, &closed).replace("timeout: 20s", "timeout: 800ms"),
+            words: words([
+                &format!("{closed}/: Connection refused"),
+                "check the account's site or api.endpoint, the network and any proxy",
+            ]),
+        },
+    ]
+}
+
+/// A port that refuses connections and that nobody else can get.
+fn closed_port() -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(local()).expect("a free port");
+    socket
+}
+
+#[tokio::test]
+async fn the_demo_has_tunnels_at_once_and_says_where_to_look() {
+    let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
+    let metrics = demo.until(|metrics| metrics.sum("tunnels", &[]) == 24.0).await;
+    assert_eq!(metrics.sum("up", &[]), 3.0);
+
+    let line = demo.stdout.line(&["http://"]).await;
+    let urls: Vec<_> = line.split(' ').filter(|word| word.starts_with("http://")).collect();
+    assert_eq!(urls.len(), 2, "{line}");
+    for (url, content) in urls.iter().zip(["<title>", "tencentcloud_vpn_tunnel_up{"]) {
+        let answer = client().get(url.trim_end_matches(',')).send().await.expect("an answer");
+        assert!(answer.text().await.expect("a body").contains(content), "{url}");
+    }
+    demo.signal("INT").await;
+    assert_told("the demo", &demo.ended().await, 0, &["SIGINT: ending"]);
+}
+
+#[tokio::test]
+async fn a_secret_file_that_is_not_there_yet_is_warned_of() {
+    let account = "accounts: [{name: main, regions: [eu-frankfurt], \
+                   credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
+    let ended = run(Place::with(account).exporter(&["check-config"])).await;
+    assert_told("a file to come", &ended, 0, &["warning: later: there is no such file"]);
+}

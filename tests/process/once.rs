@@ -1,0 +1,182 @@
+//! `once`, against the API with as many tunnels as a large company has: each of them once, in the right state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use test_support::{
+    Api, Metrics, Sample,
+    binary::{Ended, Place, run},
+    frozen,
+};
+
+const EMPTY: &str = "ap-tokyo";
+const ONE: &str = "ap-singapore";
+const FULL_PAGE: &str = "ap-guangzhou";
+const MANY: &str = "eu-frankfurt";
+const REGIONS: [(&str, usize); 4] = [(EMPTY, 0), (ONE, 1), (FULL_PAGE, 100), (MANY, 2249)];
+
+const STATES: &[&str] = &["PENDING", "AVAILABLE", "DELETING"];
+const LINKS: &[&str] = &["AVAILABLE", "UNAVAILABLE"];
+
+#[tokio::test]
+async fn each_of_2350_tunnels_is_printed_once_and_in_its_state() {
+    let api = Api::start(frozen(&REGIONS)).await;
+    put_some_into_every_state(&api);
+    let ended = once(&api, &REGIONS.map(|(name, _)| name)).await;
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    let news =
+        ended.stderr.lines().filter(|line| line.contains("a value that is new to this exporter")).count();
+    assert_eq!((news, ended.stderr.lines().count()), (3, 3), "{}", ended.stderr);
+
+    let printed = Printed::read(&ended.stdout);
+    for (name, tunnels) in REGIONS {
+        let target = [("account", "main"), ("region", name)];
+        assert_eq!(printed.metrics.value("up", &target), Some(1.0));
+        assert_eq!(printed.metrics.value("tunnels", &target), Some(tunnels as f64));
+        let rows = api.control.rows(name).expect("the region");
+        assert_eq!(rows.len(), tunnels);
+        for row in &rows {
+            printed.assert_shows(name, row);
+        }
+    }
+    assert_eq!(printed.ids.len(), 2350, "no tunnel but those of the API");
+    assert_each_page_was_asked_for_once(&api);
+}
+
+#[tokio::test]
+async fn a_region_that_fails_is_told_and_the_others_are_printed() {
+    let api = Api::start(frozen(&[(ONE, 1), (FULL_PAGE, 100)])).await;
+    let ended = once(&api, &[ONE, "ap-nowhere", FULL_PAGE]).await;
+    assert_eq!(ended.code(), Some(1));
+    let told: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("main in ap-nowhere: ")).collect();
+    assert!(matches!(told[..], [line] if line.contains("UnsupportedRegion")), "{}", ended.stderr);
+
+    let Printed { metrics, ids, .. } = Printed::read(&ended.stdout);
+    assert_eq!(ids.len(), 101);
+    let up = |name| metrics.value("up", &[("region", name)]);
+    assert_eq!([ONE, "ap-nowhere", FULL_PAGE].map(up), [Some(1.0), Some(0.0), Some(1.0)]);
+    assert_eq!(metrics.value("tunnels", &[("region", "ap-nowhere")]), None);
+    let failures = [("region", "ap-nowhere"), ("reason", "unsupported_region")];
+    assert_eq!(metrics.value("poll_failures_total", &failures), Some(1.0));
+}
+
+async fn once(api: &Api, regions: &[&str]) -> Ended {
+    let place = Place::with(api.config_with(regions, "timeout: 25s"));
+    run(place.exporter(&["once", "--log.level", "warn"])).await
+}
+
+/// Gives tunnels of the largest region each combination of what the three statuses can read.
+fn put_some_into_every_state(api: &Api) {
+    let place = MANY;
+    let ids = api.control.ids(place).expect("the region");
+    let mut free = ids.iter().skip(95).step_by(7);
+    let states = [json!("PENDING"), json!("AVAILABLE"), json!("DELETING"), json!("NEW"), Value::Null];
+    let links = [json!("AVAILABLE"), json!("UNAVAILABLE"), json!("NEW"), json!(""), Value::Null];
+    for state in &states {
+        for net_status in &links {
+            for (checked, health) in links.iter().map(|health| (true, health)).chain([(false, &links[0])]) {
+                let id = free.next().expect("enough tunnels");
+                let fields = [
+                    ("State", state),
+                    ("NetStatus", net_status),
+                    ("EnableHealthCheck", &json!(checked)),
+                    ("HealthCheckStatus", health),
+                ];
+                for (field, value) in fields {
+                    api.control.set(place, id, field, value.clone()).expect("the tunnel");
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn assert_each_page_was_asked_for_once(api: &Api) {
+    let mut asked: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for entry in api.control.journal() {
+        assert_eq!((entry.action.as_str(), &entry.error), ("DescribeVpnConnections", &None));
+        assert_eq!(entry.limit, Some(100));
+        asked.entry(entry.region).or_default().push(entry.offset.expect("a page"));
+    }
+    for offsets in asked.values_mut() {
+        offsets.sort_unstable();
+    }
+    let expected = [(EMPTY, 1), (ONE, 1), (FULL_PAGE, 1), (MANY, 23)]
+        .map(|(name, pages)| (name.to_owned(), (0..pages).map(|page| page * 100).collect()));
+    assert_eq!(asked, BTreeMap::from(expected));
+}
+
+/// What was printed, and what it says of each tunnel.
+struct Printed {
+    metrics: Metrics,
+    ids: BTreeSet<String>,
+    /// By the metric, without its prefix, and the tunnel's id.
+    samples: BTreeMap<(String, String), Vec<Sample>>,
+}
+
+impl Printed {
+    fn read(text: &str) -> Self {
+        let metrics = Metrics::parse(text);
+        let mut samples: BTreeMap<_, Vec<Sample>> = BTreeMap::new();
+        for sample in &metrics.0 {
+            if let Some(id) = sample.labels.get("vpn_connection_id") {
+                let name = sample.name.strip_prefix("tencentcloud_vpn_tunnel_").expect("a tunnel's metric");
+                samples.entry((name.to_owned(), id.clone())).or_default().push(sample.clone());
+            }
+        }
+        let ids = samples.keys().map(|(_, id)| id.clone()).collect();
+        Self { metrics, ids, samples }
+    }
+
+    /// Compares all that is printed of a tunnel's statuses with its row.
+    #[track_caller]
+    fn assert_shows(&self, region: &str, row: &Value) {
+        let id = row["VpnConnectionId"].as_str().expect("an id");
+        let read = |field: &str, known: &[&'static str]| {
+            known.iter().copied().find(|known| row[field] == *known).unwrap_or("UNKNOWN")
+        };
+        let state = read("State", STATES);
+        let net_status = read("NetStatus", LINKS);
+        let checked = row["EnableHealthCheck"] == true;
+        let health = checked.then(|| read("HealthCheckStatus", LINKS));
+        self.assert_only(id, "state", "state", STATES, Some(state));
+        self.assert_only(id, "net_status", "status", LINKS, Some(net_status));
+        self.assert_only(id, "health_check_status", "status", LINKS, health);
+        assert_eq!(self.values(id, "health_check_enabled"), [f64::from(checked)], "{id}");
+        let statuses = [Some(state), Some(net_status), health].map(|status| status.unwrap_or("AVAILABLE"));
+        let up: &[f64] = match statuses {
+            _ if statuses.iter().any(|status| !["AVAILABLE", "UNKNOWN"].contains(status)) => &[0.0],
+            _ if statuses.contains(&"UNKNOWN") => &[],
+            _ => &[1.0],
+        };
+        assert_eq!(self.values(id, "up"), up, "{id}: {statuses:?}");
+        let info = &self.samples[&("info".to_owned(), id.to_owned())];
+        assert_eq!(info.len(), 1, "{id}");
+        for (label, text) in [
+            ("region", region),
+            ("vpn_gateway_id", row["VpnGatewayId"].as_str().expect("an id")),
+            ("vpn_connection_name", row["VpnConnectionName"].as_str().expect("a name")),
+        ] {
+            assert_eq!(info[0].labels[label], text, "{id}");
+        }
+    }
+
+    /// Asserts that of all known values and `UNKNOWN` this one reads 1 and the others 0, or that there are none.
+    #[track_caller]
+    fn assert_only(&self, id: &str, metric: &str, label: &str, known: &[&str], present: Option<&str>) {
+        let printed = self.samples.get(&(metric.to_owned(), id.to_owned())).into_iter().flatten();
+        let printed = printed.map(|sample| (sample.labels[label].as_str(), sample.value));
+        let values = known.iter().copied().chain(["UNKNOWN"]).filter(|_| present.is_some());
+        let expected = values.map(|value| (value, f64::from(Some(value) == present)));
+        let [printed, expected] = [printed.collect(), expected.collect()].map(|mut values: Vec<_>| {
+            values.sort_unstable_by_key(|(value, _)| *value);
+            values
+        });
+        assert_eq!(printed, expected, "{metric} of {id}");
+    }
+
+    fn values(&self, id: &str, metric: &str) -> Vec<f64> {
+        let samples = self.samples.get(&(metric.to_owned(), id.to_owned()));
+        samples.into_iter().flatten().map(|sample| sample.value).collect()
+    }
+}

@@ -1,0 +1,394 @@
+//! No secret leaves the program: every word that it writes through good and bad weather is searched for every key, token,
+//! external id and pre-shared key in play.
+
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use crate::front::Front;
+use aho_corasick::AhoCorasick;
+use futures_util::future::join_all;
+use simulator::{Fault, FaultKind, Options, PRE_SHARE_KEY_MARK, Role, TOKEN_MARK, WebIdentity};
+use tempfile::TempDir;
+use test_support::{Api, Metrics, PATIENCE, frozen};
+use tokio::process::{Child, Command};
+
+const REGION: &str = "ap-guangzhou";
+const OTHER_ACCOUNT: &str = "200000000002";
+const EXTERNAL_ID: &str = "SECRET-external-id-of-the-role";
+const WEB_TOKEN: &str = "SECRET-web-identity-token-of-the-pod";
+const WRONG_KEY: &str = "SECRET-key-that-was-never-good";
+
+/// How the log may be written.
+const LOGS: [&[&str]; 3] = [
+    &["--log.level=trace", "--log.format=logfmt"],
+    &["--log.level=trace", "--log.format=json"],
+    &["--log.level=trace,hyper=trace,h2=trace,reqwest=trace,rustls=trace"],
+];
+
+/// All that was written.
+#[derive(Default)]
+struct Paper(String);
+
+impl Paper {
+    fn note(&mut self, text: impl AsRef<str>) {
+        self.0.push_str(text.as_ref());
+        self.0.push('\n');
+    }
+
+    /// Those of the secrets that have left a trace.
+    fn leaks(&self, secrets: &BTreeSet<String>) -> BTreeSet<String> {
+        let each = |secret: &String| {
+            traces(secret).into_iter().map({
+                let secret = secret.clone();
+                move |trace| (trace, secret.clone())
+            })
+        };
+        let (traces, secrets): (Vec<_>, Vec<_>) = secrets.iter().flat_map(each).unzip();
+        let search = AhoCorasick::new(traces).expect("not too many traces");
+        search
+            .find_overlapping_iter(&self.0)
+            .map(|found| secrets[found.pattern().as_usize()].clone())
+            .collect()
+    }
+}
+
+/// By what a secret is found: its mark if it has one, or else either half of it, as text or as a list of bytes.
+fn traces(secret: &str) -> Vec<String> {
+    if let Some(mark) = [TOKEN_MARK, PRE_SHARE_KEY_MARK].into_iter().find(|mark| secret.starts_with(mark)) {
+        return vec![mark.to_owned()];
+    }
+    let (one, other) = secret.split_at(secret.len() / 2);
+    let bytes = format!("{:?}", one.as_bytes());
+    vec![one.to_owned(), other.to_owned(), bytes.trim_matches(['[', ']']).to_owned()]
+}
+
+/// The simulated cloud, and a machine in it.
+struct Stage {
+    api: Api,
+    front: Front,
+    files: TempDir,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let role = |name: &str, external_id: Option<&str>| Role {
+            account: OTHER_ACCOUNT.to_owned(),
+            name: name.to_owned(),
+            external_id: external_id.map(str::to_owned),
+        };
+        let web_identity = WebIdentity { provider_id: "tke".to_owned(), token: WEB_TOKEN.to_owned() };
+        let options = Options {
+            roles: vec![role("reader", Some(EXTERNAL_ID)), role("open", None)],
+            instance_role: Some("watcher".to_owned()),
+            web_identity: Some(web_identity),
+            token_lifetime: Some(Duration::from_secs(3)),
+            accounts: 2,
+            requests_per_second: 1_000_000,
+            ..frozen(&[(REGION, 3)])
+        };
+        let api = Api::start(options).await;
+        let front = Front::before(api.address).await;
+        let stage = Self { api, front, files: tempfile::tempdir().expect("a folder") };
+        let (id, key) = stage.key_pair();
+        stage.front.learn(&id, &key);
+        stage.front.learn(&stage.api.control.accounts()[1].credentials.secret_id, WRONG_KEY);
+        let role = "role_arn = qcs::cam::uin/200000000002:roleName/open";
+        for (name, content) in [
+            ("ca.pem", stage.front.certificate.as_str()),
+            ("id", &id),
+            ("key", &key),
+            ("two-keys", &format!("{key} {key}")),
+            ("token", WEB_TOKEN),
+            (
+                ".tencentcloud/credentials",
+                &format!("[default]\nsecret_id = {id}\nsecret_key = {key}\n{role}\n"),
+            ),
+            ("config.yml", &stage.config()),
+            ("misplaced.yml", &stage.misplaced()),
+            ("broken.yml", &format!("accounts:\n- secret_key: \"{key}\n  x: {key}\n")),
+        ] {
+            let path = stage.path(name);
+            fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
+            fs::write(path, content).expect("a file");
+        }
+        stage
+    }
+
+    /// A key wherever a hasty hand might put it.
+    fn misplaced(&self) -> String {
+        let (_, key) = self.key_pair();
+        let credentials = format!("{{type: {key}, secret_key: [{key}], token: {key}}}");
+        format!(
+            "secret_key: {key}\npoll: {{secret_key: {key}}}\naccounts: [{key}, {{name: a, credentials: {credentials}}}]\n"
+        )
+    }
+
+    fn key_pair(&self) -> (String, String) {
+        let credentials = self.api.control.credentials();
+        (credentials.secret_id.clone(), credentials.secret_key.clone())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// An account for each source of credentials, and some for which it gives none that are good.
+    fn config(&self) -> String {
+        let (id, key) = self.key_pair();
+        let other_id = &self.api.control.accounts()[1].credentials.secret_id;
+        let assumed = |external_id: &str| {
+            format!(
+                "{{type: environment}}\n  assume_role: {{role_arn: 'qcs::cam::uin/{OTHER_ACCOUNT}:roleName/reader', external_id: {external_id}}}"
+            )
+        };
+        let accounts = [
+            ("good", format!("{{type: static, secret_id: {id}, secret_key: {key}}}")),
+            ("wrong-key", format!("{{type: static, secret_id: {other_id}, secret_key: {WRONG_KEY}}}")),
+            ("swapped", format!("{{type: static, secret_id: {key}, secret_key: {id}}}")),
+            ("files", "{type: static, secret_id_file: id, secret_key_file: key}".to_owned()),
+            ("two-keys", "{type: static, secret_id_file: id, secret_key_file: two-keys}".to_owned()),
+            ("profile", "{type: profile}".to_owned()),
+            ("instance", "{type: instance_role}".to_owned()),
+            ("pod", "{type: workload_identity}".to_owned()),
+            ("assumed", assumed(EXTERNAL_ID)),
+            ("default", "{type: default}".to_owned()),
+        ];
+        let entry = |(name, credentials): &(&str, String)| {
+            let regions = if *name == "default" { "all" } else { "[ap-guangzhou]" };
+            format!("- name: {name}\n  regions: {regions}\n  credentials: {credentials}\n")
+        };
+        format!(
+            "poll: {{interval: 500ms, timeout: 1s, stale_after: 2s}}\n\
+             api: {{endpoint: 'https://localhost:{}', metadata_endpoint: 'http://{}', ca_file: ca.pem, requests_per_second: 100}}\n\
+             accounts:\n{}",
+            self.front.api.port(),
+            self.front.metadata,
+            accounts.iter().map(entry).collect::<String>()
+        )
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let (id, key) = self.key_pair();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter"));
+        command
+            .args(arguments)
+            .env_clear()
+            .current_dir(self.files.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+            .env("HOME", self.files.path())
+            .env("TENCENTCLOUD_SECRET_ID", id)
+            .env("TENCENTCLOUD_SECRET_KEY", key);
+        command.env("TKE_REGION", REGION).env("TKE_PROVIDER_ID", "tke");
+        command.env("TKE_WEB_IDENTITY_TOKEN_FILE", self.path("token"));
+        command.env("TKE_ROLE_ARN", format!("qcs::cam::uin/{OTHER_ACCOUNT}:roleName/open"));
+        command
+    }
+
+    /// Runs a command to its end, and returns all that it wrote.
+    async fn run(&self, command: &str, config: &str) -> String {
+        let flags = [&format!("--config.file={config}"), LOGS[2][0]];
+        let arguments: Vec<&str> = command.split(' ').chain(flags).collect();
+        let output = self.program(&arguments).output().await.expect("the program runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// What goes wrong, one after the other, and the words by which it is known to have.
+    fn weather(&self) -> [(Weather, &'static str); 8] {
+        let (_, key) = self.key_pair();
+        let page = FaultKind::Body { content_type: "text/html".to_owned(), text: format!("<p>{key}</p>") };
+        let skew = FaultKind::ClockSkew { seconds: 4000 };
+        let no_expiry = FaultKind::Remove { pointer: "/Response/ExpiredTime".to_owned() };
+        [
+            (Weather::Echo("AuthFailure.TokenFailure"), "AuthFailure.TokenFailure: (redacted)"),
+            (Weather::Echo("UnauthorizedOperation"), "UnauthorizedOperation: (redacted)"),
+            (Weather::Echo("InternalError"), "InternalError: (redacted)"),
+            (Weather::Fault(page), "malformed answer: it is no JSON object"),
+            (Weather::Fault(FaultKind::Status { status: 502, retry_after: None }), "HTTP status 502"),
+            (Weather::Fault(skew), "clock differs from the"),
+            (Weather::Revoked(Some(no_expiry)), "ExpiredTime is missing"),
+            (Weather::Revoked(None), "The token was revoked."),
+        ]
+    }
+
+    fn set(&self, weather: Option<&Weather>) {
+        let faults = match weather {
+            Some(Weather::Fault(kind) | Weather::Revoked(Some(kind))) => vec![Fault::new(kind.clone())],
+            _ => vec![],
+        };
+        self.api.control.set_faults(faults).expect("faults that can happen");
+        self.front.echo(match weather {
+            Some(Weather::Echo(code)) => Some(code),
+            _ => None,
+        });
+        if matches!(weather, Some(Weather::Revoked(_))) {
+            self.api.control.revoke_tokens();
+        }
+    }
+
+    /// Revokes new tokens too, where tokens are revoked: a daemon may have had none that was good the first time.
+    async fn keep_revoking(&self, weather: &Weather) -> Infallible {
+        if !matches!(weather, Weather::Revoked(None)) {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            self.api.control.revoke_tokens();
+        }
+    }
+}
+
+enum Weather {
+    /// Each call is answered with an error of this code, which repeats the call and the caller's key.
+    Echo(&'static str),
+    /// This befalls every request.
+    Fault(FaultKind),
+    /// Temporary credentials are worthless, and this befalls every request for others.
+    Revoked(Option<FaultKind>),
+}
+
+/// The daemon, writing to files.
+struct Daemon {
+    _process: Child,
+    address: String,
+    outputs: [PathBuf; 2],
+}
+
+impl Daemon {
+    async fn start(stage: &Stage, name: &str, log: &[&str]) -> Self {
+        let outputs = ["stdout", "stderr"].map(|stream| stage.path(&format!("{name}.{stream}")));
+        let [stdout, stderr] = outputs.each_ref().map(|path| File::create(path).expect("a file"));
+        let flags =
+            ["--config.file=config.yml", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle"];
+        let process = stage.program(&[&flags, log].concat()).stdout(stdout).stderr(stderr).spawn();
+        let process = process.expect("the program starts");
+        let deadline = Instant::now() + PATIENCE;
+        let address = loop {
+            let text = fs::read_to_string(&outputs[1]).expect("a log");
+            let line = text.lines().find(|line| line.contains("listening"));
+            if let Some((_, rest)) = line.and_then(|line| line.split_once("127.0.0.1:")) {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                break format!("127.0.0.1:{port}");
+            }
+            assert!(Instant::now() < deadline, "the daemon does not listen: {text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        Self { _process: process, address, outputs }
+    }
+
+    async fn ask(&self, path: &str) -> String {
+        let answer = test_support::client().get(format!("http://{}{path}", self.address)).send().await;
+        let answer = answer.expect("an answer");
+        format!("{:?}\n{}", answer.headers().clone(), answer.text().await.expect("a body"))
+    }
+
+    /// Waits for one more poll of an account that may always be polled, and returns what is shown then.
+    async fn polls_on(&self) -> String {
+        let polls = async || {
+            let answer = self.ask("/metrics").await;
+            let (_, metrics) = answer.split_once('\n').expect("headers and a body");
+            Metrics::parse(metrics).sum("polls_total", &[("account", "good")])
+        };
+        let before = polls().await;
+        self.until("it does not poll", async || polls().await > before).await
+    }
+
+    /// Waits until the log says this once more, and returns what is shown then.
+    async fn says(&self, words: &str) -> String {
+        let times = || self.log().matches(words).count();
+        let before = times();
+        self.until(words, async || times() > before).await
+    }
+
+    async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition().await {
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.outputs);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let paths = ["/metrics", "/", "/?account=good", "/-/ready", "/-/healthy", "/nowhere"];
+        join_all(paths.map(|path| self.ask(path))).await.join("\n")
+    }
+
+    fn log(&self) -> String {
+        self.outputs.each_ref().map(|path| fs::read_to_string(path).expect("a log")).concat()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_anything_that_the_program_writes() {
+    let stage = Stage::new().await;
+    let mut paper = Paper::default();
+    let mut daemons = Vec::new();
+    for (number, log) in LOGS.iter().enumerate() {
+        daemons.push(Daemon::start(&stage, &format!("daemon-{number}"), log).await);
+    }
+    for (weather, known_by) in stage.weather() {
+        // All daemons at once, since pauses grow while credentials are refused.
+        stage.set(None);
+        paper.note(join_all(daemons.iter().map(Daemon::polls_on)).await.concat());
+        stage.set(Some(&weather));
+        let says = join_all(daemons.iter().map(|daemon| daemon.says(known_by)));
+        tokio::select! {
+            said = says => paper.note(said.concat()),
+            never = stage.keep_revoking(&weather) => match never {},
+        }
+        if matches!(weather, Weather::Echo("InternalError") | Weather::Revoked(None)) {
+            let commands = ["check-config --probe", "once", "tunnels list", "tunnels list --output=json"];
+            let written = commands.map(|command| stage.run(command, "config.yml"));
+            paper.note(join_all(written).await.concat());
+        }
+    }
+    for file in ["misplaced.yml", "broken.yml", "key", "token", "ca.pem"] {
+        paper.note(stage.run("check-config", file).await);
+    }
+    for daemon in &daemons {
+        paper.note(daemon.log());
+    }
+    for said in [
+        "SignatureFailure",
+        "white space or other characters",
+        "credentials renewed",
+        "starting new connection",
+    ] {
+        assert!(paper.0.contains(said), "{said:?} was not said");
+    }
+    assert!(stage.front.requests() > 50, "{} requests", stage.front.requests());
+    for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"link\":"] {
+        assert!(paper.0.contains(shown), "{shown:?} was not written");
+    }
+    let mut secrets = stage.front.secrets();
+    assert!(secrets.len() > 30, "only {} secrets were in play", secrets.len());
+    secrets.extend([EXTERNAL_ID, WEB_TOKEN, WRONG_KEY].map(str::to_owned));
+    assert_eq!(paper.leaks(&secrets), BTreeSet::new());
+}
+
+#[test]
+fn a_secret_that_is_written_is_found() {
+    let key = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
+    let (token, shared) = (format!("{TOKEN_MARK}rest"), format!("{PRE_SHARE_KEY_MARK}vpnx-1"));
+    let secrets = BTreeSet::from([key, &token, &shared, EXTERNAL_ID].map(str::to_owned));
+    let mut clean = Paper::default();
+    clean.note("level=trace msg=\"request sent\" key=Gu5t9xGAR role=simulated-");
+    assert_eq!(clean.leaks(&secrets), BTreeSet::new());
+    for (written, found) in [
+        (format!(r#"{{"level":"TRACE","key":"{key}"}}"#), key),
+        (format!("message=\"cut off: {}…", &key[..20]), key),
+        (format!("…{} (request 6a9e)", &key[12..]), key),
+        (format!("body={:?}", format!("x {key}").as_bytes()), key),
+        (format!("x-tc-token: {token}"), &token),
+        (format!("the role asks for {EXTERNAL_ID}"), EXTERNAL_ID),
+        (format!("PreShareKey={shared}"), &shared),
+    ] {
+        let mut planted = Paper(clean.0.clone());
+        planted.note(written);
+        assert_eq!(planted.leaks(&secrets), BTreeSet::from([found.to_owned()]), "{}", planted.0);
+    }
+}

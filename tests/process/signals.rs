@@ -1,0 +1,109 @@
+//! What the process does on signals: it stops, aborts or reads its configuration again.
+
+use test_support::{
+    Api, Metrics,
+    binary::{Place, Process, assert_stops_in_a_poll, assert_told, exporter},
+    frozen, in_time,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+const GUANGZHOU: &str = "ap-guangzhou";
+const FRANKFURT: &str = "eu-frankfurt";
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_poll_is_quick_and_clean() {
+    for name in ["TERM", "INT"] {
+        assert_stops_in_a_poll(exporter(&[]), name, Process::id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_scrape_in_flight_may_finish() {
+    let (_api, _place, daemon) = large_daemon().await;
+    let mut scrape = SlowScrape::begin(&daemon).await;
+    daemon.signal("TERM").await;
+    daemon.stderr.line(&["SIGTERM: ending"]).await;
+    let body = scrape.rest().await;
+    assert!(
+        body.ends_with('\n') && body.contains("tencentcloud_vpn_exporter_scrapes_total"),
+        "it is cut off"
+    );
+    assert_eq!(daemon.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_slow_scrape() {
+    let (_api, _place, daemon) = large_daemon().await;
+    let _scrape = SlowScrape::begin(&daemon).await;
+    daemon.signal("INT").await;
+    daemon.stderr.line(&["SIGINT: ending"]).await;
+    daemon.signal("TERM").await;
+    assert_told("a second signal", &daemon.ended().await, 1, &["SIGTERM again: ending at once"]);
+}
+
+/// A daemon whose exposition is larger than the buffers of a connection.
+async fn large_daemon() -> (Api, Place, Process) {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1200)])).await;
+    let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
+    let daemon = place.daemon(&[]).await;
+    daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1200.0)).await;
+    (api, place, daemon)
+}
+
+/// A scrape of which little is taken at a time.
+struct SlowScrape(TcpStream);
+
+impl SlowScrape {
+    /// Asks, and waits for the first bytes of the answer.
+    async fn begin(daemon: &Process) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let mut stream = socket.connect(daemon.address()).await.expect("a connection");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await.expect("a request");
+        in_time(stream.readable()).await.expect("an answer");
+        Self(stream)
+    }
+
+    /// Takes all that comes until the server hangs up.
+    async fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        in_time(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
+        rest
+    }
+}
+
+#[tokio::test]
+async fn sighup_reads_the_configuration_again() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3)])).await;
+    let good = api.config(&[GUANGZHOU]);
+    let place = Place::with(&good);
+    let daemon = place.daemon(&[]).await;
+    let loaded = |metrics: &Metrics| metrics.value("exporter_config_last_reload_successful", &[]);
+    let tunnels = |metrics: &Metrics| metrics.sum("tunnels", &[]);
+    let metrics = daemon.until(|metrics| tunnels(metrics) == 2.0).await;
+    assert_eq!(loaded(&metrics), Some(1.0));
+    let polled = metrics.sum("polls_total", &[]);
+
+    place.write("config.yml", "accounts: [\n");
+    daemon.signal("HUP").await;
+    let line = daemon.stderr.line(&["configuration not reloaded; the old one goes on"]).await;
+    assert!(line.contains("level=error") && line.contains("config.yml:2: is not valid YAML"), "{line}");
+    let goes_on = |metrics: &Metrics| metrics.sum("polls_total", &[]) > polled + 1.0;
+    let metrics = daemon.until(|metrics| loaded(metrics) == Some(0.0) && goes_on(metrics)).await;
+    assert_eq!((tunnels(&metrics), metrics.sum("up", &[])), (2.0, 1.0));
+
+    place.write("config.yml", api.config(&[GUANGZHOU, FRANKFURT]));
+    daemon.signal("HUP").await;
+    let metrics = daemon.until(|metrics| loaded(metrics) == Some(1.0) && tunnels(metrics) == 5.0).await;
+    assert_eq!(metrics.count("tunnel_up", &[("region", FRANKFURT)]), 3);
+
+    place.write("config.yml", &good);
+    daemon.signal("HUP").await;
+    let metrics = daemon.until(|metrics| metrics.count("target_info", &[]) == 1).await;
+    assert_eq!(metrics.count("tunnel_up", &[("region", FRANKFURT)]), 0);
+    daemon.signal("TERM").await;
+    assert_eq!(daemon.ended().await.code(), Some(0));
+}

@@ -1,0 +1,215 @@
+//! What `tunnels list` prints, for people and for programs.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use simulator::{Fault, FaultKind};
+
+use super::rig::{FRANKFURT, GUANGZHOU, LIST, Named, Scene};
+use test_support::{
+    Api,
+    binary::{Ended, Place, assert_told, run},
+    frozen,
+};
+
+async fn list(files: &Place, flags: &[&str]) -> Ended {
+    run(files.exporter(&[&["tunnels", "list"], flags].concat())).await
+}
+
+fn rows(ended: &Ended) -> Vec<Value> {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+    row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}"))
+}
+
+/// The ids that a JSON list has, in its order.
+fn ids(ended: &Ended) -> Vec<String> {
+    rows(ended).iter().map(|row| text(row, "vpn_connection_id").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_page_of_every_region_and_account_is_listed_once_and_in_order() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 247), (FRANKFURT, 3)])).await;
+    let accounts = [api.account("first", &[GUANGZHOU, FRANKFURT]), api.account("second", &[FRANKFURT])];
+    let accounts = accounts.each_ref().map(String::as_str);
+    let files = Place::with(api.config_of(&accounts, "timeout: 20s"));
+    let ended = list(&files, &["--output", "json"]).await;
+    assert_told("all", &ended, 0, &[]);
+    assert_eq!(ended.stderr, "");
+    let place =
+        |row: &Value| ["account", "region", "vpn_connection_id"].map(|field| text(row, field).to_owned());
+    let listed: Vec<_> = rows(&ended).iter().map(place).collect();
+    let mut expected = Vec::new();
+    for (account, name) in [("first", GUANGZHOU), ("first", FRANKFURT), ("second", FRANKFURT)] {
+        let ids = api.control.ids(name).expect("the region");
+        expected.extend(ids.into_iter().map(|id| [account.to_owned(), name.to_owned(), id]));
+    }
+    expected.sort();
+    assert_eq!(listed, expected);
+    let table = list(&files, &[]).await;
+    assert_eq!(table.stdout.lines().count(), 1 + 253);
+}
+
+#[tokio::test]
+async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
+    let scene = Scene::with(2).await;
+    let tunnels = [scene.tunnel(0), scene.tunnel(1)];
+    for (tunnel, name) in tunnels.iter().zip(["office", "a\u{9b}31m\n b"]) {
+        scene.set(tunnel, "VpnConnectionName", name);
+        scene.set(tunnel, "CreatedTime", "long ago");
+        scene.set(tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
+        scene.set(tunnel, "EnableHealthCheck", name == "office");
+    }
+    scene.set(&tunnels[0], "HealthCheckStatus", "UNAVAILABLE");
+    let mut command = scene.files.exporter(&["tunnels", "list"]);
+    command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
+    let ended = run(command).await;
+    assert_eq!((ended.code(), &*ended.stderr), (Some(0), ""));
+    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        LINK  STATE      NET STATUS  HEALTH       AGE\n";
+    let ends = [
+        "office    192.0.2.77  down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
+        "a\u{fffd}31m  b  192.0.2.77  up    AVAILABLE  AVAILABLE   -            -",
+    ];
+    let line = |(tunnel, rest): (&Named, _)| {
+        format!("main     ap-guangzhou  {}  {}  {rest}\n", tunnel.gateway, tunnel.id)
+    };
+    let mut lines: Vec<_> = tunnels.iter().zip(ends).map(line).collect();
+    lines.sort();
+    let expected = head.to_owned() + &lines.concat();
+    assert_eq!(ended.stdout, expected);
+}
+
+#[tokio::test]
+async fn json_has_every_field_as_the_api_has_it() {
+    let scene = Scene::with(1).await;
+    let tunnel = scene.tunnel(0);
+    scene.set(&tunnel, "VpnConnectionName", "a\n\"b\"");
+    scene.set(&tunnel, "CreatedTime", "2022-07-22 14:05:07");
+    scene.set(&tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
+    scene.set(&tunnel, "EnableHealthCheck", false);
+    scene.set(&tunnel, "State", "NEW");
+    let expected = json!([{
+        "account": "main",
+        "region": GUANGZHOU,
+        "vpn_gateway_id": tunnel.gateway,
+        "vpn_connection_id": tunnel.id,
+        "vpn_connection_name": "a\n\"b\"",
+        "remote_identity": "192.0.2.77",
+        "state": "UNKNOWN",
+        "net_status": "AVAILABLE",
+        "health_check_status": null,
+        "link": "unknown",
+        "created_timestamp_seconds": 1_658_469_907,
+    }]);
+    assert_eq!(Value::from(rows(&list(&scene.files, &["--output", "json"]).await)), expected);
+}
+
+#[tokio::test]
+async fn filters_narrow_and_idle_is_not_down() {
+    let scene = Scene::with(12).await;
+    let tunnels: Vec<_> = (0..12).map(|place| scene.tunnel(place)).collect();
+    for tunnel in &tunnels {
+        scene.set(tunnel, "NegotiationType", "active");
+        scene.set(tunnel, "EnableHealthCheck", false);
+    }
+    let [down, idle, sick, pending, deleting] = [1, 2, 3, 4, 9].map(|place| &tunnels[place]);
+    for tunnel in [down, idle, pending, deleting] {
+        scene.set(tunnel, "NetStatus", "UNAVAILABLE");
+    }
+    scene.set(idle, "NegotiationType", "flowTrigger");
+    scene.set(sick, "EnableHealthCheck", true);
+    scene.set(sick, "HealthCheckStatus", "UNAVAILABLE");
+    scene.set(pending, "State", "PENDING");
+    scene.set(deleting, "State", "DELETING");
+    let (first, second) = (&*tunnels[0].gateway, &*tunnels[8].gateway);
+    let table: [(&[&str], &[usize]); 9] = [
+        (&["--down"], &[1, 3, 4, 9]),
+        (&["--down", "--state", "AVAILABLE"], &[1, 3]),
+        (&["--state", "pending", "--state", "DELETING"], &[4, 9]),
+        (&["--vpn-gateway-id", second], &[8, 9, 10, 11]),
+        (&["--vpn-gateway-id", second, "--down"], &[9]),
+        (&["--vpn-gateway-id", first, "--vpn-gateway-id", second, "--state", "DELETING"], &[9]),
+        (&["--vpn-gateway-id", "vpngw-00000000"], &[]),
+        (&["--account", "main", "--region", GUANGZHOU, "--state", "PENDING"], &[4]),
+        (&["--state", "UNKNOWN"], &[]),
+    ];
+    for (flags, places) in table {
+        let listed = ids(&list(&scene.files, &[&["--output", "json"], flags].concat()).await);
+        let mut expected: Vec<_> = places.iter().map(|place| tunnels[*place].id.clone()).collect();
+        expected.sort();
+        assert_eq!(listed, expected, "{flags:?}");
+    }
+    let idle = [&*idle.id, "idle"];
+    let table = list(&scene.files, &[]).await.stdout;
+    assert!(table.lines().any(|line| idle.iter().all(|word| line.contains(word))), "{table}");
+}
+
+#[tokio::test]
+async fn a_target_that_fails_is_told_and_the_others_are_printed() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 2)])).await;
+    let refusal = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
+    let fault = Fault { region: Some(FRANKFURT.to_owned()), ..Fault::new(refusal) };
+    api.control.set_faults(vec![fault]).expect("a fault");
+    let files = Place::with(api.config_with(&[FRANKFURT, GUANGZHOU], "timeout: 20s"));
+    let ended = list(&files, &["--output", "json"]).await;
+    let mut expected = api.control.ids(GUANGZHOU).expect("the region");
+    expected.sort();
+    assert_eq!(ids(&ended), expected);
+    assert_told("json", &ended, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
+    let table = list(&files, &[]).await;
+    assert_told("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
+    assert_eq!(table.stdout.lines().count(), 1 + 2, "{}", table.stdout);
+    let healthy = list(&files, &["--region", GUANGZHOU]).await;
+    assert_told("what was asked for did not fail", &healthy, 0, &[]);
+}
+
+#[tokio::test]
+async fn accounts_and_regions_that_are_asked_for_must_be_configured() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 1), (FRANKFURT, 1)])).await;
+    let accounts = [api.account("first", &[GUANGZHOU]), api.account("second", &[FRANKFURT])];
+    let files = Place::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
+    let table: [(&[&str], i32, &str); 4] = [
+        (&["--account", "third"], 64, "--account: third is not configured; name an account that is\n"),
+        (
+            &["--region", "ap-tokyo"],
+            64,
+            "--region: ap-tokyo is not configured; name a region of these accounts\n",
+        ),
+        (
+            &["--account", "first", "--region", FRANKFURT],
+            64,
+            "--region: eu-frankfurt is not configured; name a region of these accounts\n",
+        ),
+        (&["--account", "second", "--region", FRANKFURT], 0, ""),
+    ];
+    for (flags, status, told) in table {
+        let ended = list(&files, flags).await;
+        assert_eq!((ended.code(), &*ended.stderr), (Some(status), told), "{flags:?}");
+    }
+    assert_eq!(api.control.journal().len(), 1, "only what is configured is asked");
+}
+
+#[tokio::test]
+async fn regions_that_cannot_be_looked_up_are_told_and_the_other_accounts_are_printed() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
+    let number = &api.control.accounts()[0].number;
+    api.control.forbid(number, "DescribeRegions").expect("the account");
+    let accounts =
+        [api.account("everywhere", &["x"]).replace("[x]", "all"), api.account("here", &[GUANGZHOU])];
+    let files = Place::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
+    let told = "everywhere: the regions cannot be looked up: UnauthorizedOperation";
+    for flags in [&[][..], &["--region", GUANGZHOU]] {
+        let ended = list(&files, flags).await;
+        assert_told("one account of two", &ended, 1, &[told]);
+        assert_eq!(ended.stdout.lines().count(), 1 + 2, "{}", ended.stdout);
+    }
+    for flags in [&["--account", "everywhere"][..], &["--account", "everywhere", "--region", GUANGZHOU]] {
+        let ended = list(&files, flags).await;
+        assert_told("the account itself", &ended, 1, &[told]);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+    let asked: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
+    assert_eq!(asked, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));
+}

@@ -1,0 +1,73 @@
+//! A pseudo-terminal: a program on it cannot tell it from a real one.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    process::Stdio,
+};
+
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use test_support::PATIENCE;
+
+/// A program on a terminal of its own; it is killed when this is dropped.
+pub struct Terminal {
+    child: Child,
+    keyboard: File,
+    /// All that was written to it, what was typed included.
+    screen: watch::Receiver<String>,
+}
+
+impl Terminal {
+    /// Starts the program.
+    pub fn start(mut command: Command) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let ours = openpt(flags).expect("a pseudo-terminal");
+        unlockpt(&ours).expect("it can be unlocked");
+        let theirs = File::from(ioctl_tiocgptpeer(&ours, flags).expect("its other end"));
+        let end = || Stdio::from(theirs.try_clone().expect("another handle"));
+        let child = command.stdin(end()).stdout(end()).stderr(end()).kill_on_drop(true).spawn();
+        let keyboard = File::from(ours);
+        let screen = watched(keyboard.try_clone().expect("another handle"));
+        Self { child: child.expect("the program starts"), keyboard, screen }
+    }
+
+    /// Waits until this is written.
+    pub async fn shows(&mut self, words: &str) {
+        let wait = self.screen.wait_for(|screen| screen.contains(words));
+        let is_shown = matches!(timeout(PATIENCE, wait).await, Ok(Ok(_)));
+        assert!(is_shown, "no {words:?} in {:?}", *self.screen.borrow());
+    }
+
+    /// Types this.
+    pub fn keys(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).expect("the terminal takes it");
+    }
+
+    /// The program's exit status, and all that was written.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("no end: {:?}", *self.screen.borrow()));
+        while self.screen.changed().await.is_ok() {}
+        (status.expect("it can be waited for").code(), self.screen.borrow().clone())
+    }
+}
+
+/// Reads until the other end is closed.
+fn watched(mut terminal: File) -> watch::Receiver<String> {
+    let (screen, watched) = watch::channel(String::new());
+    std::thread::spawn(move || {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+        // Linux ends a terminal whose other end is closed with an error.
+        while let Ok(read @ 1..) = terminal.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..read]);
+            screen.send_replace(String::from_utf8_lossy(&bytes).into_owned());
+        }
+    });
+    watched
+}

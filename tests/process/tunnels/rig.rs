@@ -1,0 +1,106 @@
+//! The simulated API, and a folder in which the commands find it configured.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use simulator::{Fault, FaultKind, Options};
+use tokio::{process::Command, time::timeout};
+
+use test_support::{
+    Api, PATIENCE,
+    binary::{Ended, Place, run},
+    frozen,
+};
+
+pub const GUANGZHOU: &str = "ap-guangzhou";
+pub const FRANKFURT: &str = "eu-frankfurt";
+pub const LIST: &str = "DescribeVpnConnections";
+pub const DELETE: &str = "DeleteVpnConnection";
+pub const PROMPT: &str = "Type the id of the tunnel to delete it permanently: ";
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// One account, `main`, with one region that has tunnels.
+pub struct Scene {
+    pub api: Api,
+    pub files: Place,
+}
+
+/// What `tunnels delete` names a tunnel by.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub gateway: String,
+    pub id: String,
+}
+
+impl Scene {
+    /// A world of so many tunnels, all up until someone interferes; a deletion takes an hour.
+    pub async fn with(tunnels: usize) -> Self {
+        Self::of(Options { deletion: HOUR, ..frozen(&[(GUANGZHOU, tunnels)]) }).await
+    }
+
+    pub async fn of(options: Options) -> Self {
+        let api = Api::start(options).await;
+        let files = Place::with(api.config_with(&[GUANGZHOU], "timeout: 20s"));
+        Self { api, files }
+    }
+
+    /// The tunnel in this place of the listing.
+    pub fn tunnel(&self, place: usize) -> Named {
+        let row = &self.api.control.rows(GUANGZHOU).expect("the region")[place];
+        let text = |field: &str| row[field].as_str().expect("an id").to_owned();
+        Named { gateway: text("VpnGatewayId"), id: text("VpnConnectionId") }
+    }
+
+    pub fn set(&self, tunnel: &Named, field: &str, value: impl Into<Value>) {
+        self.api.control.set(GUANGZHOU, &tunnel.id, field, value).expect("the tunnel");
+    }
+
+    /// Has this befall requests of the action: `times` of them, after `skip` others.
+    pub fn befall(&self, faults: impl IntoIterator<Item = (&'static str, usize, Option<usize>, FaultKind)>) {
+        let faults = faults.into_iter().map(|(action, skip, times, kind)| Fault {
+            action: Some(action.to_owned()),
+            skip,
+            times,
+            ..Fault::new(kind)
+        });
+        self.api.control.set_faults(faults.collect()).expect("faults that can happen");
+    }
+
+    /// Waits until the API was asked for this many things, and lets the deletions under way come to their ends.
+    pub async fn end_deletions_after(&self, requests: usize) {
+        let control = &self.api.control;
+        let asked = control.until(|journal| journal.len() >= requests);
+        timeout(PATIENCE, asked).await.expect("the command asks on");
+        control.advance(HOUR);
+    }
+
+    /// `tunnels delete` of this tunnel, with further flags.
+    pub fn command(&self, tunnel: &Named, flags: &[&str]) -> Command {
+        let Named { gateway, id } = tunnel;
+        let words = ["tunnels", "delete", "--account", "main", "--region", GUANGZHOU];
+        let ids = ["--vpn-gateway-id", gateway, "--vpn-connection-id", id];
+        self.files.exporter(&[&words[..], &ids, flags].concat())
+    }
+
+    pub async fn delete(&self, tunnel: &Named, flags: &[&str]) -> Ended {
+        run(self.command(tunnel, flags)).await
+    }
+
+    /// What the API was asked for, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.api.control.journal().into_iter().map(|entry| entry.action).collect()
+    }
+
+    pub fn deletions(&self) -> usize {
+        self.asked().iter().filter(|action| *action == DELETE).count()
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        self.api.control.ids(GUANGZHOU).expect("the region")
+    }
+}
+
+/// The same text with an `N` for each number of seconds, which depend on how busy the machine is.
+pub fn without_seconds(text: &str) -> String {
+    (0..60).fold(text.to_owned(), |text, second| text.replace(&format!(" {second} s"), " N s"))
+}

@@ -1,0 +1,116 @@
+//! The commands on a pseudo-terminal: the prompt, the progress line and the colours.
+
+use tokio::process::Command;
+
+use super::{
+    pty::Terminal,
+    rig::{DELETE, LIST, PROMPT, Scene, without_seconds},
+};
+
+const GREEN: &str = "\u{1b}[38;5;10mup";
+const RED: &str = "\u{1b}[38;5;9m\u{1b}[1mdown";
+
+#[tokio::test]
+async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
+    let scene = Scene::with(1).await;
+    let tunnel = scene.tunnel(0);
+    let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+    terminal.shows("WARNING: this tunnel is UP.").await;
+    terminal.shows(PROMPT).await;
+    assert_eq!(scene.asked(), [LIST], "nothing is deleted before it is asked for");
+    terminal.keys(&format!(" {} \n", tunnel.id));
+    scene.end_deletions_after(5).await;
+    let (status, screen) = terminal.ended().await;
+    assert_eq!(status, Some(0), "{screen}");
+    let id = &tunnel.id;
+    let after = screen.split_once(PROMPT).expect("the prompt").1;
+    let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
+    let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
+    assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
+    assert_eq!(scene.asked(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
+}
+
+#[tokio::test]
+async fn anything_but_the_right_id_deletes_nothing() {
+    let scene = Scene::with(2).await;
+    let (tunnel, other) = (scene.tunnel(0), scene.tunnel(1));
+    let upper_case = tunnel.id.to_uppercase();
+    for typed in [&*other.id, &tunnel.id[..12], &upper_case, "yes", "y", ""] {
+        let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+        terminal.shows(PROMPT).await;
+        terminal.keys(&format!("{typed}\n"));
+        let (status, screen) = terminal.ended().await;
+        let told = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
+        assert!(status == Some(1) && screen.ends_with(&told), "{typed:?}: {screen}");
+    }
+    let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
+    terminal.shows(PROMPT).await;
+    terminal.keys("\u{4}");
+    let (status, screen) = terminal.ended().await;
+    let told = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
+    assert!(status == Some(1) && screen.ends_with(&told), "the end of input: {screen}");
+    assert_eq!(scene.deletions(), 0);
+}
+
+#[tokio::test]
+async fn tunnel_that_came_up_is_shown_again() {
+    for (second, status, deletions) in [("no", 1, 0), ("", 0, 1)] {
+        let scene = Scene::with(1).await;
+        let tunnel = scene.tunnel(0);
+        scene.set(&tunnel, "NetStatus", "UNAVAILABLE");
+        let mut terminal = Terminal::start(scene.command(&tunnel, &["--no-wait"]));
+        terminal.shows(PROMPT).await;
+        scene.set(&tunnel, "NetStatus", "AVAILABLE");
+        terminal.keys(&format!("{}\n", tunnel.id));
+        terminal.shows("The tunnel has changed meanwhile:").await;
+        terminal.shows("WARNING: this tunnel is UP.").await;
+        assert_eq!(scene.deletions(), 0, "it is asked again");
+        terminal.keys(&format!("{}{second}\n", tunnel.id));
+        let (ended, screen) = terminal.ended().await;
+        assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");
+        assert_eq!(screen.matches(PROMPT).count(), 2, "{screen}");
+    }
+}
+
+#[tokio::test]
+async fn yes_does_not_ask_on_a_terminal_either() {
+    let scene = Scene::with(1).await;
+    let terminal = Terminal::start(scene.command(&scene.tunnel(0), &["--yes", "--no-wait"]));
+    let (status, screen) = terminal.ended().await;
+    assert_eq!(status, Some(0), "{screen}");
+    assert!(!screen.contains(PROMPT), "{screen}");
+    assert_eq!(scene.deletions(), 1);
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_would_see_is_not_asked() {
+    let scene = Scene::with(1).await;
+    let mut command = Command::new("sh");
+    let inner = scene.command(&scene.tunnel(0), &[]);
+    let words = inner.as_std();
+    command.args(["-c", "exec \"$0\" \"$@\" > out"]).arg(words.get_program()).args(words.get_args());
+    command.current_dir(scene.files.folder());
+    let (status, screen) = Terminal::start(command).ended().await;
+    assert_eq!(status, Some(64), "{screen}");
+    assert!(screen.starts_with("refused: this is not a terminal"), "{screen}");
+    assert_eq!(scene.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_table_is_coloured_on_a_terminal_unless_no_color_is_set() {
+    let scene = Scene::with(2).await;
+    scene.set(&scene.tunnel(0), "State", "PENDING");
+    let list = async |variables: &[(&str, &str)]| {
+        let mut command = scene.files.exporter(&["tunnels", "list"]);
+        command.envs(variables.iter().copied());
+        let (status, screen) = Terminal::start(command).ended().await;
+        assert_eq!(status, Some(0), "{screen}");
+        screen
+    };
+    for variables in [&[("TERM", "xterm")][..], &[("NO_COLOR", "")]] {
+        let screen = list(variables).await;
+        assert!(screen.contains(GREEN) && screen.contains(RED), "{variables:?}: {screen:?}");
+    }
+    let plain = list(&[("NO_COLOR", "1"), ("TERM", "xterm")]).await;
+    assert!(plain.contains("down") && !plain.contains('\u{1b}'), "{plain:?}");
+}

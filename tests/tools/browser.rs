@@ -1,0 +1,162 @@
+//! The status page in a real browser: headless Chromium, driven by the scripts in `tests/browser`.
+//!
+//! They need `/usr/bin/chromium`, `node`, and the npm packages `playwright-core` and `axe-core` in the folder that
+//! `NODE_PACKAGES` names (`target/node` by default). `SCREENSHOTS=folder` keeps pictures of every world.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tencentcloud_vpn_exporter::{
+    snapshot::{FailedLookUps, Snapshot},
+    web::StatusPage,
+};
+use test_support::worlds::{ago, blind, empty, everyday, many, refused, status_page, steady};
+use test_support::{Api, Daemon, frozen};
+use tokio::{net::TcpListener, process::Command};
+
+/// Serves the page of one snapshot after the other, at a time that stands still: `/next` goes on to the next, ten seconds
+/// later.
+struct Stand {
+    page: StatusPage,
+    stages: Vec<Snapshot>,
+    stage: AtomicUsize,
+    failed_look_ups: FailedLookUps,
+}
+
+impl Stand {
+    async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
+        Self::start_with(stages, FailedLookUps::new()).await
+    }
+
+    async fn start_with(stages: impl Into<Vec<Snapshot>>, failed_look_ups: FailedLookUps) -> SocketAddr {
+        let stages = stages.into();
+        let stand = Self { page: status_page(), stages, stage: AtomicUsize::new(0), failed_look_ups };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(Arc::new(stand).serve(listener));
+        address
+    }
+
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stand = Arc::clone(&self);
+            let service = service_fn(move |request| std::future::ready(stand.answer(&request)));
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "hyper wants a result")]
+    fn answer(&self, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let mut response = Response::new(Full::default());
+        match request.uri().path() {
+            "/next" => drop(self.stage.fetch_add(1, Ordering::Relaxed)),
+            "/" => {
+                let stage = self.stage.load(Ordering::Relaxed);
+                let now = ago(-10 * i64::try_from(stage).expect("few stages"));
+                let query = request.uri().query().unwrap_or_default();
+                let snapshot = &self.stages[stage.min(self.stages.len() - 1)];
+                let page = self.page.render(snapshot, &self.failed_look_ups, query, now);
+                let html = "text/html; charset=utf-8".parse().expect("a content type");
+                response.headers_mut().insert(CONTENT_TYPE, html);
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.content_security_policy);
+                *response.body_mut() = page.html.into();
+            }
+            _ => *response.status_mut() = hyper::StatusCode::NOT_FOUND,
+        }
+        Ok(response)
+    }
+}
+
+fn node_env() -> PathBuf {
+    let folder = std::env::var_os("NODE_PACKAGES").map_or_else(|| "target/node".into(), PathBuf::from);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    for package in ["playwright-core", "axe-core"] {
+        assert!(
+            folder.join("node_modules").join(package).is_dir(),
+            "the npm package {package} is missing: run `npm install --prefix {} playwright-core axe-core`",
+            folder.display()
+        );
+    }
+    assert!(Path::new("/usr/bin/chromium").exists(), "/usr/bin/chromium is missing: install chromium");
+    folder
+}
+
+/// Runs a script of `tests/browser` against these stands, which it finds in its environment by their names.
+async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
+    let mut node = Command::new("node");
+    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script));
+    node.env("NODE_PACKAGES", node_env()).stdin(Stdio::null()).kill_on_drop(true);
+    for (name, address) in stands {
+        node.env(name, format!("http://{address}/"));
+    }
+    let output = node.output().await.expect("node runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{script} failed:\n{told}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and Node; tests/run runs it"]
+async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone() {
+    let stands = [
+        ("EVERYDAY", Stand::start([everyday()]).await),
+        ("EMPTY", Stand::start([empty()]).await),
+        ("NOTHING", Stand::start([Snapshot::default()]).await),
+        ("BLIND", Stand::start([blind()]).await),
+        ("UNLISTED", Stand::start_with([blind()], refused(&[("production", 2), ("research", 0)])).await),
+        ("MANY", Stand::start([many()]).await),
+    ];
+    drive("looks.mjs", &stands).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and Node; tests/run runs it"]
+async fn the_script_searches_and_refreshes_without_moving_anything() {
+    let stands = [
+        ("EVERYDAY", Stand::start([everyday()]).await),
+        ("CHANGING", Stand::start([steady(0), steady(200)]).await),
+        ("GROWING", Stand::start([steady(20), steady(40)]).await),
+        ("MANY", Stand::start([many()]).await),
+    ];
+    drive("live.mjs", &stands).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and Node; tests/run runs it"]
+async fn the_page_works_without_its_script() {
+    let stands = [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
+    drive("plain.mjs", &stands).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and Node; tests/run runs it"]
+async fn the_daemon_serves_what_it_polled_as_a_page_that_works() {
+    const REGION: &str = "ap-guangzhou";
+    let api = Api::start(frozen(&[(REGION, 3)])).await;
+    let ids = api.control.ids(REGION).expect("the region");
+    let set = |id: &str, field, value: &str| api.control.set(REGION, id, field, value);
+    set(&ids[0], "VpnConnectionName", "<script>alert(1)</script>").expect("the tunnel");
+    set(&ids[1], "NetStatus", "UNAVAILABLE").expect("the tunnel");
+    set(&ids[1], "NegotiationType", "active").expect("the tunnel");
+    let daemon = Daemon::start(&api.config(&[REGION])).await;
+    daemon.until(|metrics| metrics.count("tunnel_up", &[]) == ids.len()).await;
+    drive("served.mjs", &[("DAEMON", daemon.address)]).await;
+    daemon.stop().await.expect("a clean end");
+}

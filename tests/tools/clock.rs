@@ -1,0 +1,97 @@
+//! The system's clock jumps, as libfaketime has the real binary believe: polls neither stop nor come in a burst.
+
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use test_support::{Api, Metrics, PATIENCE, frozen};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+    time::sleep,
+};
+
+const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
+
+/// Of each target.
+const POLLS_PER_SECOND: f64 = 4.0;
+
+/// Where Debian's package `faketime` puts what is preloaded.
+fn libfaketime() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").expect("a system");
+    let mut paths =
+        folders.filter_map(Result::ok).map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    let present = paths.find(|path| path.exists());
+    present.expect("libfaketime is not installed; tests/run installs it")
+}
+
+async fn scrape(address: &str) -> Metrics {
+    let answer =
+        test_support::client().get(format!("http://{address}/metrics")).send().await.expect("an answer");
+    Metrics::parse(&answer.text().await.expect("a body"))
+}
+
+async fn until(address: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let metrics = scrape(address).await;
+        if condition(&metrics) {
+            return metrics;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}; last seen:\n{metrics}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs libfaketime; tests/run runs it"]
+async fn polls_go_on_at_their_pace_when_the_systems_clock_jumps() {
+    let api = Api::start(frozen(&REGIONS.map(|region| (region, 1)))).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("the file can be written");
+        file
+    };
+    let config = write("config.yml", &api.config(&REGIONS));
+    let clock = write("clock", "+0");
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter"))
+        .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
+        .arg(config)
+        .env("LD_PRELOAD", libfaketime())
+        .env("FAKETIME_TIMESTAMP_FILE", clock)
+        // The clock that nobody sets stays as it is.
+        .envs([("FAKETIME_NO_CACHE", "1"), ("DONT_FAKE_MONOTONIC", "1")])
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary starts");
+    let mut log = BufReader::new(daemon.stderr.take().expect("it is piped")).lines();
+    let address = loop {
+        let line = log.next_line().await.expect("text").expect("it has not ended");
+        if let Some((_, address)) = line.split_once("message=listening address=") {
+            break address.to_owned();
+        }
+    };
+    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    until(&address, |metrics| metrics.sum("up", &[]) == 2.0).await;
+
+    for (jump, offset) in [("+1d", -86_400.0), ("-2h", 7_200.0), ("+0", 0.0)] {
+        write("clock", jump);
+        let corrected = |metrics: &Metrics| {
+            let offsets = metrics.all("api_clock_offset_seconds", &[]);
+            offsets.filter(|sample| (sample.value - offset).abs() < 60.0).count() == 2
+        };
+        let before = until(&address, corrected).await;
+        let start = Instant::now();
+        let polls = |metrics: &Metrics| metrics.sum("polls_total", &[]) - before.sum("polls_total", &[]);
+        let after = until(&address, |metrics| polls(metrics) >= 12.0).await;
+        // What is scraped may be a second old at first.
+        let allowed = 2.0 * POLLS_PER_SECOND * (start.elapsed().as_secs_f64() + 1.5);
+        assert!(polls(&after) <= allowed, "{} polls in {:?} after {jump}", polls(&after), start.elapsed());
+        assert_eq!(after.sum("up", &[]), 2.0);
+        assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "{after}");
+    }
+}
