@@ -1,4 +1,4 @@
-//! The log: what people and programs read in it, and what they must never read there.
+//! The log: its lines, its fields, and the secrets that it must not have.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ async fn stop(daemon: Process) -> Ended {
 }
 
 #[tokio::test]
-async fn the_first_listing_is_one_line() {
+async fn first_listing_is_one_line() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, 40), (FRANKFURT, 0)])).await;
         let place = GUANGZHOU;
@@ -128,7 +128,7 @@ async fn the_first_listing_is_one_line() {
 }
 
 #[tokio::test]
-async fn a_change_of_state_is_one_line_that_a_human_understands() {
+async fn change_of_state_is_one_line() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
         let place = GUANGZHOU;
@@ -166,7 +166,7 @@ async fn a_change_of_state_is_one_line_that_a_human_understands() {
 }
 
 #[tokio::test]
-async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
+async fn tunnel_name_forges_no_line_or_field() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, HOSTILE.len())])).await;
         let place = GUANGZHOU;
@@ -200,7 +200,7 @@ async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
 }
 
 #[tokio::test]
-async fn a_failing_target_is_logged_once_and_so_is_its_recovery() {
+async fn failure_and_recovery_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let key = api.control.credentials().secret_key.clone();
     let config = api.config_with(&[GUANGZHOU], "interval: 100ms, timeout: 10s, stale_after: 300ms");
@@ -268,7 +268,7 @@ async fn rows_without_an_id_are_logged_once() {
 }
 
 #[tokio::test]
-async fn every_line_parses_and_none_has_a_secret_at_any_level() {
+async fn every_line_parses_and_has_no_secret() {
     for (format, level) in FORMATS.into_iter().zip(["trace", "trace,tencentcloud_vpn_exporter=trace"]) {
         let api = Api::start(frozen(&[(GUANGZHOU, 3), (FRANKFURT, 2)])).await;
         let place = GUANGZHOU;

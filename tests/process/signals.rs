@@ -14,18 +14,18 @@ const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_poll_is_quick_and_clean() {
+async fn stop_during_a_poll_is_clean() {
     for name in ["TERM", "INT"] {
         assert_stops_in_a_poll(exporter(&[]), name, Process::id).await;
     }
 }
 
 #[tokio::test]
-async fn a_scrape_in_flight_may_finish() {
+async fn scrape_in_progress_may_finish() {
     let (_api, _place, daemon) = large_daemon().await;
     let mut scrape = SlowScrape::begin(&daemon).await;
     daemon.signal("TERM").await;
-    daemon.stderr.line(&["SIGTERM: ending"]).await;
+    daemon.stderr.line(&["signal=SIGTERM", "shutting down"]).await;
     let body = scrape.rest().await;
     assert!(
         body.ends_with('\n') && body.contains("tencentcloud_vpn_exporter_scrapes_total"),
@@ -35,13 +35,18 @@ async fn a_scrape_in_flight_may_finish() {
 }
 
 #[tokio::test]
-async fn a_second_signal_does_not_wait_for_a_slow_scrape() {
+async fn second_signal_exits_at_once() {
     let (_api, _place, daemon) = large_daemon().await;
     let _scrape = SlowScrape::begin(&daemon).await;
     daemon.signal("INT").await;
-    daemon.stderr.line(&["SIGINT: ending"]).await;
+    daemon.stderr.line(&["signal=SIGINT", "shutting down"]).await;
     daemon.signal("TERM").await;
-    assert_told("a second signal", &daemon.ended().await, 1, &["SIGTERM again: ending at once"]);
+    assert_told(
+        "a second signal",
+        &daemon.ended().await,
+        1,
+        &["signal=SIGTERM", "second stop signal; exiting at once"],
+    );
 }
 
 /// A daemon whose exposition is larger than the buffers of a connection.
@@ -76,7 +81,7 @@ impl SlowScrape {
 }
 
 #[tokio::test]
-async fn sighup_reads_the_configuration_again() {
+async fn sighup_reloads_the_configuration() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3)])).await;
     let good = api.config(&[GUANGZHOU]);
     let place = Place::with(&good);

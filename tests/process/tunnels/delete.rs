@@ -57,7 +57,7 @@ const DOCUMENTED: [Case; 5] = [
 ];
 
 #[tokio::test]
-async fn each_documented_error_is_a_sentence_with_what_to_do() {
+async fn documented_error_has_a_remedy() {
     let cases = DOCUMENTED.map(|Case { code, told, arrange }| async move {
         let scene = Scene::with(9).await;
         let mut tunnel = scene.tunnel(0);
@@ -124,7 +124,7 @@ async fn unavailable_gateway_is_tried_again() {
 }
 
 #[tokio::test]
-async fn gateway_that_stays_unavailable_is_told() {
+async fn unavailable_gateway_is_reported_at_the_timeout() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     set_gateway(&scene, &tunnel, GatewayState::Unavailable);
@@ -136,12 +136,12 @@ async fn gateway_that_stays_unavailable_is_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_told_before_anything_is_asked_for() {
+async fn wrong_tunnel_is_refused_before_the_deletion() {
     let scene = Scene::with(9).await;
     let (here, elsewhere) = (scene.tunnel(0), scene.tunnel(8));
     let absent = Named { id: "vpnx-00000000".to_owned(), ..here.clone() };
     let crossed = Named { gateway: elsewhere.gateway.clone(), ..here.clone() };
-    let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; `tunnels list` shows which there are";
+    let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; see `tunnels list`";
     let not_on = format!(
         "{} is not on {} but on {}; name that gateway if you mean this tunnel",
         here.id, elsewhere.gateway, here.gateway
@@ -157,7 +157,7 @@ async fn what_cannot_be_meant_is_told_before_anything_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_configured_is_refused() {
+async fn unconfigured_target_is_refused() {
     let scene = Scene::with(1).await;
     let Named { gateway, id } = scene.tunnel(0);
     for (account, name) in [("main", "eu-frankfurt"), ("other", GUANGZHOU)] {
@@ -171,16 +171,16 @@ async fn a_target_that_is_not_configured_is_refused() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_where_there_is_no_terminal() {
+async fn question_needs_a_terminal() {
     let scene = Scene::with(1).await;
     let ended = scene.delete(&scene.tunnel(0), &[]).await;
-    let told = "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes\n";
+    let told = "refused: this is not a terminal, so the deletion cannot be confirmed; to delete without a question, add --yes\n";
     assert_eq!((ended.code(), &*ended.stderr, &*ended.stdout), (Some(64), told, ""));
     assert_eq!(scene.asked(), [""; 0], "nothing is even looked at");
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
+async fn dry_run_deletes_nothing() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     scene.set(&tunnel, "VpnConnectionName", "to\nthe \u{1b}[31moffice");
@@ -198,7 +198,7 @@ async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
          Net status  AVAILABLE\n\
          Health      no check configured\n\
          \n\
-         WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\
+         WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\
          \n\
          Nothing was deleted: this was a dry run.\n",
         tunnel.id, tunnel.gateway
@@ -208,7 +208,7 @@ async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn it_is_warned_of_what_is_or_may_be_in_use() {
+async fn tunnel_in_use_is_warned_about() {
     const UP: &str = "WARNING: this tunnel is UP.";
     const MAYBE: &str = "WARNING: this tunnel may be in use.";
     let scene = Scene::with(1).await;
@@ -262,7 +262,7 @@ async fn no_wait_returns_once_the_request_is_accepted() {
 }
 
 #[tokio::test]
-async fn the_time_out_bounds_the_wait_whatever_the_api_does() {
+async fn timeout_bounds_the_wait() {
     let waits = [None, Some(FaultKind::StallHeaders)].map(|fault| async move {
         let scene = Scene::with(1).await;
         scene.befall(fault.map(|kind| (LIST, 1, None, kind)));
@@ -278,13 +278,13 @@ async fn the_time_out_bounds_the_wait_whatever_the_api_does() {
 }
 
 #[tokio::test]
-async fn a_wait_outlasts_looks_that_fail_and_tells_of_them_once() {
+async fn failed_queries_are_reported_once_during_the_wait() {
     let scene = Scene::with(1).await;
     let refused = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     scene.befall([(LIST, 1, Some(2), refused)]);
     let tunnel = scene.tunnel(0);
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
-    assert_told("refused looks", &ended, 0, &["the tunnel cannot be looked at: UnauthorizedOperation: "]);
+    assert_told("refused looks", &ended, 0, &["the query of the tunnel failed: UnauthorizedOperation: "]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
 }

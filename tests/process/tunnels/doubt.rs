@@ -9,7 +9,7 @@ use simulator::{FaultKind, Options};
 use super::rig::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
 use test_support::{binary::assert_told, frozen};
 
-const DOUBT: &str = "the request may have arrived all the same; looking at the tunnel";
+const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
     "whether the request arrived is not known; look at `tunnels list` before you try again: ";
 
@@ -137,7 +137,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn a_look_comes_before_any_further_request() {
+async fn query_precedes_every_further_request() {
     let cases = cases().into_iter().map(|case| async move {
         let options = Options { deletion: case.deletion, ..frozen(&[(GUANGZHOU, 1)]) };
         let scene = Scene::of(options).await;

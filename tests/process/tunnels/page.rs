@@ -57,7 +57,7 @@ fn settled(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_the_commands_print() {
+async fn documents_show_the_output_of_the_commands() {
     let runs = shown();
     assert!(runs.len() >= 4, "{runs:?}");
     let api = api().await;

@@ -7,11 +7,11 @@ use super::{
     rig::{DELETE, LIST, PROMPT, Scene, without_seconds},
 };
 
-const GREEN: &str = "\u{1b}[38;5;10mup";
-const RED: &str = "\u{1b}[38;5;9m\u{1b}[1mdown";
+const GREEN: &str = "\u{1b}[32mup";
+const RED: &str = "\u{1b}[1;31mdown";
 
 #[tokio::test]
-async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
+async fn right_id_deletes_the_tunnel() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
@@ -31,7 +31,7 @@ async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
 }
 
 #[tokio::test]
-async fn anything_but_the_right_id_deletes_nothing() {
+async fn wrong_id_deletes_nothing() {
     let scene = Scene::with(2).await;
     let (tunnel, other) = (scene.tunnel(0), scene.tunnel(1));
     let upper_case = tunnel.id.to_uppercase();
@@ -73,7 +73,7 @@ async fn tunnel_that_came_up_is_shown_again() {
 }
 
 #[tokio::test]
-async fn yes_does_not_ask_on_a_terminal_either() {
+async fn yes_asks_nothing_on_a_terminal() {
     let scene = Scene::with(1).await;
     let terminal = Terminal::start(scene.command(&scene.tunnel(0), &["--yes", "--no-wait"]));
     let (status, screen) = terminal.ended().await;
@@ -83,7 +83,7 @@ async fn yes_does_not_ask_on_a_terminal_either() {
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_would_see_is_not_asked() {
+async fn redirected_output_gets_no_question() {
     let scene = Scene::with(1).await;
     let mut command = Command::new("sh");
     let inner = scene.command(&scene.tunnel(0), &[]);
@@ -97,7 +97,7 @@ async fn a_question_that_nobody_would_see_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_table_is_coloured_on_a_terminal_unless_no_color_is_set() {
+async fn no_color_turns_colours_off() {
     let scene = Scene::with(2).await;
     scene.set(&scene.tunnel(0), "State", "PENDING");
     let list = async |variables: &[(&str, &str)]| {
