@@ -216,8 +216,8 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(mut_arg("level", quiet))]
 pub struct DeleteFlags {
-    /// The account of the tunnel, by its name in the configuration; without a file it is "default", or the name in
-    /// TENCENTCLOUD_VPN_EXPORTER_ACCOUNT.
+    /// The account of the tunnel, by its name in the configuration; without a file it is "default", unless the environment
+    /// has another name.
     #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
     pub account: AccountName,
     /// The region of the tunnel.

@@ -52,7 +52,7 @@ fn line(row: &[Cell], widths: &[usize], in_colour: bool) -> String {
     let mut line = String::new();
     for (Cell { text, style }, width) in row.iter().zip(widths) {
         match style.filter(|_| in_colour) {
-            Some(style) => line += &format!("\u{1b}[{style}m{text}\u{1b}[0m"),
+            Some(style) => line.extend(["\u{1b}[", style, "m", text, "\u{1b}[0m"]),
             None => line += text,
         }
         line += &" ".repeat(width - text.width() + 2);

@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<Value, Problems> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse(&name, text),
         Err(error) => {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
             Err(at(&name, line, "is not UTF-8; save the file in that encoding").into())
         }
     }
