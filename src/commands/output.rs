@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::failure::Failure;
-use crate::domain::is_deceptive;
+use crate::domain::display::is_unsafe_for_display;
 
 /// Writes to standard output. A reader that has closed it, as `head` does, needs no message.
 pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
@@ -29,5 +29,5 @@ pub(super) fn report(problem: impl fmt::Display) {
 
 /// A text from the API as one harmless line.
 pub(super) fn one_line(text: &str) -> String {
-    text.replace(is_deceptive, " ")
+    text.replace(is_unsafe_for_display, " ")
 }

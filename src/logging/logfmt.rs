@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tracing::Level;
 
-use crate::domain::is_deceptive;
+use crate::domain::display::is_unsafe_for_display;
 
 /// Writes the time in UTC, the level, and the fields.
 pub(super) fn write(mut writer: impl Write, level: Level, fields: &[(&str, Value)]) -> fmt::Result {
@@ -24,7 +24,7 @@ pub(super) fn write(mut writer: impl Write, level: Level, fields: &[(&str, Value
 }
 
 fn write_text(writer: &mut impl Write, key: &str, text: &str) -> fmt::Result {
-    let is_plain = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_deceptive(c);
+    let is_plain = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_unsafe_for_display(c);
     if text.chars().all(is_plain) {
         return write!(writer, " {key}={text}");
     }
@@ -39,7 +39,7 @@ fn write_escaped(writer: &mut impl Write, c: char) -> fmt::Result {
         '\n' => writer.write_str("\\n"),
         '\r' => writer.write_str("\\r"),
         '\t' => writer.write_str("\\t"),
-        c if is_deceptive(c) => write!(writer, "\\u{:04x}", u32::from(c)),
+        c if is_unsafe_for_display(c) => write!(writer, "\\u{:04x}", u32::from(c)),
         c => writer.write_char(c),
     }
 }

@@ -15,7 +15,7 @@ const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
 const FORMATS: [&str; 2] = ["logfmt", "json"];
 
-/// Names with which a tunnel could try to write lines and fields of its own, or to confuse a terminal.
+/// Names of tunnels that try to forge lines and fields, or to control a terminal.
 const HOSTILE: [&str; 8] = [
     "a\nts=2026-01-01T00:00:00Z level=error message=forged",
     "a\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}",
@@ -27,7 +27,7 @@ const HOSTILE: [&str; 8] = [
     "level=error",
 ];
 
-/// The fields of a line; fails where the line is not of the format.
+/// The fields of a line; fails if the line is malformed.
 fn fields(format: &str, line: &str) -> BTreeMap<String, String> {
     let fields = if format == "json" { json_fields(line) } else { logfmt_fields(line) };
     fields.unwrap_or_else(|problem| panic!("{problem} in {line:?}"))
@@ -39,7 +39,7 @@ fn json_fields(line: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(object.into_iter().map(|(key, value)| (key, text(value))).collect())
 }
 
-/// Reads logfmt as the parsers of Prometheus' and Grafana's tools do: values are bare, or quoted with the escapes of JSON.
+/// Reads logfmt like the parsers of Prometheus' and Grafana's tools: values are bare, or quoted with the escapes of JSON.
 fn logfmt_fields(line: &str) -> Result<BTreeMap<String, String>, String> {
     if line.contains(char::is_control) {
         return Err("a control character".into());
@@ -84,7 +84,7 @@ fn with(format: &str, log: &str, expected: &[(&str, &str)]) -> Vec<BTreeMap<Stri
     lines.filter(fits).collect()
 }
 
-/// Waits for so many more polls, in which whatever is logged at each of them would be.
+/// Waits for a number of further polls, so that repeated lines would be in the log.
 async fn let_poll(daemon: &Process, polls: f64) -> Metrics {
     let before = daemon.scrape().await.sum("polls_total", &[]);
     daemon.until(|metrics| metrics.sum("polls_total", &[]) >= before + polls).await
@@ -185,7 +185,7 @@ async fn tunnel_name_forges_no_line_or_field() {
         let log = stop(daemon).await.stderr;
         let changed = [("level", "info"), ("message", "tunnel changed: state AVAILABLE -> DELETING")];
         let lines = with(format, &log, &changed);
-        // Terminals obey control characters, so those are no part of a name any more.
+        // Control characters are replaced, because terminals obey them.
         let visible =
             |text: &str| text.replace(|c: char| c.is_control() && !"\t\r\n".contains(c), "\u{fffd}");
         for text in HOSTILE {
@@ -243,8 +243,8 @@ async fn untrusted_certificate_is_logged_by_us_alone() {
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("poll_failures_total", &[("reason", "connection")]) >= 2.0).await;
         let log = stop(daemon).await.stderr;
-        let told = with(format, &log, &[("reason", "connection")]);
-        assert_eq!(told.len(), 1, "{log}");
+        let lines = with(format, &log, &[("reason", "connection")]);
+        assert_eq!(lines.len(), 1, "{log}");
         assert_eq!(with(format, &log, &[("level", "error")]), [], "{log}");
         for line in log.lines().map(|line| fields(format, line)) {
             assert!(!line.keys().any(|key| key.starts_with("log.")), "{line:?}");

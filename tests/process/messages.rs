@@ -138,7 +138,7 @@ async fn full_output_is_an_error_and_closed_output_is_silent() {
     assert_told("a bad configuration and no standard error", &ended, 64, &[]);
 }
 
-/// The same command, run by a shell with this behind it.
+/// The same command in a shell with a redirection.
 fn redirected(command: &Command, redirection: &str) -> Command {
     let command = command.as_std();
     let mut shell = Command::new("bash");

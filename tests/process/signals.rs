@@ -1,4 +1,4 @@
-//! What the process does on signals: it stops, aborts or reads its configuration again.
+//! Signals stop the process, abort it, or reload its configuration.
 
 use test_support::{
     Api, Metrics,
@@ -58,11 +58,11 @@ async fn large_daemon() -> (Api, Place, Process) {
     (api, place, daemon)
 }
 
-/// A scrape of which little is taken at a time.
+/// A scrape that is read slowly.
 struct SlowScrape(TcpStream);
 
 impl SlowScrape {
-    /// Asks, and waits for the first bytes of the answer.
+    /// Sends the request, and waits for the first bytes of the response.
     async fn begin(daemon: &Process) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
@@ -72,7 +72,7 @@ impl SlowScrape {
         Self(stream)
     }
 
-    /// Takes all that comes until the server hangs up.
+    /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
         in_time(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");

@@ -27,7 +27,7 @@ const GUANGZHOU: &str = "ap-guangzhou";
 async fn unread_log_blocks_nothing() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
     let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
-    // Much more than a socket holds.
+    // Much more than the buffer of a socket.
     let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
     // Both outputs in one, as with `2>&1`.
@@ -83,7 +83,7 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
         ])
         .await;
     daemon.stderr.line(&["level=warn", "key: it is a pipe, a socket or a device"]).await;
-    // The file is looked at when a client connects.
+    // The file is read when a client connects.
     daemon.until(|_| !daemon.stderr.with(&["web.yml: it is a pipe, a socket or a device"]).is_empty()).await;
 
     for (name, content) in files {
@@ -133,7 +133,7 @@ async fn hung_authorities_block_neither_health_nor_exit() {
     let _held = reader_of(&place.path("system.pem")).await;
     let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
     assert_eq!(health.expect("an answer").status(), 200);
-    // A start that meets the same pipe gives up by itself. The status lets a supervisor try again.
+    // A start with the same pipe fails with a status after which a supervisor tries again.
     let words = ["certificate authorities, cannot be read within 10s; see whether their mounts answer"];
     assert_told("start", &run(start()).await, 1, &words);
     daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
@@ -172,7 +172,7 @@ async fn healthcheck_works_despite_broken_files() {
     }
 }
 
-/// Waits until a process reads this pipe. It reads until the result is dropped.
+/// Waits until a process reads this pipe. Dropping the result closes the pipe.
 async fn reader_of(pipe: &Path) -> File {
     const O_NONBLOCK: i32 = 0o4000;
     let deadline = Instant::now() + PATIENCE;
@@ -185,7 +185,7 @@ async fn reader_of(pipe: &Path) -> File {
     }
 }
 
-/// Puts a pipe that nobody writes to in a file's place.
+/// Replaces a file by a pipe without a writer.
 fn put_pipe(path: &Path) {
     let pipe = path.with_extension("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");

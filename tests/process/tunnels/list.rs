@@ -1,4 +1,4 @@
-//! What `tunnels list` prints, for people and for programs.
+//! The output of `tunnels list`, for people and for programs.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}"))
 }
 
-/// The ids that a JSON list has, in its order.
+/// The ids of a JSON list in its order.
 fn ids(ended: &Ended) -> Vec<String> {
     rows(ended).iter().map(|row| text(row, "vpn_connection_id").to_owned()).collect()
 }
@@ -162,7 +162,7 @@ async fn failed_target_does_not_hide_others() {
     assert_told("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     assert_eq!(table.stdout.lines().count(), 1 + 2, "{}", table.stdout);
     let healthy = list(&files, &["--region", GUANGZHOU]).await;
-    assert_told("what was asked for did not fail", &healthy, 0, &[]);
+    assert_told("the other account did not fail", &healthy, 0, &[]);
 }
 
 #[tokio::test]
@@ -184,11 +184,11 @@ async fn unconfigured_account_or_region_is_refused() {
         ),
         (&["--account", "second", "--region", FRANKFURT], 0, ""),
     ];
-    for (flags, status, told) in table {
+    for (flags, status, message) in table {
         let ended = list(&files, flags).await;
-        assert_eq!((ended.code(), &*ended.stderr), (Some(status), told), "{flags:?}");
+        assert_eq!((ended.code(), &*ended.stderr), (Some(status), message), "{flags:?}");
     }
-    assert_eq!(api.control.journal().len(), 1, "only what is configured is asked");
+    assert_eq!(api.control.journal().len(), 1, "only what is configured is requests");
 }
 
 #[tokio::test]
@@ -199,17 +199,17 @@ async fn failed_discovery_does_not_hide_other_accounts() {
     let accounts =
         [api.account("everywhere", &["x"]).replace("[x]", "all"), api.account("here", &[GUANGZHOU])];
     let files = Place::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
-    let told = "everywhere: region discovery failed: UnauthorizedOperation";
+    let message = "everywhere: region discovery failed: UnauthorizedOperation";
     for flags in [&[][..], &["--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("one account of two", &ended, 1, &[told]);
+        assert_told("one account of two", &ended, 1, &[message]);
         assert_eq!(ended.stdout.lines().count(), 1 + 2, "{}", ended.stdout);
     }
     for flags in [&["--account", "everywhere"][..], &["--account", "everywhere", "--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("the account itself", &ended, 1, &[told]);
+        assert_told("the account itself", &ended, 1, &[message]);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     }
-    let asked: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
-    assert_eq!(asked, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));
+    let requests: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
+    assert_eq!(requests, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));
 }

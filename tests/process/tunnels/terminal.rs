@@ -17,7 +17,7 @@ async fn right_id_deletes_the_tunnel() {
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.shows("WARNING: this tunnel is UP.").await;
     terminal.shows(PROMPT).await;
-    assert_eq!(scene.asked(), [LIST], "nothing is deleted before it is asked for");
+    assert_eq!(scene.requests(), [LIST], "nothing is deleted before it is requests for");
     terminal.keys(&format!(" {} \n", tunnel.id));
     scene.end_deletions_after(5).await;
     let (status, screen) = terminal.ended().await;
@@ -27,7 +27,7 @@ async fn right_id_deletes_the_tunnel() {
     let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
     let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
     assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
-    assert_eq!(scene.asked(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
+    assert_eq!(scene.requests(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
 }
 
 #[tokio::test]
@@ -40,15 +40,15 @@ async fn wrong_id_deletes_nothing() {
         terminal.shows(PROMPT).await;
         terminal.keys(&format!("{typed}\n"));
         let (status, screen) = terminal.ended().await;
-        let told = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
-        assert!(status == Some(1) && screen.ends_with(&told), "{typed:?}: {screen}");
+        let message = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
+        assert!(status == Some(1) && screen.ends_with(&message), "{typed:?}: {screen}");
     }
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.shows(PROMPT).await;
     terminal.keys("\u{4}");
     let (status, screen) = terminal.ended().await;
-    let told = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
-    assert!(status == Some(1) && screen.ends_with(&told), "the end of input: {screen}");
+    let message = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
+    assert!(status == Some(1) && screen.ends_with(&message), "the end of input: {screen}");
     assert_eq!(scene.deletions(), 0);
 }
 
@@ -64,7 +64,7 @@ async fn tunnel_that_came_up_is_shown_again() {
         terminal.keys(&format!("{}\n", tunnel.id));
         terminal.shows("The tunnel has changed meanwhile:").await;
         terminal.shows("WARNING: this tunnel is UP.").await;
-        assert_eq!(scene.deletions(), 0, "it is asked again");
+        assert_eq!(scene.deletions(), 0, "it is requests again");
         terminal.keys(&format!("{}{second}\n", tunnel.id));
         let (ended, screen) = terminal.ended().await;
         assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");
@@ -93,7 +93,7 @@ async fn redirected_output_gets_no_question() {
     let (status, screen) = Terminal::start(command).ended().await;
     assert_eq!(status, Some(64), "{screen}");
     assert!(screen.starts_with("refused: this is not a terminal"), "{screen}");
-    assert_eq!(scene.asked(), [""; 0]);
+    assert_eq!(scene.requests(), [""; 0]);
 }
 
 #[tokio::test]
