@@ -3,13 +3,12 @@
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use simulator::{Options, Simulator};
-use tokio::net::TcpListener;
 
 use super::{
     context::surroundings,
-    failure::{Failure, usage},
+    failure::Failure,
     output::print,
-    serve::{protection, serve},
+    serve::{Prepared, prepare, serve},
     signals::Signals,
     simulate::bind,
 };
@@ -20,7 +19,6 @@ use crate::{
     domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
     logging,
     tencent::transport::Authorities,
-    web,
 };
 
 pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failure> {
@@ -33,26 +31,21 @@ pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failu
     let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
     let config = config(&simulator, flags.world.regions.clone())?;
     let read_config: ReadConfig = Arc::new(move || Ok((config.clone(), Authorities::of_system())));
-    let prepare = app::read_in_time(async {
-        let config = app::read(&read_config).await.map_err(usage)?;
-        Ok::<_, Failure>((config, protection(&flags.web).await?))
-    });
+    let prepare = app::read_in_time(prepare(&flags.web, read_config));
     let Some(prepared) = signals.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection) = prepared??;
-    let scheme =
-        if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
-    let listeners = web::bind(&flags.web.listen_addresses).await?;
-    print(addresses(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
-    let surroundings = surroundings(Shard::SOLE)?;
+    let prepared = prepared??;
+    print(addresses(&prepared, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings, signals) => result,
+        result = serve(&flags.web, prepared, surroundings(Shard::SOLE)?, signals) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }
 
 /// The addresses of the demo, for people to click on.
-fn addresses(scheme: &str, listeners: &[TcpListener], telemetry_path: &str) -> io::Result<String> {
-    let lines = listeners.iter().map(|listener| {
+fn addresses(prepared: &Prepared, telemetry_path: &str) -> io::Result<String> {
+    let has_tls = prepared.protection.as_ref().is_some_and(|protection| protection.has_tls());
+    let scheme = if has_tls { "https" } else { "http" };
+    let lines = prepared.listeners.iter().map(|listener| {
         let address = listener.local_addr()?;
         let host = if address.ip().is_unspecified() {
             format!("localhost:{}", address.port())

@@ -24,26 +24,30 @@ use crate::{
 pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Failure> {
     let _flusher = logging::start_in_background(&flags.log.level, flags.log.format)?;
     let read_config = config_reader(flags.config.file.clone(), variables());
-    let prepare = app::read_in_time(prepare(&flags.web, &read_config));
+    let prepare = app::read_in_time(prepare(&flags.web, read_config));
     let Some(prepared) = signals.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection, listeners) = prepared??;
-    let surroundings = surroundings(shard(flags.shard))?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings, signals).await
+    serve(&flags.web, prepared??, surroundings(shard(flags.shard))?, signals).await
+}
+
+/// What the daemon needs before it runs.
+pub(super) struct Prepared {
+    read_config: ReadConfig,
+    config: Config,
+    authorities: Authorities,
+    pub(super) protection: Option<Arc<Protection>>,
+    pub(super) listeners: Vec<TcpListener>,
 }
 
 /// Reads the configuration, and listens. Files are read on other threads, because a mount may not answer.
-async fn prepare(
-    flags: &WebFlags,
-    read_config: &ReadConfig,
-) -> Result<((Config, Authorities), Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
-    let config = app::read(read_config).await.map_err(usage)?;
+pub(super) async fn prepare(flags: &WebFlags, read_config: ReadConfig) -> Result<Prepared, Failure> {
+    let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
     let listeners = web::bind(&flags.listen_addresses).await?;
-    Ok((config, protection, listeners))
+    Ok(Prepared { read_config, config, authorities, protection, listeners })
 }
 
 /// Reads the web configuration on another thread.
-pub(super) async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
+async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
     let Some(file) = flags.config_file.clone() else { return Ok(None) };
     let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
     Ok(Some(protection))
@@ -52,23 +56,20 @@ pub(super) async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection
 /// Serves until a signal stops it.
 pub(super) async fn serve(
     flags: &WebFlags,
-    listeners: Vec<TcpListener>,
-    protection: Option<Arc<Protection>>,
-    (config, authorities): (Config, Authorities),
-    read_config: ReadConfig,
+    prepared: Prepared,
     surroundings: Surroundings,
     signals: Signals,
 ) -> Result<(), Failure> {
     let start = Start {
-        config,
-        authorities,
-        read_config,
+        config: prepared.config,
+        authorities: prepared.authorities,
+        read_config: prepared.read_config,
         surroundings,
         look_ups: LookUpPauses::default(),
-        listeners,
+        listeners: prepared.listeners,
         telemetry_path: flags.telemetry_path.clone(),
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
-        protection,
+        protection: prepared.protection,
         lifecycle: flags.enable_lifecycle,
         reloads: signals.reloads,
     };
