@@ -4,6 +4,7 @@
 
 mod ca_file;
 mod credential_source;
+pub mod display;
 mod endpoint;
 mod listing;
 mod proxy;
@@ -18,7 +19,6 @@ mod tag_label;
 mod target;
 mod tunnel;
 mod tunnel_status;
-mod unsafe_for_display;
 
 pub use ca_file::CaFile;
 pub use credential_source::CredentialSource;
@@ -36,4 +36,3 @@ pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
 pub use tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId};
 pub use tunnel_status::TunnelStatus;
-pub use unsafe_for_display::is_unsafe_for_display;
