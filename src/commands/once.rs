@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, TextEncoder, proto::MetricFamily};
 
-use super::{Failure, Prepared, poll_each_once, prepare, print, shard, start_log};
-use crate::{cli::OnceFlags, metrics::registry::registry, snapshot::Snapshots};
+use super::{
+    context::shard,
+    failure::Failure,
+    output::print,
+    poll_once::{Prepared, poll_each_once, prepare},
+};
+use crate::{cli::OnceFlags, logging, metrics::registry::registry, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+    logging::start(&flags.log.level, flags.log.format);
     let Prepared { wiring, telemetry, regions_known } = prepare(&flags.config, shard(flags.shard)).await?;
     let snapshots = Snapshots::default();
     let registry = registry(snapshots.subscribe(), &telemetry, &wiring.config().metrics.tag_labels)?;
@@ -22,7 +27,7 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     print(&text)?;
-    if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
+    if regions_known && all_answered { Ok(()) } else { Err(Failure::AlreadyReported) }
 }
 
 /// A process that ends after one poll says nothing of use about itself.

@@ -1,9 +1,10 @@
-//! The words of the project: accounts, regions, targets and tunnels, each a type that is valid once it exists.
+//! The terms of the project: accounts, regions, targets and tunnels. Each is a type whose values are valid.
 //!
-//! Nothing here does I/O, knows a wire format or names a metric.
+//! It must not depend on I/O, wire formats or metrics.
 
 mod ca_file;
 mod credential_source;
+pub mod display;
 mod endpoint;
 mod listing;
 mod proxy;
@@ -13,11 +14,11 @@ mod row;
 mod secret;
 mod shard;
 mod site;
+mod status;
 mod tag_label;
 mod target;
 mod tunnel;
 mod tunnel_status;
-mod unsafe_for_display;
 
 pub use ca_file::CaFile;
 pub use credential_source::CredentialSource;
@@ -30,11 +31,8 @@ pub use row::Row;
 pub use secret::{Secret, SecretText};
 pub use shard::Shard;
 pub use site::Site;
+pub use status::{HealthCheckStatus, NetStatus, StatusField, TunnelState};
 pub use tag_label::TagLabel;
 pub use target::{AccountName, InvalidName, Region, Target};
-pub use tunnel::{
-    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState,
-};
+pub use tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId};
 pub use tunnel_status::TunnelStatus;
-pub use unsafe_for_display::is_unsafe_for_display;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Reason, Site, is_unsafe_for_display},
+    domain::{Reason, Site, display::is_unsafe_for_display},
     snapshot::Failure,
     tencent::{
         error::{ApiError, unknown_key_advice},

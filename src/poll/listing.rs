@@ -3,13 +3,14 @@
 //! The API's list is not a snapshot. A row that is created or deleted between two pages shifts the rows behind it, so a page
 //! can repeat or miss a row, and the counts do not always show it. This works for any kind of row.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
+use super::reading::{Reading, Received};
 use crate::{
-    domain::{Listing, Region, Tunnel, TunnelId, UnknownValue},
+    domain::{Listing, Region, Tunnel, TunnelId},
     tencent::{
         account::Account,
         error::ApiError,
@@ -216,152 +217,4 @@ fn page_count(total_count: u64) -> Result<usize, ApiError> {
         let most = MAX_PAGES * PAGE_ROWS;
         ApiError::malformed(format!("TotalCount is {total_count}, more than the limit of {most}"))
     })
-}
-
-/// A page, and when it was received. Pages are not always received in the order of their offsets.
-#[derive(Debug)]
-struct Received<R> {
-    page: Page<R>,
-    at: Instant,
-}
-
-/// The pages of one reading, put together.
-#[derive(Debug)]
-struct Reading<R: Listed> {
-    /// Each row, and when its page was received.
-    rows: BTreeMap<R::Id, (Instant, R)>,
-    rows_without_id: usize,
-    in_doubt: BTreeSet<R::Id>,
-    unknown_values: Vec<UnknownValue>,
-    total_count: u64,
-    /// The number of rows on all pages, repeated ones included.
-    row_count: u64,
-    counts_differ: bool,
-}
-
-impl<R: Listed> Default for Reading<R> {
-    fn default() -> Self {
-        let (rows, in_doubt, unknown_values) = Default::default();
-        let (rows_without_id, total_count, row_count, counts_differ) = Default::default();
-        Self { rows, rows_without_id, in_doubt, unknown_values, total_count, row_count, counts_differ }
-    }
-}
-
-impl<R: Listed> Reading<R> {
-    fn new(first: Received<R>) -> Self {
-        let mut reading = Self { total_count: first.page.total_count, ..Self::default() };
-        reading.add(first);
-        reading
-    }
-
-    /// Adds a page. If two pages show a row, the page that was received later counts; if one page does, the worse row.
-    fn add(&mut self, Received { page, at }: Received<R>) {
-        self.counts_differ |= page.total_count != self.total_count;
-        self.row_count += (page.rows.len() + page.rows_without_id) as u64;
-        self.rows_without_id += page.rows_without_id;
-        self.unknown_values.extend(page.unknown_values);
-        for row in page.rows {
-            match self.rows.entry(row.id().clone()) {
-                Entry::Occupied(present) if present.get().0 > at => {}
-                Entry::Occupied(present) if present.get().0 == at && !row.is_worse_than(&present.get().1) => {
-                }
-                Entry::Occupied(mut present) => {
-                    present.insert((at, row));
-                }
-                Entry::Vacant(vacant) => {
-                    vacant.insert((at, row));
-                }
-            }
-        }
-    }
-
-    /// Whether the pages agree on the number of rows, and show as many, each once.
-    fn is_consistent(&self) -> bool {
-        let distinct = (self.rows.len() + self.rows_without_id) as u64;
-        !self.counts_differ && self.row_count == self.total_count && distinct == self.row_count
-    }
-
-    /// Adds those of the missing rows that another reading has.
-    fn add_missing(&mut self, other: Self, missing: &BTreeMap<R::Id, R>) {
-        self.rows.extend(other.rows.into_iter().filter(|(id, _)| missing.contains_key(id)));
-    }
-
-    /// Whether a response showed this row.
-    fn has_found(&self, id: &R::Id) -> bool {
-        self.rows.contains_key(id) && !self.in_doubt.contains(id)
-    }
-
-    /// Keeps those of these rows that no response showed, with all statuses unknown, unless they have been in doubt for too
-    /// long.
-    fn keep_in_doubt(&mut self, rows: &[&R], doubted_too_long: &BTreeSet<&R::Id>) {
-        let at = Instant::now();
-        for row in rows.iter().filter(|row| !doubted_too_long.contains(row.id())) {
-            if let Entry::Vacant(vacant) = self.rows.entry(row.id().clone()) {
-                vacant.insert((at, row.with_unknown_statuses()));
-                self.in_doubt.insert(row.id().clone());
-            }
-        }
-    }
-
-    fn into_listing(self) -> Listing<R> {
-        Listing {
-            rows: self.rows.into_values().map(|(_, row)| row).collect(),
-            rows_without_id: self.rows_without_id,
-            in_doubt: self.in_doubt,
-            unknown_values: self.unknown_values,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::{Value, json, value::RawValue};
-
-    use super::*;
-    use crate::{
-        domain::{NetStatus, TunnelState},
-        tencent::action::Action,
-    };
-
-    fn received(rows: &Value, at: Instant) -> Received<Tunnel> {
-        let count = rows.as_array().expect("rows").len();
-        let response = json!({"TotalCount": count, "VpnConnectionSet": rows}).to_string();
-        let response = RawValue::from_string(response).expect("JSON");
-        Received { page: Describe::read(&response).expect("a page"), at }
-    }
-
-    fn page(state: &str, at: Instant) -> Received<Tunnel> {
-        received(&json!([{"VpnConnectionId": "vpnx-1", "State": state}]), at)
-    }
-
-    #[test]
-    fn later_page_counts_in_any_order() {
-        let early = Instant::now();
-        let late = early + Duration::from_millis(1);
-        for pages in [
-            [page("PENDING", early), page("AVAILABLE", late)],
-            [page("AVAILABLE", late), page("PENDING", early)],
-        ] {
-            let [first, second] = pages;
-            let mut reading = Reading::new(first);
-            reading.add(second);
-            assert!(!reading.is_consistent(), "one tunnel on two pages is a disagreement");
-            let rows = reading.into_listing().rows;
-            assert_eq!(rows.iter().map(|row| row.state).collect::<Vec<_>>(), [TunnelState::Available]);
-        }
-    }
-
-    #[test]
-    fn worse_row_of_a_page_counts() {
-        let at = Instant::now();
-        let row =
-            |status: &str| json!({"VpnConnectionId": "vpnx-1", "State": "AVAILABLE", "NetStatus": status});
-        for statuses in [["UNAVAILABLE", "AVAILABLE"], ["AVAILABLE", "UNAVAILABLE"], ["UNAVAILABLE", "ODD"]] {
-            let rows = received(&Value::from(statuses.map(row).to_vec()), at);
-            let rows = Reading::new(rows).into_listing().rows;
-            assert_eq!(rows[0].net_status, NetStatus::Unavailable, "{statuses:?}");
-        }
-    }
 }

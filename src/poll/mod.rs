@@ -6,5 +6,7 @@ pub mod discovery;
 pub mod failure;
 pub mod fleet;
 pub mod listing;
+mod log;
 pub mod poller;
+mod reading;
 mod schedule;

@@ -11,12 +11,13 @@ use tokio::{
 use super::{
     failure,
     listing::{Known, Outcome, Reader},
+    log,
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Listing, Reason, StatusField, TagLabel, Tunnel, TunnelStatus},
+    domain::{Reason, TagLabel, Tunnel},
     snapshot::{
-        Failure, Poll, Snapshots, TargetSnapshot,
+        Snapshots, TargetSnapshot,
         tunnel_record::{Change, TunnelRecord},
     },
     tencent::{
@@ -84,7 +85,7 @@ pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSn
     account.telemetry().poll_duration.observe(duration.as_secs_f64());
     let (mut after, changes) = match result {
         Ok(Ok(Outcome { listing, inconsistent })) => {
-            log_new_values(before, &listing);
+            log::unknown_values(before, &listing);
             let (mut after, changes) = before.succeeded(listing, ended, duration);
             after.inconsistencies += u64::from(inconsistent);
             (after, changes)
@@ -207,7 +208,7 @@ impl Poller {
             self.failures.clear();
         }
         self.state = Arc::new(if became_stale { after.expired() } else { after });
-        log(before, &self.state, changes, is_new && !(discovered && self.state.is_without_vpn()));
+        log::poll(before, &self.state, changes, is_new && !(discovered && self.state.is_without_vpn()));
     }
 
     /// Publishes the state and the time of the next poll.
@@ -244,85 +245,6 @@ fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
             interval.saturating_mul(factor).min(MAX_REFUSAL_PAUSE)
         }
     }
-}
-
-/// Logs the first unknown value of each status.
-fn log_new_values(before: &TargetSnapshot, listing: &Listing) {
-    for field in StatusField::ALL.into_iter().filter(|&field| before.unknown_values[field as usize] == 0) {
-        if let Some(new) = listing.unknown_values.iter().find(|new| new.field == field) {
-            tracing::warn!(
-                account = %before.target.account, region = %before.target.region, field = field.as_str(),
-                value = %new.value, "unknown status value; it is shown as UNKNOWN"
-            );
-        }
-    }
-}
-
-/// Logs what a poll changed. A failure is logged if its reason is new since the last success. `App` logs that a discovered
-/// region has no VPN.
-fn log(before: &TargetSnapshot, after: &TargetSnapshot, changes: &[Change], is_new_failure: bool) {
-    let (account, region) = (&after.target.account, &after.target.region);
-    match (before.failure(), after.failure()) {
-        (_, Some(now)) if is_new_failure => log_failure(after, now),
-        (_, Some(now)) => tracing::debug!(
-            %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
-        ),
-        (Some(_), None) => tracing::info!(%account, %region, "polls succeed again"),
-        (None, None) => {}
-    }
-    if let Some(Poll { failure: None, duration, .. }) = &after.last_poll {
-        tracing::debug!(%account, %region, tunnels = after.tunnels().len(), ?duration, "polled");
-    }
-    if after.inconsistencies > before.inconsistencies {
-        tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
-    }
-    if before.rows_without_id == 0 && after.rows_without_id > 0 {
-        tracing::warn!(%account, %region, "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN");
-    }
-    if before.listed().is_none() && after.listed().is_some() {
-        log_first_listing(after);
-    }
-    for change in changes {
-        log_change(after, change);
-    }
-}
-
-fn log_failure(state: &TargetSnapshot, failure: &Failure) {
-    let message = match state.tunnels() {
-        [] => "poll failed",
-        _ => "poll failed; the last good tunnels stay until they are stale",
-    };
-    tracing::warn!(
-        account = %state.target.account, region = %state.target.region,
-        reason = failure.reason.as_str(), error = %failure.message, "{message}"
-    );
-}
-
-fn log_first_listing(state: &TargetSnapshot) {
-    let statuses = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
-    let count = |wanted| statuses().filter(|status| *status == wanted).count();
-    tracing::info!(
-        account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
-        up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), unknown = count(TunnelStatus::Unknown), idle = count(TunnelStatus::Idle),
-        "first listing"
-    );
-}
-
-fn log_change(state: &TargetSnapshot, change: &Change) {
-    let (record, message, statuses) = match change {
-        Change::Appeared(record) => (record, "tunnel appeared", None),
-        Change::Disappeared(record) => (record, "tunnel disappeared", None),
-        Change::Changed { record, statuses } => {
-            let each = statuses.iter().map(|(field, from, to)| format!("{} {from} -> {to}", field.as_str()));
-            (record, "tunnel changed", Some(each.collect::<Vec<_>>().join(", ")))
-        }
-    };
-    let tunnel = &record.tunnel;
-    tracing::info!(
-        account = %state.target.account, region = %state.target.region,
-        vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,
-        change = statuses, "{message}"
-    );
 }
 
 #[cfg(test)]

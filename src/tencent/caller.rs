@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -17,8 +16,9 @@ use super::{
     action::{Action, Dated, Service},
     client::{Client, Context},
     credentials::{cache::CredentialCache, source::Credentials},
-    error::{ApiError, Remedy},
+    error::ApiError,
     rate_limit::RateLimit,
+    retry::{Retries, Step},
     transport::Route,
 };
 use crate::{
@@ -76,8 +76,7 @@ impl Caller {
         signer: Signer<'_>,
         deadline: Option<Instant>,
     ) -> Result<Dated<A::Response>, ApiError> {
-        let mut pauses = pauses();
-        let (mut clock_corrected, mut credentials_renewed) = (false, false);
+        let mut retries = Retries::new();
         // An earlier error says more than that the deadline cut off the last attempt.
         let mut last_error = None;
         loop {
@@ -89,34 +88,21 @@ impl Caller {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let cut_off = matches!(error, ApiError::Timeout(_))
-                && deadline.is_some_and(|deadline| time_left(deadline).is_zero());
+            let time_left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let cut_off = matches!(error, ApiError::Timeout(_)) && time_left == Some(Duration::ZERO);
             if let (true, Some(earlier)) = (cut_off, last_error.take()) {
                 return Err(earlier);
             }
             let is_temporary = credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
-            match (error.remedy(is_temporary), signer, &credentials) {
-                (Remedy::CorrectClock(Some(server_time)), ..) if !clock_corrected => {
-                    clock_corrected = true;
-                    self.correct_clock(region, server_time);
-                }
-                (Remedy::RenewCredentials, Signer::Cache(cache), Some(refused)) if !credentials_renewed => {
-                    credentials_renewed = true;
-                    match before(deadline, cache.renew(refused)).await {
-                        Some(Ok(true)) => {}
-                        Some(Err(failed)) => return Err(failed),
-                        Some(Ok(false)) | None => return Err(error),
-                    }
-                }
-                (Remedy::Backoff(at_least), ..) => {
-                    let (Some(pause), Some(deadline)) = (pauses.next(), deadline) else { return Err(error) };
-                    let pause = pause.max(at_least.unwrap_or_default());
-                    if pause >= time_left(deadline) {
+            match retries.next(error.remedy(is_temporary), time_left) {
+                Some(Step::Pause(pause)) => sleep(pause).await,
+                Some(Step::CorrectClock(server_time)) => self.correct_clock(region, server_time),
+                Some(Step::RenewCredentials) => {
+                    if !renew(signer, credentials.as_ref(), deadline).await? {
                         return Err(error);
                     }
-                    sleep(pause).await;
                 }
-                _ => return Err(error),
+                None => return Err(error),
             }
             last_error = Some(error);
         }
@@ -247,17 +233,12 @@ async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
     }
 }
 
-fn time_left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
-}
-
-/// Exponential pauses with full jitter: up to 0.25 s, 0.5 s, … 8 s, six in all.
-fn pauses() -> impl Iterator<Item = Duration> + Send {
-    let bounds = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(8))
-        .with_factor(2.0)
-        .with_max_times(6)
-        .build();
-    bounds.map(|bound| bound.mul_f64(fastrand::f64()))
+/// Renews the refused credentials of the account. Returns whether there are others to try before the deadline.
+async fn renew(
+    signer: Signer<'_>,
+    refused: Option<&Credentials>,
+    deadline: Option<Instant>,
+) -> Result<bool, ApiError> {
+    let (Signer::Cache(cache), Some(refused)) = (signer, refused) else { return Ok(false) };
+    before(deadline, cache.renew(refused)).await.unwrap_or(Ok(false))
 }

@@ -464,14 +464,14 @@ mod tests {
         );
         for (body, problem) in [
             ("", "it is empty"),
-            ("<html>SECRET</html>", "it is no JSON object"),
+            ("<html>SECRET</html>", "it is not a JSON object"),
             (r#"{"Response": SECRET}"#, "not JSON, at line 1 column 14"),
             (r#"{"Response": {"TotalCount": 1, "VpnConn"#, "JSON that breaks off, at line 1 column 39"),
             (r#"{"SECRET": {}}"#, "it has no Response"),
             (r#"{"Response": null}"#, "it has no Response"),
-            (r#"["SECRET"]"#, "it is no JSON object"),
-            (r#"{"Response": ["SECRET"]}"#, "it is no JSON object"),
-            (r#"{"Response": "SECRET"}"#, "it is no JSON object"),
+            (r#"["SECRET"]"#, "it is not a JSON object"),
+            (r#"{"Response": ["SECRET"]}"#, "it is not a JSON object"),
+            (r#"{"Response": "SECRET"}"#, "it is not a JSON object"),
             (r#"{"Response": {"VpnConnectionSet": []}}"#, "it has no TotalCount"),
             (r#"{"Response": {"TotalCount": 0}}"#, "it has no VpnConnectionSet"),
             (

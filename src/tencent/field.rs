@@ -18,7 +18,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ApiErr
     match json.trim_ascii_start().first() {
         None => return Err(ApiError::malformed("it is empty")),
         // Derived readers would also read an array, field by field in their order.
-        Some(first) if *first != b'{' => return Err(ApiError::malformed("it is no JSON object")),
+        Some(first) if *first != b'{' => return Err(ApiError::malformed("it is not a JSON object")),
         Some(_) => {}
     }
     serde_json::from_slice(json).map_err(|error| {

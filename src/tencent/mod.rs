@@ -13,6 +13,7 @@ pub mod error;
 mod field;
 pub mod page;
 pub mod rate_limit;
+mod retry;
 pub mod sign;
 pub mod transport;
 

@@ -1,7 +1,7 @@
 //! Connections to the API: TLS, the proxy, and pools of connections that can be dropped.
 //!
-//! A proxy or balancer can keep a connection open and stop answering. So a request that times out, or whose caller stops
-//! waiting, drops all pooled connections, and the next request opens a new one.
+//! A proxy or balancer can keep a connection open and silent. So a request that times out, or whose caller stops waiting,
+//! drops all pooled connections, and the next request opens a new one.
 
 use std::{
     error::Error,
@@ -54,12 +54,12 @@ pub enum ClientError {
     Settings(String),
 }
 
-/// The system's certificate authorities, as they were when they were read.
+/// The system's certificate authorities.
 #[derive(Debug, Clone)]
 pub struct Authorities(RootCertStore);
 
 impl Authorities {
-    /// Reads them. This blocks while the mount of their files does not answer. Files that cannot be read are logged.
+    /// Reads them. This blocks while the mount of their files hangs. Files that cannot be read are logged.
     #[must_use]
     pub fn of_system() -> Self {
         let mut roots = RootCertStore::empty();

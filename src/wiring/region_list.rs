@@ -63,10 +63,10 @@ mod tests {
         assert_eq!(list.update(&one), RegionChange::default());
         assert_eq!(list.update(&one), RegionChange::default());
         assert_eq!(list.regions().count(), 2);
-        let frankfurt = Region::new("eu-frankfurt").expect("a region");
-        assert_eq!(list.update(&one).removed, [frankfurt.clone()]);
+        let frankfurt = [Region::new("eu-frankfurt").expect("a region")];
+        assert_eq!(list.update(&one).removed, frankfurt);
         assert_eq!(list.regions().cloned().collect::<BTreeSet<_>>(), one);
-        assert_eq!(list.update(&both).added, [frankfurt]);
+        assert_eq!(list.update(&both).added, frankfurt);
     }
 
     #[test]

@@ -352,7 +352,7 @@ mod tests {
         SourceError::Failed("the script fails; rewrite it".into())
     }
 
-    /// The id of what is in hand, which must be known without waiting.
+    /// The id of the credentials, which must be known without waiting.
     fn at_once(cache: &CredentialCache) -> Result<String, ApiError> {
         let credentials = cache.current().now_or_never().expect("known at once")?;
         Ok(credentials.secret_id.expose().to_owned())
@@ -582,15 +582,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn end_of_credentials_is_reported() {
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let reported = Arc::new(Mutex::new(Vec::new()));
         let script = Script::new([Ok(lasting("one", Duration::from_secs(2))), Ok(endless("two"))]);
         let account = AccountName::new("production").expect("a name");
-        let ear = Arc::clone(&told);
-        let cache = CredentialCache::new(account, script, || 0.0, move |end| ear.lock().unwrap().push(end));
+        let ends = Arc::clone(&reported);
+        let cache = CredentialCache::new(account, script, || 0.0, move |end| ends.lock().unwrap().push(end));
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         sleep(Duration::from_secs(2)).await;
         assert_eq!(current(&cache).await.as_deref(), Ok("two"));
-        assert_eq!(*told.lock().unwrap(), [Timestamp::from_second(2).ok(), None]);
+        assert_eq!(*reported.lock().unwrap(), [Timestamp::from_second(2).ok(), None]);
     }
 
     /// What is logged, for a test to read.

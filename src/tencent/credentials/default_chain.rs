@@ -46,7 +46,9 @@ impl DefaultChain {
     async fn load_found(&self) -> Result<Loaded, SourceError> {
         match self.found.get() {
             Some(&index) => self.sources()[index].load().await.map_err(|error| {
-                SourceError::Failed(format!("{error}; the default chain stays with this until a restart"))
+                SourceError::Failed(format!(
+                    "{error}; the default chain uses only this source until a restart"
+                ))
             }),
             None => self.search().await,
         }

@@ -61,13 +61,13 @@ impl InstanceRole {
         let problem = match self.client.get(self.url.clone()).await {
             Ok(response) => match role_name(&response.value) {
                 Some(name) => return Ok(name),
-                None => "it answers with no role's name".to_owned(),
+                None => "the response has no role name".to_owned(),
             },
             Err(ApiError::Status { status: 404, .. }) => "this instance has no role".to_owned(),
             Err(error) => error.to_string(),
         };
         Err(SourceError::Absent(format!(
-            "metadata service, {}: {problem}; give the instance a role, and see that the service can be reached",
+            "metadata service, {}: {problem}; give the instance a role, and check that the service can be reached",
             self.url
         )))
     }

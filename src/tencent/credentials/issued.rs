@@ -63,8 +63,10 @@ impl Issued {
         let now = server_time.filter(far_apart).unwrap_or(now);
         let remaining = Duration::try_from(self.expires.duration_since(now)).unwrap_or_default();
         if remaining.is_zero() {
-            let expired =
-                format!("{origin}: what came had expired at {}; is the clock there right?", self.expires);
+            let expired = format!(
+                "{origin}: the credentials had expired at {}; check the clock of that service",
+                self.expires
+            );
             return Err(SourceError::Failed(expired));
         }
         let expiry = Some(Expiry { time: self.expires, remaining });

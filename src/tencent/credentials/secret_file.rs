@@ -73,7 +73,7 @@ impl SecretFile {
         let bytes = done.expect("reading a file does not panic").map_err(|error| self.unreadable(&error))?;
         match std::str::from_utf8(&bytes) {
             Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-            Err(_) => Err(self.failed("it is no text in UTF-8")),
+            Err(_) => Err(self.failed("it is not UTF-8 text")),
         }
     }
 
@@ -101,7 +101,7 @@ impl SecretFile {
 
     fn no_answer(&self) -> SourceError {
         let seconds = READ_TIMEOUT.as_secs();
-        self.failed(format_args!("reading it takes longer than {seconds} s; see whether its mount answers"))
+        self.failed(format_args!("reading it takes longer than {seconds} s; check its mount"))
     }
 
     fn unreadable(&self, error: &ReadError) -> SourceError {
@@ -113,7 +113,7 @@ impl SecretFile {
             ReadError::Io(error) => {
                 self.failed(format_args!("{error}; this process must be able to read it"))
             }
-            ReadError::TooLarge => self.failed(format_args!("{error}; is it the right file?")),
+            ReadError::TooLarge => self.failed(format_args!("{error}; check the path")),
             ReadError::Directory | ReadError::NotRegular => self.failed(error),
         }
     }
@@ -178,8 +178,7 @@ mod tests {
         let path = folder.path().join("key");
         let file = hanging(&path);
         let _pipe = Pipe::at(&path);
-        let told =
-            format!("{}: reading it takes longer than 10 s; see whether its mount answers", path.display());
+        let told = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
         assert_eq!(problem_after_the_time_out(&file).await, told);
         fs::remove_file(&path).expect("a pipe");
         fs::write(&path, "good\n").expect("a file");

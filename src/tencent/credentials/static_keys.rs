@@ -102,7 +102,7 @@ mod tests {
             (b"key one\n", OTHER_CHARACTERS),
             (b"\xef\xbb\xbfkey", OTHER_CHARACTERS),
             (b"\"key\"\n", "it has quotes at its ends, which are not part of a key; remove them"),
-            (b"\xff\xfe", "it is no text in UTF-8"),
+            (b"\xff\xfe", "it is not UTF-8 text"),
         ] {
             fs::write(&path, content).expect("a file");
             assert_eq!(problem().await, format!("{place}: {expected}"));
@@ -115,6 +115,6 @@ mod tests {
         assert_eq!(problem().await, format!("{place}: {}", ReadError::NotRegular));
         fs::remove_file(&path).expect("a link");
         fs::write(&path, "x".repeat(2 << 20)).expect("a file");
-        assert_eq!(problem().await, format!("{place}: it is larger than 1 MiB; is it the right file?"));
+        assert_eq!(problem().await, format!("{place}: it is larger than 1 MiB; check the path"));
     }
 }

@@ -31,7 +31,7 @@ pub struct Sts {
 impl Sts {
     /// Assumes a role with other credentials.
     pub(super) async fn assume_role(&self, role: &Role, own: &Loaded) -> Result<Loaded, SourceError> {
-        let origin = format!("the role {} taken on by {}", role.arn, own.origin);
+        let origin = format!("the role {} assumed by {}", role.arn, own.origin);
         self.load(&AssumeRole::new(role), Signer::Credentials(&own.credentials), origin).await
     }
 
@@ -42,7 +42,7 @@ impl Sts {
         provider_id: &str,
         token: &Secret,
     ) -> Result<Loaded, SourceError> {
-        let origin = format!("the role {} taken on by this pod", role.arn);
+        let origin = format!("the role {} assumed by this pod", role.arn);
         let action = AssumeRoleWithWebIdentity::new(role, provider_id, token);
         self.load(&action, Signer::Unsigned, origin).await
     }
@@ -77,14 +77,14 @@ impl Sts {
             return format!("{error}; {}", unknown_key_advice(site));
         }
         let remedy = match code.exact().split('.').collect::<Vec<_>>()[..] {
-            ["ResourceNotFound", "RoleNotFound"] => "is the role spelt as the account has it?",
+            ["ResourceNotFound", "RoleNotFound"] => "check the spelling of the role",
             ["InvalidParameter", "WebIdentityTokenError"] => {
-                "does the account trust this identity provider, and is the token meant for it?"
+                "check that the account trusts this identity provider and that the token is for it"
             }
             ["UnauthorizedOperation", ..] | ["AuthFailure", "UnauthorizedOperation"] => {
                 "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller"
             }
-            ["AuthFailure", ..] => "are the credentials that the role is taken on with still good?",
+            ["AuthFailure", ..] => "check the credentials that assume the role",
             _ => return error.to_string(),
         };
         format!("{error}; {remedy}")

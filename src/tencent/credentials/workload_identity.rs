@@ -35,7 +35,7 @@ impl WorkloadIdentity {
             let value = variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
             value.ok_or_else(|| {
                 SourceError::Absent(format!(
-                    "the environment variable {name} is not set; let the pod's service account have a role"
+                    "the environment variable {name} is not set; give the pod's service account a role"
                 ))
             })
         };

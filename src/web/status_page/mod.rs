@@ -64,7 +64,7 @@ impl StatusPage {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }
     }
 
-    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one tunnel_status, `page` turns pages.
+    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one status, `page` turns pages.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
         let query = Query::parse(query);

@@ -12,7 +12,7 @@ const MAX_SEARCH: usize = 128;
 pub(super) struct Query {
     /// What was searched for, as it was typed.
     pub(super) search: String,
-    /// The one tunnel_status to show, if not all.
+    /// The one status to show, if not all.
     pub(super) show: Option<TunnelStatus>,
     /// The page, counted from 1; maybe beyond the last.
     pub(super) page: usize,
@@ -25,8 +25,7 @@ impl Query {
             match &*key {
                 "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
                 "show" => {
-                    parsed.show =
-                        TunnelStatus::ALL.into_iter().find(|tunnel_status| tunnel_status.as_str() == value)
+                    parsed.show = TunnelStatus::ALL.into_iter().find(|status| status.as_str() == value);
                 }
                 "page" => parsed.page = value.parse().unwrap_or(1).max(1),
                 _ => {}
@@ -63,7 +62,7 @@ impl Query {
         Self { page, ..self.clone() }.link()
     }
 
-    /// A link to the tunnels of one tunnel_status, or of all, that the search finds.
+    /// A link to the tunnels of one status, or of all, that the search finds.
     pub(super) fn link_to(&self, show: Option<TunnelStatus>) -> String {
         Self { show, page: 1, ..self.clone() }.link()
     }

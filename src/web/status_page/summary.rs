@@ -51,7 +51,7 @@ pub(super) struct SeenTunnel<'a> {
     pub(super) tunnel_status: TunnelStatus,
 }
 
-/// A part of the bar that shows the tunnel statuses' shares.
+/// A part of the bar that shows the statuses' shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) tunnel_status: TunnelStatus,

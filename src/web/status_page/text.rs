@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::is_unsafe_for_display;
+use crate::domain::display::is_unsafe_for_display;
 
 /// A text of the cloud, fit to be looked at: what would not show, or would turn its surroundings around, is written out.
 pub(super) fn legible(text: &str) -> Cow<'_, str> {

@@ -1,4 +1,4 @@
-//! How a tunnel_status is shown.
+//! How the status of a tunnel is shown.
 
 use crate::domain::TunnelStatus;
 

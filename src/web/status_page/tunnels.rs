@@ -34,7 +34,7 @@ pub(super) struct Tunnels<'a> {
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) tunnel_status: TunnelStatus,
-    /// How many tunnels the query takes of this tunnel_status, on all pages.
+    /// How many tunnels the query takes of this status, on all pages.
     pub(super) total: String,
     pub(super) rows: Vec<TunnelRow<'a>>,
 }

@@ -21,7 +21,7 @@ async fn look_up(served: &Served) -> Result<BTreeSet<Region>, ApiError> {
 }
 
 #[tokio::test]
-async fn regions_join_and_leave_as_look_ups_find_them() {
+async fn regions_follow_discoveries() {
     let served = Served::start(options()).await;
     let mut list = RegionList::default();
     let offers = [
@@ -41,7 +41,7 @@ async fn regions_join_and_leave_as_look_ups_find_them() {
 }
 
 #[tokio::test]
-async fn an_empty_offer_is_a_failure() {
+async fn empty_region_list_is_malformed() {
     let served = Served::start(options()).await;
     served.control.set_offered_regions(vec![]);
     let problem = ApiError::Malformed("none of its 0 regions can be polled".into());
@@ -49,7 +49,7 @@ async fn an_empty_offer_is_a_failure() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_look_is_told_so() {
+async fn refused_discovery_is_an_error() {
     let served = Served::start(options()).await;
     let account = served.control.accounts()[0].number.clone();
     served.control.forbid(&account, "DescribeRegions").expect("an account");

@@ -47,19 +47,19 @@ async fn call_until(served: &Served, source: impl Source + 'static, action: &str
 }
 
 #[tokio::test]
-async fn a_role_is_taken_on_again_before_each_two_seconds_are_over() {
+async fn role_is_assumed_again_in_time() {
     let served = hasty(2).await;
     call_until(&served, served.assumed(), "AssumeRole", 4).await;
 }
 
 #[tokio::test]
-async fn the_role_of_the_machine_is_asked_for_again_before_each_two_seconds_are_over() {
+async fn instance_role_is_loaded_again_in_time() {
     let served = hasty(2).await;
     call_until(&served, served.instance_role(), "MetadataCredentials", 4).await;
 }
 
 #[tokio::test]
-async fn a_pod_proves_its_identity_again_before_each_two_seconds_are_over() {
+async fn pod_identity_is_renewed_in_time() {
     let served = hasty(2).await;
     let (_folder, token) = file(WEB_TOKEN);
     let pod = served.workload_identity(&token, &[]);
@@ -83,7 +83,7 @@ fn target() -> Target {
 }
 
 #[tokio::test]
-async fn credentials_that_are_renewed_in_the_middle_of_a_listing_do_not_fail_it() {
+async fn renewal_during_a_listing_fails_no_poll() {
     let served = Served::start(Options {
         regions: vec![(region().to_string(), 8000)],
         latency: Duration::from_millis(300),
@@ -110,7 +110,7 @@ async fn credentials_that_are_renewed_in_the_middle_of_a_listing_do_not_fail_it(
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_why_until_it_succeeds() {
+async fn failed_renewal_is_reported_after_the_end() {
     let served = hasty(4).await;
     let cache = cache(served.assumed());
     cache.current().await.expect("credentials");
@@ -153,7 +153,7 @@ async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_w
 }
 
 #[tokio::test]
-async fn a_failing_source_touches_nobody_elses() {
+async fn failing_source_does_not_affect_another() {
     let served = Served::start(options()).await;
     served.control.forbid(&served.control.accounts()[0].number, "AssumeRole").expect("an account");
     let (failing, other) = (cache(served.assumed()), cache(served.environment(1)));
@@ -163,7 +163,7 @@ async fn a_failing_source_touches_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_thousand_who_are_refused_at_once_renew_once_and_go_on() {
+async fn thousand_refused_callers_renew_once() {
     let served = Served::start(options()).await;
     let cache = cache(served.assumed());
     let before = join_all(iter::repeat_with(|| cache.current()).take(1000)).await;
@@ -180,7 +180,7 @@ async fn a_thousand_who_are_refused_at_once_renew_once_and_go_on() {
 }
 
 #[tokio::test]
-async fn the_end_that_is_told_is_the_one_that_the_service_gave() {
+async fn reported_end_is_the_services() {
     let served = Served::start(options()).await;
     let (tell, mut told) = tokio::sync::watch::channel(None);
     let cache = CredentialCache::new(account_name(), served.assumed(), fastrand::f64, move |end| {
@@ -193,7 +193,7 @@ async fn the_end_that_is_told_is_the_one_that_the_service_gave() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_revoked_in_the_middle_of_a_listing_do_not_fail_it() {
+async fn revocation_during_a_listing_fails_no_poll() {
     let served = Served::start(Options { regions: vec![(region().to_string(), 2000)], ..options() }).await;
     let assignment = assignment(served.account());
     let pages = |count: usize| {

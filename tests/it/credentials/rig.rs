@@ -73,7 +73,7 @@ pub(crate) fn account_name() -> AccountName {
     AccountName::new("production").expect("a name")
 }
 
-fn telemetry() -> AccountTelemetry {
+pub(crate) fn telemetry() -> AccountTelemetry {
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
     Telemetry::new(&build).expect("metrics").account(&account_name())
 }

@@ -64,7 +64,7 @@ async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper)
 }
 
 #[tokio::test]
-async fn no_secret_is_seen_however_things_go() {
+async fn no_secret_is_logged_or_reported() {
     let paper = Paper::default();
     let writer = paper.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -1,7 +1,7 @@
-//! Characters in foreign texts that must not reach a terminal or a log.
+//! Characters that must not reach a terminal, a log line or a page as they are.
 
-/// Whether a character ends a line, controls a terminal or changes the direction of text, or is invisible without joining
-/// others. All of them fit into four hexadecimal digits.
+/// Whether a character ends lines, controls terminals, changes the reading order of text, or is invisible. All of them have at
+/// most four hexadecimal digits.
 #[must_use]
 pub fn is_unsafe_for_display(c: char) -> bool {
     c.is_control()
