@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    domain::{AccountName, Target},
+    domain::target::{AccountName, Target},
     metrics::{
         Exposition, Renderer,
         exposition::{RenderError, keep_rendered},

@@ -7,7 +7,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AccountName, Listing, Reason, StatusField, Target, Tunnel, TunnelId};
+use crate::domain::{
+    listing::Listing,
+    reason::Reason,
+    status::StatusField,
+    target::{AccountName, Target},
+    tunnel::{Tunnel, TunnelId},
+};
 
 /// All targets that this process polls, at one moment.
 pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;
@@ -348,8 +354,10 @@ fn changed(old: &TunnelRecord, new: &Arc<TunnelRecord>) -> Option<Change> {
 mod tests {
     use super::*;
     use crate::domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
-        NetStatus, Region, Row, TunnelState,
+        row::Row,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType},
     };
 
     fn tunnel(id: &str) -> Tunnel {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tencentcloud_vpn_exporter::{
     config::Config,
-    domain::Shard,
+    domain::shard::Shard,
     metrics::Renderer,
     poll::poller::{Assignment, poll},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},

@@ -3,8 +3,11 @@
 use super::family::{Emit, Family, Spec, seconds};
 use crate::{
     domain::{
-        HealthCheck, HealthCheckStatus, NetStatus, StatusField, TagLabel, Target, Tunnel, TunnelState,
-        TunnelStatus,
+        status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+        tag_label::TagLabel,
+        target::Target,
+        tunnel::{HealthCheck, Tunnel},
+        tunnel_status::TunnelStatus,
     },
     snapshot::TunnelRecord,
 };

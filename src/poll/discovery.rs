@@ -15,7 +15,10 @@ use tokio::{
 
 use super::failure;
 use crate::{
-    domain::{AccountName, Reason, Region},
+    domain::{
+        reason::Reason,
+        target::{AccountName, Region},
+    },
     snapshot::{FailedLookUp, FailedLookUps, Failure},
     telemetry::{DiscoveryTelemetry, Telemetry},
     tencent::{

@@ -15,7 +15,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Reason, TagLabel, Tunnel},
+    domain::{reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
     snapshot::{Change, Snapshots, TargetSnapshot, TunnelRecord},
     tencent::{
         account::Account,

@@ -27,7 +27,7 @@ use crate::{
         reader::{Diagnostics, Node, Table},
         yaml,
     },
-    domain::Secret,
+    domain::secret::Secret,
 };
 
 /// What the web configuration file says.

@@ -7,7 +7,12 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Value, value::RawValue};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Listing, Reason, Region, TagLabel, Target},
+    domain::{
+        listing::Listing,
+        reason::Reason,
+        tag_label::TagLabel,
+        target::{AccountName, Region, Target},
+    },
     metrics::Renderer,
     snapshot::{Failure, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},

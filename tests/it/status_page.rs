@@ -1,7 +1,7 @@
 //! What the status page says, as text.
 
 use tencentcloud_vpn_exporter::{
-    domain::{HealthCheckStatus, Reason, Tunnel},
+    domain::{reason::Reason, status::HealthCheckStatus, tunnel::Tunnel},
     snapshot::{FailedLookUps, Snapshot},
     web::{StatusPage, TelemetryPath},
 };

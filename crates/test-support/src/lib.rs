@@ -31,7 +31,10 @@ use tempfile::TempDir;
 use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
-    domain::{Region, Shard, Target},
+    domain::{
+        shard::Shard,
+        target::{Region, Target},
+    },
     poll::{discovery::LookUpPauses, poller::Assignment},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tencentcloud_vpn_exporter::{
     domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
-        NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
+        listing::Listing,
+        reason::Reason,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region, Target},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
     snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
     web::{StatusPage, TelemetryPath},

@@ -4,7 +4,7 @@ use super::{
     summary::{Sight, Summary},
     text::{counted, number},
 };
-use crate::domain::TunnelStatus;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// The page's first words, and how grave they are.
 #[derive(Debug, Clone, PartialEq, Eq)]

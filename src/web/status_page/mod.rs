@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::site::{Page, TelemetryPath};
 use crate::{
-    domain::TunnelStatus,
+    domain::tunnel_status::TunnelStatus,
     snapshot::{FailedLookUps, Snapshot},
     version,
 };

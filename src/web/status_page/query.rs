@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::domain::TunnelStatus;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// The longest search that is done, in characters; no text of a tunnel is longer.
 const MAX_SEARCH: usize = 128;

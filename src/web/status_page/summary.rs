@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::{
-    domain::{AccountName, TunnelStatus},
+    domain::{target::AccountName, tunnel_status::TunnelStatus},
     snapshot::{FailedLookUp, FailedLookUps, Snapshot, TargetSnapshot, TunnelRecord},
 };
 

@@ -10,7 +10,7 @@ use super::{
     text::{counted, legible, number},
 };
 use crate::{
-    domain::{AccountName, Reason},
+    domain::{reason::Reason, target::AccountName},
     snapshot::{FailedLookUp, Failure, TargetSnapshot},
 };
 

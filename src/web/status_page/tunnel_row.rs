@@ -10,7 +10,10 @@ use super::{
     text::legible,
 };
 use crate::{
-    domain::{HealthCheckStatus, StatusField, TunnelStatus},
+    domain::{
+        status::{HealthCheckStatus, StatusField},
+        tunnel_status::TunnelStatus,
+    },
     snapshot::TunnelRecord,
 };
 

@@ -1,6 +1,6 @@
 //! How the status of a tunnel is shown.
 
-use crate::domain::TunnelStatus;
+use crate::domain::tunnel_status::TunnelStatus;
 
 impl TunnelStatus {
     /// Its name for people.

@@ -10,7 +10,7 @@ use super::{
     text::{counted, number},
     tunnel_row::{TunnelRow, last_turn},
 };
-use crate::domain::TunnelStatus;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// How many tunnels a page has: enough for one glance, and few enough for a phone.
 const PAGE: usize = 200;
