@@ -320,7 +320,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{logging::Format, web::TelemetryPath};
+    use crate::{logging::Format, web::telemetry_path::TelemetryPath};
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {
         parse(["tencentcloud-vpn-exporter"].into_iter().chain(line.split_whitespace()).map(OsString::from))

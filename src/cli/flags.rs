@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     domain::{Region, Shard, TunnelId, TunnelState},
     logging,
-    web::TelemetryPath,
+    web::telemetry_path::TelemetryPath,
 };
 
 /// What is configured.

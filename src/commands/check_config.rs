@@ -8,7 +8,7 @@ use crate::{
     config::{Account, Config, CredentialSource, Regions},
     domain::SecretText,
     tencent::transport::Authorities,
-    web::Protection,
+    web::protection::Protection,
     wiring::Wiring,
 };
 

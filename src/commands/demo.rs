@@ -17,7 +17,7 @@ use crate::{
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
     domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
     tencent::transport::Authorities,
-    web,
+    web::listen,
 };
 
 pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Fai
     let (config, protection) = prepared??;
     let scheme =
         if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
-    let listeners = web::bind(&flags.web.listen_addresses).await?;
+    let listeners = listen::bind(&flags.web.listen_addresses).await?;
     print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
     let surroundings = surroundings(Shard::SOLE)?;
     tokio::select! {

@@ -14,7 +14,11 @@ use crate::{
     config::Config,
     poll::LookUpPauses,
     tencent::transport::Authorities,
-    web::{self, Limits, Protection},
+    web::{
+        limits::{self, Limits},
+        listen,
+        protection::Protection,
+    },
     wiring::{Surroundings, Variables},
 };
 
@@ -35,7 +39,7 @@ async fn prepare(
 ) -> Result<((Config, Authorities), Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
     let config = app::read_first(read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
-    let listeners = web::bind(&flags.listen_addresses).await?;
+    let listeners = listen::bind(&flags.listen_addresses).await?;
     Ok((config, protection, listeners))
 }
 
@@ -56,6 +60,7 @@ pub(super) async fn serve(
     surroundings: Surroundings,
     requests: Requests,
 ) -> Result<(), Failure> {
+    limits::raise_open_files();
     let start = Start {
         config,
         authorities,

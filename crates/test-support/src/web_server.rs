@@ -12,7 +12,14 @@ use hyper::header::HeaderValue;
 use prometheus::{Histogram, HistogramOpts, IntCounter};
 use tencentcloud_vpn_exporter::{
     metrics::exposition::Exposition,
-    web::{self, Limits, Page, Protection, ReloadRequest, Site, TelemetryPath},
+    web::{
+        limits::Limits,
+        listen,
+        protection::Protection,
+        server,
+        state::{Page, ReloadRequest, WebState},
+        telemetry_path::TelemetryPath,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -61,7 +68,7 @@ impl Setup {
         let scrapes = IntCounter::new("scrapes_total", "Scrapes.").unwrap();
         let scrape_duration = Histogram::with_opts(HistogramOpts::new("seconds", "Durations.")).unwrap();
         let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
-        let site = Site {
+        let state = WebState {
             page: Box::new(|query| {
                 let content_security_policy = HeaderValue::from_static("default-src 'none'");
                 Page { html: format!("query={query}").into(), content_security_policy }
@@ -73,11 +80,11 @@ impl Setup {
             scrapes: scrapes.clone(),
             scrape_duration: scrape_duration.clone(),
         };
-        let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+        let listeners = listen::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let protection = self.web_config.map(|path| Protection::open(&path).unwrap());
-        let served = tokio::spawn(web::serve(listeners, site, self.limits, protection, shutdown.clone()));
+        let served = tokio::spawn(server::serve(listeners, state, self.limits, protection, shutdown.clone()));
         let reloads = self.lifecycle.then_some(reloads);
         Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tencentcloud_vpn_exporter::web::{HealthcheckError, Question, healthcheck};
+use tencentcloud_vpn_exporter::web::healthcheck::{HealthcheckError, Question, healthcheck};
 use tokio::{net::TcpListener, time::Instant};
 
 use test_support::pki::{Authority, Files};
@@ -121,7 +121,7 @@ async fn mutual_tls_needs_certificate_and_key_alone() {
             continue;
         }
         let error = checked.expect_err(what);
-        assert!(matches!(error, HealthcheckError::Refused { .. }), "{what}: {error}");
+        assert!(matches!(error, HealthcheckError::Unreachable { .. }), "{what}: {error}");
         let file = files.path("");
         assert!(error.to_string().contains(&format!("there is none: {}", file.display())), "{what}: {error}");
     }
@@ -136,7 +136,7 @@ async fn pair_that_the_daemon_does_not_use_is_named() {
     files.write("web.yml", &fs::read_to_string(files.web_config()).unwrap().replace("_auth_", "_auht_"));
     files.put(&servers.server());
     let error = check(&server, Some(&files.web_config())).await.unwrap_err().to_string();
-    let shown = format!("that in {} was shown", files.path("server.pem").display());
+    let shown = format!("shows the server's own: {}", files.path("server.pem").display());
     assert!(error.contains(&shown), "{error}");
 }
 
@@ -149,7 +149,10 @@ async fn ready_daemon_is_told_from_a_healthy_one() {
         let (server, web_config) = (serve(&files).await, files.web_config());
         let ready = || ask(Question::Ready, &server, Some(&web_config));
         let error = ready().await.unwrap_err();
-        assert!(error.to_string().contains("the answer to /-/ready is not 200"), "{error}");
+        assert!(
+            error.to_string().contains("the response to /-/ready is 503 Service Unavailable, not 200"),
+            "{error}"
+        );
         check(&server, Some(&web_config)).await.unwrap();
         server.ready.send_replace(true);
         ready().await.unwrap();
@@ -172,7 +175,7 @@ async fn silent_server_is_given_up_after_three_seconds() {
     let address = silent.local_addr().unwrap().to_string();
     let start = Instant::now();
     let error = healthcheck(Question::Healthy, &[address], None).await.unwrap_err();
-    assert!(matches!(error, HealthcheckError::Silent(_)), "{error}");
+    assert!(matches!(error, HealthcheckError::Timeout(_)), "{error}");
     assert_eq!(start.elapsed().as_secs(), 3, "by tokio's clock, which skips waits");
 }
 

@@ -1,17 +1,17 @@
 //! TLS, client certificates, and their files as they change.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
 use rcgen::SanType;
 use rustls::{
     crypto::{CryptoProvider, ring},
     version::{TLS12, TLS13},
 };
-use tencentcloud_vpn_exporter::web::{Limits, Protection};
+use tencentcloud_vpn_exporter::web::{limits::Limits, protection::Protection};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use test_support::pki::{Authority, Files, Identity, Trust};
-use test_support::web_server::{Server, Setup, exposition, logged, much, until};
+use test_support::web_server::{Server, Setup, logged, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -80,55 +80,20 @@ async fn versions_and_cipher_suites_are_those_configured() {
 }
 
 #[tokio::test]
-async fn http2_is_offered_unless_turned_off() {
-    let authority = Authority::new("servers");
-    let client = || {
-        let config = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]).into_config();
-        reqwest::Client::builder().no_proxy().no_gzip().tls_backend_preconfigured(config).build().unwrap()
-    };
-    let files = Files::tls(&authority.server(), "");
-    for (http2, version) in [("true", reqwest::Version::HTTP_2), ("false", reqwest::Version::HTTP_11)] {
-        files.write(
-            "web.yml",
-            &format!(
-                "tls_server_config: {{cert_file: server.pem, key_file: server.key}}\nhttp_server_config: {{http2: {http2}}}\n"
-            ),
-        );
-        let server = serve(&files).await;
-        let text = much();
-        server.exposition.send_replace(Arc::new(exposition(&text)));
-        let url = format!("https://{}/metrics", server.address);
-        let answer = client().get(&url).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.version()), (200, version));
-        assert!(answer.text().await.unwrap() == text, "the body is whole");
-        let head = client().head(&url).send().await.unwrap();
-        assert_eq!(head.headers()["content-length"], text.len().to_string());
-    }
-}
-
-#[tokio::test]
-async fn requests_on_one_http2_connection_do_not_wait_for_each_other() {
+async fn client_that_prefers_http2_gets_http1() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
+    files.write(
+        "web.yml",
+        "tls_server_config: {cert_file: server.pem, key_file: server.key}\nhttp_server_config: {http2: true}\n",
+    );
     let server = serve(&files).await;
-    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
-    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap();
-    let url = format!("https://{}", server.address);
     let text = server.publish_much();
-    let mut large = client.get(format!("{url}/metrics")).send().await.unwrap();
-    let mut read = large.chunk().await.unwrap().unwrap().len();
-    for _ in 0..3 {
-        let small = client.get(format!("{url}/-/healthy")).send().await.unwrap();
-        assert_eq!(small.text().await.unwrap(), "healthy\n");
-    }
-    while let Some(chunk) = large.chunk().await.unwrap() {
-        read += chunk.len();
-    }
-    assert_eq!(read, text.len());
-    drop((large, client));
-    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
-    server.shutdown.cancel();
-    server.stopped().await;
+    let both = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]);
+    let answer = both.get(&server, "/metrics").await.unwrap();
+    assert!(answer.text() == text, "the body is whole");
+    let http2_alone = Trust::in_authority(&authority).speaking(&["h2"]);
+    assert_eq!(http2_alone.status(&server, "/metrics").await, None);
 }
 
 #[tokio::test]
@@ -204,13 +169,9 @@ async fn refused_handshake_is_warned_of() {
 async fn stop_does_not_wait_for_idle_tls_connections() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
-    let limits =
-        Limits { drain_timeout: HOUR, header_timeout: HOUR, idle_timeout: HOUR, ..Limits::default() };
+    let limits = Limits { drain_timeout: HOUR, header_timeout: HOUR, ..Limits::default() };
     let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
-    let mut idle = Vec::new();
-    for protocol in ["h2", "http/1.1"] {
-        idle.push(Trust::in_authority(&authority).speaking(&[protocol]).connect(&server).await.unwrap());
-    }
+    let idle = Trust::in_authority(&authority).connect(&server).await.unwrap();
     let dawdling = server.connect().await;
     assert_eq!(Trust::in_authority(&authority).status(&server, "/-/healthy").await, Some(200));
     server.shutdown.cancel();
@@ -387,7 +348,7 @@ fn files_that_do_not_fit_are_told_with_their_remedy() {
         (
             "server.key",
             other.server().key_pem.as_str(),
-            "server.key: is not the key of the certificate in server.pem: put the two there that belong together",
+            "server.key: is not the key of the certificate in server.pem: put a matching pair there",
         ),
         ("clients.pem", "", "clients.pem: has no certificate: "),
         ("clients.pem", &"x".repeat(1_100_000), "clients.pem: it is larger than 1 MiB: "),
@@ -491,20 +452,4 @@ async fn reload_adds_and_changes_protection() {
     }
     assert_eq!(shows(vec![dns("one.example")]).await, None);
     assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
-}
-
-#[tokio::test]
-async fn stalled_reader_over_http2_is_cut_off() {
-    let authority = Authority::new("servers");
-    let files = Files::tls(&authority.server(), "");
-    let limits = Limits { answer_timeout: Duration::from_millis(500), ..Limits::default() };
-    let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
-    server.publish_much();
-    let config = Trust::in_authority(&authority).speaking(&["h2"]).into_config();
-    let client =
-        reqwest::Client::builder().no_gzip().no_proxy().tls_backend_preconfigured(config).build().unwrap();
-    let answer = client.get(format!("https://{}/metrics", server.address)).send().await.unwrap();
-    // Nothing is read, so that the client's window closes while its connection stays lively.
-    until("its place is free", async || server.scrape_duration.get_sample_count() == 1).await;
-    assert!(answer.bytes().await.is_err());
 }
