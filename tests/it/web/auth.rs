@@ -24,7 +24,7 @@ async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Answ
 }
 
 #[tokio::test]
-async fn everything_but_health_needs_a_password() {
+async fn only_health_needs_no_password() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
     let server = serve(&files).await;
     for path in ["/metrics", "/", "/nowhere", "/-/reload"] {
@@ -44,7 +44,7 @@ async fn everything_but_health_needs_a_password() {
 }
 
 #[tokio::test]
-async fn scrapes_with_a_known_password_do_not_wait_for_guesses() {
+async fn guesses_do_not_delay_known_passwords() {
     let slow = bcrypt::hash("sesame", 10).unwrap();
     let files = Files::new(&format!("basic_auth_users:\n  ann: {slow}\n"));
     let server = serve(&files).await;
@@ -67,7 +67,7 @@ async fn scrapes_with_a_known_password_do_not_wait_for_guesses() {
 }
 
 #[tokio::test]
-async fn changed_password_is_in_force_without_a_restart() {
+async fn changed_password_needs_no_restart() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("old")));
     let server = serve(&files).await;
     assert_eq!(log_in(&server, "/metrics", "ann", "old").await.status, 200);
@@ -83,7 +83,7 @@ async fn changed_password_is_in_force_without_a_restart() {
 }
 
 #[tokio::test]
-async fn configured_headers_are_on_every_answer() {
+async fn every_response_has_configured_headers() {
     let files = Files::new(&format!(
         "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    Content-Security-Policy: default-src 'self'\n\
          \x20   Strict-Transport-Security: max-age=60\nbasic_auth_users:\n  ann: {}\n",
@@ -112,7 +112,7 @@ async fn configured_headers_are_on_every_answer() {
 }
 
 #[tokio::test]
-async fn password_is_asked_for_beside_a_client_certificate() {
+async fn client_certificate_does_not_replace_the_password() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::tls(
         &servers.server(),
@@ -130,7 +130,7 @@ async fn password_is_asked_for_beside_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_emptied_opens_nothing() {
+async fn emptied_file_opens_nothing() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
     let server = serve(&files).await;
     files.write("web.yml", "");

@@ -23,7 +23,7 @@ async fn serve(files: &Files) -> Server {
 }
 
 #[tokio::test]
-async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
+async fn serving_daemon_is_healthy_and_stopped_is_not() {
     let server = Server::with_defaults().await;
     check(&server, None).await.unwrap();
     let address = server.address.to_string();
@@ -35,7 +35,7 @@ async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
 }
 
 #[tokio::test]
-async fn daemon_is_asked_over_tls_and_mutual_tls() {
+async fn daemon_is_checked_over_mutual_tls() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let hash = bcrypt::hash("sesame", 4).unwrap();
     let if_given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: clients.pem\n";
@@ -105,7 +105,7 @@ async fn broken_files_do_not_matter() {
 }
 
 #[tokio::test]
-async fn mutual_tls_needs_certificate_and_key_alone() {
+async fn mutual_tls_needs_only_certificate_and_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let no_authority: Breakage =
         ("the authority is missing", |files| fs::remove_file(files.path("clients.pem")).unwrap());
@@ -128,7 +128,7 @@ async fn mutual_tls_needs_certificate_and_key_alone() {
 }
 
 #[tokio::test]
-async fn pair_that_the_daemon_does_not_use_is_named() {
+async fn unused_certificate_is_named() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::tls(&servers.server(), REQUIRED);
     files.write("clients.pem", &clients.pem);
@@ -141,7 +141,7 @@ async fn pair_that_the_daemon_does_not_use_is_named() {
 }
 
 #[tokio::test]
-async fn ready_daemon_is_told_from_a_healthy_one() {
+async fn ready_differs_from_healthy() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let mutual = Files::tls(&servers.server(), REQUIRED);
     mutual.write("clients.pem", &clients.pem);
@@ -170,7 +170,7 @@ async fn renewed_certificate_is_shown_to_the_daemon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_server_is_given_up_after_three_seconds() {
+async fn check_ends_after_three_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let start = Instant::now();
@@ -180,7 +180,7 @@ async fn silent_server_is_given_up_after_three_seconds() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_said() {
+async fn unreachable_daemon_is_reported() {
     assert!(matches!(healthcheck(Question::Healthy, &[], None).await, Err(HealthcheckError::NoAddress)));
     let error = healthcheck(Question::Healthy, &["nonsense".to_owned()], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Address(_)), "{error}");

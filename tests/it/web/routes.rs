@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use test_support::web_server::{Server, Setup, exposition, until};
 
 #[tokio::test]
-async fn scrape_is_the_exposition_in_the_text_format() {
+async fn scrape_gets_the_text_format() {
     let server = Server::with_defaults().await;
     let answer = server.get("/metrics").await;
     assert_eq!(answer.status, 200);
@@ -20,7 +20,7 @@ async fn scrape_is_the_exposition_in_the_text_format() {
 }
 
 #[tokio::test]
-async fn scrape_is_compressed_for_those_who_take_it() {
+async fn scrape_is_compressed_if_accepted() {
     let server = Server::with_defaults().await;
     let answer = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
     assert_eq!(answer.header("content-encoding"), Some("gzip"));
@@ -34,7 +34,7 @@ async fn scrape_is_compressed_for_those_who_take_it() {
 }
 
 #[tokio::test]
-async fn every_scrape_sees_the_newest_exposition() {
+async fn every_scrape_gets_the_latest_exposition() {
     let server = Server::with_defaults().await;
     let mut client = server.connect().await;
     for value in 0..3 {
@@ -46,7 +46,7 @@ async fn every_scrape_sees_the_newest_exposition() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_would_and_sends_nothing() {
+async fn head_gets_the_headers_of_get() {
     let server = Server::with_defaults().await;
     for (path, length) in [("/metrics", "22"), ("/", "6"), ("/-/healthy", "8")] {
         let mut client = server.connect().await;
@@ -79,14 +79,14 @@ async fn page_is_rendered_for_its_query() {
 }
 
 #[tokio::test]
-async fn telemetry_at_the_root_takes_the_pages_place() {
+async fn telemetry_path_can_replace_the_page() {
     let server = Setup { telemetry_path: "/", ..Setup::default() }.start().await;
     assert_eq!(server.get("/").await.text(), "tencentcloud_vpn_up 1\n");
     assert_eq!(server.get("/metrics").await.status, 404);
 }
 
 #[tokio::test]
-async fn readiness_follows_what_it_is_told_and_health_does_not() {
+async fn health_does_not_depend_on_readiness() {
     let server = Server::with_defaults().await;
     assert_eq!(server.get("/-/healthy").await.status, 200);
     assert_eq!(server.get("/-/ready").await.status, 503);
@@ -96,7 +96,7 @@ async fn readiness_follows_what_it_is_told_and_health_does_not() {
 }
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods_are_refused_without_being_repeated() {
+async fn refusals_do_not_repeat_the_request() {
     let server = Server::with_defaults().await;
     for path in
         ["/metrics/", "/Metrics", "//metrics", "/-/", "/<script>", "/metrics%00", "/a?<b>", "/%2e%2e/metrics"]
@@ -135,7 +135,7 @@ async fn reload_is_forbidden_unless_enabled() {
 }
 
 #[tokio::test]
-async fn reload_tells_its_outcome() {
+async fn reload_reports_its_outcome() {
     let mut server = Setup { lifecycle: true, ..Setup::default() }.start().await;
     let mut reloads = server.reloads.take().unwrap();
     let outcomes =
@@ -161,7 +161,7 @@ async fn pipelined_requests_are_answered_in_turn() {
 }
 
 #[tokio::test]
-async fn client_that_has_said_all_is_answered_and_one_that_leaves_is_forgotten() {
+async fn half_closed_client_is_served() {
     let server = Server::with_defaults().await;
     for request in ["GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n"] {
         let mut client = server.connect().await;

@@ -18,7 +18,7 @@ async fn server_that_drains_for(drain_timeout: Duration) -> Server {
 }
 
 #[tokio::test]
-async fn idle_and_silent_connections_do_not_delay_the_stop() {
+async fn idle_connections_do_not_delay_the_stop() {
     let server = server_that_drains_for(HOUR).await;
     let mut idle = server.connect().await;
     idle.send(SCRAPE).await;
@@ -35,7 +35,7 @@ async fn idle_and_silent_connections_do_not_delay_the_stop() {
 }
 
 #[tokio::test]
-async fn scrape_in_flight_is_finished() {
+async fn scrape_in_progress_is_finished() {
     let server = server_that_drains_for(HOUR).await;
     let text = server.publish_much();
     let mut client = server.connect().await;

@@ -34,7 +34,7 @@ async fn serve_mutually(server: &Identity, clients: &Authority, more: &str) -> (
 const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n";
 
 #[tokio::test]
-async fn scrape_over_tls_is_answered_in_both_versions() {
+async fn scrape_works_in_both_tls_versions() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
@@ -52,7 +52,7 @@ async fn scrape_over_tls_is_answered_in_both_versions() {
 }
 
 #[tokio::test]
-async fn versions_and_cipher_suites_are_those_configured() {
+async fn configured_versions_and_cipher_suites_are_used() {
     let authority = Authority::new("servers");
     let only = |suite: &str| {
         let suites =
@@ -97,7 +97,7 @@ async fn client_that_prefers_http2_gets_http1() {
 }
 
 #[tokio::test]
-async fn plain_http_on_the_tls_port_is_told_so_at_once() {
+async fn plain_http_on_tls_port_is_refused() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
@@ -109,7 +109,7 @@ async fn plain_http_on_the_tls_port_is_told_so_at_once() {
 }
 
 #[tokio::test]
-async fn client_that_dawdles_in_the_handshake_is_cut_off() {
+async fn slow_handshake_is_cut_off() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
     let limits = Limits { header_timeout: Duration::from_millis(100), ..Limits::default() };
@@ -122,7 +122,7 @@ async fn client_that_dawdles_in_the_handshake_is_cut_off() {
 }
 
 #[tokio::test]
-async fn refused_handshake_is_warned_of() {
+async fn refused_handshake_causes_a_warning() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
     // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
@@ -238,7 +238,7 @@ async fn only_allowed_names_may_connect() {
 }
 
 #[tokio::test]
-async fn servers_own_certificate_is_good_for_health_checks_alone() {
+async fn own_certificate_allows_only_health_checks() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let own = servers.server();
     let names = "  client_allowed_sans: [prometheus.example]\n";
@@ -263,7 +263,7 @@ async fn servers_own_certificate_is_good_for_health_checks_alone() {
 }
 
 #[tokio::test]
-async fn renewed_certificate_is_shown_without_a_restart() {
+async fn renewed_certificate_needs_no_restart() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = Files::tls(&old.server(), "");
     let server = serve(&files).await;
@@ -305,7 +305,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
 }
 
 #[tokio::test]
-async fn renewed_client_authority_is_in_force_without_a_restart() {
+async fn renewed_client_authority_needs_no_restart() {
     let servers = Authority::new("servers");
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let (files, server) = serve_mutually(&servers.server(), &old, REQUIRED).await;
@@ -324,7 +324,7 @@ fn refusal(files: &Files) -> String {
 }
 
 #[test]
-fn files_that_do_not_fit_are_told_with_their_remedy() {
+fn unusable_files_are_reported_with_their_remedy() {
     let (authority, other) = (Authority::new("servers"), Authority::new("others"));
     let good = authority.server();
     let files = || {
@@ -367,7 +367,7 @@ fn files_that_do_not_fit_are_told_with_their_remedy() {
 }
 
 #[tokio::test]
-async fn tls_is_never_turned_off_while_the_server_runs() {
+async fn reload_never_turns_tls_off() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
