@@ -1,1 +1,1 @@
-"""Makes the dashboards: `python -m generator` in `dashboards/` writes them anew. Never edit the JSON by hand."""
+"""Generates the dashboards: `python -m generator` in `dashboards/` writes the JSON files. Do not edit those by hand."""

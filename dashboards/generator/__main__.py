@@ -1,4 +1,4 @@
-"""Writes every dashboard as JSON beside this package."""
+"""Writes every dashboard as a JSON file next to this package."""
 
 import json
 from pathlib import Path

@@ -36,20 +36,20 @@ def number(title, expr, description, color):
 
 
 NUMBERS = [
-    number("Up", f"{UP} == 1", "Everything that is known of these tunnels is AVAILABLE.", "green"),
-    number("Down", DOWN, "Not connected, or failing their health check. Idle tunnels are not counted.", "red"),
-    number("Idle", idle(), "Only traffic connects these (flowTrigger), they have no health check, and they are not connected.",
+    number("Up", f"{UP} == 1", "All statuses of these tunnels are AVAILABLE.", "green"),
+    number("Down", DOWN, "Unconnected, or with a failing health check. Idle tunnels do not count.", "red"),
+    number("Idle", idle(), "Unconnected tunnels that only traffic connects (flowTrigger), without a health check.",
            "blue"),
     number("Unknown", f"{listed()} unless {ON} {UP}",
-           "The API leaves out a status of these, or sends one that the exporter does not know.", "orange"),
-    number("Being made", in_state("PENDING"), "State PENDING.", "light-blue"),
-    number("Being deleted", in_state("DELETING"), "State DELETING.", "purple"),
-    number("Out of sight", blind(),
-           "Published tunnels whose target is blind: what was last seen of them. They are counted in their last state, too.",
+           "The API sends no value for a status, or one that the exporter does not know.", "orange"),
+    number("Pending", in_state("PENDING"), "Being created: state PENDING.", "light-blue"),
+    number("Deleting", in_state("DELETING"), "Being deleted: state DELETING.", "purple"),
+    number("Blind", blind(),
+           "Published tunnels whose target is blind. Their last known state is counted as well.",
            "dark-orange"),
     stat("Blind targets", f"count(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0) "
          f"or 0 * count(tencentcloud_vpn_target_info{{{TARGET}}})",
-         description="Accounts in a region whose last poll failed, of every replica.", unit="short",
+         description="Targets (accounts in a region) whose last poll failed in all replicas.", unit="short",
          no_data="No exporter is scraped", steps=["green", (1, "red")], width=3),
 ]
 
@@ -72,7 +72,7 @@ TARGETS = table(
      "Value #D": "Unknown", "Value #E": "Last listing"},
     description="Each target: whether its last poll succeeded, its tunnels, and the age of its last good listing. An empty cell "
                 "means none.",
-    no_data="No exporter is scraped, or none has ended a poll",
+    no_data="No exporter is scraped, or no poll has ended yet",
     sort={"Down": True},
     properties={"Seen": colored({0: ("Blind", "red"), 1: ("Seen", "green")}), "Last listing": measured("s")},
     width=12,
@@ -80,10 +80,10 @@ TARGETS = table(
 )
 
 FLAPPERS = panel(
-    "bargauge", "Worst flappers",
+    "bargauge", "Most changes",
     [query(f"topk(10, {named('max by (' + IDS + ') (increase(' + series('tunnel_transitions_total') + '[$__range])) > 0')})",
            LEGEND, instant=True)],
-    description="The tunnels that changed most often in the chosen time, as far as polls see it.",
+    description="Tunnels with the most changes in the selected time, as seen by polls.",
     unit="short",
     no_data="No tunnel has changed",
     width=12,
@@ -104,7 +104,7 @@ COUNTS = graph(
         query(counted(idle()), "Idle"),
         query(counted(f"{listed()} unless {ON} {UP}"), "Unknown"),
     ],
-    description="How many tunnels were in which state. A gap means that nothing was published.",
+    description="Number of tunnels in each state. A gap means that no tunnel was published.",
     unit="short",
     no_data=NOTHING,
     stacked=True,
@@ -119,9 +119,8 @@ TIMELINE = timeline(
     "Tunnels that were not always up",
     [query(named(f"({code()})\nunless {ON} {ALWAYS_UP}"), LEGEND)],
     STATES,
-    description="Each tunnel that was down or idle at some time, or of which nothing is known. A gap means that it was not "
-                "published.",
-    no_data="Every tunnel was up all the time, or none is published",
+    description="Tunnels that were down, idle or unknown at some time. A gap means that the tunnel was not published.",
+    no_data="All tunnels were always up, or none is published",
     width=24,
     height=10,
 )
@@ -148,7 +147,8 @@ TUNNELS = table(
     {"Value #A": "State", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
      "account": "Account", "region": "Region", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
      "Value #B": "Last change"},
-    description="Every published tunnel. The id leads to its own dashboard. No last change means none since the exporter started.",
+    description="All published tunnels. The id links to the tunnel's dashboard. An empty last change means none since the exporter "
+                "started.",
     no_data=NOTHING,
     sort={"State": False},
     properties={"State": colored(STATES), "Last change": measured("s"), "Id": linked("Show this tunnel", TUNNEL_LINK)},
@@ -156,7 +156,7 @@ TUNNELS = table(
 )
 
 DASHBOARD = dashboard(
-    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: what is up, what is down, and what cannot be seen.",
+    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: up, down and unknown.",
     VARIABLES, ANNOTATIONS,
     [*NUMBERS, ALERTS, TARGETS, FLAPPERS, row("Over time"), COUNTS, TIMELINE, row("Tunnels"), TUNNELS],
 )

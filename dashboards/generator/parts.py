@@ -1,8 +1,8 @@
-"""The parts that dashboards are made of. A panel cannot be made without a unit, a description and a meaning for no data."""
+"""The parts of dashboards. Every panel needs a unit, a description and a text for no data."""
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-# What a tunnel is, as one number, in this order of importance.
+# The state of a tunnel as one number, in order of importance.
 STATES = {
     0: ("Down", "red"),
     1: ("Up", "green"),
@@ -23,7 +23,7 @@ def mapping(values):
 
 
 def thresholds(*steps):
-    """Colours by value: the first from the bottom, each other one from its value on."""
+    """Colours by value: the first below all steps, each other one from its value upwards."""
     (base, *rest) = steps
     return {"mode": "absolute", "steps": [{"color": base, "value": None}] + [{"color": c, "value": v} for v, c in rest]}
 
@@ -42,7 +42,7 @@ def query(expr, legend="", instant=False, table=False):
 
 def panel(kind, title, queries, *, description, unit, no_data, width=12, height=8, defaults=None, options=None,
           overrides=None, transformations=None):
-    """One panel, without its place."""
+    """One panel, without its position."""
     targets = [{**one, "refId": chr(ord("A") + index)} for index, one in enumerate(queries)]
     made = {
         "type": kind,
@@ -63,7 +63,7 @@ def panel(kind, title, queries, *, description, unit, no_data, width=12, height=
 
 
 def stat(title, expr, *, color="text", steps=None, values=None, text="auto", width=4, height=4, legend="", **rest):
-    """A number, now."""
+    """The current value as a number."""
     defaults = {"color": {"mode": "thresholds"}, "thresholds": thresholds(*(steps or [color]))}
     if values:
         defaults["mappings"] = mapping(values)
@@ -149,7 +149,7 @@ def table(title, queries, columns, *, sort=None, properties=None, **rest):
 
 
 def row(title):
-    """A heading over the panels that follow."""
+    """A heading for the panels after it."""
     return {"type": "row", "title": title, "collapsed": False, "gridPos": {"w": 24, "h": 1}, "panels": []}
 
 
@@ -162,7 +162,7 @@ def colored(values):
 
 
 def linked(title, url):
-    """Column properties: the cell leads somewhere."""
+    """Column properties: the cell links to a URL."""
     return [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": False}]}]
 
 
@@ -172,7 +172,7 @@ def measured(unit):
 
 
 def variable(name, label, expr, *, multi=True, regex=""):
-    """A choice of values that Prometheus has."""
+    """A variable with values from Prometheus."""
     chosen = {"current": {"text": ["All"], "value": ["$__all"]}, "includeAll": True, "allValue": ".*"} if multi else {}
     return {
         "type": "query",
@@ -235,7 +235,7 @@ def dashboard(name, title, description, variables, annotations, panels):
 
 
 def laid_out(panels):
-    """The panels, each with a number and a place."""
+    """The panels, each with an id and a position."""
     x = y = height = 0
     placed = []
     for number, one in enumerate(panels, start=1):

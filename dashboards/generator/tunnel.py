@@ -7,7 +7,7 @@ from generator.parts import (
 from generator.tunnels import ON, code, named
 
 THIS = 'vpn_connection_id="$tunnel"'
-NOTHING = "This tunnel is not published: it is gone, or its target has been blind for long"
+NOTHING = "This tunnel is not published: it is gone, or its target has been blind for too long"
 STATUSES = {0: ("Unavailable", "red"), 1: ("Available", "green"), 3: ("Pending", "light-blue"), 4: ("Deleting", "purple"),
             5: ("Unknown", "orange")}
 
@@ -36,7 +36,7 @@ def series(metric, labels=""):
 
 
 def this(expr):
-    """What a query about all tunnels says of this one."""
+    """A query about all tunnels, limited to this one."""
     return f"({expr})\nand {ON} {series('tunnel_health_check_enabled')}"
 
 
@@ -52,21 +52,21 @@ NET = status("tunnel_net_status", "status", {"UNAVAILABLE": 0, "AVAILABLE": 1, "
 CHECK = status("tunnel_health_check_status", "status", {"UNAVAILABLE": 0, "AVAILABLE": 1, "UNKNOWN": 5})
 
 NUMBERS = [
-    stat("Tunnel", this(named(code())), description="What all of its statuses say together.", unit="none", no_data=NOTHING,
+    stat("Tunnel", this(named(code())), description="Summary of all its statuses.", unit="none", no_data=NOTHING,
          values=STATES, legend="{{vpn_connection_name}}", text="value_and_name", width=6),
-    stat("State", STATE, description="Where the tunnel is in its life.", unit="none", no_data=NOTHING, values=STATUSES, width=3),
+    stat("State", STATE, description="Lifecycle state of the tunnel.", unit="none", no_data=NOTHING, values=STATUSES, width=3),
     stat("Net status", NET, description="Whether the two ends are connected.", unit="none", no_data=NOTHING, values=STATUSES,
          width=3),
-    stat("Health check", CHECK, description="Whether probes through the tunnel are answered.", unit="none",
+    stat("Health check", CHECK, description="Whether probes through the tunnel succeed.", unit="none",
          no_data="No health check is configured", values=STATUSES, width=3),
     stat("Last change", f"max({series('tunnel_last_transition_timestamp_seconds')}) * 1000",
-         description="When a poll last saw one of its statuses change.", unit="dateTimeFromNow",
+         description="When a poll last saw a change of a status.", unit="dateTimeFromNow",
          no_data="None since the exporter started", width=3),
     stat("Changes", f"sum(max by (field) (increase({series('tunnel_transitions_total')}[$__range])))",
-         description="How often its statuses changed in the chosen time, as far as polls see it.", unit="short",
+         description="Number of changes of its statuses in the selected time, as seen by polls.", unit="short",
          no_data=NOTHING, steps=["text", (6, "orange")], width=3),
-    stat("Created", f"max({series('tunnel_created_timestamp_seconds')}) * 1000", description="When the tunnel was made.",
-         unit="dateTimeAsIso", no_data="The API has not told", width=3),
+    stat("Created", f"max({series('tunnel_created_timestamp_seconds')}) * 1000", description="When the tunnel was created.",
+         unit="dateTimeAsIso", no_data="The API sent no valid time", width=3),
 ]
 
 HISTORY = timeline(
@@ -82,7 +82,7 @@ HISTORY = timeline(
 TRANSITIONS = graph(
     "Changes an hour",
     [query(f"max by (field) (increase({series('tunnel_transitions_total')}[1h]))", "{{field}}")],
-    description="How often each status changed in the hour before.",
+    description="Number of changes of each status in the last hour.",
     unit="short",
     no_data=NOTHING,
     bars=True,
@@ -98,7 +98,7 @@ PARAMETERS = table(
     ],
     {"version": "IKE", "encryption": "Encryption", "integrity": "Integrity", "dh_group": "Group",
      "exchange_mode": "Exchange mode"},
-    description="How the two ends agree on keys (IKE, phase 1).",
+    description="Parameters of the key exchange (IKE, phase 1).",
     no_data=NOTHING,
     width=12,
     height=4,
@@ -108,7 +108,7 @@ IPSEC = table(
     "Protection",
     [query(f"max by (vpn_connection_id, encryption, integrity, pfs_dh_group) ({series('tunnel_ipsec_info')})", table=True)],
     {"encryption": "Encryption", "integrity": "Integrity", "pfs_dh_group": "Forward secrecy group"},
-    description="How traffic is protected (IPsec, phase 2). NULL as encryption means that nothing is encrypted.",
+    description="Protection of the traffic (IPsec, phase 2). Encryption NULL means that nothing is encrypted.",
     no_data=NOTHING,
     width=12,
     height=4,
@@ -128,7 +128,7 @@ ENDS = table(
      "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
      "route_type": "Routes", "dpd_action": "Dead peer", "health_check_local_ip": "Check from",
      "health_check_remote_ip": "Check to"},
-    description="What the tunnel connects, and how it is set up. An identity is what IKE calls so: an FQDN or an address.",
+    description="The two ends of the tunnel and its settings. An identity is an IKE identity: an FQDN or an address.",
     no_data=NOTHING,
     height=4,
 )
@@ -157,9 +157,9 @@ def neighbours(title, label, description):
 
 
 TARGET = stat(
-    "Its target",
+    "Target",
     f"max by (account, region) (tencentcloud_vpn_up) and on (account, region) {series('tunnel_info')}",
-    description="Whether the account in its region is seen. While it is not, everything here is what was seen last.",
+    description="Whether the last poll of the tunnel's target succeeded. If not, this dashboard shows the last good listing.",
     unit="none",
     no_data=NOTHING,
     values={0: ("Blind", "red"), 1: ("Seen", "green")},
@@ -169,10 +169,10 @@ TARGET = stat(
 )
 
 AGE = stat(
-    "Age of what is shown",
+    "Age of the data",
     "time() - max by (account, region) (tencentcloud_vpn_last_success_timestamp_seconds) "
     f"and on (account, region) {series('tunnel_info')}",
-    description="How long ago the last good listing of its target ended.",
+    description="Time since the last good listing of the tunnel's target.",
     unit="s",
     no_data=NOTHING,
     steps=["green", (120, "orange"), (300, "red")],
@@ -181,11 +181,11 @@ AGE = stat(
 )
 
 DASHBOARD = dashboard(
-    "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its states over time, its parameters and its neighbours.",
+    "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its states over time, its parameters and related tunnels.",
     VARIABLES, ANNOTATIONS,
     [
         *NUMBERS, TARGET, AGE, HISTORY, TRANSITIONS, ENDS, PARAMETERS, IPSEC,
-        neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, this one among them."),
-        neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, this one among them."),
+        neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, including this one."),
+        neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, including this one."),
     ],
 )

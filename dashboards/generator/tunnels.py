@@ -1,4 +1,4 @@
-"""Queries about tunnels that several panels share. Replicas are merged everywhere: `instance` never shows."""
+"""Queries about tunnels that several panels share. All merge replicas: no result has the label `instance`."""
 
 IDS = "account, region, vpn_gateway_id, vpn_connection_id"
 ON = "on (account, region, vpn_connection_id)"
@@ -15,7 +15,7 @@ def merged(expr, by=IDS):
 
 
 def seen(expr):
-    """What those replicas say whose last poll of the target succeeded: another's last reading may be minutes old."""
+    """Only values of replicas whose last poll of the target succeeded: values of others may be minutes old."""
     return f"{expr} and on (job, instance, account, region) tencentcloud_vpn_up == 1"
 
 
@@ -33,17 +33,17 @@ def idle():
 
 
 def in_state(state):
-    """Tunnels whose State is this one."""
+    """Tunnels with this state."""
     return merged(seen(f"""{series("tunnel_state", f'state="{state}"')} == 1"""))
 
 
 def blind():
-    """Published tunnels whose target nobody sees at present."""
+    """Published tunnels whose target is blind in all replicas."""
     return f'{listed()} and on (account, region) (max by (account, region) (tencentcloud_vpn_up{{account=~"$account"}}) == 0)'
 
 
 def code():
-    """Each tunnel's state as a number of `parts.STATES`; the first that holds counts."""
+    """Each tunnel's state as a number of `parts.STATES`; the first match counts."""
     return "\n".join([
         f"0 * ({blind()}) + 6",
         f"or 3 * {in_state('PENDING')}",
@@ -55,12 +55,12 @@ def code():
 
 
 def counted(expr):
-    """How many there are: 0 where tunnels are published and none is such, nothing where none are published."""
+    """The number of tunnels in an expression: 0 if tunnels are published and none matches, no value if none is published."""
     return f"count({expr}) or 0 * count({listed()})"
 
 
 def named(expr):
-    """The same with the tunnels' names, and one name only where replicas disagree."""
+    """The expression with the tunnels' names; a single name if replicas disagree."""
     names = merged(series("tunnel_info"), f"{IDS}, vpn_connection_name")
     return f"({expr})\n* {ON} group_left (vpn_connection_name) topk by (account, region, vpn_connection_id) (1, {names})"
 

@@ -117,9 +117,8 @@ impl Server {
     /// The next connection, once the limit allows one more.
     async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         if self.connections.available_permits() == 0 && self.connections_full.is_due() {
-            tracing::warn!(
-                "too many connections: new ones wait; raise the limit on open files if they are meant"
-            );
+            let limit = self.limits.max_connections();
+            tracing::warn!(limit, "connection limit reached; new connections wait");
         }
         let permit = self.connections.clone().acquire_owned().await.expect("this semaphore is never closed");
         loop {
@@ -200,7 +199,7 @@ async fn on_accept_error(error: &io::Error, warning: &WarningLimit) {
         return;
     }
     if warning.is_due() {
-        tracing::warn!(%error, "cannot accept connections; raise the limit on open files if that is what is short");
+        tracing::warn!(%error, "cannot accept connections; if there are too many open files, raise their limit");
     }
     sleep(ACCEPT_BACKOFF).await;
 }

@@ -18,7 +18,7 @@ LISTED_REGIONS = "the demo lists its regions, so that none is looked up"
 HONORED = "the shipped scrape configuration keeps our labels"
 STRONGER = "no tunnel of the demo is that weak"
 WITHOUT_ANSWER = {
-    "exporter: Credentials end in": PERMANENT_KEY,
+    "exporter: Credentials expire in": PERMANENT_KEY,
     "exporter: Credentials and regions B": PERMANENT_KEY,
     "exporter: Credentials and regions C": LISTED_REGIONS,
     "exporter: Credentials and regions D": LISTED_REGIONS,
@@ -26,7 +26,7 @@ WITHOUT_ANSWER = {
     "exporter: Failed API requests by reason": ALL_WELL,
     "exporter: Inconsistent listings": ALL_WELL,
     "exporter: Clock offset": "the demo's two clocks are one",
-    "exporter: Values that are new to us": KNOWN,
+    "exporter: Unknown values": KNOWN,
     "overview: By account and region D": KNOWN,
     "annotation Target blind": ALL_WELL,
     "annotation Credentials": ALL_WELL,
@@ -136,7 +136,7 @@ class Queries(unittest.TestCase):
 
     def test_the_numbers_of_the_overview_add_up_to_all_tunnels(self):
         asked = dict(self.filled_in(expressions.dashboards()))
-        numbers = ["Up", "Down", "Idle", "Unknown", "Being made", "Being deleted"]
+        numbers = ["Up", "Down", "Idle", "Unknown", "Pending", "Deleting"]
         total = " + ".join(f"({asked[f'overview: {number} A']})" for number in numbers)
         published = "count(count by (account, region, vpn_connection_id) (tencentcloud_vpn_tunnel_state))"
         (difference,) = PROMETHEUS.query(f"{total} - {published}")

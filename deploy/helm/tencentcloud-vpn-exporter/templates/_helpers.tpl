@@ -29,7 +29,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* Pods of the restricted Pod Security Standard. */}}
+{{/* Meets the restricted Pod Security Standard. */}}
 {{- define "exporter.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -79,7 +79,7 @@ capabilities:
 {{- end }}
 {{- end }}
 
-{{/* A probe of one path: over HTTP where the kubelet can, else by the exporter itself. */}}
+{{/* A probe of one path: an HTTP request of the kubelet, or the exporter's healthcheck if client certificates are required. */}}
 {{- define "exporter.probe" -}}
 {{- if .root.Values.web.clientCertificates }}
 exec:
