@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{Either, select};
 
 use test_support::pki::{Authority, Files, Trust};
-use test_support::web_server::{Answer, Server, Setup, logged, until};
+use test_support::web_server::{Response, Server, Setup, logged, until};
 
 fn hash(password: &str) -> String {
     bcrypt::hash(password, 4).unwrap()
@@ -16,7 +16,7 @@ async fn serve(files: &Files) -> Server {
     Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
 }
 
-async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Answer {
+async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Response {
     let credentials = STANDARD.encode(format!("{name}:{password}"));
     server
         .ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Basic {credentials}\r\n\r\n"))
@@ -61,7 +61,7 @@ async fn guesses_do_not_delay_known_passwords() {
     };
     // The guesses are checked one after the other, and each check costs more than a scrape.
     match select(pin!(guesses), pin!(scrapes)).await {
-        Either::Left(_) => panic!("all guesses were checked before the scrapes were answered"),
+        Either::Left(_) => panic!("all guesses were checked before the scrapes were served"),
         Either::Right(((), guesses)) => assert_eq!(guesses.await, [401; 8]),
     }
 }
@@ -97,17 +97,17 @@ async fn every_response_has_configured_headers() {
         Some("default-src 'none'"),
         "its own is what it works with"
     );
-    let answers = [
+    let responses = [
         log_in(&server, "/metrics", "ann", "sesame").await,
         log_in(&server, "/nowhere", "ann", "sesame").await,
         server.get("/metrics").await,
         server.get("/-/healthy").await,
     ];
-    for answer in answers {
-        assert_eq!(answer.header("x-frame-options"), Some("deny"), "{answer:?}");
-        assert_eq!(answer.header("strict-transport-security"), Some("max-age=60"), "{answer:?}");
-        assert_eq!(answer.header("content-security-policy"), Some("default-src 'self'"), "{answer:?}");
-        assert_eq!(answer.head.matches("content-security-policy").count(), 1, "{answer:?}");
+    for response in responses {
+        assert_eq!(response.header("x-frame-options"), Some("deny"), "{response:?}");
+        assert_eq!(response.header("strict-transport-security"), Some("max-age=60"), "{response:?}");
+        assert_eq!(response.header("content-security-policy"), Some("default-src 'self'"), "{response:?}");
+        assert_eq!(response.head.matches("content-security-policy").count(), 1, "{response:?}");
     }
 }
 

@@ -80,7 +80,7 @@ async fn body_is_refused_without_being_read() {
     }
     let mut client = server.connect().await;
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n").await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     assert_eq!(client.rest().await, b"", "the connection is of no more use");
 }
 
@@ -95,7 +95,7 @@ async fn dripping_head_is_cut_off() {
     let server = limited(Limits { header_timeout: SHORT, ..Limits::default() }).await;
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     // On a connection that has proved itself, too.
     let (mut reader, mut writer) = client.stream.into_split();
     let drip = async {
@@ -117,7 +117,7 @@ async fn idle_connection_is_closed() {
     let server = limited(Limits { header_timeout: SHORT, ..PATIENT }).await;
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     assert_eq!(client.rest().await, b"");
 }
 
@@ -193,16 +193,16 @@ async fn connections_beyond_the_limit_wait() {
     for _ in 0..2 {
         let mut client = server.connect().await;
         client.send(SCRAPE).await;
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
         open.push(client);
     }
     let mut waiting = server.connect().await;
     waiting.send(SCRAPE).await;
     open[0].send(SCRAPE).await;
-    assert_eq!(open[0].answer().await.status, 200, "open connections are kept");
+    assert_eq!(open[0].response().await.status, 200, "open connections are kept");
     assert!(waiting.stream.try_read(&mut [0]).is_err(), "it is not served yet");
     open.pop();
-    assert_eq!(waiting.answer().await.status, 200);
+    assert_eq!(waiting.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -266,6 +266,6 @@ async fn server_without_files() {
     until("it is logged", async || logged(&["WARN", "cannot accept connections"]) == 1).await;
     drop(files);
     client.send(SCRAPE).await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
     assert_eq!(logged(&["cannot accept connections"]), 1, "within a minute");
 }

@@ -1,4 +1,4 @@
-//! What is answered to whom, in plain HTTP.
+//! The routes, over plain HTTP.
 
 use std::{io::Read, sync::Arc};
 
@@ -9,28 +9,28 @@ use test_support::web_server::{Server, Setup, exposition, until};
 #[tokio::test]
 async fn scrape_gets_the_text_format() {
     let server = Server::with_defaults().await;
-    let answer = server.get("/metrics").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.text(), "tencentcloud_vpn_up 1\n");
-    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert_eq!(answer.header("content-length"), Some("22"));
-    assert_eq!(answer.header("content-encoding"), None);
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let response = server.get("/metrics").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.text(), "tencentcloud_vpn_up 1\n");
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(response.header("content-length"), Some("22"));
+    assert_eq!(response.header("content-encoding"), None);
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }
 
 #[tokio::test]
 async fn scrape_is_compressed_if_accepted() {
     let server = Server::with_defaults().await;
-    let answer = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
-    assert_eq!(answer.header("content-encoding"), Some("gzip"));
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+    let response = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     let mut text = String::new();
-    flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(response.body.as_slice()).read_to_string(&mut text).unwrap();
     assert_eq!(text, "tencentcloud_vpn_up 1\n");
 
-    let answer = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
-    assert_eq!((answer.header("content-encoding"), answer.text()), (None, "tencentcloud_vpn_up 1\n"));
+    let response = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
+    assert_eq!((response.header("content-encoding"), response.text()), (None, "tencentcloud_vpn_up 1\n"));
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn every_scrape_gets_the_latest_exposition() {
         let text = format!("tencentcloud_vpn_up {value}\n");
         server.exposition.send_replace(Arc::new(exposition(&text)));
         client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-        assert_eq!(client.answer().await.text(), text);
+        assert_eq!(client.response().await.text(), text);
     }
 }
 
@@ -51,10 +51,10 @@ async fn head_gets_the_headers_of_get() {
     for (path, length) in [("/metrics", "22"), ("/", "6"), ("/-/healthy", "8")] {
         let mut client = server.connect().await;
         client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")).await;
-        let answer = String::from_utf8(client.rest().await).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains(&format!("content-length: {length}\r\n")), "{answer}");
-        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        let response = String::from_utf8(client.rest().await).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.contains(&format!("content-length: {length}\r\n")), "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
     }
     assert_eq!(server.scrapes.get(), 0, "it is no scrape");
 }
@@ -72,10 +72,10 @@ async fn scrapes_are_counted_and_timed() {
 #[tokio::test]
 async fn page_is_rendered_for_its_query() {
     let server = Server::with_defaults().await;
-    let answer = server.get("/?search=x").await;
-    assert_eq!((answer.status, answer.text()), (200, "query=search=x"));
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'"));
+    let response = server.get("/?search=x").await;
+    assert_eq!((response.status, response.text()), (200, "query=search=x"));
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(response.header("content-security-policy"), Some("default-src 'none'"));
 }
 
 #[tokio::test]
@@ -91,8 +91,8 @@ async fn health_does_not_depend_on_readiness() {
     assert_eq!(server.get("/-/healthy").await.status, 200);
     assert_eq!(server.get("/-/ready").await.status, 503);
     server.ready.send_replace(true);
-    let answer = server.get("/-/ready").await;
-    assert_eq!((answer.status, answer.text()), (200, "ready\n"));
+    let response = server.get("/-/ready").await;
+    assert_eq!((response.status, response.text()), (200, "ready\n"));
 }
 
 #[tokio::test]
@@ -101,13 +101,13 @@ async fn refusals_do_not_repeat_the_request() {
     for path in
         ["/metrics/", "/Metrics", "//metrics", "/-/", "/<script>", "/metrics%00", "/a?<b>", "/%2e%2e/metrics"]
     {
-        let answer = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
-        let refused = matches!(answer.status, 400 | 404);
+        let response = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
+        let refused = matches!(response.status, 400 | 404);
         assert!(
-            refused && !answer.text().contains("evil") && !answer.text().contains(path),
-            "{path}: {answer:?}"
+            refused && !response.text().contains("evil") && !response.text().contains(path),
+            "{path}: {response:?}"
         );
-        assert!(!answer.head.contains("evil"), "{answer:?}");
+        assert!(!response.head.contains("evil"), "{response:?}");
     }
     for (method, path, allowed) in [
         ("POST", "/metrics", "GET, HEAD"),
@@ -117,8 +117,8 @@ async fn refusals_do_not_repeat_the_request() {
         ("GET", "/-/reload", "POST"),
         ("get", "/metrics", "GET, HEAD"),
     ] {
-        let answer = server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{method} {path}");
+        let response = server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
+        assert_eq!((response.status, response.header("allow")), (405, Some(allowed)), "{method} {path}");
     }
     assert_eq!(server.ask("POST /nowhere HTTP/1.1\r\nHost: here\r\n\r\n").await.status, 404);
     assert_eq!(server.scrapes.get(), 0);
@@ -129,9 +129,9 @@ const RELOAD: &str = "POST /-/reload HTTP/1.1\r\nHost: here\r\n\r\n";
 #[tokio::test]
 async fn reload_is_forbidden_unless_enabled() {
     let server = Server::with_defaults().await;
-    let answer = server.ask(RELOAD).await;
-    assert_eq!(answer.status, 403);
-    assert!(answer.text().contains("--web.enable-lifecycle"));
+    let response = server.ask(RELOAD).await;
+    assert_eq!(response.status, 403);
+    assert!(response.text().contains("--web.enable-lifecycle"));
 }
 
 #[tokio::test]
@@ -142,8 +142,8 @@ async fn reload_reports_its_outcome() {
         [(Ok(()), 200, "reloaded\n"), (Err("poll.interval: bad".to_owned()), 400, "poll.interval: bad\n")];
     for (outcome, status, text) in outcomes {
         let reload = async { reloads.recv().await.unwrap().reply.send(outcome).unwrap() };
-        let (answer, ()) = tokio::join!(server.ask(RELOAD), reload);
-        assert_eq!((answer.status, answer.text()), (status, text));
+        let (response, ()) = tokio::join!(server.ask(RELOAD), reload);
+        assert_eq!((response.status, response.text()), (status, text));
     }
     drop(reloads);
     assert_eq!(server.ask(RELOAD).await.status, 503, "nobody is there to reload");
@@ -156,8 +156,8 @@ async fn pipelined_requests_are_answered_in_turn() {
     client
         .send("GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\nGET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
         .await;
-    assert_eq!(client.answer().await.text(), "healthy\n");
-    assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+    assert_eq!(client.response().await.text(), "healthy\n");
+    assert_eq!(client.response().await.text(), "tencentcloud_vpn_up 1\n");
 }
 
 #[tokio::test]
@@ -167,12 +167,12 @@ async fn half_closed_client_is_served() {
         let mut client = server.connect().await;
         client.send(request).await;
         client.stream.shutdown().await.unwrap();
-        assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+        assert_eq!(client.response().await.text(), "tencentcloud_vpn_up 1\n");
         assert_eq!(client.rest().await, b"");
     }
     let mut idle = server.connect().await;
     idle.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    idle.answer().await;
+    idle.response().await;
     idle.stream.shutdown().await.unwrap();
     assert_eq!(idle.rest().await, b"");
 }

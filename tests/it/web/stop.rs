@@ -22,9 +22,9 @@ async fn idle_connections_do_not_delay_the_stop() {
     let server = server_that_drains_for(HOUR).await;
     let mut idle = server.connect().await;
     idle.send(SCRAPE).await;
-    idle.answer().await;
+    idle.response().await;
     let mut silent = server.connect().await;
-    // Both have been accepted, in turn, once this is answered.
+    // Both have been accepted, in turn, once this one is served.
     server.get("/-/healthy").await;
 
     server.shutdown.cancel();
@@ -45,9 +45,9 @@ async fn scrape_in_progress_is_finished() {
     server.shutdown.cancel();
     let address = server.address;
     until("nothing is accepted", async || TcpStream::connect(address).await.is_err()).await;
-    let answer = client.answer().await;
-    assert!(answer.text() == text, "{} bytes", answer.body.len());
-    assert_eq!(client.rest().await, b"", "the connection ends with its answer");
+    let response = client.response().await;
+    assert!(response.text() == text, "{} bytes", response.body.len());
+    assert_eq!(client.rest().await, b"", "the connection ends with its response");
     server.stopped().await;
 }
 

@@ -40,8 +40,8 @@ async fn scrape_works_in_both_tls_versions() {
     let server = serve(&files).await;
     for version in [&TLS12, &TLS13] {
         let trust = Trust::build(&authority, None, &[version], ring::default_provider());
-        let answer = trust.get(&server, "/metrics").await.unwrap();
-        assert_eq!((answer.status, answer.text()), (200, "tencentcloud_vpn_up 1\n"));
+        let response = trust.get(&server, "/metrics").await.unwrap();
+        assert_eq!((response.status, response.text()), (200, "tencentcloud_vpn_up 1\n"));
     }
     let stranger = Trust::in_authority(&Authority::new("others"));
     assert_eq!(
@@ -90,8 +90,8 @@ async fn client_that_prefers_http2_gets_http1() {
     let server = serve(&files).await;
     let text = server.publish_much();
     let both = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]);
-    let answer = both.get(&server, "/metrics").await.unwrap();
-    assert!(answer.text() == text, "the body is whole");
+    let response = both.get(&server, "/metrics").await.unwrap();
+    assert!(response.text() == text, "the body is whole");
     let http2_alone = Trust::in_authority(&authority).speaking(&["h2"]);
     assert_eq!(http2_alone.status(&server, "/metrics").await, None);
 }
@@ -103,8 +103,8 @@ async fn plain_http_on_tls_port_is_refused() {
     let server = serve(&files).await;
     let mut client = server.connect().await;
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    let answer = client.answer().await;
-    assert_eq!((answer.status, answer.text()), (400, "TLS is spoken here: ask https://\n"));
+    let response = client.response().await;
+    assert_eq!((response.status, response.text()), (400, "TLS is spoken here: ask https://\n"));
     assert_eq!(client.rest().await, b"");
 }
 
@@ -275,7 +275,7 @@ async fn renewed_certificate_needs_no_restart() {
     .await;
     assert_eq!(Trust::in_authority(&old).status(&server, "/metrics").await, None);
     kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    assert_eq!(kept.answer().await.status, 200, "connections go on");
+    assert_eq!(kept.response().await.status, 200, "connections go on");
 }
 
 #[tokio::test]
