@@ -6,7 +6,7 @@ default:
 demo *flags:
     cargo run --release -- demo {{flags}}
 
-# Everything that continuous integration runs.
+# All checks and all tests; installs the tools that they call.
 test *arguments:
     tests/run {{arguments}}
 
@@ -18,9 +18,9 @@ only name:
 format:
     cargo fmt
 
-# Lints, with warnings as errors.
+# All checks without the tests.
 lint:
-    cargo clippy --all-targets -- -D warnings
+    tests/run --lint
 
 # Holds the dependencies to deny.toml; needs cargo-deny.
 deny:
