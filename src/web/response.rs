@@ -32,7 +32,8 @@ pub(super) fn pieces(
     permit: Option<ScrapePermit>,
 ) -> Response<Body> {
     let frames = pieces.map(move |piece| {
-        let _held = &permit;
+        // The closure owns the permit.
+        let _ = &permit;
         Ok(Frame::data(piece))
     });
     let response = Response::new(StreamBody::new(stream::iter(frames)).boxed_unsync());

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::web_server::{Response, Client, Server};
+use crate::web_server::{Client, Response, Server};
 
 /// An authority that issues certificates.
 pub struct Authority {

@@ -29,7 +29,8 @@ async fn scrape_is_compressed_if_accepted() {
     flate2::read::GzDecoder::new(response.body.as_slice()).read_to_string(&mut text).unwrap();
     assert_eq!(text, "tencentcloud_vpn_up 1\n");
 
-    let response = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
+    let response =
+        server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
     assert_eq!((response.header("content-encoding"), response.text()), (None, "tencentcloud_vpn_up 1\n"));
 }
 
