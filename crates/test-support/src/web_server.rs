@@ -154,8 +154,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub async fn response(&mut self) -> Response {
         timeout(PATIENCE, read_response(&mut self.stream))
             .await
-            .expect("an response comes")
-            .expect("an response comes whole")
+            .expect("a response comes")
+            .expect("a response comes whole")
     }
 
     /// All bytes until the server closes the connection.
