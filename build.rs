@@ -1,4 +1,4 @@
-//! Tells the program which revision it was built from, and by which compiler.
+//! Passes the revision of the source and the version of the compiler to the program.
 //!
 //! Nothing here depends on the time or the place of the build. Outside git, packagers set `VPN_EXPORTER_REVISION`.
 
@@ -24,7 +24,7 @@ fn main() {
     println!("cargo::rustc-env=VPN_EXPORTER_RUSTC={version}");
 }
 
-/// The commit that is checked out, if this directory is the root of a repository and not merely inside of one.
+/// The commit that is checked out, if this directory is the root of a repository and not only within one.
 fn revision_of_git() -> Option<String> {
     let root = PathBuf::from(output("git", &["rev-parse", "--show-toplevel"])?);
     let here = env::current_dir().ok()?.canonicalize().ok()?;

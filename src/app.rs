@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinError, JoinHandle, JoinSet, spawn_blocking},
+    task::{AbortHandle, JoinError, JoinSet, spawn_blocking},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -41,11 +41,8 @@ use crate::{
 /// Reads the configuration and the system's certificate authorities; the error says every problem. It may block.
 pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Authorities), String> + Send + Sync>;
 
-/// How long the start and a reload wait for the configuration's files. Their mount may not answer.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How many readings of files that do not answer may be left behind.
-const MAX_STUCK: usize = 8;
+/// How long the start and a reload wait for the configuration's files, whose mount may not answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the daemon is started with.
 pub struct Start {
@@ -108,39 +105,28 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
     result
 }
 
-/// The files did not answer in time.
+/// Files were not read in time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the configuration's files, or those of the system's certificate authorities, cannot be read within {READ_PATIENCE:?}; see \
+    "the configuration's files, or those of the system's certificate authorities, cannot be read within {READ_TIMEOUT:?}; see \
      whether their mounts answer"
 )]
 pub struct ReadTimeout;
 
-/// Waits up to ten seconds for files to be read.
+/// Waits at most ten seconds for files to be read.
 pub async fn read_in_time<T>(reading: impl Future<Output = T>) -> Result<T, ReadTimeout> {
-    timeout(READ_PATIENCE, reading).await.map_err(|_| ReadTimeout)
+    timeout(READ_TIMEOUT, reading).await.map_err(|_| ReadTimeout)
 }
 
-/// Reads the configuration for the start, on another thread. The error says every problem.
-pub async fn read_first(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
-    joined(reading(read_config).await)
-}
-
-fn joined(
-    read: Result<Result<(Config, Authorities), String>, JoinError>,
-) -> Result<(Config, Authorities), String> {
-    read.map_err(|error| format!("reading the configuration ended: {error}"))?
-}
-
-fn reading(read_config: &ReadConfig) -> JoinHandle<Result<(Config, Authorities), String>> {
+/// Reads the configuration on another thread, which stays behind if a mount never answers. The error has every problem.
+pub async fn read(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
     let read_config = Arc::clone(read_config);
-    spawn_blocking(move || read_config())
+    let read = spawn_blocking(move || read_config()).await;
+    read.unwrap_or_else(|error| Err(format!("reading the configuration ended: {error}")))
 }
 
 struct App {
     read_config: ReadConfig,
-    /// Readings of the configuration that did not end in time; each holds a thread.
-    stuck: Vec<JoinHandle<Result<(Config, Authorities), String>>>,
     telemetry: Telemetry,
     wiring: Wiring,
     snapshots: Snapshots,
@@ -202,7 +188,6 @@ impl App {
         note_reload(&telemetry);
         let mut app = Self {
             read_config: start.read_config,
-            stuck: Vec::new(),
             discovery,
             telemetry,
             wiring,
@@ -293,8 +278,11 @@ impl App {
 
     /// Reads the configuration again, unless the end is asked for meanwhile.
     async fn reload(&mut self, request: ReloadRequest, shutdown: &CancellationToken) {
-        let Some(read) = shutdown.run_until_cancelled(self.read()).await else { return };
-        let result = read.and_then(|(config, authorities)| self.adopt(config, authorities));
+        let read = shutdown.run_until_cancelled(read_in_time(read(&self.read_config)));
+        let Some(read) = read.await else { return };
+        let result = read
+            .unwrap_or_else(|error| Err(error.to_string()))
+            .and_then(|(config, authorities)| self.adopt(config, authorities));
         match &result {
             Ok(()) => {
                 note_reload(&self.telemetry);
@@ -309,30 +297,13 @@ impl App {
         let _ = request.reply.send(result);
     }
 
-    /// Reads the configuration apart from this task.
-    async fn read(&mut self) -> Result<(Config, Authorities), String> {
-        self.stuck.retain(|reading| !reading.is_finished());
-        if self.stuck.len() >= MAX_STUCK {
-            return Err(format!("{MAX_STUCK} readings of the configuration's files have not ended yet"));
-        }
-        let mut reading = reading(&self.read_config);
-        match read_in_time(&mut reading).await {
-            Ok(read) => joined(read),
-            Err(error) => {
-                self.stuck.push(reading);
-                Err(error.to_string())
-            }
-        }
-    }
-
     /// Takes a new configuration whole, or not at all.
     fn adopt(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
-        let told = |error: &dyn std::error::Error| error.to_string();
-        let wiring = self.wiring.reloaded(config, authorities).map_err(|error| told(&error))?;
+        let wiring = self.wiring.reloaded(config, authorities).map_err(|error| error.to_string())?;
         let tag_labels = &wiring.config().metrics.tag_labels;
         if *tag_labels != self.wiring.config().metrics.tag_labels {
             let renderer =
-                Renderer::new(&self.telemetry, tag_labels.clone()).map_err(|error| told(&error))?;
+                Renderer::new(&self.telemetry, tag_labels.clone()).map_err(|error| error.to_string())?;
             self.replace_renderer(renderer);
         }
         let before = std::mem::replace(&mut self.wiring, wiring);

@@ -1,9 +1,8 @@
 //! The command line: flags and subcommands as types.
 //!
-//! Flags of the daemon may stand before a subcommand as well as after it. A flag that a subcommand has no use for is
-//! refused there, not ignored. No secret is ever taken from here.
+//! Flags follow their subcommand, and each subcommand refuses flags that it does not use. No flag takes a secret.
 
-mod flags;
+pub mod flags;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -11,7 +10,7 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser, error::ErrorKind,
 };
 
-pub use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
+use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
 
 use crate::{
     config::duration,
@@ -25,12 +24,13 @@ pub const EXIT_USAGE: u8 = 64;
 /// Exports the states of Tencent Cloud's VPN tunnels to Prometheus.
 ///
 /// Without a subcommand it runs as a daemon: it polls the VPC API of each account and region in the background, and
-/// serves what it last saw. Without --config.file it watches one account, by the default chain of credentials, in the
-/// regions that TENCENTCLOUD_REGION lists, at the site in TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It
-/// exits with 0 after SIGTERM or SIGINT, with 64 for a bad flag or configuration, and with 1 for anything else.
+/// serves the last states. Without --config.file it watches one account with the default chain of credentials, in the
+/// regions of TENCENTCLOUD_REGION, at the site of TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It exits
+/// with 0 after SIGTERM or SIGINT, with 64 for a bad flag or configuration, and with 1 for anything else.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
-#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110)]
+#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110,
+    args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -38,7 +38,7 @@ struct Cli {
     daemon: DaemonFlags,
 }
 
-/// What is to be done.
+/// A subcommand and its flags.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// No subcommand: run the daemon.
@@ -52,9 +52,9 @@ pub enum Command {
     CheckConfig(CheckConfigFlags),
     /// Poll every target once and print the metrics; exits with 0 only if every target answered.
     Once(OnceFlags),
-    /// Ask the daemon that the same flags describe whether it is healthy; exits with 0 or 1.
+    /// Ask the daemon with the same flags whether it is healthy; exits with 0 or 1.
     Healthcheck(HealthcheckFlags),
-    /// Look at tunnels, and delete them.
+    /// List tunnels, or delete one.
     #[command(subcommand)]
     Tunnels(TunnelsCommand),
 }
@@ -62,7 +62,7 @@ pub enum Command {
 /// The flags of the daemon.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct DaemonFlags {
-    /// What is configured.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
     /// How metrics are served.
@@ -79,7 +79,7 @@ pub struct DaemonFlags {
 /// The flags of `demo`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct DemoFlags {
-    /// What the embedded API shows.
+    /// The tunnels of the embedded API.
     #[command(flatten)]
     pub world: WorldFlags,
     /// How metrics are served.
@@ -93,10 +93,10 @@ pub struct DemoFlags {
 /// The flags of `simulate`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct SimulateFlags {
-    /// Where to listen; port 0 picks a free port. What is served there is plain HTTP.
+    /// Where to listen, in plain HTTP; port 0 picks a free port.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:14501", value_parser = flags::socket_address)]
     pub listen_address: std::net::SocketAddr,
-    /// What the embedded API shows.
+    /// The tunnels of the embedded API.
     #[command(flatten)]
     pub world: WorldFlags,
     /// Keep every tunnel up, instead of letting some of them fail and recover.
@@ -105,17 +105,17 @@ pub struct SimulateFlags {
     /// How many seconds pass for the tunnels in each real second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, conflicts_with = "frozen")]
     pub speed: f64,
-    /// How long each answer is held back, such as 250ms; not at all without this flag.
+    /// How long each response is delayed, such as 250ms; there is no delay without this flag.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub latency: Option<Duration>,
-    /// What goes wrong from the start: a file with a JSON list of faults.
+    /// Faults from the start: a file with a JSON list.
     ///
     /// Such as [{"region": "eu-frankfurt", "share": 0.5, "kind": "reset"}, {"kind": {"latency": {"milliseconds": 3000}}}].
-    /// The same list, sent by POST to the path /_faults from this machine, takes the place of the faults in force at any
-    /// time, and [] ends them; GET shows them.
+    /// A POST of such a list to the path /_faults from this machine replaces the present faults at any time; [] ends
+    /// them, and GET shows them.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// How many requests a second are answered before callers are throttled; Tencent Cloud's own limit is 100.
+    /// The requests a second beyond which clients are throttled; Tencent Cloud's own limit is 100.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub requests_per_second: usize,
     /// How the log is written.
@@ -129,7 +129,7 @@ pub struct CheckConfigFlags {
     /// Also call each account and region once, and report what its credentials may do there.
     #[arg(long)]
     pub probe: bool,
-    /// What the daemon would be started with.
+    /// The flags of the daemon.
     #[command(flatten)]
     pub daemon: DaemonFlags,
 }
@@ -140,7 +140,7 @@ pub struct HealthcheckFlags {
     /// Ask whether it is ready: whether every target's first poll has finished, successful or not.
     #[arg(long)]
     pub ready: bool,
-    /// What the daemon was started with.
+    /// The flags of the daemon.
     #[command(flatten)]
     pub daemon: DaemonFlags,
 }
@@ -148,7 +148,7 @@ pub struct HealthcheckFlags {
 /// The flags of `once`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct OnceFlags {
-    /// What is configured.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
     /// Which share of the targets is polled.
@@ -159,17 +159,17 @@ pub struct OnceFlags {
     pub log: LogFlags,
 }
 
-/// What is to be done with tunnels.
+/// A subcommand of `tunnels` and its flags.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum TunnelsCommand {
-    /// Print all tunnels and their states, of every account and region that is configured.
+    /// Print all tunnels and their states, of every configured account and region.
     ///
-    /// Flags that are repeated widen what is shown; different flags narrow it.
+    /// A repeated flag widens the list; different flags narrow it.
     List(ListFlags),
     /// Delete one tunnel: asks first, and waits until it is gone.
     ///
-    /// The tunnel must be named in full. Its account and region must be among those that are configured, and the
-    /// account's credentials must allow vpc:DeleteVpnConnection, which the daemon itself never needs.
+    /// The tunnel must be named in full. Its account and region must be configured, and the account's credentials must
+    /// allow vpc:DeleteVpnConnection, which the daemon never needs.
     Delete(DeleteFlags),
 }
 
@@ -189,13 +189,13 @@ pub struct ListFlags {
     /// Only tunnels of this gateway, such as vpngw-6x0wxvtp; may be repeated.
     #[arg(long, value_name = "ID")]
     pub vpn_gateway_id: Vec<String>,
-    /// Only tunnels in this state of their life; may be repeated.
+    /// Only tunnels in this state; may be repeated.
     #[arg(long, value_name = "STATE", value_parser = flags::tunnel_state(), ignore_case = true)]
     pub state: Vec<TunnelState>,
-    /// Only tunnels whose link is down; idle ones, which merely wait for traffic, are not.
+    /// Only tunnels whose link is down; idle tunnels, which wait for traffic, are not down.
     #[arg(long)]
     pub down: bool,
-    /// What is configured.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
     /// How the log is written.
@@ -217,7 +217,7 @@ pub enum Output {
 #[command(mut_arg("level", quiet))]
 pub struct DeleteFlags {
     /// The account of the tunnel, by its name in the configuration; without a file it is "default", unless the environment
-    /// names it.
+    /// has another name.
     #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
     pub account: AccountName,
     /// The region of the tunnel.
@@ -238,10 +238,10 @@ pub struct DeleteFlags {
     /// Return once Tencent Cloud has accepted the request, without waiting until the tunnel is gone.
     #[arg(long, conflicts_with = "timeout")]
     pub no_wait: bool,
-    /// How long to try, and to wait until the tunnel is gone.
+    /// How long to try the request, and to wait until the tunnel is gone.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,
-    /// What is configured.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
     /// How the log is written.
@@ -249,15 +249,15 @@ pub struct DeleteFlags {
     pub log: LogFlags,
 }
 
-/// Has people at a terminal read no more of the log than what is wrong, unless they ask for it.
+/// At a terminal, only warnings and errors are logged by default.
 fn quiet(level: clap::Arg) -> clap::Arg {
     level.default_value("warn")
 }
 
-/// Reads a command line, the program's name first. The error is also how `--help` and `--version` are answered: print
-/// it, and exit with [`exit_status`].
+/// Reads a command line that begins with the program's name. The error can also be the text of `--help` or
+/// `--version`: print it, and exit with [`exit_status`].
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let cli = Cli::try_parse_from(flags_last(arguments))?;
+    let cli = Cli::try_parse_from(arguments)?;
     let command = cli.command.unwrap_or(Command::Serve(cli.daemon));
     if let Some(shard) = command.shard().filter(|flags| flags.shard().is_none()) {
         let message = format!(
@@ -287,40 +287,15 @@ impl Command {
     }
 }
 
-/// Moves flags that stand before a subcommand behind it, where it can say for each whether it has a use for it.
-fn flags_last(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let root = Cli::command();
-    let takes_value = |flag: &str| {
-        let mut arguments = root.get_arguments();
-        arguments.any(|argument| argument.get_long() == Some(flag) && argument.get_action().takes_values())
-    };
-    let mut arguments = arguments.into_iter().peekable();
-    let mut words: Vec<OsString> = arguments.next().into_iter().collect();
-    let (mut command, mut flags) = (&root, Vec::new());
-    while let Some(argument) = arguments.peek() {
-        if let Some(subcommand) = command.find_subcommand(argument) {
-            command = subcommand;
-            words.extend(arguments.next());
-        } else if let Some(flag) = argument.to_str().and_then(|argument| argument.strip_prefix("--"))
-            && !flag.is_empty()
-        {
-            let has_value_next = takes_value(flag);
-            flags.extend(arguments.next());
-            flags.extend(arguments.next_if(|_| has_value_next));
-        } else {
-            break;
-        }
-    }
-    words.extend(flags.into_iter().chain(arguments));
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::{logging::Format, web::telemetry_path::TelemetryPath};
+    use crate::{
+        logging::{Format, Level},
+        web::telemetry_path::TelemetryPath,
+    };
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {
         parse(["tencentcloud-vpn-exporter"].into_iter().chain(line.split_whitespace()).map(OsString::from))
@@ -341,8 +316,12 @@ mod tests {
                 max_requests: 40,
             },
             shard: ShardFlags { index: 0, count: 1 },
-            log: LogFlags { level: "info".to_owned(), format: Format::Logfmt },
+            log: LogFlags { level: level("info"), format: Format::Logfmt },
         }
+    }
+
+    fn level(text: &str) -> Level {
+        Level::parse(text).expect("a level")
     }
 
     fn config(file: &str) -> ConfigFlags {
@@ -359,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_subcommand_the_daemon_is_meant() {
+    fn daemon_runs_without_a_subcommand() {
         assert_eq!(command(""), Command::Serve(daemon()));
         let all = "--config.file c.yml --web.listen-address :9 --web.listen-address=127.0.0.1:0 \
                    --web.listen-address [::1]:9 --web.telemetry-path /m --web.config.file w.yml \
@@ -375,33 +354,16 @@ mod tests {
                 max_requests: 0,
             },
             shard: ShardFlags { index: 1, count: 2 },
-            log: LogFlags { level: "warn,hyper=debug".to_owned(), format: Format::Json },
+            log: LogFlags { level: level("warn,hyper=debug"), format: Format::Json },
         };
         assert_eq!(command(all), Command::Serve(expected.clone()));
         let healthcheck = |ready| Command::Healthcheck(HealthcheckFlags { ready, daemon: expected.clone() });
         assert_eq!(command(&format!("healthcheck {all}")), healthcheck(false));
-        assert_eq!(command(&format!("{all} healthcheck --ready")), healthcheck(true));
+        assert_eq!(command(&format!("healthcheck --ready {all}")), healthcheck(true));
     }
 
     #[test]
-    fn flags_may_stand_on_either_side_of_a_subcommand() {
-        let DaemonFlags { shard, log, .. } = daemon();
-        let once = Command::Once(OnceFlags { config: config("once"), shard, log });
-        for line in ["once --config.file once", "--config.file once once", "--config.file=once once"] {
-            assert_eq!(command(line), once, "{line}");
-        }
-        let check = CheckConfigFlags { probe: true, daemon: DaemonFlags { config: config("c"), ..daemon() } };
-        for line in ["--config.file c check-config --probe", "check-config --probe --config.file c"] {
-            assert_eq!(command(line), Command::CheckConfig(check.clone()), "{line}");
-        }
-        let list = command("tunnels list --config.file c --down");
-        for line in ["--config.file c tunnels list --down", "tunnels --config.file c list --down"] {
-            assert_eq!(command(line), list, "{line}");
-        }
-    }
-
-    #[test]
-    fn the_embedded_api_is_shaped_by_flags() {
+    fn flags_describe_the_embedded_api() {
         let DaemonFlags { web, log, .. } = daemon();
         let regions = ["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(region).to_vec();
         let world = WorldFlags { tunnels: 24, regions, seed: 1 };
@@ -433,7 +395,7 @@ mod tests {
 
     #[test]
     fn tunnels_are_listed_and_deleted() {
-        let log = LogFlags { level: "warn".to_owned(), ..daemon().log };
+        let log = LogFlags { level: level("warn"), ..daemon().log };
         let account = |name| AccountName::new(name).expect("a name");
         let list = ListFlags {
             output: Output::Json,
@@ -471,15 +433,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_flag_is_told_exactly_and_exits_with_64() {
+    fn bad_flag_is_named_and_exits_with_64() {
         let table = [
             ("--bogus", "unexpected argument '--bogus' found"),
             ("bogus", "unrecognized subcommand 'bogus'"),
             ("once --bogus", "unexpected argument '--bogus' found"),
-            ("--web.max-requests 5 once", "unexpected argument '--web.max-requests' found"),
+            ("once --web.max-requests 5", "unexpected argument '--web.max-requests' found"),
+            ("--config.file a once", "the subcommand 'once' cannot be used with '--config.file <FILE>'"),
+            ("tunnels --config.file a list", "unexpected argument '--config.file' found"),
             ("demo --shard.count 2", "unexpected argument '--shard.count' found"),
             (
-                "--config.file a once --config.file b",
+                "once --config.file a --config.file b",
                 "the argument '--config.file <FILE>' cannot be used multiple times",
             ),
             ("--config.file", "a value is required for '--config.file <FILE>' but none was supplied"),
@@ -499,7 +463,7 @@ mod tests {
             ),
             (
                 "--web.listen-address [localhost]:9",
-                "invalid value '[localhost]:9' for '--web.listen-address <HOST:PORT>': what is in brackets is not an \
+                "invalid value '[localhost]:9' for '--web.listen-address <HOST:PORT>': the text in brackets is not an \
                  IPv6 address",
             ),
             (
@@ -533,8 +497,8 @@ mod tests {
             ("--log.format text", "invalid value 'text' for '--log.format <FORMAT>'"),
             (
                 "simulate --latency 5",
-                "invalid value '5' for '--latency <DURATION>': has no unit; write one of d, h, m, s and ms after the \
-                 number",
+                "invalid value '5' for '--latency <DURATION>': is not a duration: time unit needed, for example 5sec or \
+                 5ms; write one such as 30s or 1h30m",
             ),
             (
                 "simulate --regions ap-guangzhou,Nowhere",
@@ -568,16 +532,8 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_are_answered_everywhere() {
-        for line in [
-            "--help",
-            "-h",
-            "help",
-            "once --help",
-            "--help once",
-            "tunnels delete --help",
-            "help tunnels list",
-        ] {
+    fn every_subcommand_has_help_and_version() {
+        for line in ["--help", "-h", "help", "once --help", "tunnels delete --help", "help tunnels list"] {
             assert_eq!(exit_status(&parsed(line).expect_err(line)), 0, "{line}");
         }
         for line in ["--version", "-V", "once --version"] {
@@ -588,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subcommands_help_shows_only_what_it_takes() {
+    fn help_lists_only_usable_flags() {
         let help = parsed("tunnels list --help").expect_err("help").to_string();
         assert!(help.contains("--config.file"), "{help}");
         assert!(!help.contains("--web."), "{help}");

@@ -1,22 +1,32 @@
-//! The log: where it goes, what it lets through, and in which format.
+//! The log on standard error: its level, its format, and who writes it.
+//!
+//! Names of tunnels and messages of the API come from outside: no format lets a value end its line or look like another
+//! field.
 
 mod json;
 mod logfmt;
-mod queue;
+mod writer;
 
-use std::io;
+use std::{
+    fmt::{self, Debug},
+    io,
+};
 
-use json::Json;
-use logfmt::Logfmt;
-pub use queue::Queue;
-use tracing::field::Field;
+use serde_json::Value;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
 use tracing_subscriber::{
-    EnvFilter, Registry,
-    filter::ParseError,
-    fmt::{Layer, MakeWriter},
+    Registry,
+    filter::{ParseError, Targets},
+    fmt::{FmtContext, FormatEvent, FormatFields, Layer, MakeWriter, format::Writer},
     layer::SubscriberExt,
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
+use writer::LogFlusher;
 
 /// `--log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,60 +37,104 @@ pub enum Format {
     Json,
 }
 
-/// Starts to log to standard error. `level` is one of `error`, `warn`, `info`, `debug` and `trace`, or a filter of
-/// `tracing`.
-///
-/// A plain level applies to the exporter itself. Its dependencies log many lines about bytes and sockets: of those, only
-/// warnings and errors are written. A filter can ask for more.
-pub fn start(level: &str, format: Format) -> Result<(), StartError> {
-    Ok(start_with(level, format, io::stderr)?)
+/// `--log.level`: a level, or several levels of crates and modules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level(Targets);
+
+impl Level {
+    /// A plain level is for the exporter itself. Other crates log many lines about bytes and sockets: of them, at most
+    /// warnings are written. A filter can show more.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let (Ok(level), false) = (text.parse::<LevelFilter>(), text.is_empty()) {
+            let own_crates = [env!("CARGO_CRATE_NAME"), "simulator"].map(|name| (name, level));
+            return Ok(Self(
+                Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(own_crates),
+            ));
+        }
+        // The filter would take a single word for the name of a crate, and log nothing of any other.
+        if text.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(
+                "write error, warn, info, debug, trace, or a filter such as warn,hyper=debug".to_owned()
+            );
+        }
+        text.parse().map(Self).map_err(|error: ParseError| error.to_string())
+    }
 }
 
-/// The same for what must go on when nobody reads standard error.
-pub fn start_queued(level: &str, format: Format) -> Result<Queue, StartError> {
-    let (queue, entrance) = Queue::to(io::stderr())?;
-    start_with(level, format, entrance)?;
-    Ok(queue)
+/// Starts to log. Each event is written before the program continues.
+pub fn start(level: &Level, format: Format) {
+    start_with(level, format, io::stderr);
 }
 
-/// Why nothing can be logged.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The level is none.
-    #[error("--log.level: {0}; write error, warn, info, debug or trace")]
-    Level(#[from] ParseError),
-    /// There is no thread to write.
-    #[error("no thread can be started: {0}")]
-    Thread(#[from] io::Error),
+/// Starts to log from a thread of its own, so that nothing waits for the log's reader. The result flushes the log when
+/// it is dropped.
+pub fn start_in_background(level: &Level, format: Format) -> io::Result<LogFlusher> {
+    let (writer, flusher) = writer::in_background(io::stderr())?;
+    start_with(level, format, writer);
+    Ok(flusher)
 }
 
-fn start_with<W>(level: &str, format: Format, writer: W) -> Result<(), ParseError>
+fn start_with<W>(level: &Level, format: Format, writer: W)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let registry = Registry::default().with(filter(level)?);
-    let layer = Layer::new().with_writer(writer);
-    match format {
-        Format::Logfmt => registry.with(layer.event_format(Logfmt)).init(),
-        Format::Json => registry.with(layer.event_format(Json)).init(),
+    let layer = Layer::new().with_writer(writer).event_format(format);
+    Registry::default().with(level.0.clone()).with(layer).init();
+}
+
+impl<S, N> FormatEvent<S, N> for Format
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields(Vec::new());
+        event.record(&mut fields);
+        let level = *event.metadata().level();
+        match self {
+            Self::Logfmt => logfmt::write(writer, level, &fields.0),
+            Self::Json => json::write(writer, level, &fields.0),
+        }
     }
-    Ok(())
 }
 
-fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-    let Some(level) = LEVELS.into_iter().find(|plain| plain.eq_ignore_ascii_case(level)) else {
-        return EnvFilter::builder().parse(level);
-    };
-    let others = if level == "error" { level } else { "warn" };
-    let crate_name = env!("CARGO_CRATE_NAME");
-    EnvFilter::builder().parse(format!("{others},{crate_name}={level}"))
+/// The fields of an event in their order. The message is one of them.
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        // Events of the crate `log` have fields about their place in a dependency's source, such as `log.file` with a
+        // path of the machine that built the program.
+        if !field.name().starts_with("log.") {
+            self.0.push((field.name(), value.into()));
+        }
+    }
 }
 
-/// Whether a field is written. Events from the `log` crate carry fields about their place in a dependency's source, such as
-/// `log.file` with a path of the machine that built the program.
-fn is_shown(field: &Field) -> bool {
-    !field.name().starts_with("log.")
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.add(field, format!("{value:?}"));
+    }
 }
 
 #[cfg(test)]
@@ -88,11 +142,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_level_is_for_the_exporter_and_not_for_its_libraries() {
-        for (level, own, others) in
+    fn plain_level_is_for_the_exporter_alone() {
+        for (text, own, others) in
             [("debug", "debug", "warn"), ("DEBUG", "debug", "warn"), ("error", "error", "error")]
         {
-            let filter = filter(level).expect("a filter").to_string();
+            let filter = Level::parse(text).expect("a level").0.to_string();
             let directives: Vec<_> = filter.split(',').collect();
             assert!(directives.contains(&&*format!("tencentcloud_vpn_exporter={own}")), "{filter}");
             assert!(directives.contains(&others), "{filter}");
@@ -100,8 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_taken_as_it_is() {
-        assert_eq!(filter("info,hyper=debug").expect("a filter").to_string(), "hyper=debug,info");
-        assert!(filter("a=b=c").is_err());
+    fn filter_is_used_unchanged() {
+        let level = Level::parse("info,hyper=debug").expect("a filter");
+        assert_eq!(level.0.to_string(), "hyper=debug,info");
+        assert!(Level::parse("a=b=c").is_err());
+        assert!(Level::parse("inof").is_err());
     }
 }

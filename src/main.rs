@@ -1,20 +1,27 @@
-//! The process: parse, dispatch, exit code.
+//! The process: reads the command line, runs the command, and exits with its status.
 
 use std::process::ExitCode;
 
-use tencentcloud_vpn_exporter::{cli, commands};
+use tencentcloud_vpn_exporter::{
+    cli::{self, Command},
+    commands,
+};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    end_on_panic();
-    let command = match cli::parse(std::env::args_os()) {
-        Ok(command) => command,
+    exit_on_panic();
+    match cli::parse(std::env::args_os()) {
+        Ok(command) => run(command),
         Err(error) => {
-            // Nobody is left to tell if the terminal is gone.
+            // The exit status has to suffice if the terminal is gone.
             let _ = error.print();
-            return ExitCode::from(cli::exit_status(&error));
+            ExitCode::from(cli::exit_status(&error))
         }
-    };
-    let runtime = match tokio::runtime::Runtime::new() {
+    }
+}
+
+fn run(command: Command) -> ExitCode {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("no threads can be started: {error}");
@@ -22,16 +29,15 @@ fn main() -> ExitCode {
         }
     };
     let status = runtime.block_on(commands::run(command));
-    // A thread that reads a file on a hung mount must not delay the exit.
+    // A thread that reads a file from a hung mount must not delay the exit.
     runtime.shutdown_background();
     status
 }
 
-/// A process in which one part is dead and the others go on would show old states for ever: better none at all.
-fn end_on_panic() {
+/// Exits with 1 after a panic in any task: if the other tasks continued, the metrics would show old states forever.
+fn exit_on_panic() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        commands::end_soon(1);
         print(panic);
         std::process::exit(1);
     }));
@@ -39,32 +45,32 @@ fn end_on_panic() {
 
 #[cfg(test)]
 mod tests {
-    use std::{env, process::Command, thread};
+    use std::{env, thread};
 
     use super::*;
 
-    /// Set for the process that is to end.
-    const VICTIM: &str = "END_ON_PANIC_VICTIM";
+    /// Set in the process that panics.
+    const CHILD: &str = "EXIT_ON_PANIC_CHILD";
 
     #[test]
-    fn a_panic_in_any_task_ends_the_process_with_status_1_and_a_message() {
-        if env::var_os(VICTIM).is_some() {
-            end_on_panic();
+    fn panic_in_a_task_exits_with_1() {
+        if env::var_os(CHILD).is_some() {
+            exit_on_panic();
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.spawn(async { panic!("one part is dead") });
-            // The others go on.
+            runtime.spawn(async { panic!("this task failed") });
+            // The main thread continues.
             loop {
                 thread::park();
             }
         }
         let name = thread::current().name().expect("tests are named").to_owned();
-        let victim = Command::new(env::current_exe().expect("a path"))
+        let child = std::process::Command::new(env::current_exe().expect("a path"))
             .args(["--exact", &name, "--nocapture"])
-            .env(VICTIM, "yes")
+            .env(CHILD, "yes")
             .output()
             .expect("it can be started");
-        assert_eq!(victim.status.code(), Some(1));
-        let message = String::from_utf8_lossy(&victim.stderr);
-        assert!(message.contains("one part is dead"), "{message}");
+        assert_eq!(child.status.code(), Some(1));
+        let message = String::from_utf8_lossy(&child.stderr);
+        assert!(message.contains("this task failed"), "{message}");
     }
 }

@@ -1,6 +1,6 @@
-//! Reads a configuration, key or certificate file: a regular file of at most 1 MiB, and nothing else.
+//! Reads configuration, key and certificate files: regular files of at most 1 MiB.
 //!
-//! A pipe may never end, and a device such as `/dev/zero` never does. This module depends on no other.
+//! Pipes and devices are refused because they may never end. This module depends on no other.
 
 use std::{
     fs::OpenOptions,
@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file is not read. The message follows the file's name.
+/// Why a file cannot be read. The message follows the file's name.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A directory.
@@ -26,7 +26,7 @@ pub enum ReadError {
     /// More than [`MAX_BYTES`].
     #[error("it is larger than {} MiB", MAX_BYTES >> 20)]
     TooLarge,
-    /// The system does not open or read it.
+    /// The system refuses to open or read it.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -46,10 +46,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     if metadata.len() > MAX_BYTES {
         return Err(ReadError::TooLarge);
     }
-    // One byte more than the file has, so that the buffer is never moved: a copy of a secret would stay behind.
+    // One byte more than the file has, so that the buffer never moves and leaves a copy of a secret behind.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    // The file may have grown, and files of /proc have no length.
+    // The file may have grown, and files in /proc have no length.
     if bytes.len() as u64 > MAX_BYTES { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn pipe_socket_and_device_are_refused_at_once() {
+    fn pipe_socket_and_device_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let (pipe, socket) = (folder.path().join("pipe"), folder.path().join("socket"));
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run").success());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_and_missing_file_are_told_apart() {
+    fn directory_and_missing_file_have_different_errors() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(matches!(read(folder.path()), Err(ReadError::Directory)));
         let missing = read(&folder.path().join("none"));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn largest_file_is_read_and_larger_refused() {
+    fn file_of_1_mib_is_the_largest() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         let file = File::create(&path).expect("a file");

@@ -1,15 +1,15 @@
-//! What this program is: its version, the revision it was built from, and the compiler that built it.
+//! The version of the program, the revision of its source, and its compiler.
 
 /// The version of the crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit that was built, or `unknown`.
+/// The commit of the source, or `unknown`.
 pub const REVISION: &str = env!("VPN_EXPORTER_REVISION");
 
 /// The version of rustc.
 pub const RUSTC: &str = env!("VPN_EXPORTER_RUSTC");
 
-/// All of them, as `--version` shows them.
+/// The text of `--version`.
 pub(crate) const LONG: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     " (revision ",

@@ -1,4 +1,4 @@
-//! Groups of flags that several subcommands share, and what their values must be.
+//! Groups of flags that several subcommands share, and the checks of their values.
 
 use std::path::PathBuf;
 
@@ -7,15 +7,14 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
     value_parser,
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     domain::{Region, Shard, TunnelId, TunnelState},
-    logging,
+    logging::{Format, Level},
     web::telemetry_path::TelemetryPath,
 };
 
-/// What is configured.
+/// The configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ConfigFlags {
     /// The configuration, in YAML; without it the environment alone configures one account.
@@ -27,7 +26,7 @@ pub struct ConfigFlags {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Web")]
 pub struct WebFlags {
-    /// Where to listen: each `host:port`, with an empty host for all interfaces; at least one.
+    /// Where to listen: at least one `host:port`, with an empty host for all interfaces.
     #[arg(
         long = "web.listen-address",
         value_name = "HOST:PORT",
@@ -65,10 +64,10 @@ pub struct WebFlags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Shards")]
 pub struct ShardFlags {
-    /// Which of the shards this process is; the first is 0.
+    /// The index of this process among the shards; the first is 0.
     #[arg(long = "shard.index", value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 0)]
     pub index: u32,
-    /// Over how many processes the targets are spread, at most 1000.
+    /// The number of processes that share the targets, at most 1000.
     #[arg(
         long = "shard.count",
         value_name = "NUMBER",
@@ -80,7 +79,7 @@ pub struct ShardFlags {
 }
 
 impl ShardFlags {
-    /// The shard that they name; `None` if its index is not among those that are counted.
+    /// The shard of these flags; `None` if its index is not below the count.
     #[must_use]
     pub fn shard(self) -> Option<Shard> {
         Shard::new(self.index, self.count)
@@ -88,7 +87,7 @@ impl ShardFlags {
 }
 
 /// How the log is written, on standard error.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, PartialEq, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogFlags {
     /// How much is logged: error, warn, info, debug, trace, or a filter such as warn,hyper=debug.
@@ -96,19 +95,19 @@ pub struct LogFlags {
         long = "log.level",
         value_name = "LEVEL",
         default_value = "info",
-        value_parser = log_level
+        value_parser = Level::parse
     )]
-    pub level: String,
+    pub level: Level,
     /// How each line is written.
-    #[arg(long = "log.format", value_enum, default_value_t = logging::Format::Logfmt)]
-    pub format: logging::Format,
+    #[arg(long = "log.format", value_enum, default_value_t = Format::Logfmt)]
+    pub format: Format,
 }
 
-/// What the embedded API shows.
+/// The tunnels of the embedded API.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Simulated world")]
 pub struct WorldFlags {
-    /// How many tunnels there are, in all regions together.
+    /// The number of tunnels in all regions together.
     #[arg(long, value_name = "NUMBER", default_value_t = 24)]
     pub tunnels: usize,
     /// The regions over which they are spread, separated by commas.
@@ -120,20 +119,20 @@ pub struct WorldFlags {
         value_parser = Region::new
     )]
     pub regions: Vec<Region>,
-    /// Where names, addresses and incidents come from; the same seed makes the same world.
+    /// The seed of names, addresses and incidents; the same seed makes the same world.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 }
 
-/// Checks the form of `host:port`. The host may be empty, for all interfaces, and an IPv6 address is in brackets;
-/// names are looked up when they are listened on.
+/// Checks the form of `host:port`. The host may be empty, for all interfaces, and an IPv6 address is in brackets.
+/// Names are resolved later, when the server starts to listen.
 fn listen_address(text: &str) -> Result<String, &'static str> {
     let form = "write host:port, such as :14500, 127.0.0.1:14500 or [::1]:14500";
     let (host, port) = text.rsplit_once(':').ok_or(form)?;
     port.parse::<u16>().map_err(|_| "the port is not a number up to 65535")?;
     let is_bracketed = host.starts_with('[') && host.ends_with(']');
     if is_bracketed && text.parse::<std::net::SocketAddr>().is_err() {
-        return Err("what is in brackets is not an IPv6 address");
+        return Err("the text in brackets is not an IPv6 address");
     }
     if !is_bracketed && host.contains([':', '[', ']', '/', '@', ' ']) {
         return Err(form);
@@ -143,17 +142,6 @@ fn listen_address(text: &str) -> Result<String, &'static str> {
 
 pub(super) fn socket_address(text: &str) -> Result<std::net::SocketAddr, &'static str> {
     text.parse().map_err(|_| "write address:port, such as 127.0.0.1:14501 or [::1]:14501")
-}
-
-/// Accepts a level or a filter of the `tracing` crates. A single word that is no level would be read as a target there,
-/// and nothing else would be logged any more.
-fn log_level(text: &str) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric());
-    if is_word && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text)) {
-        return Err("write error, warn, info, debug, trace, or a filter such as warn,hyper=debug".to_owned());
-    }
-    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 pub(super) fn tunnel_id(text: &str) -> Result<TunnelId, &'static str> {

@@ -1,19 +1,25 @@
-//! `check-config`: reads all that the daemon would, and says what is wrong with it.
+//! `check-config`: reads the same files as the daemon, and prints every problem.
 
 use std::path::Path;
 
-use super::{Failure, print, probe, shard, start_log, surroundings, unusable, usage};
+use super::{
+    context::{shard, surroundings},
+    failure::{Failure, client_failure, usage},
+    output::print,
+    probe,
+};
 use crate::{
     cli::CheckConfigFlags,
     config::{Account, Config, CredentialSource, Regions},
     domain::SecretText,
+    logging,
     tencent::transport::Authorities,
     web::protection::Protection,
     wiring::Wiring,
 };
 
 pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
-    start_log(&flags.daemon.log)?;
+    logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let surroundings = surroundings(shard(flags.daemon.shard))?;
     let loaded = Config::load(flags.daemon.config.file.as_deref(), &surroundings.variables);
     let protection = flags.daemon.web.config_file.as_deref().map(Protection::open).transpose();
@@ -25,12 +31,13 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     }
     for path in missing_secret_files(&loaded.config) {
         eprintln!(
-            "warning: {}: there is no such file; polls that need it will fail until there is",
+            "warning: {}: there is no such file; polls that need it fail until it exists",
             path.display()
         );
     }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
-    let wiring = Wiring::new(loaded.config, surroundings, Authorities::of_system()).map_err(unusable)?;
+    let wiring =
+        Wiring::new(loaded.config, surroundings, Authorities::of_system()).map_err(client_failure)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
         probe::run(wiring).await?;
@@ -38,7 +45,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// They may be mounted later, so that this is no error.
+/// The secret files that do not exist. They may be mounted later: this is no error.
 fn missing_secret_files(config: &Config) -> impl Iterator<Item = &Path> {
     let pairs = config.accounts.iter().filter_map(|account| match &account.credentials {
         CredentialSource::Static { secret_id, secret_key } => Some([secret_id, secret_key]),

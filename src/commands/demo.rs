@@ -3,25 +3,26 @@
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use simulator::{Options, Simulator};
-use tokio::net::TcpListener;
 
 use super::{
-    Failure, bind, print,
-    serve::{protection, serve},
-    signals::Requests,
-    start_queued_log, surroundings, usage,
+    context::surroundings,
+    failure::Failure,
+    output::print,
+    serve::{Prepared, prepare, serve},
+    signals::Signals,
+    simulate::bind,
 };
 use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
     config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
     domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
+    logging,
     tencent::transport::Authorities,
-    web::listen,
 };
 
-pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Failure> {
-    let _log = start_queued_log(&flags.log)?;
+pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failure> {
+    let _flusher = logging::start_in_background(&flags.log.level, flags.log.format)?;
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
         seed: flags.world.seed,
@@ -30,26 +31,21 @@ pub(super) async fn run(flags: &DemoFlags, requests: Requests) -> Result<(), Fai
     let simulator = bind(options, (Ipv4Addr::LOCALHOST, 0).into()).await?;
     let config = config(&simulator, flags.world.regions.clone())?;
     let read_config: ReadConfig = Arc::new(move || Ok((config.clone(), Authorities::of_system())));
-    let prepare = app::read_in_time(async {
-        let config = app::read_first(&read_config).await.map_err(usage)?;
-        Ok::<_, Failure>((config, protection(&flags.web).await?))
-    });
-    let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection) = prepared??;
-    let scheme =
-        if protection.as_ref().is_some_and(|protection| protection.has_tls()) { "https" } else { "http" };
-    let listeners = listen::bind(&flags.web.listen_addresses).await?;
-    print(where_to_look(scheme, &listeners, flags.web.telemetry_path.as_str())?.as_bytes())?;
-    let surroundings = surroundings(Shard::SOLE)?;
+    let prepare = app::read_in_time(prepare(&flags.web, read_config));
+    let Some(prepared) = signals.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
+    let prepared = prepared??;
+    print(addresses(&prepared, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, listeners, protection, config, read_config, surroundings, requests) => result,
+        result = serve(&flags.web, prepared, surroundings(Shard::SOLE)?, signals) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }
 
-/// The lines that a person who started the demo clicks on.
-fn where_to_look(scheme: &str, listeners: &[TcpListener], telemetry_path: &str) -> io::Result<String> {
-    let lines = listeners.iter().map(|listener| {
+/// The addresses of the demo, for people to click on.
+fn addresses(prepared: &Prepared, telemetry_path: &str) -> io::Result<String> {
+    let has_tls = prepared.protection.as_ref().is_some_and(|protection| protection.has_tls());
+    let scheme = if has_tls { "https" } else { "http" };
+    let lines = prepared.listeners.iter().map(|listener| {
         let address = listener.local_addr()?;
         let host = if address.ip().is_unspecified() {
             format!("localhost:{}", address.port())
@@ -62,7 +58,7 @@ fn where_to_look(scheme: &str, listeners: &[TcpListener], telemetry_path: &str) 
     Ok(lines? + "# Some tunnels go down and come back within the next minute; Ctrl-C ends the demo\n")
 }
 
-/// One account, polled often enough to see something happen.
+/// One account, polled often so that changes show soon.
 fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config> {
     let credentials = simulator.credentials();
     let account = Account {

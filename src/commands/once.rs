@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Failure, Prepared, poll_each_once, prepare, print, shard, start_log};
-use crate::{cli::OnceFlags, metrics::Renderer, snapshot::Snapshots};
+use super::{
+    context::shard,
+    failure::Failure,
+    output::print,
+    poll_once::{Prepared, poll_each_once, prepare},
+};
+use crate::{cli::OnceFlags, logging, metrics::Renderer, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+    logging::start(&flags.log.level, flags.log.format);
     let Prepared { mut wiring, telemetry, regions_known } =
         prepare(&flags.config, shard(flags.shard)).await?;
     let mut renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
@@ -18,5 +23,5 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     }
     let exposition = renderer.render(&snapshots.current())?;
     print(&exposition.plain().collect::<Vec<_>>().concat())?;
-    if regions_known && all_answered { Ok(()) } else { Err(Failure::Said) }
+    if regions_known && all_answered { Ok(()) } else { Err(Failure::AlreadyReported) }
 }

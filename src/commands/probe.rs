@@ -1,11 +1,15 @@
-//! `check-config --probe`: calls each account in each region once, and says what its credentials may do there.
+//! `check-config --probe`: calls each account in each region once, and reports what its credentials may do there.
 
-use comfy_table::{Cell, Color};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Failure, LOOK_UP_TIMEOUT, look_up_regions, one_line, plain_table, print, say, unusable};
+use super::{
+    failure::{Failure, client_failure},
+    output::{one_line, print, report},
+    poll_once::{DISCOVERY_TIMEOUT, discover_regions},
+    table::{Cell, RED, table},
+};
 use crate::{
     config::{Account, Config},
     domain::{Reason, Site, Target},
@@ -22,14 +26,14 @@ use crate::{
 };
 
 pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
-    let look_ups = wiring.discoveries();
-    let mut rows: Vec<Row> = look_up_regions(&mut wiring)
+    let discoveries = wiring.discoveries();
+    let mut rows: Vec<Row> = discover_regions(&mut wiring)
         .await
         .into_iter()
         .map(|(account, error)| Row {
             account: account.to_string(),
             region: "all".to_owned(),
-            route: look_ups[&account].route(),
+            route: discoveries[&account].route(),
             discovered: false,
             permission: regions::PERMISSION,
             result: Err(error),
@@ -39,15 +43,15 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
     let plan = wiring.plan();
     rows.extend(join_all(plan.iter().map(|(target, settings)| probe(target, settings))).await);
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
-    print(table(&rows).as_bytes())?;
+    print(probe_table(&rows).as_bytes())?;
     for account in accounts_with_unknown_key(&wiring, &rows) {
-        let answer = ask_other_site(&wiring, account).await.map_err(unusable)?;
-        say(format_args!("{}: {answer}", account.name));
+        let finding = query_other_site(&wiring, account).await.map_err(client_failure)?;
+        report(format_args!("{}: {finding}", account.name));
     }
-    if rows.iter().all(Row::is_well) { Ok(()) } else { Err(Failure::Said) }
+    if rows.iter().all(Row::is_well) { Ok(()) } else { Err(Failure::AlreadyReported) }
 }
 
-/// The accounts whose key the API does not know, where their site decides which API that is.
+/// The accounts whose key the API does not know, if their site decides the API's host.
 fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Account> {
     let Config { api, accounts, .. } = wiring.config();
     let is_unknown = |row: &Row| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
@@ -56,17 +60,17 @@ fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Ac
     accounts.iter().filter(|_| api.endpoint.is_none()).filter(has_unknown_key).collect()
 }
 
-/// Asks the other site whether it knows an account's key, and says which site does.
-async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
+/// Finds out whether the other site knows an account's key.
+async fn query_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
     let (site, other) = (account.site, account.site.other());
     let mut there = wiring.at_other_site(account)?;
     let (route, result) = match there.discoveries().remove(&account.name) {
-        Some(api) => (api.route(), api.available_regions(Instant::now() + LOOK_UP_TIMEOUT).await.map(drop)),
+        Some(api) => (api.route(), api.available_regions(Instant::now() + DISCOVERY_TIMEOUT).await.map(drop)),
         None => match there.plan().values().find(|settings| Site::of(settings.api.url()).is_some()) {
             Some(settings) => (settings.api.route(), first_page(settings).await.map(drop)),
             None => {
                 return Ok(format!(
-                    "the {other} site was not asked: the account's regions have hosts of their own"
+                    "the {other} site was not queried: the account's regions have hosts of their own"
                 ));
             }
         },
@@ -77,11 +81,11 @@ async fn ask_other_site(wiring: &Wiring, account: &Account) -> Result<String, Cl
         }
         Ok(()) => format!("the {other} site knows the key; set site: {other}"),
         Err(error) if is_known_key(&error) => format!("the {other} site knows the key; set site: {other}"),
-        Err(error) => format!("whether the {other} site knows the key is not clear: {route}: {error}"),
+        Err(error) => format!("the {other} site did not say whether it knows the key: {route}: {error}"),
     })
 }
 
-/// Whether the API has found the key: it refuses the signature, or a permission.
+/// Whether the API knows the key: it then refuses the signature or a permission.
 fn is_known_key(error: &ApiError) -> bool {
     let ApiError::Api { code, .. } = error else { return false };
     let code = code.exact();
@@ -90,13 +94,13 @@ fn is_known_key(error: &ApiError) -> bool {
     refusals.contains(&code) || code.starts_with("UnauthorizedOperation.")
 }
 
-/// Asks for one tunnel, for as long as a poll would: the answer counts them all.
+/// Requests one tunnel within a poll's time-out. The response also has the number of all tunnels.
 async fn first_page(settings: &Settings) -> Result<Dated<Page>, ApiError> {
     let parameters = DescribeVpnConnections { filters: &settings.filters, offset: 0, limit: 1 };
     settings.api.describe_dated(&parameters, Instant::now() + settings.timeout).await
 }
 
-/// Asks one target. Says why if that fails.
+/// Calls one target, and reports a failure.
 async fn probe(target: &Target, settings: &Settings) -> Row {
     let result = first_page(settings).await;
     let server_time = match &result {
@@ -114,28 +118,28 @@ async fn probe(target: &Target, settings: &Settings) -> Row {
         clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
     };
     if let (Err(error), false) = (&row.result, row.is_well()) {
-        say(format_args!("{target}: {}", failure::from_error(error, &row.route, row.permission).message));
+        report(format_args!("{target}: {}", failure::from_error(error, &row.route, row.permission).message));
     }
     row
 }
 
-/// One call, and what came of it.
+/// One call and its result.
 #[derive(Debug)]
 struct Row {
     account: String,
     region: String,
     route: Route,
-    /// Whether the region was found and not named.
+    /// Whether the region was discovered, not configured.
     discovered: bool,
     permission: &'static str,
-    /// How many tunnels there are.
+    /// The number of tunnels.
     result: Result<u64, ApiError>,
     /// The API's clock minus ours, in seconds.
     clock_offset: Option<i64>,
 }
 
 impl Row {
-    /// Also without a region that was found and has no VPN, which is no target.
+    /// A discovered region without VPN is no failure, because it is not polled.
     fn is_well(&self) -> bool {
         match &self.result {
             Ok(_) => true,
@@ -143,7 +147,7 @@ impl Row {
         }
     }
 
-    /// Whether it was the API that answered.
+    /// Whether the API responded.
     fn reachable(&self) -> &'static str {
         match &self.result {
             Ok(_) | Err(ApiError::Api { .. }) => "yes",
@@ -152,12 +156,12 @@ impl Row {
         }
     }
 
-    /// Whether tunnels may be listed, or what is in the way.
+    /// Whether tunnels may be listed, or why not.
     fn may_list(&self) -> String {
         let Err(error) = &self.result else { return "yes".to_owned() };
         let obstacle = match (error.reason(), error) {
             (Reason::Unauthorized, ApiError::Api { code, .. }) if code.exact().starts_with("Ip") => {
-                "this address is not let in"
+                "this address is not allowed"
             }
             (_, ApiError::Credentials(SourceError::Refused { permission, .. })) => {
                 return format!("no: {permission} is missing");
@@ -181,25 +185,24 @@ impl Row {
     }
 }
 
-fn table(rows: &[Row]) -> String {
+fn probe_table(rows: &[Row]) -> String {
     let header = ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"];
     let rows = rows.iter().map(|row| {
-        let may_list = Cell::new(row.may_list());
         let tunnels = row.result.as_ref().map_or("-".to_owned(), u64::to_string);
         [
             Cell::new(one_line(&row.account)),
-            Cell::new(&row.region),
+            Cell::new(&*row.region),
             Cell::new(row.reachable()),
             Cell::new(row.route.url.authority()),
-            if row.is_well() { may_list } else { may_list.fg(Color::Red) },
+            if row.is_well() { Cell::new(row.may_list()) } else { Cell::styled(row.may_list(), RED) },
             Cell::new(tunnels),
             Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
         ]
     });
-    plain_table(header, rows)
+    table(header, rows)
 }
 
-/// How far the API's clock is from ours. Times are told in whole seconds, so one second more or less means nothing.
+/// The API's clock minus ours. Times are whole seconds, so that one second means nothing.
 fn clock(offset: i64) -> String {
     match offset {
         -1..=1 => "0 s".to_owned(),
@@ -231,7 +234,7 @@ mod tests {
         let table = [
             (Ok(3), "yes", "yes"),
             (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),
-            (refused("IpNotInWhitelist"), "yes", "no: this address is not let in"),
+            (refused("IpNotInWhitelist"), "yes", "no: this address is not allowed"),
             (refused("AuthFailure.SignatureFailure"), "yes", "no: the credentials are refused"),
             (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock is too far off"),
             (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_of_a_known_key_shows_its_site() {
+    fn refusal_of_a_known_key_shows_its_site() {
         let is_known = |code: &str| is_known_key(&refused(code).expect_err(code));
         for code in
             ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "UnauthorizedOperation.NoPermission"]
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_told_with_its_sign_and_a_second_is_none() {
+    fn clock_offset_of_a_second_is_ignored() {
         assert_eq!([-1, 0, 1, 2, -600].map(clock), ["0 s", "0 s", "0 s", "+2 s", "-600 s"]);
     }
 }

@@ -1,17 +1,20 @@
-//! No subcommand: the flags.
+//! The daemon, which runs without a subcommand.
 
 use std::{path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{
-    Failure, load, shard, signals::Requests, start_queued_log, supervisor, surroundings, unusable, usage,
-    variables,
+    context::{load, shard, surroundings, variables},
+    failure::{Failure, client_failure, usage},
+    signals::Signals,
+    systemd,
 };
 use crate::{
     app::{self, AppError, ReadConfig, Start},
-    cli::{DaemonFlags, WebFlags},
+    cli::{DaemonFlags, flags::WebFlags},
     config::Config,
+    logging,
     poll::LookUpPauses,
     tencent::transport::Authorities,
     web::{
@@ -22,64 +25,65 @@ use crate::{
     wiring::{Surroundings, Variables},
 };
 
-pub(super) async fn run(flags: &DaemonFlags, requests: Requests) -> Result<(), Failure> {
-    let _log = start_queued_log(&flags.log)?;
+pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Failure> {
+    let _flusher = logging::start_in_background(&flags.log.level, flags.log.format)?;
     let read_config = config_reader(flags.config.file.clone(), variables());
-    let prepare = app::read_in_time(prepare(&flags.web, &read_config));
-    let Some(prepared) = requests.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    let (config, protection, listeners) = prepared??;
-    let surroundings = surroundings(shard(flags.shard))?;
-    serve(&flags.web, listeners, protection, config, read_config, surroundings, requests).await
+    let prepare = app::read_in_time(prepare(&flags.web, read_config));
+    let Some(prepared) = signals.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
+    serve(&flags.web, prepared??, surroundings(shard(flags.shard))?, signals).await
 }
 
-/// Reads what is configured, and listens. Files are read on other threads, so that a hung mount does not block this one.
-async fn prepare(
-    flags: &WebFlags,
-    read_config: &ReadConfig,
-) -> Result<((Config, Authorities), Option<Arc<Protection>>, Vec<TcpListener>), Failure> {
-    let config = app::read_first(read_config).await.map_err(usage)?;
+/// What the daemon needs before it runs.
+pub(super) struct Prepared {
+    read_config: ReadConfig,
+    config: Config,
+    authorities: Authorities,
+    pub(super) protection: Option<Arc<Protection>>,
+    pub(super) listeners: Vec<TcpListener>,
+}
+
+/// Reads the configuration, and listens. Files are read on other threads, because a mount may not answer.
+pub(super) async fn prepare(flags: &WebFlags, read_config: ReadConfig) -> Result<Prepared, Failure> {
+    let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
     let listeners = listen::bind(&flags.listen_addresses).await?;
-    Ok((config, protection, listeners))
+    Ok(Prepared { read_config, config, authorities, protection, listeners })
 }
 
-/// Reads TLS and authentication settings, on another thread.
-pub(super) async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
+/// Reads the web configuration on another thread.
+async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
     let Some(file) = flags.config_file.clone() else { return Ok(None) };
     let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
     Ok(Some(protection))
 }
 
-/// Runs until a signal ends it.
+/// Serves until a signal stops it.
 pub(super) async fn serve(
     flags: &WebFlags,
-    listeners: Vec<TcpListener>,
-    protection: Option<Arc<Protection>>,
-    (config, authorities): (Config, Authorities),
-    read_config: ReadConfig,
+    prepared: Prepared,
     surroundings: Surroundings,
-    requests: Requests,
+    signals: Signals,
 ) -> Result<(), Failure> {
     limits::raise_open_files();
     let start = Start {
-        config,
-        authorities,
-        read_config,
+        config: prepared.config,
+        authorities: prepared.authorities,
+        read_config: prepared.read_config,
         surroundings,
         look_ups: LookUpPauses::default(),
-        listeners,
+        listeners: prepared.listeners,
         telemetry_path: flags.telemetry_path.clone(),
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
-        protection,
+        protection: prepared.protection,
         lifecycle: flags.enable_lifecycle,
-        reloads: requests.reloads,
+        reloads: signals.reloads,
     };
     tokio::select! {
-        result = app::run(start, requests.shutdown) => result.map_err(|error| match error {
-            AppError::Client(error) => unusable(error),
+        result = app::run(start, signals.shutdown) => result.map_err(|error| match error {
+            AppError::Client(error) => client_failure(error),
             error => error.into(),
         }),
-        never = supervisor::keep_informed() => match never {},
+        never = systemd::notify_loop() => match never {},
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the process does when it is told something by a signal.
+//! What signals do: SIGTERM and SIGINT stop a command, SIGHUP reloads its configuration.
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -6,22 +6,22 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::web::state::ReloadRequest;
 
 /// Shutdown and reload requests from signals.
-pub(super) struct Requests {
+pub(super) struct Signals {
     /// Cancelled by the first SIGTERM or SIGINT: a command that waits must then give up.
     pub(super) shutdown: CancellationToken,
-    /// One for each SIGHUP, unless a request is waiting already.
+    /// One request for each SIGHUP, unless a request waits already.
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
 }
 
 /// Runs a command that SIGTERM and SIGINT stop cleanly, and for which SIGHUP requests a reload.
 ///
 /// The handlers are installed before the command begins, so that no signal during its start kills the process.
-pub(super) async fn handled(
-    command: impl AsyncFnOnce(Requests) -> Result<(), Failure>,
+pub(super) async fn handle_signals(
+    command: impl AsyncFnOnce(Signals) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let hang_up = signal(SignalKind::hangup())?;
     let terminate = signal(SignalKind::terminate())?;
@@ -29,40 +29,35 @@ pub(super) async fn handled(
     let shutdown = CancellationToken::new();
     let (reload, reloads) = mpsc::channel(1);
     tokio::select! {
-        result = command(Requests { shutdown: shutdown.clone(), reloads }) => result,
-        failure = obey(terminate, interrupt, hang_up, shutdown, reload) => Err(failure),
+        result = command(Signals { shutdown: shutdown.clone(), reloads }) => result,
+        () = second_stop(terminate, interrupt, hang_up, shutdown, reload) => Err(Failure::AlreadyReported),
     }
 }
 
-/// Waits for signals: the first SIGTERM or SIGINT begins an orderly end, the second one ends the wait, and SIGHUP asks for the
-/// configuration to be read again.
-async fn obey(
+/// Passes signals on. Returns at the second SIGTERM or SIGINT, which ends the command at once.
+async fn second_stop(
     mut terminate: Signal,
     mut interrupt: Signal,
     mut hang_up: Signal,
     shutdown: CancellationToken,
     reload: mpsc::Sender<ReloadRequest>,
-) -> Failure {
+) {
     loop {
-        tokio::select! {
-            _ = terminate.recv() => if !begin_end("SIGTERM", &shutdown) { return Failure::Said },
-            _ = interrupt.recv() => if !begin_end("SIGINT", &shutdown) { return Failure::Said },
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
             _ = hang_up.recv() => {
                 let (reply, _) = oneshot::channel();
-                // A reload that waits already will read what is there then.
+                // A reload that waits already will read the newest files.
                 let _ = reload.try_send(ReloadRequest { reply });
+                continue;
             }
+        };
+        if shutdown.is_cancelled() {
+            tracing::warn!(signal, "second stop signal; exiting at once");
+            return;
         }
+        tracing::info!(signal, "shutting down; scrapes in progress may finish");
+        shutdown.cancel();
     }
-}
-
-/// False if the end has begun before.
-fn begin_end(name: &str, shutdown: &CancellationToken) -> bool {
-    if shutdown.is_cancelled() {
-        tracing::warn!("{name} again: ending at once");
-        return false;
-    }
-    tracing::info!("{name}: ending; scrapes that are being served may finish");
-    shutdown.cancel();
-    true
 }

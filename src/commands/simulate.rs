@@ -1,19 +1,24 @@
-//! `simulate`: the embedded VPC API alone, for any client.
+//! `simulate`: runs the embedded VPC API alone, for any client.
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use simulator::{Fault, Options};
+use simulator::{Fault, Options, Simulator, StartError};
 use tokio::task::spawn_blocking;
 
-use super::{Failure, bind, print, signals::Requests, start_log, usage};
-use crate::cli::SimulateFlags;
+use super::{
+    failure::{Failure, usage},
+    output::print,
+    signals::Signals,
+};
+use crate::{cli::SimulateFlags, logging};
 
-pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(), Failure> {
-    start_log(&flags.log)?;
-    let Some(faults) = requests.shutdown.run_until_cancelled(faults(flags.faults.clone())).await else {
+pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), Failure> {
+    logging::start(&flags.log.level, flags.log.format);
+    let Some(faults) = signals.shutdown.run_until_cancelled(faults(flags.faults.clone())).await else {
         return Ok(());
     };
     let options = Options {
@@ -35,17 +40,25 @@ pub(super) async fn run(flags: &SimulateFlags, requests: Requests) -> Result<(),
         credentials.secret_key
     );
     print(lines.as_bytes())?;
-    simulator.run(requests.shutdown.cancelled_owned()).await;
+    simulator.run(signals.shutdown.cancelled_owned()).await;
     Ok(())
 }
 
-/// Reads the list of faults that a file has, if there is one, on another thread.
+/// Starts the embedded API; the user has to change options that contradict each other.
+pub(super) async fn bind(options: Options, address: SocketAddr) -> Result<Simulator, Failure> {
+    Simulator::bind(options, address).await.map_err(|error| match error {
+        StartError::Options(problem) => usage(problem),
+        error @ StartError::Listen { .. } => error.into(),
+    })
+}
+
+/// Reads the list of faults on another thread: the file's mount may not answer.
 async fn faults(file: Option<PathBuf>) -> Result<Vec<Fault>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     spawn_blocking(move || read_faults(&file)).await.expect("reading a file does not panic")
 }
 
-/// Reads a list of faults. Whether they can happen in the simulated world is for that to say.
+/// Reads a list of faults. The simulator checks whether they are possible.
 fn read_faults(file: &Path) -> Result<Vec<Fault>, String> {
     let place = file.display();
     let text = fs::read_to_string(file)
@@ -61,7 +74,7 @@ mod tests {
     use simulator::FaultKind;
 
     #[test]
-    fn a_list_of_faults_is_read_and_what_is_none_is_told_with_its_place_and_remedy() {
+    fn wrong_list_of_faults_has_place_and_remedy() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("faults.json");
         let read = |text: &str| {
@@ -75,11 +88,11 @@ mod tests {
             ("[{\"kind\":\n\"rest\"}]", "unknown variant `rest`"),
             ("[{\"kind\": \"reset\", \"regions\": \"eu\"}]", "unknown field `regions`"),
         ] {
-            let told = read(text).expect_err(text);
-            assert!(told.starts_with(&format!("--faults: {}: {place}", file.display())), "{told}");
+            let error = read(text).expect_err(text);
+            assert!(error.starts_with(&format!("--faults: {}: {place}", file.display())), "{error}");
             assert!(
-                told.ends_with(r#"; write a JSON list of faults, such as [{"kind": "reset"}]"#),
-                "{told}"
+                error.ends_with(r#"; write a JSON list of faults, such as [{"kind": "reset"}]"#),
+                "{error}"
             );
         }
         let absent = read_faults(&folder.path().join("none.json")).expect_err("no file");

@@ -1,45 +1,46 @@
-//! `accounts`: from the untyped value to who is watched, where, and with whose credentials.
+//! `accounts`: from the untyped value to accounts, with regions, credentials and filters.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use config::ValueKind;
 
 use super::{
     Account, CredentialSource, Filter, Regions,
     credentials::{assume_role, credentials},
+    reader::{Node, Table, distinct},
     regions,
-    walk::{Node, Table, distinct, nearest},
 };
 use crate::domain::{AccountName, Region, Site};
 
-/// What to do where there are no accounts.
+/// The remedy where there are no accounts.
 const LIST_ACCOUNTS: &str = "list at least one account, with its name and regions";
 
-/// The filters of `DescribeVpnConnections`. The ten that it allows are never reached, since each may be there once.
+/// The filters of `DescribeVpnConnections`. Each is allowed once, which keeps them below the API's limit of ten.
 const FILTERS: [&str; 5] =
     ["vpc-id", "vpn-gateway-id", "customer-gateway-id", "vpn-connection-name", "vpn-connection-id"];
 
-/// How many values `DescribeVpnConnections` allows for a filter.
+/// The most values that `DescribeVpnConnections` allows for a filter.
 const MAX_FILTER_VALUES: usize = 5;
 
-pub(super) fn read(root: &Table<'_>) -> Option<Vec<Account>> {
+/// `base` is where relative paths start.
+pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<Account>> {
     let node = root.require("accounts", LIST_ACCOUNTS)?;
     let nodes = node.list()?;
     if nodes.is_empty() {
         node.problem(format_args!("is empty; {LIST_ACCOUNTS}"));
     }
     let mut names = HashSet::new();
-    // Every account is read before one that is wrong ends the reading.
-    let accounts: Vec<Option<Account>> = nodes.iter().map(|node| account(node, &mut names)).collect();
+    // All accounts are read before the first wrong one ends the reading.
+    let accounts: Vec<Option<Account>> = nodes.iter().map(|node| account(node, &mut names, base)).collect();
     accounts.into_iter().collect()
 }
 
-fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account> {
+fn account(node: &Node<'_>, names: &mut HashSet<AccountName>, base: &Path) -> Option<Account> {
     let table = node.table(&["name", "site", "regions", "credentials", "assume_role", "filters"])?;
     let name = table.require("name", "name the account; the name becomes a label").and_then(|node| {
         let name = node.parsed(AccountName::new)?;
         if !names.insert(name.clone()) {
-            node.refuse("is the name of an earlier account; each needs its own");
+            node.error("is the name of an earlier account; write another name");
         }
         Some(name)
     });
@@ -47,7 +48,7 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account>
         .require("regions", "list them, such as [ap-guangzhou], or write all")
         .and_then(|node| regions(&node));
     let site = table.read_or("site", Site::default(), |node| node.parsed(Site::parse));
-    let credentials = table.read_or("credentials", CredentialSource::Default, credentials);
+    let credentials = table.read_or("credentials", CredentialSource::Default, |node| credentials(node, base));
     let assume_role = table.read_or("assume_role", None, |node| assume_role(node).map(Some));
     let filters = table.read_or("filters", vec![], filters);
     Some(Account {
@@ -63,7 +64,7 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>) -> Option<Account>
 fn regions(node: &Node<'_>) -> Option<Regions> {
     if let ValueKind::String(text) = node.kind() {
         if text != "all" {
-            node.refuse("is neither all nor a list; a single region is a list too, such as [ap-guangzhou]");
+            node.error("is neither all nor a list; write a list, such as [ap-guangzhou]");
         }
         return Some(Regions::All);
     }
@@ -78,13 +79,9 @@ fn region(node: &Node<'_>) -> Option<Region> {
     let region = node.parsed(Region::new)?;
     let name = region.as_str();
     if name == "all" {
-        node.problem("all stands in a list; write all by itself, or list regions without it");
+        node.problem("is all within a list; write all without the list, or list regions");
     } else if !regions::KNOWN.contains(&name) {
-        let remedy = match nearest(name, regions::KNOWN.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "check its spelling.".to_owned(),
-        };
-        node.warning(format_args!("{name} is not among the known regions; {remedy} It is polled as it is"));
+        node.warning(format_args!("{name} is an unknown region and is polled anyway; check its spelling"));
     }
     Some(region)
 }
@@ -100,7 +97,7 @@ fn filter(node: &Node<'_>, names: &mut HashSet<String>) -> Option<Filter> {
     let name = table.require("name", &format!("write one of {}", FILTERS.join(", "))).and_then(|node| {
         let name = node.parsed(filter_name)?;
         if !names.insert(name.clone()) {
-            node.refuse("is the name of an earlier filter; put all values into one");
+            node.error("is the name of an earlier filter; write all values into one filter");
         }
         Some(name)
     });

@@ -1,34 +1,36 @@
-//! `credentials` and `assume_role`: from the untyped value to where an account's credentials come from.
+//! `credentials` and `assume_role`: from the untyped value to the source of an account's credentials.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{
     CredentialSource,
+    reader::{Node, Table},
     sections::{duration, path},
-    walk::{Node, Table},
 };
 use crate::domain::{Role, Secret, SecretText};
 
-/// What `type` may be.
+/// The remedy for a wrong `type`.
 const TYPES: &str = "write one of static, environment, profile, instance_role, workload_identity and default";
 
 /// The keys of the type `static`.
 const STATIC_KEYS: [&str; 4] = ["secret_id", "secret_id_file", "secret_key", "secret_key_file"];
 
-/// What `role_arn` looks like.
+/// The remedy for a wrong `role_arn`.
 const ROLE_ARN: &str = "write one such as qcs::cam::uin/100000000001:roleName/monitoring";
 
-/// How long a role can be taken on at most, by the API's document.
+/// The longest session of a role that the API allows.
 const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 
-pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
+/// `base` is where relative paths start.
+pub(super) fn credentials(node: &Node<'_>, base: &Path) -> Option<CredentialSource> {
     let [id, id_file, key, key_file] = STATIC_KEYS;
     let table = node.table(&["type", id, id_file, key, key_file])?;
     let kind_node = table.require("type", TYPES)?;
     let kind = kind_node.text()?;
     let source = match kind {
         "static" => {
-            let (secret_id, secret_key) = (secret(&table, id, id_file), secret(&table, key, key_file));
+            let secret_id = secret(&table, id, id_file, base);
+            let secret_key = secret(&table, key, key_file, base);
             return Some(CredentialSource::Static { secret_id: secret_id?, secret_key: secret_key? });
         }
         "environment" => CredentialSource::Environment,
@@ -37,7 +39,7 @@ pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
         "workload_identity" => CredentialSource::WorkloadIdentity,
         "default" => CredentialSource::Default,
         _ => {
-            kind_node.refuse(format_args!("is not a type of credentials; {TYPES}"));
+            kind_node.error(format_args!("is not a type of credentials; {TYPES}"));
             return None;
         }
     };
@@ -47,13 +49,13 @@ pub(super) fn credentials(node: &Node<'_>) -> Option<CredentialSource> {
     Some(source)
 }
 
-/// A secret that is either given in one key or in a file that another key names.
-fn secret(table: &Table<'_>, key: &str, file_key: &str) -> Option<SecretText> {
+/// A secret that is the value of `key`, or is in the file that `file_key` names.
+fn secret(table: &Table<'_>, key: &str, file_key: &str, base: &Path) -> Option<SecretText> {
     match (table.get(key), table.get(file_key)) {
         (Some(value), None) => value.parsed(Secret::key).map(SecretText::Value),
-        (None, Some(file)) => path(&file).map(SecretText::File),
+        (None, Some(file)) => path(&file, base).map(SecretText::File),
         (Some(_), Some(file)) => {
-            file.problem(format_args!("stands beside {key}; keep one of them"));
+            file.problem(format_args!("is set beside {key}; keep one of them"));
             None
         }
         (None, None) => {
@@ -73,7 +75,7 @@ pub(super) fn assume_role(node: &Node<'_>) -> Option<Role> {
     Some(Role { arn: arn?, session_name: session_name?, external_id: external_id?, duration: duration? })
 }
 
-/// Accepts a role by its name, or by its number (`role/…`), of a user or of a service: the API's document has all.
+/// Accepts a role by its name (`roleName/…`) or its number (`role/…`), as the API's documents have it.
 fn role_arn(text: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let is_name = |text: &str| is_made_of("/+=,.@_-", text, 1);
@@ -82,7 +84,7 @@ fn role_arn(text: &str) -> Result<String, String> {
         let name = role.strip_prefix("roleName/").or_else(|| role.strip_prefix("role/"));
         is_number(uin) && name.is_some_and(is_name)
     });
-    if is_role { Ok(text.to_owned()) } else { Err(format!("is not the description of a role; {ROLE_ARN}")) }
+    if is_role { Ok(text.to_owned()) } else { Err(format!("is not the ARN of a role; {ROLE_ARN}")) }
 }
 
 fn session_name(text: &str) -> Result<String, &'static str> {
@@ -99,7 +101,7 @@ fn external_id(text: &str) -> Result<Secret, &'static str> {
     Err("is not 2 to 128 letters, digits and characters of +=,.@:/_-")
 }
 
-/// Whether a text is `least` to 128 ASCII letters, digits and other characters of `others`.
+/// Whether a text consists of `least` to 128 ASCII letters, digits and characters of `others`.
 fn is_made_of(others: &str, text: &str, least: usize) -> bool {
     (least..=128).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
@@ -108,7 +110,7 @@ fn is_made_of(others: &str, text: &str, least: usize) -> bool {
 fn role_duration(node: &Node<'_>) -> Option<Duration> {
     let length = duration(node)?;
     if length > MAX_ROLE_DURATION || length.subsec_nanos() != 0 {
-        node.refuse("is not a whole number of seconds, at most 12h");
+        node.error("is not a whole number of seconds, at most 12h");
     }
     Some(length)
 }
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_described_by_name_or_number() {
+    fn role_has_name_or_number() {
         let good =
             ["roleName/monitoring", "role/4611686018427397919", "role/tencentcloudServiceRoleName/vpn"];
         for role in good {
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_ids_of_a_session_have_2_to_128_characters() {
+    fn session_names_and_external_ids_have_2_to_128_characters() {
         for length in [2, 128] {
             assert!(session_name(&"x".repeat(length)).is_ok(), "{length}");
             assert!(external_id(&"x".repeat(length)).is_ok(), "{length}");

@@ -1,42 +1,40 @@
 //! The configuration: an untyped value from file and environment, read into types that are valid once they exist.
 //!
-//! Every problem is reported at once, each with its key's path. It performs no call, and opens no file but the
-//! configuration itself and `api.ca_file`.
+//! All problems are reported at once, each with its place and its key's path. It makes no call, and opens no file but
+//! the configuration itself and `api.ca_file`.
 
 mod accounts;
 mod credentials;
 pub(crate) mod duration;
-mod load;
+pub mod load;
 pub mod problem;
+pub mod reader;
 mod regions;
 mod sections;
 mod variables;
-pub mod walk;
 pub mod yaml;
 
 use std::time::Duration;
 
-pub use load::Loaded;
-pub use problem::{Problem, Problems};
 use url::Url;
 
 use crate::domain::{AccountName, CaFile, Endpoint, Proxy, Region, Role, SecretText, Site, TagLabel};
 
-/// Everything that the configuration file and the environment say.
+/// The whole configuration, from file and environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// `poll`: when targets are polled.
     pub poll: Poll,
     /// `api`: how the API is called.
     pub api: Api,
-    /// `metrics`: what the metrics carry.
+    /// `metrics`: the content of the metrics.
     pub metrics: Metrics,
-    /// `accounts`: what is watched; at least one, each name once.
+    /// `accounts`: at least one, with distinct names.
     pub accounts: Vec<Account>,
 }
 
 impl Config {
-    /// Where an account's API is: `api.endpoint`, or else the endpoint of the account's site.
+    /// The endpoint of an account: `api.endpoint`, or else that of the account's site.
     #[must_use]
     pub fn endpoint(&self, account: &Account) -> Endpoint {
         self.api.endpoint.clone().unwrap_or_else(|| account.site.endpoint())
@@ -46,11 +44,11 @@ impl Config {
 /// `poll`: when targets are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
-    /// From one poll of a target to its next.
+    /// The time from one poll of a target to its next.
     pub interval: Duration,
-    /// For one poll of one target, retries included.
+    /// The limit of one poll of one target, with its retries.
     pub timeout: Duration,
-    /// How long a target's last good tunnels stay published while its polls fail.
+    /// The time for which a target's last good tunnels stay published while its polls fail.
     pub stale_after: Duration,
 }
 
@@ -67,17 +65,17 @@ impl Default for Poll {
 /// `api`: how the API is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
-    /// Where each service is found, for all accounts. `None`: each account's site decides.
+    /// The endpoint for all accounts. `None`: that of each account's site.
     pub endpoint: Option<Endpoint>,
-    /// The metadata service, for the instance's role: scheme and host, maybe a port.
+    /// The metadata service, for the instance's role: scheme, host and perhaps a port.
     pub metadata_endpoint: Url,
-    /// For one request, its answer's body included.
+    /// The limit of one request, with the body of its response.
     pub request_timeout: Duration,
-    /// A PEM file with more certificate authorities than the system's.
+    /// A PEM file with certificate authorities to trust beside the system's.
     pub ca_file: Option<CaFile>,
     /// The proxy of the environment, in `HTTPS_PROXY` or `ALL_PROXY`.
     pub proxy: Option<Proxy>,
-    /// For each account, over all its regions; from 0.01 to 100, not always whole.
+    /// Requests a second of each account, over all its regions; from 0.01 to 100.
     pub requests_per_second: f64,
 }
 
@@ -94,10 +92,10 @@ impl Default for Api {
     }
 }
 
-/// `metrics`: what the metrics carry.
+/// `metrics`: the content of the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// `tag_labels`: the tunnel tags that become labels of `tunnel_info`, in the order given.
+    /// `tag_labels`: the tags that become labels of `tunnel_info`, in the order of the file.
     pub tag_labels: Vec<TagLabel>,
 }
 
@@ -106,38 +104,38 @@ pub struct Metrics {
 pub struct Account {
     /// `name`.
     pub name: AccountName,
-    /// `site`: whose API hosts know the account.
+    /// `site`: decides the API's hosts.
     pub site: Site,
     /// `regions`.
     pub regions: Regions,
     /// `credentials`.
     pub credentials: CredentialSource,
-    /// `assume_role`: the role to take on with those credentials.
+    /// `assume_role`: the role to assume with those credentials.
     pub assume_role: Option<Role>,
-    /// `filters`: as in the API, narrowing what is watched.
+    /// `filters`: filters of the API that narrow the list of tunnels.
     pub filters: Vec<Filter>,
 }
 
-/// Which regions of an account are polled.
+/// The regions of an account that are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Regions {
-    /// `all`: those that `DescribeRegions` names.
+    /// `all`: the regions that `DescribeRegions` returns.
     All,
-    /// These; at least one, each once.
+    /// These regions; at least one, without duplicates.
     Listed(Vec<Region>),
 }
 
-/// `credentials`: where an account's credentials come from.
+/// `credentials`: the source of an account's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// `static`: given here, or in files that are named here.
+    /// `static`: in the configuration, or in files that it names.
     Static {
         /// `secret_id` or `secret_id_file`.
         secret_id: SecretText,
         /// `secret_key` or `secret_key_file`.
         secret_key: SecretText,
     },
-    /// `environment`: `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and a token if there is one.
+    /// `environment`: `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and perhaps `TENCENTCLOUD_TOKEN`.
     Environment,
     /// `profile`: the INI file of Tencent's own tools.
     Profile,

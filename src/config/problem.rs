@@ -1,16 +1,23 @@
-//! What is wrong with a configuration, and where: the words that a user reads.
+//! One problem of a configuration, and all of them: the text that the user reads.
 
 use std::fmt;
 
-/// One thing that is wrong, or, as a warning, that is likely not meant.
+/// One problem, or one warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands: `config.yml`, `config.yml:12` or the name of an environment variable.
+    /// Its place: `config.yml`, `config.yml:12` or the name of an environment variable.
     pub place: String,
     /// The path of its key, such as `accounts[0].regions[1]`; empty for the document as a whole.
     pub path: String,
-    /// What is wrong and what to do about it; never the value of a secret.
+    /// What is wrong and its remedy; never the value of a secret.
     pub message: String,
+}
+
+impl Problem {
+    /// A problem of a place as a whole.
+    pub(super) fn at(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), path: String::new(), message: message.into() }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -29,14 +36,9 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// An error if anything was found.
-    pub fn check(found: Vec<Problem>) -> Result<(), Self> {
-        if found.is_empty() { Ok(()) } else { Err(Self(found)) }
-    }
-
-    /// Each problem, in the order of the configuration's sections.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+    /// An error if there is a problem.
+    pub(super) fn check(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }
 }
 
@@ -46,22 +48,10 @@ impl From<Problem> for Problems {
     }
 }
 
-impl<'a> IntoIterator for &'a Problems {
-    type Item = &'a Problem;
-    type IntoIter = std::slice::Iter<'a, Problem>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
-        }
-        Ok(())
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

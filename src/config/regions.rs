@@ -1,6 +1,6 @@
-//! The regions that Tencent Cloud had when this was written, to tell a misspelling from a name.
+//! The regions of Tencent Cloud, for a warning about a misspelled one.
 //!
-//! A region that is not here is still polled: the list may be older than the region.
+//! An unknown region is still polled: it may be newer than this list.
 
 /// Their API names, in alphabetical order.
 pub(super) const KNOWN: &[&str] = &[
@@ -56,7 +56,7 @@ mod tests {
     use crate::domain::Region;
 
     #[test]
-    fn the_list_is_in_order_and_of_valid_names() {
+    fn known_regions_are_sorted_and_valid() {
         assert!(KNOWN.is_sorted());
         assert!(KNOWN.iter().all(|name| Region::new(name).is_ok()));
     }

@@ -8,10 +8,8 @@ use std::{
 use config::ValueKind;
 
 use super::{
-    Api, Metrics, Poll,
-    duration::{self, InvalidDuration},
-    walk::{Node, Table},
-    yaml,
+    Api, Metrics, Poll, duration,
+    reader::{Node, Table},
 };
 use crate::{
     domain::{CaFile, Endpoint, TagLabel, base_url},
@@ -23,17 +21,17 @@ pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
         let section = section.table(&["interval", "timeout", "stale_after"])?;
         let default = Poll::default();
         let interval = section.read_or("interval", default.interval, duration);
-        // A short interval that is set alone also shortens the time-out, so that polls do not overlap.
+        // Without a time-out of its own, a short interval also shortens the time-out, so that polls do not overlap.
         let default_timeout = interval.map_or(default.timeout, |interval| interval.min(default.timeout));
         let timeout = section.read_or("timeout", default_timeout, duration);
         let stale_after = section.read_or("stale_after", default.stale_after, duration);
         let poll = Poll { interval: interval?, timeout: timeout?, stale_after: stale_after? };
-        warn_of(&poll, &section);
+        warn_about(&poll, &section);
         Some(poll)
     })
 }
 
-fn warn_of(poll: &Poll, section: &Table<'_>) {
+fn warn_about(poll: &Poll, section: &Table<'_>) {
     if poll.timeout > poll.interval {
         section.at("timeout").warning("is longer than poll.interval: a slow poll delays the next one");
     }
@@ -43,7 +41,7 @@ fn warn_of(poll: &Poll, section: &Table<'_>) {
     }
 }
 
-/// `base` is where a relative path starts.
+/// `base` is where relative paths start.
 pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
     root.read_or("api", Api::default(), |section| {
         let section = section.table(&[
@@ -55,12 +53,11 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
         ])?;
         let default = Api::default();
         let endpoint = section.read_or("endpoint", default.endpoint, |node| match node.kind() {
-            // Each account's site decides.
             ValueKind::String(text) if text == "none" => Some(None),
             _ => endpoint(node).map(Some),
         });
         let metadata_endpoint = section.read_or("metadata_endpoint", default.metadata_endpoint, |node| {
-            // The text is not repeated: it may hold a password.
+            // The text is not repeated: it may have a password.
             base_url(node.text()?).map_err(|error| node.problem(error)).ok()
         });
         let request_timeout = section.read_or("request_timeout", default.request_timeout, duration);
@@ -78,7 +75,7 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
 }
 
 fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
-    // The text is not repeated: it may hold a password.
+    // The text is not repeated: it may have a password.
     let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
     if endpoint.is_for_one_service() {
         node.warning("is the address of one service, and three are called; write {service} in its place");
@@ -87,23 +84,20 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
 }
 
 fn ca_file(node: &Node<'_>, base: &Path) -> Option<CaFile> {
-    let path = base.join(path(node)?);
-    match regular_file::read(&path) {
-        Ok(pem) => Some(CaFile { path, pem }),
-        Err(error) => {
-            node.refuse(yaml::why_unreadable(&error));
-            None
-        }
-    }
+    let path = path(node, base)?;
+    let pem = regular_file::read(&path)
+        .map_err(|error| node.error(format_args!("cannot be read: {error}")))
+        .ok()?;
+    Some(CaFile { path, pem })
 }
 
-/// Requests a second: few enough for Tencent, and enough that waiting for one can be timed.
+/// Requests a second. The lower limit keeps the time between two requests representable.
 fn rate(node: &Node<'_>) -> Option<f64> {
     let rate = node.number()?;
     if (0.01..=100.0).contains(&rate) {
         return Some(rate);
     }
-    node.refuse("is not between 0.01 and 100, the most that Tencent allows");
+    node.error("is not between 0.01 and 100, the most that Tencent allows");
     None
 }
 
@@ -119,9 +113,7 @@ fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
     for node in node.list()? {
         let Some(label) = tag_label(&node) else { continue };
         match labels.iter().find(|earlier| earlier.label == label.label) {
-            Some(earlier) if earlier.key == label.key => {
-                node.problem(format_args!("{:?} is there already; keep one", label.key));
-            }
+            Some(earlier) if earlier.key == label.key => node.error("is a duplicate; keep one"),
             Some(earlier) => node.problem(format_args!(
                 "{:?} and {:?} would both be the label {}; leave one out, or {}",
                 label.key,
@@ -135,7 +127,7 @@ fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
     Some(labels)
 }
 
-/// A tag's key, or a mapping of its key and the name of its label.
+/// A tag's key, or a mapping of the tag's key and its label's name.
 fn tag_label(node: &Node<'_>) -> Option<TagLabel> {
     if !matches!(node.kind(), ValueKind::Table(_)) {
         return node.parsed(|key| {
@@ -164,16 +156,16 @@ fn how_to_name(key: &str) -> String {
 
 /// A length of time.
 pub(super) fn duration(node: &Node<'_>) -> Option<Duration> {
-    let reason = match node.kind() {
-        ValueKind::I64(_) | ValueKind::Float(_) => InvalidDuration::NoUnit,
-        ValueKind::Boolean(_) => InvalidDuration::Format,
-        _ => return node.parsed(duration::parse),
-    };
-    node.refuse(reason);
-    None
+    match node.kind() {
+        // A duration whose unit is missing: quotes would be the wrong remedy.
+        ValueKind::I64(number) => {
+            duration::parse(&number.to_string()).map_err(|error| node.error(error)).ok()
+        }
+        _ => node.parsed(duration::parse),
+    }
 }
 
-/// The path of a file, which is not opened here.
-pub(super) fn path(node: &Node<'_>) -> Option<PathBuf> {
-    node.parsed(|text| if text.is_empty() { Err("is no path; name a file") } else { Ok(text.into()) })
+/// The path of a file, which is not opened here. `base` is where a relative one starts.
+pub(super) fn path(node: &Node<'_>, base: &Path) -> Option<PathBuf> {
+    node.parsed(|text| if text.is_empty() { Err("is not a path; name a file") } else { Ok(base.join(text)) })
 }

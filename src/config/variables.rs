@@ -1,7 +1,7 @@
-//! The environment variables that stand for keys of `poll`, `api` and `metrics`:
-//! `TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL` for `poll.interval`.
+//! The environment variables that override keys of `poll`, `api` and `metrics`:
+//! `TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL` overrides `poll.interval`.
 //!
-//! An empty variable counts as absent, since templates and compose files pass on what is not set in this way.
+//! An empty variable counts as absent, because templates and compose files write unset variables in this way.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,12 +9,12 @@ use config::{ConfigError, Source, Value, ValueKind};
 
 use super::{
     problem::Problem,
-    walk::{nearest, shown_key},
+    reader::{nearest, shown_key},
 };
 
 const PREFIX: &str = "TENCENTCLOUD_VPN_EXPORTER__";
 
-/// The keys that have a variable, by their paths, and how its text is read.
+/// The paths of the keys that have a variable, and the form of its text.
 const KEYS: [(&str, Form); 9] = [
     ("poll.interval", Form::Text),
     ("poll.timeout", Form::Text),
@@ -27,7 +27,7 @@ const KEYS: [(&str, Form); 9] = [
     ("metrics.tag_labels", Form::TagLabels),
 ];
 
-/// How the text of a variable becomes a value.
+/// The form of a variable's text.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Text,
@@ -36,12 +36,12 @@ enum Form {
     TagLabels,
 }
 
-/// What the variables say, as a source of the `config` crate: each value by its path, with its variable as origin.
+/// The variables as a source of the `config` crate: each value by its path, with its variable as origin.
 #[derive(Debug, Clone)]
 pub(super) struct Variables(HashMap<String, Value>);
 
 impl Variables {
-    /// Takes the variables that have the prefix; also gives what is wrong with them.
+    /// Reads the variables that have the prefix; also returns their problems.
     pub(super) fn new(environment: &BTreeMap<String, String>) -> (Self, Vec<Problem>) {
         let (mut values, mut problems) = (HashMap::new(), Vec::new());
         for (name, text) in environment {
@@ -57,7 +57,7 @@ impl Variables {
         (Self(values), problems)
     }
 
-    /// Without the variables of a section, such as `poll`.
+    /// Removes the variables of a section, such as `poll`.
     pub(super) fn without(mut self, section: &str) -> Self {
         self.0.retain(|path, _| path.split_once('.').is_none_or(|(of, _)| of != section));
         self
@@ -74,7 +74,7 @@ impl Source for Variables {
     }
 }
 
-/// The variable of a key.
+/// The name of a key's variable.
 fn name_of(path: &str) -> String {
     format!("{PREFIX}{}", path.to_ascii_uppercase().replace('.', "__"))
 }
@@ -86,8 +86,7 @@ fn unknown(name: &str) -> Problem {
         None if path.starts_with("accounts") => "accounts come from the file of --config.file".to_owned(),
         None => format!("known are {}", KEYS.map(|(known, _)| name_of(known)).join(", ")),
     };
-    let message = format!("is not a variable of this program; {remedy}");
-    Problem { place: shown_key(name), path: String::new(), message }
+    Problem::at(shown_key(name), format!("is not a variable of this program; {remedy}"))
 }
 
 fn value(name: &str, text: &str, form: Form) -> Value {

@@ -3,7 +3,7 @@
 //! Nothing here does I/O, knows a wire format or names a metric.
 
 mod ca_file;
-mod deceptive;
+pub mod display;
 mod endpoint;
 mod listing;
 mod proxy;
@@ -18,7 +18,6 @@ mod target;
 mod tunnel;
 
 pub use ca_file::CaFile;
-pub use deceptive::is_deceptive;
 pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
 pub use listing::{Listing, UnknownValue};
 pub use proxy::{InvalidProxy, Proxy};

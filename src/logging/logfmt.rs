@@ -1,81 +1,35 @@
-//! `logfmt`: one event as one line of keys and values, whatever the values are.
+//! `logfmt`: one event is one line of keys and values.
 //!
-//! Names of tunnels and messages of the API come from outside. A value can neither end its line nor begin a key, and it is
-//! escaped as in JSON, which is what the parsers of Prometheus' and Grafana's tools undo.
+//! Values are escaped as in JSON, which the parsers of Prometheus' and Grafana's tools understand.
 
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Write};
 
 use jiff::Timestamp;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
-    registry::LookupSpan,
-};
+use serde_json::Value;
+use tracing::Level;
 
-use super::is_shown;
-use crate::domain::is_deceptive;
+use crate::domain::display::is_unsafe_for_display;
 
-/// Writes events: the time in UTC, the level, the message, and the event's own fields.
-#[derive(Debug)]
-pub(super) struct Logfmt;
-
-impl<S, N> FormatEvent<S, N> for Logfmt
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        write!(writer, "ts={:.3} level={}", Timestamp::now(), level(*event.metadata().level()))?;
-        let mut fields = Fields { writer: &mut writer, result: Ok(()) };
-        event.record(&mut fields);
-        fields.result?;
-        writeln!(writer)
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
-    }
-}
-
-/// Writes the fields of an event, and remembers whether that failed.
-struct Fields<'a, W> {
-    writer: &'a mut W,
-    result: fmt::Result,
-}
-
-impl<W: Write> Visit for Fields<'_, W> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if self.result.is_ok() && is_shown(field) {
-            self.result = write_field(self.writer, field.name(), value);
+/// Writes the time in UTC, the level, and the fields.
+pub(super) fn write(mut writer: impl Write, level: Level, fields: &[(&str, Value)]) -> fmt::Result {
+    let level = level.as_str().to_ascii_lowercase();
+    write!(writer, "ts={:.3} level={level}", Timestamp::now())?;
+    for (key, value) in fields {
+        match value {
+            Value::String(text) => write_text(&mut writer, key, text)?,
+            value => write!(writer, " {key}={value}")?,
         }
     }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
+    writeln!(writer)
 }
 
-fn write_field(writer: &mut impl Write, key: &str, value: &str) -> fmt::Result {
-    let bare = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_deceptive(c);
-    if value.chars().all(bare) {
-        return write!(writer, " {key}={value}");
+fn write_text(writer: &mut impl Write, key: &str, text: &str) -> fmt::Result {
+    let is_plain = |c: char| !matches!(c, ' ' | '=' | '"' | '\\') && !is_unsafe_for_display(c);
+    if text.chars().all(is_plain) {
+        return write!(writer, " {key}={text}");
     }
     write!(writer, " {key}=\"")?;
-    value.chars().try_for_each(|c| write_escaped(writer, c))?;
+    text.chars().try_for_each(|c| write_escaped(writer, c))?;
     writer.write_char('"')
 }
 
@@ -85,7 +39,7 @@ fn write_escaped(writer: &mut impl Write, c: char) -> fmt::Result {
         '\n' => writer.write_str("\\n"),
         '\r' => writer.write_str("\\r"),
         '\t' => writer.write_str("\\t"),
-        c if is_deceptive(c) => write!(writer, "\\u{:04x}", u32::from(c)),
+        c if is_unsafe_for_display(c) => write!(writer, "\\u{:04x}", u32::from(c)),
         c => writer.write_char(c),
     }
 }
@@ -96,12 +50,12 @@ mod tests {
 
     fn written(value: &str) -> String {
         let mut line = String::new();
-        write_field(&mut line, "name", value).expect("a string takes all");
+        write_text(&mut line, "name", value).expect("a string takes all");
         line
     }
 
     #[test]
-    fn plain_values_stand_bare_and_others_in_quotes() {
+    fn plain_values_are_bare_and_others_quoted() {
         let table = [
             ("vpnx-f49l6u0z", " name=vpnx-f49l6u0z"),
             ("", " name="),
@@ -117,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_lines_rules_terminals_or_turns_text_around_is_escaped() {
+    fn control_and_invisible_characters_are_escaped() {
         let table = [
             ("a\nb\r\tc", r#" name="a\nb\r\tc""#),
             ("\u{1b}[31m\u{9b}\u{0}\u{7f}", r#" name="\u001b[31m\u009b\u0000\u007f""#),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Reason, Site, is_deceptive},
+    domain::{Reason, Site, display::is_unsafe_for_display},
     snapshot::Failure,
     tencent::{ApiError, error::unknown_key_advice, transport::Route},
 };
@@ -19,7 +19,7 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
         _ => format!("{route}: "),
     };
     // Words from outside are printed on terminals too.
-    let words = error.to_string().replace(is_deceptive, " ");
+    let words = error.to_string().replace(is_unsafe_for_display, " ");
     let advice = match Site::of(&route.url).filter(|_| error.is_unknown_key()) {
         // The credentials' own message has this advice already.
         Some(_) if matches!(error, ApiError::Credentials(_)) => String::new(),

@@ -23,7 +23,7 @@ use self::tls::{TlsConfig, reject_unsupported};
 use crate::{
     config::{
         problem::{Problem, Problems},
-        walk::{Findings, Node},
+        reader::{Diagnostics, Node},
         yaml,
     },
     domain::Secret,
@@ -65,10 +65,10 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     if matches!(document.kind, ValueKind::Nil) {
         return Ok(WebConfig::default());
     }
-    let findings = Findings::new(name, SECRET_KEYS);
+    let diagnostics = Diagnostics::new(name, SECRET_KEYS);
     let directory = path.parent().unwrap_or(Path::new(""));
-    let config = sections(&findings.root(&document), directory);
-    let warnings = findings.finish()?;
+    let config = sections(&diagnostics.root(&document), directory);
+    let warnings = diagnostics.finish()?;
     let config = config.expect("a reader that finds no problem gives a value");
     Ok(WebConfig { warnings, ..config })
 }
@@ -135,12 +135,12 @@ fn headers(section: &Node<'_>) -> Option<HeaderMap> {
             continue;
         }
         if !allowed.is_empty() && !allowed.contains(&value) {
-            node.refuse(format_args!("is not one of {}", allowed.join(", ")));
+            node.error(format_args!("is not one of {}", allowed.join(", ")));
             continue;
         }
         match HeaderValue::from_str(value) {
             Ok(value) => _ = headers.insert(HeaderName::from_str(name).expect("the names are valid"), value),
-            Err(_) => node.refuse("has characters that a header cannot carry"),
+            Err(_) => node.error("has characters that a header cannot carry"),
         }
     }
     Some(headers)
@@ -156,7 +156,7 @@ fn users(section: &Node<'_>) -> Option<BTreeMap<String, Secret>> {
         if is_bcrypt(hash) {
             users.insert(name.to_owned(), Secret::new(hash));
         } else {
-            node.refuse("is not a bcrypt hash; make one with `htpasswd -nBC 10 name`, and keep what follows the colon");
+            node.error("is not a bcrypt hash; make one with `htpasswd -nBC 10 name`, and keep what follows the colon");
         }
     }
     Some(users)

@@ -1,4 +1,4 @@
-//! What the configuration accepts, and exactly what it says where it does not.
+//! The configurations that are accepted, and the exact messages about the others.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,10 @@ use std::{
 
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
-    config::{Account, Api, Config, CredentialSource, Filter, Loaded, Metrics, Poll, Problems, Regions},
+    config::{
+        Account, Api, Config, CredentialSource, Filter, Metrics, Poll, Regions, load::Loaded,
+        problem::Problems,
+    },
     domain::{AccountName, CaFile, Endpoint, Region, Role, Secret, SecretText, Site, TagLabel},
 };
 
@@ -28,7 +31,7 @@ fn regions(names: &[&str]) -> Regions {
     Regions::Listed(names.iter().map(|name| Region::new(name).expect("a region")).collect())
 }
 
-/// An account with nothing but a name and regions.
+/// An account with a name and regions only.
 fn account(name: &str, regions: Regions) -> Account {
     Account {
         name: AccountName::new(name).expect("a name"),
@@ -46,9 +49,9 @@ fn yaml_files(directory: &str) -> Vec<PathBuf> {
     files.filter(|file| file.extension().is_some_and(|extension| extension == "yml")).collect()
 }
 
-/// Each file breaks one rule. Its message stands beside it, without the directory.
+/// Each file breaks one rule. Its message is in the file beside it, without the directory.
 #[test]
-fn each_bad_file_gets_its_exact_message() {
+fn bad_file_gets_its_exact_message() {
     let files = yaml_files(BAD);
     assert!(files.len() > 80, "only {} files were found", files.len());
     for file in files {
@@ -63,7 +66,7 @@ fn each_bad_file_gets_its_exact_message() {
 }
 
 #[test]
-fn doubtful_files_are_accepted_with_their_exact_warnings() {
+fn good_file_gets_its_exact_warnings() {
     for file in yaml_files(GOOD) {
         let loaded = load(file.to_str().expect("a name in UTF-8"));
         let found: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
@@ -79,7 +82,7 @@ fn ca_file(name: &str) -> CaFile {
 }
 
 #[test]
-fn every_key_arrives_where_it_belongs() {
+fn every_key_is_read() {
     let config = load(&format!("{GOOD}/full.yml")).config;
     let expected = Config {
         poll: Poll {
@@ -128,7 +131,7 @@ fn every_key_arrives_where_it_belongs() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn absent_key_has_its_default() {
     let config = load(&format!("{GOOD}/least.yml")).config;
     let accounts = vec![account("production", Regions::All)];
     let (poll, api, metrics) = (Poll::default(), Api::default(), Metrics::default());
@@ -136,7 +139,7 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
-fn each_type_of_credentials_is_read() {
+fn every_type_of_credentials_is_read() {
     let accounts = load(&format!("{GOOD}/credential-types.yml")).config.accounts;
     let credentials: Vec<_> = accounts.iter().map(|account| account.credentials.clone()).collect();
     let expected = [
@@ -157,7 +160,7 @@ fn each_type_of_credentials_is_read() {
 }
 
 #[test]
-fn variables_win_over_the_file() {
+fn variable_overrides_the_file() {
     let variables = environment([
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "2m"),
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT", "1m30s"),
@@ -190,7 +193,7 @@ fn variables_win_over_the_file() {
 }
 
 #[test]
-fn tag_whose_key_makes_no_label_is_named() {
+fn tag_can_have_a_label_name() {
     let label = |key: &str, label: &str| TagLabel { key: key.to_owned(), label: label.to_owned() };
     let expected = vec![label("env", "tag_env"), label("环境", "tag_environment"), label("a=b", "tag_team")];
     let variables = environment([
@@ -209,7 +212,7 @@ fn tag_whose_key_makes_no_label_is_named() {
 }
 
 #[test]
-fn an_empty_variable_counts_as_absent() {
+fn empty_variable_counts_as_absent() {
     let variables = environment([
         ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", ""),
         ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", ""),
@@ -220,7 +223,7 @@ fn an_empty_variable_counts_as_absent() {
 }
 
 #[test]
-fn each_variable_that_is_wrong_is_named() {
+fn wrong_variable_is_named() {
     let variables = environment([
         ("TENCENTCLOUD_REGION", "ap-guangzhou,Nowhere"),
         ("TENCENTCLOUD_VPN_EXPORTER__ACCOUNTS", "production"),
@@ -238,10 +241,10 @@ fn each_variable_that_is_wrong_is_named() {
         "TENCENTCLOUD_VPN_EXPORTER__LOG__LEVEL: is not a variable of this program; known are TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL",
         "TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVALL: is not a variable of this program; did you mean TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL?",
         "tencentcloud_vpn_exporter__poll__interval: is not a variable of this program; did you mean TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL?",
-        "TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT: poll.timeout: \"60\" has no unit; write one of d, h, m, s and ms after the number",
-        "TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND: api.requests_per_second: a text stands where a number is meant; write it in digits, without quotes",
+        "TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT: poll.timeout: \"60\" is not a duration: time unit needed, for example 60sec or 60ms; write one such as 30s or 1h30m",
+        "TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND: api.requests_per_second: is a text, not a number; write it in digits, without quotes",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[1]: \"\" is no tag; write its key, or leave it out",
-        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[2]: \"env\" is there already; keep one",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[2]: \"env\" is a duplicate; keep one",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[3]: \"环境\" has no ASCII letter or digit for a label; name its label: {tag: \"环境\", label: environment}, or 环境=environment in the variable",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[4].label: \"e-f\" makes no label; write ASCII letters, digits and _, such as environment for tag_environment",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[5].tag: \"\" is no tag; write its key, or leave it out",
@@ -255,15 +258,15 @@ fn each_variable_that_is_wrong_is_named() {
 }
 
 #[test]
-fn a_variable_does_not_hide_a_section_that_is_wrong() {
+fn variable_does_not_hide_a_wrong_section() {
     let variables = environment([("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "60s")]);
     let file = format!("{BAD}/section-is-a-text.yml");
     let problems = Config::load(Some(Path::new(&file)), &variables).expect_err("problems");
-    assert!(problems.to_string().contains("poll: a text stands where a mapping is meant"), "{problems}");
+    assert!(problems.to_string().contains("poll: is a text, not a mapping"), "{problems}");
 }
 
 #[test]
-fn without_a_file_the_environment_names_the_regions_of_one_account() {
+fn environment_names_regions_without_a_file() {
     let accounts = |region| {
         let loaded = Config::load(None, &environment([("TENCENTCLOUD_REGION", region)]));
         loaded.map(|loaded| loaded.config.accounts)
@@ -274,7 +277,7 @@ fn without_a_file_the_environment_names_the_regions_of_one_account() {
     assert_eq!(accounts(" ap-guangzhou, eu-frankfurt "), default(regions(&["ap-guangzhou", "eu-frankfurt"])));
     assert_eq!(
         accounts("ap-guangzhou,all").expect_err("problems").to_string(),
-        "TENCENTCLOUD_REGION: accounts[0].regions[1]: all stands in a list; write all by itself, or list regions without it"
+        "TENCENTCLOUD_REGION: accounts[0].regions[1]: is all within a list; write all without the list, or list regions"
     );
     for missing in [environment([]), environment([("TENCENTCLOUD_REGION", " ")])] {
         assert_eq!(
@@ -308,6 +311,23 @@ fn environment_names_account_and_site_without_a_file() {
 }
 
 #[test]
+fn account_variables_beside_a_file_are_warned_about() {
+    let variables = environment([
+        ("TENCENTCLOUD_REGION", "all"),
+        ("TENCENTCLOUD_VPN_EXPORTER_ACCOUNT", ""),
+        ("TENCENTCLOUD_VPN_EXPORTER_SITE", "china"),
+    ]);
+    let file = format!("{GOOD}/least.yml");
+    let loaded = Config::load(Some(Path::new(&file)), &variables).expect("a configuration");
+    assert_eq!(loaded.config, load(&file).config);
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+    assert_eq!(
+        warning.to_string(),
+        "TENCENTCLOUD_VPN_EXPORTER_SITE: is ignored because there is a configuration file; write site in its accounts"
+    );
+}
+
+#[test]
 fn site_decides_the_endpoint_unless_one_is_set() {
     let url = |endpoint: Option<Endpoint>, site, region: &str| {
         let account = Account { site, ..account("production", Regions::All) };
@@ -333,7 +353,7 @@ fn site_decides_the_endpoint_unless_one_is_set() {
 }
 
 #[test]
-fn endpoint_none_leaves_the_choice_to_the_site() {
+fn endpoint_none_means_the_endpoint_of_the_site() {
     let variables = [("TENCENTCLOUD_REGION", "all"), ("TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT", "none")];
     let loaded = Config::load(None, &environment(variables)).expect("a configuration");
     assert_eq!(loaded.config.api.endpoint, None);
@@ -353,7 +373,7 @@ fn proxy_is_read_from_the_environment() {
 }
 
 #[test]
-fn a_short_interval_alone_shortens_the_timeout() {
+fn short_interval_shortens_the_default_timeout() {
     let variables =
         environment([("TENCENTCLOUD_REGION", "all"), ("TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL", "15s")]);
     let loaded = Config::load(None, &variables).expect("a configuration");
@@ -364,9 +384,9 @@ fn a_short_interval_alone_shortens_the_timeout() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Wherever a secret stands, and whatever else is wrong, nobody gets to read it.
+    /// A secret is never repeated, wherever it is and whatever else is wrong.
     #[test]
-    fn no_secret_is_ever_shown(
+    fn secret_is_never_shown(
         secret in "[A-Za-z0-9]{12,40}",
         quote in prop::sample::select(vec!["", "\"", "'"]),
         noise in "[ \t:@&*!#%{}\\[\\],|>\"'-]{0,3}",

@@ -1,4 +1,4 @@
-//! The log: what people and programs read in it, and what they must never read there.
+//! The log: its lines, its fields, and the secrets that it must not have.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
 const FORMATS: [&str; 2] = ["logfmt", "json"];
 
-/// Names with which a tunnel could try to write lines and fields of its own, or to confuse a terminal.
+/// Names of tunnels that try to forge lines and fields, or to control a terminal.
 const HOSTILE: [&str; 8] = [
     "a\nts=2026-01-01T00:00:00Z level=error message=forged",
     "a\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}",
@@ -27,7 +27,7 @@ const HOSTILE: [&str; 8] = [
     "level=error",
 ];
 
-/// The fields of a line; fails where the line is not of the format.
+/// The fields of a line; fails if the line is malformed.
 fn fields(format: &str, line: &str) -> BTreeMap<String, String> {
     let fields = if format == "json" { json_fields(line) } else { logfmt_fields(line) };
     fields.unwrap_or_else(|problem| panic!("{problem} in {line:?}"))
@@ -39,7 +39,7 @@ fn json_fields(line: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(object.into_iter().map(|(key, value)| (key, text(value))).collect())
 }
 
-/// Reads logfmt as the parsers of Prometheus' and Grafana's tools do: values are bare, or quoted with the escapes of JSON.
+/// Reads logfmt like the parsers of Prometheus' and Grafana's tools: values are bare, or quoted with the escapes of JSON.
 fn logfmt_fields(line: &str) -> Result<BTreeMap<String, String>, String> {
     if line.contains(char::is_control) {
         return Err("a control character".into());
@@ -84,7 +84,7 @@ fn with(format: &str, log: &str, expected: &[(&str, &str)]) -> Vec<BTreeMap<Stri
     lines.filter(fits).collect()
 }
 
-/// Waits for so many more polls, in which whatever is logged at each of them would be.
+/// Waits for a number of further polls, so that repeated lines would be in the log.
 async fn let_poll(daemon: &Process, polls: f64) -> Metrics {
     let before = daemon.scrape().await.sum("polls_total", &[]);
     daemon.until(|metrics| metrics.sum("polls_total", &[]) >= before + polls).await
@@ -98,7 +98,7 @@ async fn stop(daemon: Process) -> Ended {
 }
 
 #[tokio::test]
-async fn the_first_listing_is_one_line() {
+async fn first_listing_is_one_line() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, 40), (FRANKFURT, 0)])).await;
         let place = GUANGZHOU;
@@ -128,7 +128,7 @@ async fn the_first_listing_is_one_line() {
 }
 
 #[tokio::test]
-async fn a_change_of_state_is_one_line_that_a_human_understands() {
+async fn change_of_state_is_one_line() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
         let place = GUANGZHOU;
@@ -166,7 +166,7 @@ async fn a_change_of_state_is_one_line_that_a_human_understands() {
 }
 
 #[tokio::test]
-async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
+async fn tunnel_name_forges_no_line_or_field() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, HOSTILE.len())])).await;
         let place = GUANGZHOU;
@@ -185,7 +185,7 @@ async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
         let log = stop(daemon).await.stderr;
         let changed = [("level", "info"), ("message", "tunnel changed: state AVAILABLE -> DELETING")];
         let lines = with(format, &log, &changed);
-        // Terminals obey control characters, so those are no part of a name any more.
+        // Control characters are replaced, because terminals obey them.
         let visible =
             |text: &str| text.replace(|c: char| c.is_control() && !"\t\r\n".contains(c), "\u{fffd}");
         for text in HOSTILE {
@@ -200,7 +200,7 @@ async fn no_name_of_a_tunnel_forges_a_line_or_a_field() {
 }
 
 #[tokio::test]
-async fn a_failing_target_is_logged_once_and_so_is_its_recovery() {
+async fn failure_and_recovery_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let key = api.control.credentials().secret_key.clone();
     let config = api.config_with(&[GUANGZHOU], "interval: 100ms, timeout: 10s, stale_after: 300ms");
@@ -243,8 +243,8 @@ async fn untrusted_certificate_is_logged_by_us_alone() {
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("poll_failures_total", &[("reason", "connection")]) >= 2.0).await;
         let log = stop(daemon).await.stderr;
-        let told = with(format, &log, &[("reason", "connection")]);
-        assert_eq!(told.len(), 1, "{log}");
+        let lines = with(format, &log, &[("reason", "connection")]);
+        assert_eq!(lines.len(), 1, "{log}");
         assert_eq!(with(format, &log, &[("level", "error")]), [], "{log}");
         for line in log.lines().map(|line| fields(format, line)) {
             assert!(!line.keys().any(|key| key.starts_with("log.")), "{line:?}");
@@ -268,7 +268,7 @@ async fn rows_without_an_id_are_logged_once() {
 }
 
 #[tokio::test]
-async fn every_line_parses_and_none_has_a_secret_at_any_level() {
+async fn every_line_parses_and_has_no_secret() {
     for (format, level) in FORMATS.into_iter().zip(["trace", "trace,tencentcloud_vpn_exporter=trace"]) {
         let api = Api::start(frozen(&[(GUANGZHOU, 3), (FRANKFURT, 2)])).await;
         let place = GUANGZHOU;

@@ -1,4 +1,4 @@
-//! The process as its user sees it: its messages, above all those about mistakes, and its exit.
+//! The messages and the exit status of the process, above all for mistakes of its user.
 
 use test_support::{
     Api,
@@ -13,7 +13,7 @@ use tokio::{
 const GUANGZHOU: &str = "ap-guangzhou";
 
 #[tokio::test]
-async fn a_bad_configuration_is_told_with_place_and_remedy_by_all_who_read_it() {
+async fn bad_configuration_has_place_and_remedy() {
     let negative = account(GUANGZHOU) + "poll: {interval: -30s}\n";
     let unknown_key = account(GUANGZHOU) + "poll: {intervall: 30s}\n";
     let misplaced = account(GUANGZHOU).replace("secret_key", "secret_kye");
@@ -29,7 +29,7 @@ async fn a_bad_configuration_is_told_with_place_and_remedy_by_all_who_read_it() 
         (
             "a negative interval",
             negative.as_bytes(),
-            &["config.yml:5: poll.interval: \"-30s\" is not a duration; write"],
+            &["config.yml:5: poll.interval: \"-30s\" is not a duration: ", "; write one such as 30s"],
         ),
         ("an unknown key", unknown_key.as_bytes(), &["config.yml:5: poll.intervall", "interval"]),
         ("a misspelt secret", misplaced.as_bytes(), &["accounts[0].credentials.secret_kye", "secret_key"]),
@@ -45,12 +45,12 @@ async fn a_bad_configuration_is_told_with_place_and_remedy_by_all_who_read_it() 
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_not_there_is_told_with_place_and_remedy() {
+async fn missing_configuration_has_place_and_remedy() {
     let place = Place::with("");
     let ended = run(in_place(&place, &["--config.file", "nowhere.yml"])).await;
-    assert_told("a missing file", &ended, 64, &["nowhere.yml: does not exist"]);
+    assert_told("a missing file", &ended, 64, &["nowhere.yml: cannot be read: No such file"]);
     let ended = run(in_place(&place, &["--config.file", "."])).await;
-    assert_told("a folder", &ended, 64, &[".: is a directory; name a file in it"]);
+    assert_told("a folder", &ended, 64, &[".: cannot be read: it is a directory; name a file in it"]);
     let words = ["TENCENTCLOUD_REGION: is not set; list regions there", "--config.file"];
     for command in [&[][..], &["once"], &["check-config"]] {
         let ended = run(exporter(command)).await;
@@ -65,7 +65,7 @@ fn in_place(place: &Place, arguments: &[&str]) -> Command {
 }
 
 #[tokio::test]
-async fn a_bad_flag_is_told_with_its_remedy() {
+async fn bad_flag_has_a_remedy() {
     let cases: [(&[&str], &[&str]); 9] = [
         (&["--no-such-flag"], &["--no-such-flag", "--help"]),
         (&["--web.listen-addres", ":1"], &["--web.listen-address"]),
@@ -88,7 +88,7 @@ async fn a_bad_flag_is_told_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_with_its_remedy() {
+async fn port_in_use_has_a_remedy() {
     let taken = TcpListener::bind(local()).await.expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     let place = Place::with(account(GUANGZHOU));
@@ -97,13 +97,13 @@ async fn a_port_in_use_is_told_with_its_remedy() {
     assert_told("the daemon", &ended, 1, &words);
     let ended = run(exporter(&["demo", "--web.listen-address", &address])).await;
     assert_told("the demo", &ended, 1, &words);
-    assert_eq!(ended.stdout, "", "it points to nothing that is not there");
+    assert_eq!(ended.stdout, "", "it prints no address at which nothing listens");
     let ended = run(exporter(&["simulate", "--listen-address", &address])).await;
     assert_told("the simulator", &ended, 1, &["cannot listen on", &address]);
 }
 
 #[tokio::test]
-async fn version_and_help_are_answers() {
+async fn version_and_help_exit_with_0() {
     let ended = run(exporter(&["--version"])).await;
     assert_eq!(ended.code(), Some(0));
     assert_eq!(ended.stderr, "");
@@ -119,7 +119,7 @@ async fn version_and_help_are_answers() {
 }
 
 #[tokio::test]
-async fn output_that_cannot_be_written_is_told_and_a_reader_who_has_gone_is_not() {
+async fn full_output_is_an_error_and_closed_output_is_silent() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let place = Place::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
     for subcommand in ["once", "check-config"] {
@@ -138,7 +138,7 @@ async fn output_that_cannot_be_written_is_told_and_a_reader_who_has_gone_is_not(
     assert_told("a bad configuration and no standard error", &ended, 64, &[]);
 }
 
-/// The same command, run by a shell with this behind it.
+/// The same command in a shell with a redirection.
 fn redirected(command: &Command, redirection: &str) -> Command {
     let command = command.as_std();
     let mut shell = Command::new("bash");
@@ -149,7 +149,7 @@ fn redirected(command: &Command, redirection: &str) -> Command {
 }
 
 #[tokio::test]
-async fn once_tells_what_failed_and_ends_with_status_1() {
+async fn once_reports_failures_and_exits_with_1() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let closed = closed_port();
     for Failing { case, config, words } in failing(&api, &closed) {
@@ -161,7 +161,7 @@ async fn once_tells_what_failed_and_ends_with_status_1() {
 }
 
 #[tokio::test]
-async fn a_daemon_whose_polls_fail_goes_on_and_says_so_once() {
+async fn failing_polls_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let closed = closed_port();
     for Failing { case, config, words } in failing(&api, &closed) {
@@ -178,11 +178,11 @@ async fn a_daemon_whose_polls_fail_goes_on_and_says_so_once() {
     }
 }
 
-/// A configuration that is valid, and of which no poll succeeds.
+/// A valid configuration whose polls all fail.
 struct Failing {
     case: &'static str,
     config: String,
-    /// What must be said of it.
+    /// What the messages must have.
     words: [String; 2],
 }
 
@@ -214,7 +214,7 @@ fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
     ]
 }
 
-/// A port that refuses connections and that nobody else can get.
+/// A reserved port that refuses connections.
 fn closed_port() -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(local()).expect("a free port");
@@ -222,7 +222,7 @@ fn closed_port() -> TcpSocket {
 }
 
 #[tokio::test]
-async fn the_demo_has_tunnels_at_once_and_says_where_to_look() {
+async fn demo_has_tunnels_and_prints_its_addresses() {
     let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
     let metrics = demo.until(|metrics| metrics.sum("tunnels", &[]) == 24.0).await;
     assert_eq!(metrics.sum("up", &[]), 3.0);
@@ -235,13 +235,13 @@ async fn the_demo_has_tunnels_at_once_and_says_where_to_look() {
         assert!(answer.text().await.expect("a body").contains(content), "{url}");
     }
     demo.signal("INT").await;
-    assert_told("the demo", &demo.ended().await, 0, &["SIGINT: ending"]);
+    assert_told("the demo", &demo.ended().await, 0, &["signal=SIGINT", "shutting down"]);
 }
 
 #[tokio::test]
-async fn a_secret_file_that_is_not_there_yet_is_warned_of() {
+async fn missing_secret_file_is_warned_about() {
     let account = "accounts: [{name: main, regions: [eu-frankfurt], \
                    credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
     let ended = run(Place::with(account).exporter(&["check-config"])).await;
-    assert_told("a file to come", &ended, 0, &["warning: later: there is no such file"]);
+    assert_told("a missing file", &ended, 0, &["warning: later: there is no such file"]);
 }

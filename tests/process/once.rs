@@ -1,4 +1,4 @@
-//! `once`, against the API with as many tunnels as a large company has: each of them once, in the right state.
+//! `once` with the tunnels of a large company: each is printed once, in the right state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ const STATES: &[&str] = &["PENDING", "AVAILABLE", "DELETING"];
 const LINKS: &[&str] = &["AVAILABLE", "UNAVAILABLE"];
 
 #[tokio::test]
-async fn each_of_2350_tunnels_is_printed_once_and_in_its_state() {
+async fn each_of_2350_tunnels_is_printed_once() {
     let api = Api::start(frozen(&REGIONS)).await;
     put_some_into_every_state(&api);
     let ended = once(&api, &REGIONS.map(|(name, _)| name)).await;
@@ -44,12 +44,13 @@ async fn each_of_2350_tunnels_is_printed_once_and_in_its_state() {
 }
 
 #[tokio::test]
-async fn a_region_that_fails_is_told_and_the_others_are_printed() {
+async fn failed_region_does_not_hide_others() {
     let api = Api::start(frozen(&[(ONE, 1), (FULL_PAGE, 100)])).await;
     let ended = once(&api, &[ONE, "ap-nowhere", FULL_PAGE]).await;
     assert_eq!(ended.code(), Some(1));
-    let told: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("main in ap-nowhere: ")).collect();
-    assert!(matches!(told[..], [line] if line.contains("UnsupportedRegion")), "{}", ended.stderr);
+    let lines: Vec<_> =
+        ended.stderr.lines().filter(|line| line.starts_with("main in ap-nowhere: ")).collect();
+    assert!(matches!(lines[..], [line] if line.contains("UnsupportedRegion")), "{}", ended.stderr);
 
     let Printed { metrics, ids, .. } = Printed::read(&ended.stdout);
     assert_eq!(ids.len(), 101);
@@ -65,7 +66,7 @@ async fn once(api: &Api, regions: &[&str]) -> Ended {
     run(place.exporter(&["once", "--log.level", "warn"])).await
 }
 
-/// Gives tunnels of the largest region each combination of what the three statuses can read.
+/// Sets tunnels of the largest region to each combination of the three statuses.
 fn put_some_into_every_state(api: &Api) {
     let place = MANY;
     let ids = api.control.ids(place).expect("the region");
@@ -106,7 +107,7 @@ fn assert_each_page_was_asked_for_once(api: &Api) {
     assert_eq!(asked, BTreeMap::from(expected));
 }
 
-/// What was printed, and what it says of each tunnel.
+/// The printed metrics, and the samples of each tunnel.
 struct Printed {
     metrics: Metrics,
     ids: BTreeSet<String>,
@@ -128,7 +129,7 @@ impl Printed {
         Self { metrics, ids, samples }
     }
 
-    /// Compares all that is printed of a tunnel's statuses with its row.
+    /// Compares the printed statuses of a tunnel with its row.
     #[track_caller]
     fn assert_shows(&self, region: &str, row: &Value) {
         let id = row["VpnConnectionId"].as_str().expect("an id");
@@ -161,7 +162,7 @@ impl Printed {
         }
     }
 
-    /// Asserts that of all known values and `UNKNOWN` this one reads 1 and the others 0, or that there are none.
+    /// Asserts that this one of the known values and `UNKNOWN` is 1 and the others are 0, or that there are none.
     #[track_caller]
     fn assert_only(&self, id: &str, metric: &str, label: &str, known: &[&str], present: Option<&str>) {
         let printed = self.samples.get(&(metric.to_owned(), id.to_owned())).into_iter().flatten();

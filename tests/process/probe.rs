@@ -1,4 +1,4 @@
-//! `check-config --probe`, as a person at a terminal has it: the program itself, its table, and its status.
+//! `check-config --probe`: the table, the problems and the exit status.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -9,16 +9,16 @@ use tokio::process::Command;
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
 
-/// What the program said.
+/// The output of the program.
 #[derive(Debug)]
-struct Said {
+struct Output {
     status: ExitStatus,
-    /// The lines of the table, header included, in words.
+    /// The cells of each line of the table, with the header.
     table: Vec<Vec<String>>,
     problems: String,
 }
 
-async fn probe(config: &str) -> Said {
+async fn probe(config: &str) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yml");
     std::fs::write(&file, config).expect("a file");
@@ -31,16 +31,16 @@ async fn probe(config: &str) -> Said {
         .await
         .expect("the program runs");
     let text = String::from_utf8(output.stdout).expect("text");
-    // Cells are two spaces apart, and have single ones within.
+    // Cells are separated by two spaces, and have single ones within.
     let cells = |line: &str| {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
     };
     let table = text.lines().skip_while(|line| !line.starts_with("ACCOUNT")).map(cells).collect();
-    Said { status: output.status, table, problems: String::from_utf8(output.stderr).expect("text") }
+    Output { status: output.status, table, problems: String::from_utf8(output.stderr).expect("text") }
 }
 
-impl Said {
-    /// The cells of an account's region behind its endpoint: what it may do, its tunnels, its clock.
+impl Output {
+    /// The cells of an account's region after account and region.
     #[track_caller]
     fn row(&self, account: &str, region: &str) -> &[String] {
         let row = self.table.iter().find(|row| row[..2] == [account, region]);
@@ -49,22 +49,25 @@ impl Said {
 }
 
 #[tokio::test]
-async fn what_is_well_is_shown_with_who_answered_and_how_many_tunnels_there_are() {
+async fn good_targets_show_endpoint_and_tunnels() {
     let api = Api::start(frozen(&[(GUANGZHOU, 150), (FRANKFURT, 0)])).await;
-    let said = probe(&api.config_with(&[GUANGZHOU, FRANKFURT], "interval: 1m")).await;
-    assert!(said.status.success(), "{said:?}");
-    assert_eq!(said.table[0], ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"]);
+    let output = probe(&api.config_with(&[GUANGZHOU, FRANKFURT], "interval: 1m")).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        output.table[0],
+        ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"]
+    );
     let endpoint = api.address.to_string();
-    assert_eq!(said.row("main", GUANGZHOU), ["yes", &*endpoint, "yes", "150", "0 s"]);
-    assert_eq!(said.row("main", FRANKFURT), ["yes", &*endpoint, "yes", "0", "0 s"]);
-    assert_eq!((said.table.len(), &*said.problems), (3, ""));
+    assert_eq!(output.row("main", GUANGZHOU), ["yes", &*endpoint, "yes", "150", "0 s"]);
+    assert_eq!(output.row("main", FRANKFURT), ["yes", &*endpoint, "yes", "0", "0 s"]);
+    assert_eq!((output.table.len(), &*output.problems), (3, ""));
     let journal = api.control.journal();
     assert_eq!(journal.len(), 2, "one call each: {journal:?}");
     assert!(journal.iter().all(|entry| entry.limit == Some(1)));
 }
 
 #[tokio::test]
-async fn each_obstacle_is_told_beside_what_is_well() {
+async fn each_failure_is_shown_beside_good_targets() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 1)])).await;
     let bad_key = api.account("bad", &[GUANGZHOU]).replace("secret_key: '", "secret_key: 'x");
     let no_key = "- {name: none, regions: [ap-guangzhou], credentials: {type: static, secret_id: a, secret_key_file: gone}}\n";
@@ -72,71 +75,68 @@ async fn each_obstacle_is_told_beside_what_is_well() {
     let order = |region: &str, kind| Fault { region: Some(region.to_owned()), ..Fault::new(kind) };
     let forbidden = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     api.control.set_faults(vec![order(FRANKFURT, forbidden)]).expect("faults");
-    let said = probe(&api.config_of(&accounts, "interval: 1m")).await;
-    assert_eq!(said.status.code(), Some(1));
-    assert_eq!(said.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
-    assert_eq!(said.row("main", FRANKFURT)[2..], ["no: vpc:DescribeVpnConnections is missing", "-", "0 s"]);
-    assert_eq!(said.row("main", "ap-tokyo")[2..], ["no: the region has no VPN", "-", "0 s"]);
-    assert_eq!(said.row("bad", GUANGZHOU)[2..], ["no: the credentials are refused", "-", "0 s"]);
-    assert_eq!(said.row("none", GUANGZHOU)[0], "not called");
-    assert_eq!(said.row("none", GUANGZHOU)[2..], ["no: there are no credentials", "-", "-"]);
+    let output = probe(&api.config_of(&accounts, "interval: 1m")).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
+    assert_eq!(output.row("main", FRANKFURT)[2..], ["no: vpc:DescribeVpnConnections is missing", "-", "0 s"]);
+    assert_eq!(output.row("main", "ap-tokyo")[2..], ["no: the region has no VPN", "-", "0 s"]);
+    assert_eq!(output.row("bad", GUANGZHOU)[2..], ["no: the credentials are refused", "-", "0 s"]);
+    assert_eq!(output.row("none", GUANGZHOU)[0], "not called");
+    assert_eq!(output.row("none", GUANGZHOU)[2..], ["no: there are no credentials", "-", "-"]);
     for problem in [
         "main in eu-frankfurt: UnauthorizedOperation: ",
         "bad in ap-guangzhou: AuthFailure.",
         "gone: there is no such file",
     ] {
-        assert!(said.problems.contains(problem), "{problem:?} is not in {}", said.problems);
+        assert!(output.problems.contains(problem), "{problem:?} is not in {}", output.problems);
     }
-    assert!(!said.problems.contains("main in ap-guangzhou"), "{}", said.problems);
+    assert!(!output.problems.contains("main in ap-guangzhou"), "{}", output.problems);
 }
 
 #[tokio::test]
-async fn an_api_that_nobody_answers_for_is_not_reachable() {
+async fn silent_api_is_not_reachable() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let config = api.config_with(&[GUANGZHOU], "interval: 1m, timeout: 500ms");
     api.control.set_faults(vec![Fault::new(FaultKind::Reset)]).expect("faults");
-    let said = probe(&config).await;
-    assert_eq!(said.status.code(), Some(1));
-    assert_eq!(said.row("main", GUANGZHOU), ["no", &*api.address.to_string(), "unknown", "-", "-"]);
+    let output = probe(&config).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.row("main", GUANGZHOU), ["no", &*api.address.to_string(), "unknown", "-", "-"]);
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_told_whether_or_not_the_api_minds() {
+async fn wrong_clock_is_shown() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     for seconds in [120, -7200] {
         api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("faults");
-        let said = probe(&api.config_with(&[GUANGZHOU], "interval: 1m")).await;
-        assert!(said.status.success(), "{said:?}");
-        let offset: i64 = said.row("main", GUANGZHOU)[4].trim_end_matches(" s").parse().expect("a number");
+        let output = probe(&api.config_with(&[GUANGZHOU], "interval: 1m")).await;
+        assert!(output.status.success(), "{output:?}");
+        let offset: i64 = output.row("main", GUANGZHOU)[4].trim_end_matches(" s").parse().expect("a number");
         assert!((seconds - 3..=seconds + 3).contains(&offset), "{offset} instead of {seconds}");
     }
 }
 
 #[tokio::test]
-async fn regions_are_looked_up_first_and_one_without_vpn_is_no_problem() {
+async fn discovered_region_without_vpn_is_no_failure() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let offered = |name: &str| OfferedRegion { region: name.to_owned(), available: true };
     api.control.set_offered_regions(vec![offered(GUANGZHOU), offered("ap-tokyo")]);
     let account = api.account("main", &[]).replace("[]", "all");
     let config = api.config_of(&[&account], "interval: 1m");
-    let said = probe(&config).await;
-    assert!(said.status.success(), "{said:?}");
-    assert_eq!(said.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
-    assert_eq!(said.row("main", "ap-tokyo")[2], "no: the region has no VPN");
+    let output = probe(&config).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
+    assert_eq!(output.row("main", "ap-tokyo")[2], "no: the region has no VPN");
 
     let number = api.control.accounts()[0].number.clone();
     api.control.forbid(&number, "DescribeRegions").expect("an account");
-    let said = probe(&config).await;
-    assert_eq!(said.status.code(), Some(1));
-    assert_eq!(said.row("main", "all")[2], "no: region:DescribeRegions is missing");
-    assert!(
-        said.problems.contains("main: the regions cannot be looked up: UnauthorizedOperation: "),
-        "{said:?}"
-    );
+    let output = probe(&config).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.row("main", "all")[2], "no: region:DescribeRegions is missing");
+    assert!(output.problems.contains("main: region discovery failed: UnauthorizedOperation: "), "{output:?}");
 }
 
 #[tokio::test]
-async fn a_bad_configuration_is_not_probed() {
-    let said = probe("accounts: []\n").await;
-    assert_eq!((said.status.code(), said.table.len()), (Some(64), 0), "{said:?}");
+async fn bad_configuration_is_not_probed() {
+    let output = probe("accounts: []\n").await;
+    assert_eq!((output.status.code(), output.table.len()), (Some(64), 0), "{output:?}");
 }

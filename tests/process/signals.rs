@@ -1,4 +1,4 @@
-//! What the process does on signals: it stops, aborts or reads its configuration again.
+//! Signals stop the process, abort it, or reload its configuration.
 
 use test_support::{
     Api, Metrics,
@@ -14,18 +14,18 @@ const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_poll_is_quick_and_clean() {
+async fn stop_during_a_poll_is_clean() {
     for name in ["TERM", "INT"] {
         assert_stops_in_a_poll(exporter(&[]), name, Process::id).await;
     }
 }
 
 #[tokio::test]
-async fn a_scrape_in_flight_may_finish() {
+async fn scrape_in_progress_may_finish() {
     let (_api, _place, daemon) = large_daemon().await;
     let mut scrape = SlowScrape::begin(&daemon).await;
     daemon.signal("TERM").await;
-    daemon.stderr.line(&["SIGTERM: ending"]).await;
+    daemon.stderr.line(&["signal=SIGTERM", "shutting down"]).await;
     let body = scrape.rest().await;
     assert!(
         body.ends_with('\n') && body.contains("tencentcloud_vpn_exporter_scrapes_total"),
@@ -35,13 +35,18 @@ async fn a_scrape_in_flight_may_finish() {
 }
 
 #[tokio::test]
-async fn a_second_signal_does_not_wait_for_a_slow_scrape() {
+async fn second_signal_exits_at_once() {
     let (_api, _place, daemon) = large_daemon().await;
     let _scrape = SlowScrape::begin(&daemon).await;
     daemon.signal("INT").await;
-    daemon.stderr.line(&["SIGINT: ending"]).await;
+    daemon.stderr.line(&["signal=SIGINT", "shutting down"]).await;
     daemon.signal("TERM").await;
-    assert_told("a second signal", &daemon.ended().await, 1, &["SIGTERM again: ending at once"]);
+    assert_told(
+        "a second signal",
+        &daemon.ended().await,
+        1,
+        &["signal=SIGTERM", "second stop signal; exiting at once"],
+    );
 }
 
 /// A daemon whose exposition is larger than the buffers of a connection.
@@ -53,11 +58,11 @@ async fn large_daemon() -> (Api, Place, Process) {
     (api, place, daemon)
 }
 
-/// A scrape of which little is taken at a time.
+/// A scrape that is read slowly.
 struct SlowScrape(TcpStream);
 
 impl SlowScrape {
-    /// Asks, and waits for the first bytes of the answer.
+    /// Sends the request, and waits for the first bytes of the response.
     async fn begin(daemon: &Process) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
@@ -67,7 +72,7 @@ impl SlowScrape {
         Self(stream)
     }
 
-    /// Takes all that comes until the server hangs up.
+    /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
         in_time(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
@@ -76,7 +81,7 @@ impl SlowScrape {
 }
 
 #[tokio::test]
-async fn sighup_reads_the_configuration_again() {
+async fn sighup_reloads_the_configuration() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3)])).await;
     let good = api.config(&[GUANGZHOU]);
     let place = Place::with(&good);

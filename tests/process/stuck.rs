@@ -1,4 +1,4 @@
-//! What the process does when nobody reads its log, or when a pipe is in the place of a file.
+//! The process when nobody reads its log, or when a pipe replaces a file.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -24,13 +24,13 @@ use tokio::{
 const GUANGZHOU: &str = "ap-guangzhou";
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_up_neither_polls_nor_scrapes_nor_the_end() {
+async fn unread_log_blocks_nothing() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
     let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
-    // Much more than a socket holds.
+    // Much more than the buffer of a socket.
     let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
-    // As `2>&1` has it.
+    // Both outputs in one, as with `2>&1`.
     let (here, there) = UnixStream::pair().expect("sockets");
     command.stdout(OwnedFd::from(there.try_clone().expect("another handle"))).stderr(OwnedFd::from(there));
     let mut daemon = command.kill_on_drop(true).spawn().expect("it starts");
@@ -75,9 +75,15 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
     assert!(metrics.sum("poll_failures_total", &[("reason", "credentials")]) >= 1.0);
     let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
     assert_eq!(health.expect("an answer").status(), 200);
-    daemon.stderr.line(&["configuration not reloaded", "config.yml: is a pipe, a socket or a device"]).await;
+    daemon
+        .stderr
+        .line(&[
+            "configuration not reloaded",
+            "config.yml: cannot be read: it is a pipe, a socket or a device",
+        ])
+        .await;
     daemon.stderr.line(&["level=warn", "key: it is a pipe, a socket or a device"]).await;
-    // The file is looked at when a client connects.
+    // The file is read when a client connects.
     daemon.until(|_| !daemon.stderr.with(&["web.yml: it is a pipe, a socket or a device"]).is_empty()).await;
 
     for (name, content) in files {
@@ -93,9 +99,9 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
     assert_eq!(daemon.ended().await.code(), Some(0));
 }
 
-/// All commands that run until a signal handle signals in the same way; of their files, this one may be a pipe.
+/// All commands that run until a signal handle signals in the same way; only this file may be a pipe.
 #[tokio::test]
-async fn signals_during_a_slow_start_are_obeyed() {
+async fn signal_stops_a_slow_start() {
     for name in ["TERM", "INT"] {
         let place = Place::with(account(GUANGZHOU));
         put_pipe(&place.path("faults"));
@@ -105,12 +111,12 @@ async fn signals_during_a_slow_start_are_obeyed() {
         let _held = reader_of(&place.path("faults")).await;
         process.signal("HUP").await;
         process.signal(name).await;
-        assert_told(name, &process.ended().await, 0, &[&format!("SIG{name}: ending")]);
+        assert_told(name, &process.ended().await, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
     }
 }
 
 #[tokio::test]
-async fn hung_authorities_hold_up_neither_health_nor_end() {
+async fn hung_authorities_block_neither_health_nor_exit() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let place = Place::with(api.config(&[GUANGZHOU]));
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
@@ -127,7 +133,7 @@ async fn hung_authorities_hold_up_neither_health_nor_end() {
     let _held = reader_of(&place.path("system.pem")).await;
     let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
     assert_eq!(health.expect("an answer").status(), 200);
-    // A start that meets the same pipe gives up by itself. The status lets a supervisor try again.
+    // A start with the same pipe fails with a status after which a supervisor tries again.
     let words = ["certificate authorities, cannot be read within 10s; see whether their mounts answer"];
     assert_told("start", &run(start()).await, 1, &words);
     daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
@@ -136,7 +142,7 @@ async fn hung_authorities_hold_up_neither_health_nor_end() {
 }
 
 #[tokio::test]
-async fn healthcheck_asks_beside_broken_files() {
+async fn healthcheck_works_despite_broken_files() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let silent_api = TcpListener::bind(local()).await.expect("a free port");
     let silent = silent_api.local_addr().expect("an address");
@@ -166,7 +172,7 @@ async fn healthcheck_asks_beside_broken_files() {
     }
 }
 
-/// Waits until a process reads this pipe. It reads until the result is dropped.
+/// Waits until a process reads this pipe. Dropping the result closes the pipe.
 async fn reader_of(pipe: &Path) -> File {
     const O_NONBLOCK: i32 = 0o4000;
     let deadline = Instant::now() + PATIENCE;
@@ -179,7 +185,7 @@ async fn reader_of(pipe: &Path) -> File {
     }
 }
 
-/// Puts a pipe that nobody writes to in a file's place.
+/// Replaces a file by a pipe without a writer.
 fn put_pipe(path: &Path) {
     let pipe = path.with_extension("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");

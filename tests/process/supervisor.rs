@@ -1,4 +1,4 @@
-//! The real binary under a supervisor that asks to be told how it is, as systemd does.
+//! The real binary under a supervisor that requests notifications, as systemd does.
 
 use std::{
     os::unix::net::UnixDatagram,
@@ -7,7 +7,7 @@ use std::{
 };
 
 #[test]
-fn a_supervisor_is_told_when_the_daemon_listens_and_that_it_still_runs() {
+fn supervisor_gets_ready_and_watchdog_notifications() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -21,12 +21,12 @@ fn a_supervisor_is_told_when_the_daemon_listens_and_that_it_still_runs() {
         .stderr(Stdio::null())
         .spawn()
         .expect("the daemon starts");
-    let mut words = Vec::new();
-    let mut told = [0; 256];
-    while words.len() < 3 {
-        let Ok(length) = socket.recv(&mut told) else { break };
-        words.push(String::from_utf8_lossy(&told[..length]).trim().to_owned());
+    let mut notifications = Vec::new();
+    let mut buffer = [0; 256];
+    while notifications.len() < 3 {
+        let Ok(length) = socket.recv(&mut buffer) else { break };
+        notifications.push(String::from_utf8_lossy(&buffer[..length]).trim().to_owned());
     }
     daemon.kill().and_then(|()| daemon.wait()).expect("the daemon ends");
-    assert_eq!(words, ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    assert_eq!(notifications, ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
 }

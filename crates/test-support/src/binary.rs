@@ -256,5 +256,5 @@ pub async fn assert_stops_in_a_poll(mut command: Command, name: &str, daemon: fn
     let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
     signal(daemon(&process), name).await;
     let ended = process.ended().await;
-    assert_told(name, &ended, 0, &[&format!("SIG{name}: ending")]);
+    assert_told(name, &ended, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
 }

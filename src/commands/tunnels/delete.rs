@@ -1,4 +1,4 @@
-//! `tunnels delete`: shows a tunnel, asks, has it deleted, and waits until it is gone.
+//! `tunnels delete`: shows a tunnel, asks, deletes it, and waits until it is gone.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -8,11 +8,15 @@ use std::{
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Failure, one_line};
 use crate::{
     cli::DeleteFlags,
-    commands::{Prepared, prepare, print, start_log, usage},
+    commands::{
+        failure::{Failure, usage},
+        output::{one_line, print},
+        poll_once::{Prepared, prepare},
+    },
     domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
+    logging,
     poll::{TargetApi, failure, listing},
     tencent::{
         ApiError,
@@ -21,21 +25,21 @@ use crate::{
     },
 };
 
-/// The pause before the tunnel is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The pause before the next query of the tunnel.
+const QUERY_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long one look goes on trying.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The limit of one query of the tunnel, with retries.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often the request is sent at most, where it is not known whether the ones before it arrived.
-const ATTEMPTS: usize = 3;
+/// How often the request is sent at most, if it is unknown whether the earlier ones arrived.
+const MAX_ATTEMPTS: usize = 3;
 
-pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
+    logging::start(&flags.log.level, flags.log.format);
     let can_ask = io::stdin().is_terminal() && io::stdout().is_terminal();
     if !(flags.yes || flags.dry_run || can_ask) {
         return Err(usage(
-            "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes",
+            "refused: this is not a terminal, so the deletion cannot be confirmed; to delete without a question, add --yes",
         ));
     }
     let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
@@ -43,16 +47,16 @@ pub(super) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
     let Some(settings) = wiring.plan().remove(&target) else {
         let unconfigured =
             || usage(format!("{target} is not configured; name an account and a region that are"));
-        return Err(if regions_known { unconfigured() } else { Failure::Said });
+        return Err(if regions_known { unconfigured() } else { Failure::AlreadyReported });
     };
     Deletion { flags, target, api: &settings.api }.run().await
 }
 
-/// How a deletion has begun.
+/// How a deletion began.
 enum Begun {
     /// The API has accepted it.
     Accepted,
-    /// The API does not find the tunnel that it has just shown.
+    /// The API does not find the tunnel that it listed just before.
     NotFound,
 }
 
@@ -70,7 +74,7 @@ impl Deletion<'_> {
             return print(b"Nothing was deleted: this was a dry run.\n");
         }
         if !self.flags.yes && !self.confirm(tunnel).await? {
-            return Err(Failure::Said);
+            return Err(Failure::AlreadyReported);
         }
         let start = Instant::now();
         let begun = self.begin(start + self.flags.timeout).await?;
@@ -78,14 +82,14 @@ impl Deletion<'_> {
             return self.wait(start).await;
         }
         let id = &self.flags.vpn_connection_id;
-        let told = match begun {
+        let message = match begun {
             Begun::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
             Begun::NotFound => format!("Tencent Cloud does not find {id}, so it counts as deleted.\n"),
         };
-        print(told.as_bytes())
+        print(message.as_bytes())
     }
 
-    /// Asks, until the tunnel is still as it was shown when the answer comes: it may come up while the question waits.
+    /// Asks again until the tunnel does not change during the question: it may come up meanwhile.
     async fn confirm(&self, mut shown: Tunnel) -> Result<bool, Failure> {
         while self.ask()? {
             let now = self.find().await?;
@@ -98,14 +102,13 @@ impl Deletion<'_> {
         Ok(false)
     }
 
-    /// The tunnel as it is now, on the gateway that was named.
+    /// The present tunnel, if it is on the named gateway.
     async fn find(&self) -> anyhow::Result<Tunnel> {
         let DeleteFlags { vpn_connection_id: id, vpn_gateway_id: gateway, .. } = self.flags;
         let found =
-            self.look().await.map_err(|error| anyhow!("{}: {}", self.target, self.explain(&error)))?;
-        let tunnel = found.ok_or_else(|| {
-            anyhow!("{} has no tunnel {id}; `tunnels list` shows which there are", self.target)
-        })?;
+            self.query().await.map_err(|error| anyhow!("{}: {}", self.target, self.explain(&error)))?;
+        let tunnel =
+            found.ok_or_else(|| anyhow!("{} has no tunnel {id}; see `tunnels list`", self.target))?;
         if *tunnel.vpn_gateway_id == **gateway {
             Ok(tunnel)
         } else {
@@ -114,18 +117,18 @@ impl Deletion<'_> {
         }
     }
 
-    /// The tunnel as it is now. `None` only where a complete response does not list it, or where the API does not find it.
-    async fn look(&self) -> Result<Option<Tunnel>, ApiError> {
-        let deadline = Instant::now() + LOOK_TIMEOUT;
+    /// The present tunnel. `None` only if a complete response does not list it, or if the API does not find it.
+    async fn query(&self) -> Result<Option<Tunnel>, ApiError> {
+        let deadline = Instant::now() + QUERY_TIMEOUT;
         listing::find(self.api, &self.flags.vpn_connection_id, deadline).await
     }
 
-    /// An error of a look-up with its place and remedy.
+    /// An error of a query with its place and remedy.
     fn explain(&self, error: &ApiError) -> String {
         failure::from_error(error, &self.api.route(), PERMISSION).message
     }
 
-    /// The same for the deletion itself.
+    /// An error of the deletion with its place and remedy.
     fn explain_deletion(&self, error: &ApiError) -> String {
         failure::from_error(error, &self.api.route(), deletion::PERMISSION).message
     }
@@ -148,7 +151,7 @@ impl Deletion<'_> {
         )
     }
 
-    /// Whether the one at the terminal types the tunnel's id.
+    /// Whether the user types the tunnel's id.
     fn ask(&self) -> Result<bool, Failure> {
         let id = self.flags.vpn_connection_id.as_str();
         print(b"Type the id of the tunnel to delete it permanently: ")?;
@@ -163,10 +166,10 @@ impl Deletion<'_> {
         Ok(is_same)
     }
 
-    /// Sends the request. After one of which it is not known whether it arrived, the tunnel is looked at: only if it is
-    /// untouched the request is sent again. While the gateway is not available, it is sent again until the deadline.
+    /// Sends the request. If it is unknown whether it arrived, the tunnel is queried, and the request is sent again only
+    /// if the tunnel is unchanged. While the gateway is not available, the request is repeated until the deadline.
     async fn begin(&self, deadline: Instant) -> Result<Begun, DeletionError> {
-        let (mut ambiguous, mut is_told) = (0, false);
+        let (mut ambiguous, mut is_reported) = (0, false);
         loop {
             let Err(error) = self.delete().await else { return Ok(Begun::Accepted) };
             let may_retry = match &error {
@@ -176,15 +179,15 @@ impl Deletion<'_> {
                 }
                 DeletionError::Ambiguous(cause) => {
                     let cause = self.explain_deletion(cause);
-                    eprintln!("{cause}: the request may have arrived all the same; looking at the tunnel");
+                    eprintln!("{cause}: the request may have arrived; querying the tunnel");
                     ambiguous += 1;
-                    ambiguous < ATTEMPTS
+                    ambiguous < MAX_ATTEMPTS
                 }
                 DeletionError::GatewayUnavailable(cause) => {
-                    if !std::mem::replace(&mut is_told, true) {
+                    if !std::mem::replace(&mut is_reported, true) {
                         eprintln!("{cause}: the gateway is not available; trying again");
                     }
-                    Instant::now() + LOOK_AGAIN < deadline
+                    Instant::now() + QUERY_PAUSE < deadline
                 }
                 _ => false,
             };
@@ -192,12 +195,12 @@ impl Deletion<'_> {
             if !may_retry && !may_have_arrived {
                 return Err(error);
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(QUERY_PAUSE).await;
             if !may_have_arrived {
                 continue;
             }
-            // Behind a request that may have arrived, even a refusal can mean that the deletion is under way.
-            match self.look().await {
+            // After a request that may have arrived, even a refusal can mean that the deletion has begun.
+            match self.query().await {
                 Ok(None) => return Ok(Begun::Accepted),
                 Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(Begun::Accepted),
                 Ok(Some(_)) if may_retry => {}
@@ -215,7 +218,7 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Waits until the tunnel is gone, for as long as the flags allow since `start`.
+    /// Waits until the tunnel is gone, or until the flags' time-out after `start`.
     async fn wait(&self, start: Instant) -> Result<(), Failure> {
         let DeleteFlags { vpn_connection_id: id, timeout: limit, .. } = self.flags;
         let progress = Progress::start(format!("Deleting {id} …"))?;
@@ -228,35 +231,35 @@ impl Deletion<'_> {
         Err(anyhow!("{id} is not gone after {limit}; it may go later: see `tunnels list`").into())
     }
 
-    /// Looks until the tunnel is gone. The deletion goes on whether or not it can be watched, so failures are only told:
-    /// once for each that is of another kind than the one before.
+    /// Queries the tunnel until it is gone. A failed query does not stop the deletion: it is only reported, once for each
+    /// change of its reason.
     async fn until_gone(&self, progress: &Progress, start: Instant) {
-        let mut told = None;
+        let mut reported = None;
         loop {
-            match self.look().await {
+            match self.query().await {
                 Ok(None) => return,
-                Ok(Some(_)) => told = None,
-                Err(error) if told == Some(error.reason()) => {}
+                Ok(Some(_)) => reported = None,
+                Err(error) if reported == Some(error.reason()) => {}
                 Err(error) => {
-                    told = Some(error.reason());
+                    reported = Some(error.reason());
                     progress.note(&self.explain(&error));
                 }
             }
             progress.tick(start.elapsed());
-            sleep(LOOK_AGAIN).await;
+            sleep(QUERY_PAUSE).await;
         }
     }
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
     match (tunnel.verdict(), tunnel.net_status) {
-        (Verdict::Up, _) => "WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\n",
+        (Verdict::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
         (_, NetStatus::Unavailable) => "",
-        _ => "WARNING: this tunnel may be in use. Whatever is reached through it will be cut off.\n\n",
+        _ => "WARNING: this tunnel may be in use. Hosts behind it will be cut off.\n\n",
     }
 }
 
-/// One line that is written over and over on a terminal, and once elsewhere.
+/// One line that is rewritten on a terminal, and written once elsewhere.
 struct Progress {
     what: String,
     on_terminal: bool,
@@ -277,14 +280,14 @@ impl Progress {
 
     fn note(&self, problem: &str) {
         self.clear();
-        eprintln!("the tunnel cannot be looked at: {problem}");
+        eprintln!("the query of the tunnel failed: {problem}");
     }
 
     fn clear(&self) {
         self.write("");
     }
 
-    /// Writes over the present line; a progress line that cannot be shown is no reason to fail.
+    /// Replaces the present line. A failed write does not matter.
     fn write(&self, line: &str) {
         if self.on_terminal {
             let mut out = io::stdout();

@@ -1,47 +1,51 @@
-//! `tunnels list`: all tunnels and their states, for people or for programs.
+//! `tunnels list`: prints all tunnels and their states, for people or for programs.
 
 use std::sync::Arc;
 
-use comfy_table::{Attribute, Cell, Color};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Failure, one_line, plain_table};
 use crate::{
     cli::{ListFlags, Output},
-    commands::{Prepared, poll_each_once, prepare, print, say, start_log, usage},
+    commands::{
+        failure::{Failure, usage},
+        output::{one_line, print, report},
+        poll_once::{Prepared, poll_each_once, prepare},
+        table::{BOLD_RED, Cell, GREEN, YELLOW, table},
+    },
     domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
+    logging,
     poll::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
 };
 
-pub(super) async fn run(flags: &ListFlags) -> Result<(), Failure> {
-    start_log(&flags.log)?;
+pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
+    logging::start(&flags.log.level, flags.log.format);
     let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
         .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
-        .filter(|(_, record)| is_wanted(&record.tunnel, flags))
+        .filter(|(_, record)| matches(&record.tunnel, flags))
         .map(|(target, record)| Row::new(target, record))
         .collect();
     let text = match flags.output {
-        Output::Table => table(&rows, Timestamp::now()),
+        Output::Table => tunnel_table(&rows, Timestamp::now()),
         Output::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
     print(text.as_bytes())?;
     if !(regions_known && all_answered) {
-        return Err(Failure::Said);
+        return Err(Failure::AlreadyReported);
     }
     if rows.is_empty() {
-        say("no tunnel is like that");
+        report("no tunnel matches");
     }
     Ok(())
 }
 
-/// The targets that the flags ask for; what they name must be configured, as far as that is known.
+/// The targets of the flags. Accounts and regions of the flags must be configured, as far as that is known.
 fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
@@ -56,14 +60,14 @@ fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<P
     Ok(plan)
 }
 
-fn is_wanted(tunnel: &Tunnel, flags: &ListFlags) -> bool {
+fn matches(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
         && (!flags.down || Standing::of(tunnel) == Standing::Down)
 }
 
-/// One tunnel, as it is printed.
+/// One printed tunnel.
 #[derive(Debug, Serialize)]
 struct Row {
     account: String,
@@ -75,11 +79,11 @@ struct Row {
     remote_identity: String,
     state: &'static str,
     net_status: &'static str,
-    /// None where no health check is configured.
+    /// None if no health check is configured.
     health_check_status: Option<&'static str>,
-    /// What all of them say: `up`, `down`, `idle` or `unknown`.
+    /// The sum of the statuses: `up`, `down`, `idle` or `unknown`.
     link: &'static str,
-    /// Unix seconds; none where the API's time cannot be read.
+    /// Unix seconds; none if the API's time is malformed.
     #[serde(rename = "created_timestamp_seconds")]
     created: Option<i64>,
 }
@@ -103,8 +107,7 @@ impl Row {
     }
 }
 
-/// Columns; in colour only on a terminal.
-fn table(rows: &[Row], now: Timestamp) -> String {
+fn tunnel_table(rows: &[Row], now: Timestamp) -> String {
     let header = [
         "ACCOUNT",
         "REGION",
@@ -134,16 +137,15 @@ fn table(rows: &[Row], now: Timestamp) -> String {
             plain(&row.created.map_or("-".to_owned(), |created| age(now.as_second() - created))),
         ]
     });
-    plain_table(header, rows)
+    table(header, rows)
 }
 
 fn coloured(link: &str) -> Cell {
-    let cell = Cell::new(link);
     match link {
-        "up" => cell.fg(Color::Green),
-        "down" => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-        "unknown" => cell.fg(Color::Yellow),
-        _ => cell,
+        "up" => Cell::styled(link, GREEN),
+        "down" => Cell::styled(link, BOLD_RED),
+        "unknown" => Cell::styled(link, YELLOW),
+        _ => Cell::new(link),
     }
 }
 
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_told_in_its_largest_unit() {
+    fn age_is_in_its_largest_unit() {
         let ages = [-1, 0, 59, 60, 3599, 3600, 86_399, 86_400, 864_000].map(age);
         assert_eq!(ages, ["-", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "10d"]);
     }

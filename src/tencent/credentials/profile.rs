@@ -1,10 +1,12 @@
 //! `profile`: the INI file that Tencent Cloud's own tools write.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use futures_util::future::{BoxFuture, FutureExt};
-use ini::Ini;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Credentials, Loaded, Source, SourceError, secret_file::SecretFile};
 use crate::{
@@ -90,36 +92,53 @@ fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
 /// Reads the section. The error says why the file cannot be used.
 fn section(path: &Path, text: &str) -> Result<Section, String> {
     let path = path.display();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut ini = Ini::load_from_str_noescape(text).map_err(|error| {
-        let place = format!("{path}: line {} column {}", error.line + 1, error.col + 1);
-        // The parser's own message may repeat what it read.
-        format!("{place}: this is no INI file; write [default] and lines of key = value")
-    })?;
-    let section = ini.section(Some("default")).ok_or_else(|| format!("{path}: {}", no_section(&ini)));
-    let section = section.and_then(|section| {
-        let value = |key| section.get(key).map(str::trim).filter(|value| !value.is_empty());
-        let secret = |key| {
-            let value = value(key).ok_or_else(|| format!("{path}: [default] has no {key}; write it"))?;
-            Secret::key(value).map_err(|problem| format!("{path}: {key} of [default] {problem}"))
-        };
-        let (secret_id, secret_key) = (secret("secret_id")?, secret("secret_key")?);
-        let credentials = Credentials { secret_id, secret_key, token: None };
-        Ok(Section { credentials, role_arn: value("role_arn").map(str::to_owned) })
-    });
-    for (_, properties) in &mut ini {
-        properties.iter_mut().for_each(|(_, value)| value.zeroize());
-    }
-    section
+    let values = default_section(text).map_err(|problem| format!("{path}: {problem}"))?;
+    let value = |key| values.get(key).copied().filter(|value| !value.is_empty());
+    let secret = |key| {
+        let value = value(key).ok_or_else(|| format!("{path}: [default] has no {key}; write it"))?;
+        Secret::key(value).map_err(|problem| format!("{path}: {key} of [default] {problem}"))
+    };
+    let (secret_id, secret_key) = (secret("secret_id")?, secret("secret_key")?);
+    let credentials = Credentials { secret_id, secret_key, token: None };
+    Ok(Section { credentials, role_arn: value("role_arn").map(str::to_owned) })
 }
 
-/// Why there is no section `[default]`, and what to do.
-fn no_section(ini: &Ini) -> String {
-    let is_default = |name: &&str| name.eq_ignore_ascii_case("default");
-    match ini.sections().flatten().find(is_default) {
+/// The keys and values of `[default]`. The error repeats no line, because it may have a secret.
+fn default_section(text: &str) -> Result<HashMap<&str, &str>, String> {
+    let (mut sections, mut values) = (Vec::new(), HashMap::new());
+    for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+        let line = line.trim();
+        let malformed = || format!("line {} is not INI; write [default] and lines of key = value", index + 1);
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[') {
+            sections.push(name.split_once(']').ok_or_else(malformed)?.0.trim());
+            continue;
+        }
+        let (key, value) = line.split_once(['=', ':']).ok_or_else(malformed)?;
+        if sections.last() == Some(&"default") {
+            values.insert(key.trim_end(), unquoted(value));
+        }
+    }
+    if sections.contains(&"default") {
+        return Ok(values);
+    }
+    Err(match sections.iter().find(|name| name.eq_ignore_ascii_case("default")) {
         Some(name) => format!("the section is spelt [default], not [{name}]; correct it"),
         None => "there is no section [default]; write it, and secret_id and secret_key below it".to_owned(),
+    })
+}
+
+/// A value without its quotes, or without the comment behind it.
+fn unquoted(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some((text, _)) = value.trim().strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
+            return text;
+        }
     }
+    let comment = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| value.find(mark)).min();
+    value[..comment.unwrap_or(value.len())].trim()
 }
 
 impl Source for Profile {

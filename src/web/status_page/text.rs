@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::domain::is_deceptive;
+use crate::domain::display::is_unsafe_for_display;
 
 /// A text from the API with invisible characters, and those that reorder the text around them, written as escapes.
 pub(super) fn legible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_deceptive) {
+    if !text.contains(is_unsafe_for_display) {
         return text.into();
     }
     let mut legible = String::with_capacity(2 * text.len());
     for c in text.chars() {
-        if is_deceptive(c) { legible.extend(c.escape_default()) } else { legible.push(c) }
+        if is_unsafe_for_display(c) { legible.extend(c.escape_default()) } else { legible.push(c) }
     }
     legible.into()
 }

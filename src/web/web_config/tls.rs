@@ -8,7 +8,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::config::walk::{Node, Table};
+use crate::config::reader::{Node, Table};
 
 /// Reports each key that is present and not supported, with what to do instead.
 pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]) {
@@ -142,9 +142,9 @@ impl Clients {
             _ => {
                 let node = table.get("client_auth_type")?;
                 if UNVERIFIED.contains(&policy) {
-                    node.refuse("lets in any certificate, unverified; use RequireAndVerifyClientCert");
+                    node.error("lets in any certificate, unverified; use RequireAndVerifyClientCert");
                 } else {
-                    node.refuse(
+                    node.error(
                         "is not one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
                     );
                 }
@@ -165,7 +165,7 @@ fn file(table: &Table<'_>, key: &str, remedy: &str, directory: &Path) -> Option<
     let node = table.require(key, remedy)?;
     let name = node.text()?;
     if name.is_empty() {
-        node.refuse("names no file");
+        node.error("names no file");
         return None;
     }
     Some(directory.join(name))
@@ -176,7 +176,7 @@ fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>>
     let most = table.read_or("max_version", &TLS13, version);
     let range = u16::from(least?.version)..=u16::from(most?.version);
     if range.is_empty() {
-        table.get("max_version")?.refuse("is less than min_version");
+        table.get("max_version")?.error("is less than min_version");
     }
     Some([&TLS13, &TLS12].into_iter().filter(|version| range.contains(&version.version.into())).collect())
 }
@@ -186,11 +186,11 @@ fn version(node: &Node<'_>) -> Option<&'static SupportedProtocolVersion> {
         "TLS12" => Some(&TLS12),
         "TLS13" => Some(&TLS13),
         "TLS10" | "TLS11" => {
-            node.refuse("is no longer secure, and not supported; use TLS12 or TLS13");
+            node.error("is no longer secure, and not supported; use TLS12 or TLS13");
             None
         }
         _ => {
-            node.refuse("is not one of TLS12, TLS13");
+            node.error("is not one of TLS12, TLS13");
             None
         }
     }
@@ -228,7 +228,7 @@ fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> 
         let text = node.text()?;
         let found = known.iter().find(|(name, _)| name == text);
         if found.is_none() {
-            node.refuse(format_args!("is not supported; supported are {}", names.join(", ")));
+            node.error(format_args!("is not supported; supported are {}", names.join(", ")));
         }
         found.map(|(_, value)| *value)
     };

@@ -1,4 +1,4 @@
-//! That the daemon only watches: it never deletes, and could not.
+//! The daemon never deletes, and has no code for it.
 
 use std::{
     collections::BTreeSet,
@@ -16,8 +16,8 @@ use test_support::{
 };
 
 #[tokio::test]
-async fn the_daemon_asks_and_never_deletes() {
-    // A minute passes with each second, in which tunnels fail, come and go.
+async fn daemon_never_deletes() {
+    // Each second is a minute, in which tunnels fail, appear and disappear.
     let regions = Options::spread(30, &[region(GUANGZHOU), region(FRANKFURT)]);
     let api = Api::start(Options { regions, speed: 60.0, ..Options::default() }).await;
     let fault = Fault { share: 0.1, ..Fault::new(FaultKind::Reset) };
@@ -50,15 +50,15 @@ async fn the_daemon_asks_and_never_deletes() {
 
     let journal = api.control.journal();
     assert!((60..10_000).contains(&journal.len()), "the whole run: {}", journal.len());
-    let asked: BTreeSet<_> = journal.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(asked, BTreeSet::from(["DescribeRegions", LIST]));
+    let requests: BTreeSet<_> = journal.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(requests, BTreeSet::from(["DescribeRegions", LIST]));
 }
 
 #[test]
-fn nothing_but_the_command_can_delete() {
+fn only_the_command_can_delete() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let may = ["commands/tunnels/", "tencent/deletion.rs", "simulator/"].map(|place| source.join(place));
-    // What is sent once, whatever it is, is sent by `once`.
+    let may = ["commands/tunnels/", "tencent/deletion.rs"].map(|place| source.join(place));
+    // Requests without retries are sent by `once`.
     let marks = ["DeleteVpnConnection", "DELETE_VPN_CONNECTION", "deletion::", ".once("];
     let mut found = BTreeSet::new();
     for file in rust_files(&source) {

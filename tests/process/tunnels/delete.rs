@@ -1,4 +1,4 @@
-//! What `tunnels delete` shows, refuses, sends and waits for, without a terminal.
+//! `tunnels delete` without a terminal: its output, requests, refusals and waits.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use simulator::{FaultKind, GatewayState};
 use super::rig::{DELETE, GUANGZHOU, LIST, Named, Scene, without_seconds};
 use test_support::binary::{assert_told, run};
 
-/// How one documented error comes about, and what is told of it.
+/// A documented error: its cause and its message.
 struct Case {
     code: &'static str,
-    told: &'static str,
+    message: &'static str,
     arrange: fn(&Scene, &mut Named),
 }
 
@@ -28,27 +28,27 @@ fn seem_to_be_on(scene: &Scene, tunnel: &mut Named, gateway: &str) {
 const DOCUMENTED: [Case; 5] = [
     Case {
         code: "InvalidParameterValue.Malformed",
-        told: "an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z",
+        message: "an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z",
         arrange: |scene, tunnel| seem_to_be_on(scene, tunnel, "gateway-1"),
     },
     Case {
         code: "UnsupportedOperation.RecordNotExists",
-        told: "the tunnel is not on this gateway; `tunnels list` shows which it is on",
+        message: "the tunnel is not on this gateway; `tunnels list` shows which it is on",
         arrange: |scene, tunnel| seem_to_be_on(scene, tunnel, &scene.tunnel(8).gateway),
     },
     Case {
         code: "UnsupportedOperation.DeleteVpnConnInvalidState",
-        told: "the tunnel is being made, changed or deleted already; wait until that is done, and look again",
+        message: "the tunnel is being made, changed or deleted already; wait until that is done, and look again",
         arrange: |scene, tunnel| scene.set(tunnel, "State", "PENDING"),
     },
     Case {
         code: "UnsupportedOperation.MutexOperationTaskRunning",
-        told: "another operation is running on the gateway; try again when it is done, usually within minutes",
+        message: "another operation is running on the gateway; try again when it is done, usually within minutes",
         arrange: |scene, tunnel| set_gateway(scene, tunnel, GatewayState::Busy),
     },
     Case {
         code: "UnauthorizedOperation",
-        told: "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
+        message: "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
         arrange: |scene, _| {
             let number = &scene.api.control.accounts()[0].number;
             scene.api.control.forbid(number, DELETE).expect("the account");
@@ -57,18 +57,18 @@ const DOCUMENTED: [Case; 5] = [
 ];
 
 #[tokio::test]
-async fn each_documented_error_is_a_sentence_with_what_to_do() {
-    let cases = DOCUMENTED.map(|Case { code, told, arrange }| async move {
+async fn documented_error_has_a_remedy() {
+    let cases = DOCUMENTED.map(|Case { code, message, arrange }| async move {
         let scene = Scene::with(9).await;
         let mut tunnel = scene.tunnel(0);
         arrange(&scene, &mut tunnel);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
         assert_told(code, &ended, 1, &[]);
-        let told = format!("{told}: {code}: ");
-        assert!(ended.stderr.starts_with(&told), "{code}: {}", ended.stderr);
+        let message = format!("{message}: {code}: ");
+        assert!(ended.stderr.starts_with(&message), "{code}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
         assert!(ended.stderr.contains("(request "), "{}", ended.stderr);
-        assert_eq!(scene.asked(), [LIST, DELETE], "{code} is not tried again");
+        assert_eq!(scene.requests(), [LIST, DELETE], "{code} is not tried again");
     });
     join_all(cases).await;
 }
@@ -82,13 +82,13 @@ async fn tunnel_that_is_not_found_counts_as_deleted() {
     // The tunnel goes between the look at it and the request; it is deleted, and a look-up answers that it is not there.
     let vanishes = (LIST, 0, Some(1), FaultKind::Drift { remove: Some(0), add: 0 });
     let not_found = (LIST, 1, None, error("ResourceNotFound"));
-    let cases = [(vanishes, "ResourceNotFound: "), (not_found, "")].map(|(fault, told)| async move {
+    let cases = [(vanishes, "ResourceNotFound: "), (not_found, "")].map(|(fault, message)| async move {
         let scene = Scene::with(1).await;
-        scene.befall([fault]);
+        scene.set_faults([fault]);
         let ended = scene.delete(&scene.tunnel(0), &["--yes"]).await;
-        assert_told("not found", &ended, 0, &[told]);
+        assert_told("not found", &ended, 0, &[message]);
         assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
-        assert_eq!(scene.asked(), [LIST, DELETE, LIST]);
+        assert_eq!(scene.requests(), [LIST, DELETE, LIST]);
     });
     join_all(cases).await;
 }
@@ -116,40 +116,40 @@ async fn listed_tunnel_that_is_not_found_is_not_gone() {
 async fn unavailable_gateway_is_tried_again() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
-    scene.befall([(DELETE, 0, Some(2), error("UnsupportedOperation.InvalidState"))]);
+    scene.set_faults([(DELETE, 0, Some(2), error("UnsupportedOperation.InvalidState"))]);
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
     assert_told("it passes", &ended, 0, &["InvalidState: ", "the gateway is not available; trying again"]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-    assert_eq!(scene.asked(), [LIST, DELETE, DELETE, DELETE]);
+    assert_eq!(scene.requests(), [LIST, DELETE, DELETE, DELETE]);
 }
 
 #[tokio::test]
-async fn gateway_that_stays_unavailable_is_told() {
+async fn unavailable_gateway_is_reported_at_the_timeout() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     set_gateway(&scene, &tunnel, GatewayState::Unavailable);
     let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
-    let told = "\nthe gateway is not available; see its state in the console, and try again when it is: \
+    let message = "\nthe gateway is not available; see its state in the console, and try again when it is: \
                 UnsupportedOperation.InvalidState: ";
-    assert_told("it stays", &ended, 1, &["InvalidState: ", told]);
+    assert_told("it stays", &ended, 1, &["InvalidState: ", message]);
     assert_eq!(scene.ids(), [tunnel.id]);
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_told_before_anything_is_asked_for() {
+async fn wrong_tunnel_is_refused_before_the_deletion() {
     let scene = Scene::with(9).await;
     let (here, elsewhere) = (scene.tunnel(0), scene.tunnel(8));
     let absent = Named { id: "vpnx-00000000".to_owned(), ..here.clone() };
     let crossed = Named { gateway: elsewhere.gateway.clone(), ..here.clone() };
-    let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; `tunnels list` shows which there are";
+    let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; see `tunnels list`";
     let not_on = format!(
         "{} is not on {} but on {}; name that gateway if you mean this tunnel",
         here.id, elsewhere.gateway, here.gateway
     );
-    for (tunnel, told) in [(absent, not_there), (crossed, &*not_on)] {
+    for (tunnel, message) in [(absent, not_there), (crossed, &*not_on)] {
         for flag in ["--yes", "--dry-run"] {
             let ended = scene.delete(&tunnel, &[flag]).await;
-            assert_eq!((ended.code(), ended.stderr.trim_end()), (Some(1), told));
+            assert_eq!((ended.code(), ended.stderr.trim_end()), (Some(1), message));
             assert_eq!(ended.stdout, "", "nothing is shown of it");
         }
     }
@@ -157,30 +157,31 @@ async fn what_cannot_be_meant_is_told_before_anything_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_not_configured_is_refused() {
+async fn unconfigured_target_is_refused() {
     let scene = Scene::with(1).await;
     let Named { gateway, id } = scene.tunnel(0);
     for (account, name) in [("main", "eu-frankfurt"), ("other", GUANGZHOU)] {
         let words = ["tunnels", "delete", "--yes", "--account", account, "--region", name];
         let ids = ["--vpn-gateway-id", &gateway, "--vpn-connection-id", &id];
         let ended = run(scene.files.exporter(&[&words[..], &ids].concat())).await;
-        let told = format!("{account} in {name} is not configured; name an account and a region that are\n");
-        assert_eq!((ended.code(), ended.stderr), (Some(64), told));
+        let message =
+            format!("{account} in {name} is not configured; name an account and a region that are\n");
+        assert_eq!((ended.code(), ended.stderr), (Some(64), message));
     }
-    assert_eq!(scene.asked(), [""; 0]);
+    assert_eq!(scene.requests(), [""; 0]);
 }
 
 #[tokio::test]
-async fn nobody_is_asked_where_there_is_no_terminal() {
+async fn question_needs_a_terminal() {
     let scene = Scene::with(1).await;
     let ended = scene.delete(&scene.tunnel(0), &[]).await;
-    let told = "refused: this is not a terminal, so nobody can be asked; to delete all the same, add --yes\n";
-    assert_eq!((ended.code(), &*ended.stderr, &*ended.stdout), (Some(64), told, ""));
-    assert_eq!(scene.asked(), [""; 0], "nothing is even looked at");
+    let message = "refused: this is not a terminal, so the deletion cannot be confirmed; to delete without a question, add --yes\n";
+    assert_eq!((ended.code(), &*ended.stderr, &*ended.stdout), (Some(64), message, ""));
+    assert_eq!(scene.requests(), [""; 0], "no request is sent");
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
+async fn dry_run_deletes_nothing() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     scene.set(&tunnel, "VpnConnectionName", "to\nthe \u{1b}[31moffice");
@@ -198,17 +199,17 @@ async fn a_dry_run_shows_the_tunnel_and_deletes_nothing() {
          Net status  AVAILABLE\n\
          Health      no check configured\n\
          \n\
-         WARNING: this tunnel is UP. Whatever is reached through it will be cut off.\n\
+         WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\
          \n\
          Nothing was deleted: this was a dry run.\n",
         tunnel.id, tunnel.gateway
     );
     assert_eq!((ended.code(), &*ended.stderr, ended.stdout), (Some(0), "", shown));
-    assert_eq!(scene.asked(), [LIST]);
+    assert_eq!(scene.requests(), [LIST]);
 }
 
 #[tokio::test]
-async fn it_is_warned_of_what_is_or_may_be_in_use() {
+async fn tunnel_in_use_is_warned_about() {
     const UP: &str = "WARNING: this tunnel is UP.";
     const MAYBE: &str = "WARNING: this tunnel may be in use.";
     let scene = Scene::with(1).await;
@@ -243,7 +244,7 @@ async fn yes_deletes_and_waits_until_the_tunnel_is_gone() {
     let end = format!("\nDeleting {id} …\n{id} is gone after N s.\n", id = tunnel.id);
     assert!(without_seconds(&ended.stdout).ends_with(&end), "{}", ended.stdout);
     assert!(!ended.stdout.contains(['\r', '\u{1b}']), "{}", ended.stdout);
-    assert_eq!(scene.asked()[..4], [LIST, DELETE, LIST, LIST]);
+    assert_eq!(scene.requests()[..4], [LIST, DELETE, LIST, LIST]);
     assert_eq!(scene.deletions(), 1);
     assert_eq!(scene.ids(), [first.id, last.id], "the others stay");
 }
@@ -256,21 +257,21 @@ async fn no_wait_returns_once_the_request_is_accepted() {
     assert_told("--no-wait", &ended, 0, &[]);
     let end = format!("Tencent Cloud has accepted the deletion of {}.\n", tunnel.id);
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
-    assert_eq!(scene.asked(), [LIST, DELETE]);
+    assert_eq!(scene.requests(), [LIST, DELETE]);
     let again = scene.delete(&tunnel, &["--yes"]).await;
     assert_told("a second time", &again, 1, &["being made, changed or deleted already"]);
 }
 
 #[tokio::test]
-async fn the_time_out_bounds_the_wait_whatever_the_api_does() {
+async fn timeout_bounds_the_wait() {
     let waits = [None, Some(FaultKind::StallHeaders)].map(|fault| async move {
         let scene = Scene::with(1).await;
-        scene.befall(fault.map(|kind| (LIST, 1, None, kind)));
+        scene.set_faults(fault.map(|kind| (LIST, 1, None, kind)));
         let tunnel = scene.tunnel(0);
         let start = Instant::now();
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
-        let told = format!("{} is not gone after 1s; it may go later: see `tunnels list`\n", tunnel.id);
-        assert_eq!((ended.code(), ended.stderr), (Some(1), told));
+        let message = format!("{} is not gone after 1s; it may go later: see `tunnels list`\n", tunnel.id);
+        assert_eq!((ended.code(), ended.stderr), (Some(1), message));
         assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
         assert_eq!(scene.deletions(), 1);
     });
@@ -278,13 +279,13 @@ async fn the_time_out_bounds_the_wait_whatever_the_api_does() {
 }
 
 #[tokio::test]
-async fn a_wait_outlasts_looks_that_fail_and_tells_of_them_once() {
+async fn failed_queries_are_reported_once_during_the_wait() {
     let scene = Scene::with(1).await;
     let refused = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
-    scene.befall([(LIST, 1, Some(2), refused)]);
+    scene.set_faults([(LIST, 1, Some(2), refused)]);
     let tunnel = scene.tunnel(0);
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
-    assert_told("refused looks", &ended, 0, &["the tunnel cannot be looked at: UnauthorizedOperation: "]);
+    assert_told("refused looks", &ended, 0, &["the query of the tunnel failed: UnauthorizedOperation: "]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
 }

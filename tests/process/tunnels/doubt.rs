@@ -1,4 +1,4 @@
-//! Where it is not known whether a request to delete arrived: a look comes before any further request.
+//! `tunnels delete` when it is unknown whether the request arrived: a query precedes every further request.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use simulator::{FaultKind, Options};
 use super::rig::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
 use test_support::{binary::assert_told, frozen};
 
-const DOUBT: &str = "the request may have arrived all the same; looking at the tunnel";
+const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
     "whether the request arrived is not known; look at `tunnels list` before you try again: ";
 
-/// Answers to a look-up of one tunnel that do not say that it is gone.
+/// Responses to a query of one tunnel that do not prove that it is gone.
 fn hostile(id: &str) -> Vec<(&'static str, FaultKind)> {
     const SET: &str = "/Response/VpnConnectionSet";
     const ID: &str = "/Response/VpnConnectionSet/0/VpnConnectionId";
@@ -48,7 +48,7 @@ async fn hostile_answer_does_not_make_it_gone() {
         let scene = Scene::with(1).await;
         let tunnel = scene.tunnel(0);
         let (_, kind) = hostile(&tunnel.id).remove(place);
-        scene.befall([(LIST, 1, None, kind)]);
+        scene.set_faults([(LIST, 1, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "3s"]).await;
         assert_told(name, &ended, 1, &["is not gone after 3s; it may go later"]);
         assert!(!ended.stdout.contains("is gone"), "{name}: {}", ended.stdout);
@@ -61,7 +61,7 @@ async fn hostile_first_answer_deletes_nothing() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     for (name, kind) in hostile(&tunnel.id).into_iter().take(8) {
-        scene.befall([(LIST, 0, None, kind)]);
+        scene.set_faults([(LIST, 0, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
         assert_told(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed answer: a look-up "]);
     }
@@ -76,10 +76,10 @@ struct Case {
     faults: Faults,
     /// How long the deletion takes.
     deletion: Duration,
-    /// What is asked for until the request is known to have arrived, and then no more.
-    asked: &'static [&'static str],
+    /// All requests until the deletion is known to have arrived.
+    requests: &'static [&'static str],
     status: i32,
-    told: &'static str,
+    message: &'static str,
 }
 
 const SENT_ONCE: &[&str] = &[LIST, DELETE, LIST];
@@ -88,11 +88,11 @@ const SENT_THRICE: &[&str] = &[LIST, DELETE, LIST, DELETE, LIST, DELETE, LIST];
 
 fn lost(name: &'static str, kind: FaultKind) -> Case {
     let faults = vec![(DELETE, 0, Some(1), kind)];
-    Case { name, faults, deletion: HOUR, asked: SENT_TWICE, status: 0, told: DOUBT }
+    Case { name, faults, deletion: HOUR, requests: SENT_TWICE, status: 0, message: DOUBT }
 }
 
 fn arrived(name: &'static str, kind: FaultKind) -> Case {
-    Case { asked: SENT_ONCE, ..lost(name, kind) }
+    Case { requests: SENT_ONCE, ..lost(name, kind) }
 }
 
 fn cases() -> Vec<Case> {
@@ -116,35 +116,35 @@ fn cases() -> Vec<Case> {
         Case {
             // The second request is refused because the first one has arrived.
             faults: vec![(DELETE, 0, Some(1), FaultKind::Truncate), (LIST, 1, Some(1), shown_untouched)],
-            asked: &[LIST, DELETE, LIST, DELETE, LIST],
+            requests: &[LIST, DELETE, LIST, DELETE, LIST],
             ..lost("a listing that lags behind", FaultKind::Reset)
         },
         Case {
             faults: vec![(DELETE, 0, None, bad_gateway())],
-            asked: SENT_THRICE,
+            requests: SENT_THRICE,
             status: 1,
-            told: UNKNOWN,
+            message: UNKNOWN,
             ..lost("a gateway that stays bad", FaultKind::Reset)
         },
         Case {
             faults: vec![(DELETE, 0, Some(1), FaultKind::Reset), (LIST, 1, None, unauthorized)],
-            asked: SENT_ONCE,
+            requests: SENT_ONCE,
             status: 1,
-            told: UNKNOWN,
+            message: UNKNOWN,
             ..lost("a look that is refused", FaultKind::Reset)
         },
     ]
 }
 
 #[tokio::test]
-async fn a_look_comes_before_any_further_request() {
+async fn query_precedes_every_further_request() {
     let cases = cases().into_iter().map(|case| async move {
         let options = Options { deletion: case.deletion, ..frozen(&[(GUANGZHOU, 1)]) };
         let scene = Scene::of(options).await;
-        scene.befall(case.faults);
+        scene.set_faults(case.faults);
         let ended = scene.delete(&scene.tunnel(0), &["--yes", "--no-wait"]).await;
-        assert_told(case.name, &ended, case.status, &[DOUBT, case.told]);
-        assert_eq!(scene.asked(), case.asked, "{}: {}", case.name, ended.stderr);
+        assert_told(case.name, &ended, case.status, &[DOUBT, case.message]);
+        assert_eq!(scene.requests(), case.requests, "{}: {}", case.name, ended.stderr);
         let accepted = ended.stdout.contains("accepted the deletion");
         assert_eq!(accepted, case.status == 0, "{}: {}", case.name, ended.stdout);
     });

@@ -1,4 +1,4 @@
-//! What `tunnels list` prints, for people and for programs.
+//! The output of `tunnels list`, for people and for programs.
 
 use std::collections::BTreeSet;
 
@@ -24,13 +24,13 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}"))
 }
 
-/// The ids that a JSON list has, in its order.
+/// The ids of a JSON list in its order.
 fn ids(ended: &Ended) -> Vec<String> {
     rows(ended).iter().map(|row| text(row, "vpn_connection_id").to_owned()).collect()
 }
 
 #[tokio::test]
-async fn every_page_of_every_region_and_account_is_listed_once_and_in_order() {
+async fn every_page_is_listed_once_in_order() {
     let api = Api::start(frozen(&[(GUANGZHOU, 247), (FRANKFURT, 3)])).await;
     let accounts = [api.account("first", &[GUANGZHOU, FRANKFURT]), api.account("second", &[FRANKFURT])];
     let accounts = accounts.each_ref().map(String::as_str);
@@ -53,7 +53,7 @@ async fn every_page_of_every_region_and_account_is_listed_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
+async fn piped_table_has_no_colours() {
     let scene = Scene::with(2).await;
     let tunnels = [scene.tunnel(0), scene.tunnel(1)];
     for (tunnel, name) in tunnels.iter().zip(["office", "a\u{9b}31m\n b"]) {
@@ -82,7 +82,7 @@ async fn a_table_has_a_line_for_each_tunnel_and_no_colours_where_it_is_piped() {
 }
 
 #[tokio::test]
-async fn json_has_every_field_as_the_api_has_it() {
+async fn json_has_every_field() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     scene.set(&tunnel, "VpnConnectionName", "a\n\"b\"");
@@ -147,7 +147,7 @@ async fn filters_narrow_and_idle_is_not_down() {
 }
 
 #[tokio::test]
-async fn a_target_that_fails_is_told_and_the_others_are_printed() {
+async fn failed_target_does_not_hide_others() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 2)])).await;
     let refusal = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     let fault = Fault { region: Some(FRANKFURT.to_owned()), ..Fault::new(refusal) };
@@ -162,11 +162,11 @@ async fn a_target_that_fails_is_told_and_the_others_are_printed() {
     assert_told("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     assert_eq!(table.stdout.lines().count(), 1 + 2, "{}", table.stdout);
     let healthy = list(&files, &["--region", GUANGZHOU]).await;
-    assert_told("what was asked for did not fail", &healthy, 0, &[]);
+    assert_told("the other account did not fail", &healthy, 0, &[]);
 }
 
 #[tokio::test]
-async fn accounts_and_regions_that_are_asked_for_must_be_configured() {
+async fn unconfigured_account_or_region_is_refused() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1), (FRANKFURT, 1)])).await;
     let accounts = [api.account("first", &[GUANGZHOU]), api.account("second", &[FRANKFURT])];
     let files = Place::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
@@ -184,32 +184,32 @@ async fn accounts_and_regions_that_are_asked_for_must_be_configured() {
         ),
         (&["--account", "second", "--region", FRANKFURT], 0, ""),
     ];
-    for (flags, status, told) in table {
+    for (flags, status, message) in table {
         let ended = list(&files, flags).await;
-        assert_eq!((ended.code(), &*ended.stderr), (Some(status), told), "{flags:?}");
+        assert_eq!((ended.code(), &*ended.stderr), (Some(status), message), "{flags:?}");
     }
-    assert_eq!(api.control.journal().len(), 1, "only what is configured is asked");
+    assert_eq!(api.control.journal().len(), 1, "only what is configured is requests");
 }
 
 #[tokio::test]
-async fn regions_that_cannot_be_looked_up_are_told_and_the_other_accounts_are_printed() {
+async fn failed_discovery_does_not_hide_other_accounts() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let number = &api.control.accounts()[0].number;
     api.control.forbid(number, "DescribeRegions").expect("the account");
     let accounts =
         [api.account("everywhere", &["x"]).replace("[x]", "all"), api.account("here", &[GUANGZHOU])];
     let files = Place::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
-    let told = "everywhere: the regions cannot be looked up: UnauthorizedOperation";
+    let message = "everywhere: region discovery failed: UnauthorizedOperation";
     for flags in [&[][..], &["--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("one account of two", &ended, 1, &[told]);
+        assert_told("one account of two", &ended, 1, &[message]);
         assert_eq!(ended.stdout.lines().count(), 1 + 2, "{}", ended.stdout);
     }
     for flags in [&["--account", "everywhere"][..], &["--account", "everywhere", "--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("the account itself", &ended, 1, &[told]);
+        assert_told("the account itself", &ended, 1, &[message]);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     }
-    let asked: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
-    assert_eq!(asked, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));
+    let requests: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
+    assert_eq!(requests, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));
 }

@@ -1,4 +1,4 @@
-//! The page for operators: its commands are run, and print what it says.
+//! The page for operators: its commands print the output that it shows.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use test_support::{Api, binary::exporter, region};
 
 const PAGE: &str = include_str!("../../../docs/operators.md");
 
-/// Each command of the page and what it prints.
+/// Each command of the page and its output.
 fn shown() -> Vec<(Vec<String>, String)> {
     let page = PAGE.replace("\\\n", " ");
     let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("console\n"));
@@ -25,7 +25,7 @@ fn shown() -> Vec<(Vec<String>, String)> {
     runs.map(run).filter(|(words, _): &(Vec<String>, _)| words[0] == "tunnels").collect()
 }
 
-/// The API as the page starts it, where the first moment lasts, with deletions that take no time.
+/// The API of the page, with a very slow clock and immediate deletions.
 async fn api() -> Api {
     let regions = [GUANGZHOU, FRANKFURT].map(region);
     let regions = Options::spread(6, &regions);
@@ -44,7 +44,7 @@ fn command(api: &Api, words: &[String]) -> Command {
     command
 }
 
-/// The text as it stands on a screen, with an `N` for what depends on the time.
+/// The text on a screen, with an `N` for each age and number of seconds.
 fn settled(text: &str) -> String {
     let lines = text.lines().map(|line| line.rsplit("\r\u{1b}[2K").next().unwrap_or_default());
     let line = |line: &str| match line.rsplit_once(' ') {
@@ -57,7 +57,7 @@ fn settled(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_shows_what_the_commands_print() {
+async fn documents_show_the_output_of_the_commands() {
     let runs = shown();
     assert!(runs.len() >= 4, "{runs:?}");
     let api = api().await;

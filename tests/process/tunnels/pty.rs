@@ -1,4 +1,4 @@
-//! A pseudo-terminal: a program on it cannot tell it from a real one.
+//! A pseudo-terminal.
 
 use std::{
     fs::File,
@@ -15,11 +15,11 @@ use tokio::{
 
 use test_support::PATIENCE;
 
-/// A program on a terminal of its own; it is killed when this is dropped.
+/// A program on its own terminal; dropping it kills the program.
 pub struct Terminal {
     child: Child,
     keyboard: File,
-    /// All that was written to it, what was typed included.
+    /// All output, with the typed characters.
     screen: watch::Receiver<String>,
 }
 
@@ -37,7 +37,7 @@ impl Terminal {
         Self { child: child.expect("the program starts"), keyboard, screen }
     }
 
-    /// Waits until this is written.
+    /// Waits for this output.
     pub async fn shows(&mut self, words: &str) {
         let wait = self.screen.wait_for(|screen| screen.contains(words));
         let is_shown = matches!(timeout(PATIENCE, wait).await, Ok(Ok(_)));
@@ -49,7 +49,7 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).expect("the terminal takes it");
     }
 
-    /// The program's exit status, and all that was written.
+    /// The program's exit status and all output.
     pub async fn ended(mut self) -> (Option<i32>, String) {
         let status = timeout(PATIENCE, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("no end: {:?}", *self.screen.borrow()));
@@ -63,7 +63,7 @@ fn watched(mut terminal: File) -> watch::Receiver<String> {
     let (screen, watched) = watch::channel(String::new());
     std::thread::spawn(move || {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
-        // Linux ends a terminal whose other end is closed with an error.
+        // On Linux, the end of a terminal is an error.
         while let Ok(read @ 1..) = terminal.read(&mut buffer) {
             bytes.extend_from_slice(&buffer[..read]);
             screen.send_replace(String::from_utf8_lossy(&bytes).into_owned());

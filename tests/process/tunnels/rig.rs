@@ -1,4 +1,4 @@
-//! The simulated API, and a folder in which the commands find it configured.
+//! The simulated API, and a folder with a configuration of it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Scene {
     pub files: Place,
 }
 
-/// What `tunnels delete` names a tunnel by.
+/// The ids of a tunnel in the flags of `tunnels delete`.
 #[derive(Debug, Clone)]
 pub struct Named {
     pub gateway: String,
@@ -33,7 +33,7 @@ pub struct Named {
 }
 
 impl Scene {
-    /// A world of so many tunnels, all up until someone interferes; a deletion takes an hour.
+    /// A number of tunnels that stay up; a deletion takes an hour.
     pub async fn with(tunnels: usize) -> Self {
         Self::of(Options { deletion: HOUR, ..frozen(&[(GUANGZHOU, tunnels)]) }).await
     }
@@ -44,7 +44,7 @@ impl Scene {
         Self { api, files }
     }
 
-    /// The tunnel in this place of the listing.
+    /// The tunnel at this index of the listing.
     pub fn tunnel(&self, place: usize) -> Named {
         let row = &self.api.control.rows(GUANGZHOU).expect("the region")[place];
         let text = |field: &str| row[field].as_str().expect("an id").to_owned();
@@ -55,22 +55,25 @@ impl Scene {
         self.api.control.set(GUANGZHOU, &tunnel.id, field, value).expect("the tunnel");
     }
 
-    /// Has this befall requests of the action: `times` of them, after `skip` others.
-    pub fn befall(&self, faults: impl IntoIterator<Item = (&'static str, usize, Option<usize>, FaultKind)>) {
+    /// Makes requests of an action fail: `times` of them, after `skip` others.
+    pub fn set_faults(
+        &self,
+        faults: impl IntoIterator<Item = (&'static str, usize, Option<usize>, FaultKind)>,
+    ) {
         let faults = faults.into_iter().map(|(action, skip, times, kind)| Fault {
             action: Some(action.to_owned()),
             skip,
             times,
             ..Fault::new(kind)
         });
-        self.api.control.set_faults(faults.collect()).expect("faults that can happen");
+        self.api.control.set_faults(faults.collect()).expect("possible faults");
     }
 
-    /// Waits until the API was asked for this many things, and lets the deletions under way come to their ends.
+    /// Waits for this number of requests, and then completes the deletions in progress.
     pub async fn end_deletions_after(&self, requests: usize) {
         let control = &self.api.control;
-        let asked = control.until(|journal| journal.len() >= requests);
-        timeout(PATIENCE, asked).await.expect("the command asks on");
+        let arrived = control.until(|journal| journal.len() >= requests);
+        timeout(PATIENCE, arrived).await.expect("the command sends further requests");
         control.advance(HOUR);
     }
 
@@ -86,13 +89,13 @@ impl Scene {
         run(self.command(tunnel, flags)).await
     }
 
-    /// What the API was asked for, in order.
-    pub fn asked(&self) -> Vec<String> {
+    /// The actions of all requests in their order.
+    pub fn requests(&self) -> Vec<String> {
         self.api.control.journal().into_iter().map(|entry| entry.action).collect()
     }
 
     pub fn deletions(&self) -> usize {
-        self.asked().iter().filter(|action| *action == DELETE).count()
+        self.requests().iter().filter(|action| *action == DELETE).count()
     }
 
     pub fn ids(&self) -> Vec<String> {
@@ -100,7 +103,7 @@ impl Scene {
     }
 }
 
-/// The same text with an `N` for each number of seconds, which depend on how busy the machine is.
+/// The text with an `N` for each number of seconds, which depends on the load of the machine.
 pub fn without_seconds(text: &str) -> String {
     (0..60).fold(text.to_owned(), |text, second| text.replace(&format!(" {second} s"), " N s"))
 }

@@ -7,17 +7,17 @@ use super::{
     rig::{DELETE, LIST, PROMPT, Scene, without_seconds},
 };
 
-const GREEN: &str = "\u{1b}[38;5;10mup";
-const RED: &str = "\u{1b}[38;5;9m\u{1b}[1mdown";
+const GREEN: &str = "\u{1b}[32mup";
+const RED: &str = "\u{1b}[1;31mdown";
 
 #[tokio::test]
-async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
+async fn right_id_deletes_the_tunnel() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.shows("WARNING: this tunnel is UP.").await;
     terminal.shows(PROMPT).await;
-    assert_eq!(scene.asked(), [LIST], "nothing is deleted before it is asked for");
+    assert_eq!(scene.requests(), [LIST], "nothing is deleted before it is requests for");
     terminal.keys(&format!(" {} \n", tunnel.id));
     scene.end_deletions_after(5).await;
     let (status, screen) = terminal.ended().await;
@@ -27,11 +27,11 @@ async fn the_right_id_deletes_the_tunnel_and_a_line_tells_how_it_goes() {
     let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
     let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
     assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
-    assert_eq!(scene.asked(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
+    assert_eq!(scene.requests(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
 }
 
 #[tokio::test]
-async fn anything_but_the_right_id_deletes_nothing() {
+async fn wrong_id_deletes_nothing() {
     let scene = Scene::with(2).await;
     let (tunnel, other) = (scene.tunnel(0), scene.tunnel(1));
     let upper_case = tunnel.id.to_uppercase();
@@ -40,15 +40,15 @@ async fn anything_but_the_right_id_deletes_nothing() {
         terminal.shows(PROMPT).await;
         terminal.keys(&format!("{typed}\n"));
         let (status, screen) = terminal.ended().await;
-        let told = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
-        assert!(status == Some(1) && screen.ends_with(&told), "{typed:?}: {screen}");
+        let message = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
+        assert!(status == Some(1) && screen.ends_with(&message), "{typed:?}: {screen}");
     }
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.shows(PROMPT).await;
     terminal.keys("\u{4}");
     let (status, screen) = terminal.ended().await;
-    let told = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
-    assert!(status == Some(1) && screen.ends_with(&told), "the end of input: {screen}");
+    let message = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
+    assert!(status == Some(1) && screen.ends_with(&message), "the end of input: {screen}");
     assert_eq!(scene.deletions(), 0);
 }
 
@@ -64,7 +64,7 @@ async fn tunnel_that_came_up_is_shown_again() {
         terminal.keys(&format!("{}\n", tunnel.id));
         terminal.shows("The tunnel has changed meanwhile:").await;
         terminal.shows("WARNING: this tunnel is UP.").await;
-        assert_eq!(scene.deletions(), 0, "it is asked again");
+        assert_eq!(scene.deletions(), 0, "it is requests again");
         terminal.keys(&format!("{}{second}\n", tunnel.id));
         let (ended, screen) = terminal.ended().await;
         assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");
@@ -73,7 +73,7 @@ async fn tunnel_that_came_up_is_shown_again() {
 }
 
 #[tokio::test]
-async fn yes_does_not_ask_on_a_terminal_either() {
+async fn yes_asks_nothing_on_a_terminal() {
     let scene = Scene::with(1).await;
     let terminal = Terminal::start(scene.command(&scene.tunnel(0), &["--yes", "--no-wait"]));
     let (status, screen) = terminal.ended().await;
@@ -83,7 +83,7 @@ async fn yes_does_not_ask_on_a_terminal_either() {
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_would_see_is_not_asked() {
+async fn redirected_output_gets_no_question() {
     let scene = Scene::with(1).await;
     let mut command = Command::new("sh");
     let inner = scene.command(&scene.tunnel(0), &[]);
@@ -93,11 +93,11 @@ async fn a_question_that_nobody_would_see_is_not_asked() {
     let (status, screen) = Terminal::start(command).ended().await;
     assert_eq!(status, Some(64), "{screen}");
     assert!(screen.starts_with("refused: this is not a terminal"), "{screen}");
-    assert_eq!(scene.asked(), [""; 0]);
+    assert_eq!(scene.requests(), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_table_is_coloured_on_a_terminal_unless_no_color_is_set() {
+async fn no_color_turns_colours_off() {
     let scene = Scene::with(2).await;
     scene.set(&scene.tunnel(0), "State", "PENDING");
     let list = async |variables: &[(&str, &str)]| {

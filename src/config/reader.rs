@@ -1,8 +1,7 @@
-//! A walk over an untyped [`Value`] that collects every problem instead of stopping at the first.
+//! Reads an untyped [`Value`] and collects every problem instead of stopping at the first.
 //!
-//! It knows where each value stands, which values are secrets, and how to say what is wrong. It knows no key of any
-//! particular file. A key without a value (null) is a problem, not an absent key: a default would hide a forgotten
-//! value, or a template that came out empty.
+//! It knows the place of each value and which values are secrets, but no key of any particular file. A key without a
+//! value (null) is a problem, not an absent key: a default would hide a forgotten value or an empty template.
 
 use std::{
     cell::RefCell,
@@ -18,18 +17,18 @@ use super::problem::{Problem, Problems};
 /// The longest key or value that a problem repeats, in characters.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// What is found on a walk: problems and warnings.
+/// The problems and warnings of one document.
 #[derive(Debug)]
-pub struct Findings {
+pub struct Diagnostics {
     place: String,
     secret_keys: &'static [&'static str],
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
 }
 
-impl Findings {
-    /// Begins a walk. Values without an origin of their own stand at `place`; what is at or below a key of
-    /// `secret_keys` is never repeated.
+impl Diagnostics {
+    /// `place` is the place of values without an origin. Values at or below a key of `secret_keys` are never
+    /// repeated.
     #[must_use]
     pub fn new(place: impl Into<String>, secret_keys: &'static [&'static str]) -> Self {
         Self { place: place.into(), secret_keys, problems: RefCell::default(), warnings: RefCell::default() }
@@ -38,58 +37,63 @@ impl Findings {
     /// The document as a whole.
     #[must_use]
     pub fn root<'a>(&'a self, value: &'a Value) -> Node<'a> {
-        Node { value, path: String::new(), is_secret: false, findings: self }
+        Node { value, path: String::new(), is_secret: false, diagnostics: self }
     }
 
-    /// Adds problems that were found elsewhere.
+    /// Adds problems of other places.
     pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
         self.problems.borrow_mut().extend(problems);
     }
 
-    /// Ends the walk: with the warnings if nothing is wrong, else with all that is.
+    /// Adds warnings about other places.
+    pub(super) fn warn(&self, warnings: impl IntoIterator<Item = Problem>) {
+        self.warnings.borrow_mut().extend(warnings);
+    }
+
+    /// Returns the warnings if there is no problem, else all problems.
     pub fn finish(self) -> Result<Vec<Problem>, Problems> {
         Problems::check(self.problems.into_inner())?;
         Ok(self.warnings.into_inner())
     }
 }
 
-/// A value and its path. Its readers report what is wrong before they return `None`.
+/// A value and its path. Its methods report a problem before they return `None`.
 #[derive(Debug, Clone)]
 pub struct Node<'a> {
     value: &'a Value,
     path: String,
     is_secret: bool,
-    findings: &'a Findings,
+    diagnostics: &'a Diagnostics,
 }
 
 impl<'a> Node<'a> {
-    /// The value as it is, for those who read more than the kinds that are here.
+    /// The untyped value.
     #[must_use]
     pub fn kind(&self) -> &'a ValueKind {
         &self.value.kind
     }
 
-    /// Reports that the value is wrong. The message goes on from the value, or from "the value" where that is a
-    /// secret: `is not a duration; write one such as 30s`.
-    pub fn refuse(&self, message: impl fmt::Display) {
+    /// Reports that the value is wrong. The message follows the value, or "the value" if that is a secret:
+    /// `is not a duration; write one such as 30s`.
+    pub fn error(&self, message: impl fmt::Display) {
         self.problem(format_args!("{} {message}", self.shown()));
     }
 
-    /// Reports a problem that is not about the value as such. The message stands for itself.
+    /// Reports a problem without repeating the value.
     pub fn problem(&self, message: impl fmt::Display) {
-        self.findings.problems.borrow_mut().push(self.finding(message));
+        self.diagnostics.problems.borrow_mut().push(self.diagnostic(message));
     }
 
-    /// Reports what is allowed but likely not meant. The message stands for itself.
+    /// Reports what is allowed but is probably a mistake, without repeating the value.
     pub fn warning(&self, message: impl fmt::Display) {
-        self.findings.warnings.borrow_mut().push(self.finding(message));
+        self.diagnostics.warnings.borrow_mut().push(self.diagnostic(message));
     }
 
-    /// A table with no other keys than these; each other one is reported, and does not stop the walk.
+    /// A table with these keys. Each unknown key is reported, and does not stop the reading.
     #[must_use]
     pub fn table(&self, known: &[&str]) -> Option<Table<'a>> {
         let table = self.open_table()?;
-        table.refuse_unknown(known);
+        table.report_unknown(known);
         Some(table)
     }
 
@@ -115,7 +119,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text. A number or a boolean is none: which characters were meant can no longer be told.
+    /// A text. A number or a boolean is refused: its characters in the file are no longer known.
     #[must_use]
     pub fn text(&self) -> Option<&'a str> {
         match &self.value.kind {
@@ -124,10 +128,10 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text that `parse` understands; its error is reported as by [`Self::refuse`].
+    /// A text that `parse` accepts; its error is reported by [`Self::error`].
     #[must_use]
     pub fn parsed<T, E: fmt::Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
-        parse(self.text()?).map_err(|error| self.refuse(error)).ok()
+        parse(self.text()?).map_err(|error| self.error(error)).ok()
     }
 
     /// `true` or `false`.
@@ -139,31 +143,29 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A number, whole or not, as near as an `f64` comes to it.
+    /// A number, whole or not.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         match self.value.kind {
             ValueKind::I64(value) => Some(value as f64),
-            ValueKind::U64(value) => Some(value as f64),
             ValueKind::Float(value) => Some(value),
             _ => self.mismatch("a number", "write it in digits, without quotes"),
         }
     }
 
-    fn mismatch<T>(&self, meant: &str, remedy: &str) -> Option<T> {
+    fn mismatch<T>(&self, expected: &str, remedy: &str) -> Option<T> {
         match kind_name(&self.value.kind) {
-            None => self.problem(format_args!("has no value; write {meant}, or leave the key out")),
-            Some(found) => self.problem(format_args!("{found} stands where {meant} is meant; {remedy}")),
+            None => self.problem(format_args!("has no value; write {expected}, or leave the key out")),
+            Some(found) => self.problem(format_args!("is {found}, not {expected}; {remedy}")),
         }
         None
     }
 
-    /// The value as a problem may repeat it: quoted if it is a text, in one line, and not too long.
+    /// The value as a message may repeat it: in one line, not too long, and never a secret.
     fn shown(&self) -> String {
         match &self.value.kind {
-            _ if self.is_secret => "the value".to_owned(),
-            ValueKind::String(text) => quoted(text),
-            ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::Float(_) => {
+            ValueKind::String(text) if !self.is_secret => quoted(text),
+            ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) if !self.is_secret => {
                 self.value.kind.to_string()
             }
             _ => "the value".to_owned(),
@@ -173,12 +175,12 @@ impl<'a> Node<'a> {
     fn child(&self, key: &str, value: &'a Value) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{}", self.path, shown_key(key));
-        let is_secret = self.is_secret || self.findings.secret_keys.contains(&key);
-        Node { value, path, is_secret, findings: self.findings }
+        let is_secret = self.is_secret || self.diagnostics.secret_keys.contains(&key);
+        Node { value, path, is_secret, diagnostics: self.diagnostics }
     }
 
-    fn finding(&self, message: impl fmt::Display) -> Problem {
-        let place = self.value.origin().unwrap_or(&self.findings.place).to_owned();
+    fn diagnostic(&self, message: impl fmt::Display) -> Problem {
+        let place = self.value.origin().unwrap_or(&self.diagnostics.place).to_owned();
         Problem { place, path: self.path.clone(), message: message.to_string() }
     }
 }
@@ -191,40 +193,34 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The table as a value, to report what is wrong with it as a whole.
-    #[must_use]
-    pub fn node(&self) -> &Node<'a> {
-        &self.node
-    }
-
-    /// The value of a key, if the key is there.
+    /// The value of a key, if the key is present.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Node<'a>> {
         self.entries.get(key).map(|value| self.node.child(key, value))
     }
 
-    /// The place of a key, to report what is wrong with it even where it is absent.
+    /// The place of a key, for a message about it even if it is absent.
     #[must_use]
     pub fn at(&self, key: &str) -> Node<'a> {
         self.get(key).unwrap_or_else(|| self.node.child(key, self.node.value))
     }
 
-    /// Reads the value of a key; gives `absent` where the key is not there.
+    /// Reads the value of a key; returns `absent` if the key is absent.
     #[must_use]
     pub fn read_or<T>(&self, key: &str, absent: T, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
         self.get(key).map_or(Some(absent), |node| read(&node))
     }
 
-    /// The value of a key that must be there and not null. The remedy follows "is missing" or "has no value":
+    /// The value of a key that must be present and not null. The remedy follows "is missing" or "has no value":
     /// `name the account`.
     #[must_use]
     pub fn require(&self, key: &str, remedy: &str) -> Option<Node<'a>> {
-        let what = match self.get(key) {
+        let problem = match self.get(key) {
             Some(node) if node.kind() == &ValueKind::Nil => "has no value",
             Some(node) => return Some(node),
             None => "is missing",
         };
-        self.at(key).problem(format_args!("{what}; {remedy}"));
+        self.at(key).problem(format_args!("{problem}; {remedy}"));
         None
     }
 
@@ -236,20 +232,20 @@ impl<'a> Table<'a> {
         keys.into_iter().map(|key| (key.as_str(), self.node.child(key, &self.entries[key]))).collect()
     }
 
-    /// Where values are secret, a key that is nothing like a known one may be a misplaced secret: it is not repeated.
-    fn refuse_unknown(&self, known: &[&str]) {
+    fn report_unknown(&self, known: &[&str]) {
         for (key, node) in self.entries().into_iter().filter(|(key, _)| !known.contains(key)) {
             match nearest(key, known.iter().copied()) {
                 Some(near) => node.problem(format_args!("is not a known key; did you mean {near}?")),
+                // Among secrets, an unknown key may be a misplaced secret: it is not repeated.
                 None if self.node.is_secret => Node { path: self.node.path.clone(), ..node }
-                    .problem(format_args!("a key below it is not known; known are {}", known.join(", "))),
+                    .problem(format_args!("has an unknown key; known are {}", known.join(", "))),
                 None => node.problem(format_args!("is not a known key; known are {}", known.join(", "))),
             }
         }
     }
 }
 
-/// Reads each of these, and reports one that is the same as one before it; gives all of them, or none.
+/// Reads each node, and reports duplicates. Returns all values, or `None` if one is wrong.
 pub fn distinct<'a, T: Clone + Eq + Hash>(
     nodes: &[Node<'a>],
     read: impl Fn(&Node<'a>) -> Option<T>,
@@ -258,23 +254,23 @@ pub fn distinct<'a, T: Clone + Eq + Hash>(
     let items = nodes.iter().map(|node| {
         let item = read(node)?;
         if !seen.insert(item.clone()) {
-            node.refuse("is there already; keep one");
+            node.error("is a duplicate; keep one");
         }
         Some(item)
     });
-    // Each is read before one that is wrong ends the reading.
+    // All are read before the first wrong one ends the reading.
     let items: Vec<Option<T>> = items.collect();
     items.into_iter().collect()
 }
 
-/// The candidate that `text` is most likely a misspelling of, if there is one.
+/// The candidate of which `text` is probably a misspelling.
 pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate| (strsim::osa_distance(text, candidate), candidate);
     let (distance, candidate) = candidates.into_iter().map(distance).min_by_key(|(distance, _)| *distance)?;
     (distance <= (candidate.chars().count() / 3).max(1)).then_some(candidate)
 }
 
-/// A text in quotes, in one line, cut where it is too long to help.
+/// A text in quotes, in one line, and cut if it is too long.
 fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN_CHARS) {
         None => format!("{text:?}"),
@@ -282,13 +278,13 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// A key as it is where it is written as keys are, else in quotes.
+/// A key, in quotes unless it is an ordinary name.
 pub(super) fn shown_key(key: &str) -> String {
     let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if is_plain && key.len() <= MAX_SHOWN_CHARS { key.to_owned() } else { quoted(key) }
 }
 
-/// What a value is, in a user's words; `None` for no value at all.
+/// The name of a value's type in messages; `None` for null.
 fn kind_name(kind: &ValueKind) -> Option<&'static str> {
     match kind {
         ValueKind::Nil => None,
@@ -320,11 +316,11 @@ mod tests {
         Value::new(Some(&"config.yml:3".to_owned()), kind)
     }
 
-    /// What a walk over `root` reports, one problem a line.
-    fn problems(root: &Value, walk: impl FnOnce(Node<'_>)) -> String {
-        let findings = Findings::new("config.yml", SECRETS);
-        walk(findings.root(root));
-        findings.finish().expect_err("problems").to_string()
+    /// The problems that `read` reports, one a line.
+    fn problems(root: &Value, read: impl FnOnce(Node<'_>)) -> String {
+        let diagnostics = Diagnostics::new("config.yml", SECRETS);
+        read(diagnostics.root(root));
+        diagnostics.finish().expect_err("problems").to_string()
     }
 
     #[test]
@@ -333,7 +329,7 @@ mod tests {
         let found = problems(&root, |root| {
             let root = root.table(&["interval", "regions"]).expect("a table");
             let region = root.get("regions").and_then(|node| node.list()).expect("a list").remove(1);
-            region.refuse("is not a region");
+            region.error("is not a region");
             assert!(root.require("interval", "say how often to poll").is_none());
         });
         assert_eq!(
@@ -345,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_kind_is_not_guessed_at() {
+    fn value_of_another_type_is_refused() {
         let root = table([("a", value(123)), ("b", value(true)), ("c", value("5")), ("d", Value::default())]);
         let found = problems(&root, |root| {
             let root = root.open_table().expect("a table");
@@ -360,28 +356,28 @@ mod tests {
         });
         assert_eq!(
             found,
-            "config.yml:3: a: a number stands where a text is meant; write it in quotes\n\
-             config.yml:3: b: a boolean stands where a list is meant; write it as [a, b]\n\
-             config.yml:3: c: a text stands where a number is meant; write it in digits, without quotes\n\
-             config.yml:3: c: a text stands where a boolean is meant; write true or false, without quotes\n\
+            "config.yml:3: a: is a number, not a text; write it in quotes\n\
+             config.yml:3: b: is a boolean, not a list; write it as [a, b]\n\
+             config.yml:3: c: is a text, not a number; write it in digits, without quotes\n\
+             config.yml:3: c: is a text, not a boolean; write true or false, without quotes\n\
              config.yml: d: has no value; write a mapping, or leave the key out"
         );
     }
 
     #[test]
-    fn secrets_are_never_repeated_at_any_depth() {
+    fn secrets_are_never_repeated() {
         let below = table([("typ", value("hunter2")), ("AKIDhunter2", value("hunter2"))]);
         let root = table([("credentials", below), ("external_id", value("hunter2"))]);
         let found = problems(&root, |root| {
             let root = root.open_table().expect("a table");
             let credentials =
                 root.get("credentials").and_then(|node| node.table(&["type"])).expect("a table");
-            credentials.get("typ").expect("a value").refuse("is wrong");
-            root.get("external_id").expect("a value").refuse("is too short");
+            credentials.get("typ").expect("a value").error("is wrong");
+            root.get("external_id").expect("a value").error("is too short");
         });
         assert_eq!(
             found,
-            "config.yml:3: credentials: a key below it is not known; known are type\n\
+            "config.yml:3: credentials: has an unknown key; known are type\n\
              config.yml:3: credentials.typ: is not a known key; did you mean type?\n\
              config.yml:3: credentials.typ: the value is wrong\n\
              config.yml:3: external_id: the value is too short"
@@ -389,11 +385,11 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_one_line_of_bounded_length() {
+    fn problem_is_one_short_line() {
         let root = table([("a\nb", value("x\n".repeat(500)))]);
         let found = problems(&root, |root| {
             let root = root.open_table().expect("a table");
-            root.get("a\nb").expect("a value").refuse("is wrong");
+            root.get("a\nb").expect("a value").error("is wrong");
         });
         assert!(found.starts_with("config.yml:3: \"a\\nb\": \"x\\nx\\n"), "{found}");
         assert!(found.ends_with("\"… is wrong"), "{found}");
@@ -402,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_likely_misspelling_is_suggested() {
+    fn only_likely_misspelling_gets_a_suggestion() {
         let keys = ["interval", "timeout", "stale_after"];
         assert_eq!(nearest("intervall", keys), Some("interval"));
         assert_eq!(nearest("stale-after", keys), Some("stale_after"));

@@ -1,0 +1,52 @@
+//! Why a command failed: its message and its exit status.
+
+use std::{fmt, process::ExitCode};
+
+use super::output;
+use crate::{cli::EXIT_USAGE, tencent::transport::ClientError};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The user has to change a flag or the configuration: status 64.
+    Usage(String),
+    /// Anything else: status 1.
+    Other(anyhow::Error),
+    /// The same, after its message was printed: status 1.
+    AlreadyReported,
+}
+
+impl Failure {
+    /// Prints the message, and returns the exit status.
+    pub(super) fn report(self) -> ExitCode {
+        match self {
+            Self::Usage(problems) => {
+                output::print_error(&problems);
+                ExitCode::from(EXIT_USAGE)
+            }
+            Self::Other(error) => {
+                output::print_error(&format!("{error:#}"));
+                ExitCode::FAILURE
+            }
+            Self::AlreadyReported => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+pub(super) fn usage(problem: impl fmt::Display) -> Failure {
+    Failure::Usage(problem.to_string())
+}
+
+/// The user has to change a configured file that cannot be used.
+pub(super) fn client_failure(error: ClientError) -> Failure {
+    match error {
+        ClientError::CaFile { .. } => usage(error),
+        ClientError::Tls(_) | ClientError::Settings(_) => error.into(),
+    }
+}

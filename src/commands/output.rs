@@ -1,0 +1,33 @@
+//! What commands print: text on standard output, problems on standard error.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use super::failure::Failure;
+use crate::domain::display::is_unsafe_for_display;
+
+/// Writes to standard output. A reader that has closed it, as `head` does, needs no message.
+pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::AlreadyReported,
+        _ => anyhow::Error::new(error).context("cannot write to standard output").into(),
+    })
+}
+
+/// Writes a message to standard error. The exit status has to suffice where that is closed.
+pub(super) fn print_error(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Reports a problem in one line on standard error.
+pub(super) fn report(problem: impl fmt::Display) {
+    print_error(&one_line(&problem.to_string()));
+}
+
+/// A text from the API as one harmless line.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace(is_unsafe_for_display, " ")
+}

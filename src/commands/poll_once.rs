@@ -1,0 +1,84 @@
+//! Polls that commands make once: discovery of regions, then one poll of each target. Failures go to standard error.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+
+use super::{
+    context::{load, surroundings},
+    failure::{Failure, client_failure, usage},
+    output::report,
+};
+use crate::{
+    cli::flags::ConfigFlags,
+    domain::{AccountName, Shard},
+    poll::{self, Plan, failure},
+    snapshot::TargetSnapshot,
+    telemetry::Telemetry,
+    tencent::{ApiError, regions, transport::Authorities},
+    wiring::Wiring,
+};
+
+/// The limit of discovering an account's regions, with retries.
+pub(super) const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// What commands that poll once start with.
+pub(super) struct Prepared {
+    pub(super) wiring: Wiring,
+    pub(super) telemetry: Telemetry,
+    /// Whether discovery succeeded for all accounts whose regions are `all`.
+    pub(super) regions_known: bool,
+}
+
+pub(super) async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure> {
+    let surroundings = surroundings(shard)?;
+    let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
+    let telemetry = surroundings.telemetry.clone();
+    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).map_err(client_failure)?;
+    let regions_known = discover_regions(&mut wiring).await.is_empty();
+    Ok(Prepared { wiring, telemetry, regions_known })
+}
+
+/// Discovers the regions of accounts whose regions are `all`. Reports and returns each failure.
+pub(super) async fn discover_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
+    let deadline = Instant::now() + DISCOVERY_TIMEOUT;
+    let discoveries = wiring.discoveries().into_iter().map(|(account, api)| async move {
+        let result = api.available_regions(deadline).await;
+        (account, api.route(), result)
+    });
+    let mut failed = Vec::new();
+    for (account, route, result) in join_all(discoveries).await {
+        match result {
+            Ok(regions) => drop(wiring.discovered(&account, &regions)),
+            Err(error) => {
+                let failure = failure::from_error(&error, &route, regions::PERMISSION);
+                report(format_args!("{account}: region discovery failed: {}", failure.message));
+                failed.push((account, error));
+            }
+        }
+    }
+    failed
+}
+
+/// Polls every target once, and reports each failure.
+pub(super) async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
+    let mut polls: JoinSet<TargetSnapshot> = plan
+        .into_iter()
+        .map(|(target, settings)| async move { poll::poll(&settings, &TargetSnapshot::new(target)).await.0 })
+        .collect();
+    let mut snapshots = Vec::new();
+    while let Some(snapshot) = polls.join_next().await {
+        snapshots.push(snapshot?);
+    }
+    snapshots.sort_by(|a, b| a.target.cmp(&b.target));
+    for snapshot in &snapshots {
+        if let Some(failure) = snapshot.failure() {
+            report(format_args!("{}: {}", snapshot.target, failure.message));
+        }
+    }
+    Ok(snapshots)
+}
