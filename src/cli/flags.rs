@@ -11,7 +11,7 @@ use clap::{
 use crate::{
     domain::{shard::Shard, status::TunnelState, target::Region, tunnel::TunnelId},
     logging::{Format, Level},
-    web::TelemetryPath,
+    web::telemetry_path::TelemetryPath,
 };
 
 /// The configuration.

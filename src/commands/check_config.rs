@@ -15,7 +15,7 @@ use crate::{
     domain::secret::SecretText,
     logging,
     tencent::transport::Authorities,
-    web::Protection,
+    web::protection::Protection,
     wiring::Wiring,
 };
 

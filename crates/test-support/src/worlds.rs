@@ -12,7 +12,7 @@ use tencentcloud_vpn_exporter::{
         tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
     snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
-    web::{StatusPage, TelemetryPath},
+    web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 
 /// A minute, an hour and a day, in seconds.
