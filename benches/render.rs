@@ -10,7 +10,12 @@ use support::{
     world,
 };
 use tencentcloud_vpn_exporter::{
-    domain::{Listing, NetStatus, Region, Target, Tunnel},
+    domain::{
+        listing::Listing,
+        status::NetStatus,
+        target::{Region, Target},
+        tunnel::Tunnel,
+    },
     snapshot::TargetSnapshot,
 };
 

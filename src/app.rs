@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    domain::{AccountName, TagLabel, Target},
+    domain::{
+        tag_label::TagLabel,
+        target::{AccountName, Target},
+    },
     metrics::{
         exposition::Exposition,
         registry::registry,
@@ -28,7 +31,14 @@ use crate::{
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
     tencent::transport::{Authorities, ClientError},
-    web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
+    web::{
+        limits::Limits,
+        protection::Protection,
+        server,
+        state::{ReloadRequest, WebState},
+        status_page::StatusPage,
+        telemetry_path::TelemetryPath,
+    },
     wiring::{Context, Wiring},
 };
 
@@ -164,8 +174,8 @@ impl App {
         app.reconcile();
         let (exposition, ready) = app.start_renderer();
         let reload = start.lifecycle.then_some(reload);
-        let site = app.site(start.telemetry_path, exposition, ready, reload);
-        let server = web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone());
+        let state = app.web_state(start.telemetry_path, exposition, ready, reload);
+        let server = server::serve(start.listeners, state, start.limits, start.protection, shutdown.clone());
         app.server.spawn(server);
         Ok(app)
     }
@@ -186,16 +196,16 @@ impl App {
     }
 
     /// What the server serves.
-    fn site(
+    fn web_state(
         &self,
         telemetry_path: TelemetryPath,
         exposition: watch::Receiver<Arc<Exposition>>,
         ready: watch::Receiver<bool>,
         reload: Option<mpsc::Sender<ReloadRequest>>,
-    ) -> Site {
-        let page = web::StatusPage::new(telemetry_path.clone(), self.telemetry.started());
+    ) -> WebState {
+        let page = StatusPage::new(telemetry_path.clone(), self.telemetry.started());
         let snapshots = self.snapshots.clone();
-        Site {
+        WebState {
             telemetry_path,
             exposition,
             ready,

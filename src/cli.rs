@@ -14,7 +14,11 @@ use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
 
 use crate::{
     config::duration,
-    domain::{AccountName, Region, TunnelId, TunnelState},
+    domain::{
+        status::TunnelState,
+        target::{AccountName, Region},
+        tunnel::TunnelId,
+    },
     version,
 };
 
@@ -294,7 +298,7 @@ mod tests {
     use super::*;
     use crate::{
         logging::{Format, Level},
-        web::TelemetryPath,
+        web::telemetry_path::TelemetryPath,
     };
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {

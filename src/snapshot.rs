@@ -10,7 +10,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AccountName, Listing, Reason, StatusField, Target};
+use crate::domain::{
+    listing::Listing,
+    reason::Reason,
+    status::StatusField,
+    target::{AccountName, Target},
+};
 use tunnel_record::{Change, TunnelRecord};
 
 /// All that is known at one moment.
@@ -282,8 +287,10 @@ impl TargetSnapshot {
 mod tests {
     use super::*;
     use crate::domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
-        NetStatus, Region, Row, Tunnel, TunnelId, TunnelState,
+        row::Row,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     };
 
     fn tunnel(id: &str) -> Tunnel {

@@ -13,7 +13,7 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use crate::domain::{AccountName, Reason, Shard};
+use crate::domain::{reason::Reason, shard::Shard, target::AccountName};
 use declaration::Declaration;
 
 /// Seconds: a page takes about a tenth of one, a request is given up after ten.

@@ -14,7 +14,10 @@ use std::{
 use self::region_list::{RegionChange, RegionList};
 use crate::{
     config::{self, Config, Regions},
-    domain::{AccountName, Region, Shard, Target},
+    domain::{
+        shard::Shard,
+        target::{AccountName, Region, Target},
+    },
     poll::{
         fleet::Plan,
         poller::{Assignment, Settings},

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use prometheus::core::Collector;
 use tencentcloud_vpn_exporter::{
     config::Config,
-    domain::Shard,
+    domain::shard::Shard,
     metrics::renderer::Renderer,
     poll::poller::{Assignment, poll},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},

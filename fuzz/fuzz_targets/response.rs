@@ -8,7 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tencentcloud_vpn_exporter::{
-    domain::{HealthCheck, HealthCheckStatus, NetStatus, Tunnel, TunnelState},
+    domain::{status::{HealthCheckStatus, NetStatus, TunnelState}, tunnel::{HealthCheck, Tunnel}},
     tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections, envelope, page::PAGE_ROWS},
 };
 

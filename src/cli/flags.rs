@@ -9,9 +9,9 @@ use clap::{
 };
 
 use crate::{
-    domain::{Region, Shard, TunnelId, TunnelState},
+    domain::{shard::Shard, status::TunnelState, target::Region, tunnel::TunnelId},
     logging::{Format, Level},
-    web::TelemetryPath,
+    web::telemetry_path::TelemetryPath,
 };
 
 /// The configuration.

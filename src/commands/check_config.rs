@@ -11,11 +11,11 @@ use super::{
 use crate::{
     cli::CheckConfigFlags,
     config::{Account, Config, Regions},
-    domain::CredentialSource,
-    domain::SecretText,
+    domain::credential_source::CredentialSource,
+    domain::secret::SecretText,
     logging,
     tencent::transport::Authorities,
-    web::Protection,
+    web::protection::Protection,
     wiring::Wiring,
 };
 

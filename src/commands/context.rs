@@ -5,7 +5,7 @@ use std::{env, ffi::OsString, path::Path};
 use crate::{
     cli::flags::ShardFlags,
     config::{Config, problem::Problems},
-    domain::Shard,
+    domain::shard::Shard,
     telemetry::{BuildInfo, Telemetry},
     version,
     wiring::{Context, Variables},

@@ -16,7 +16,15 @@ use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
     config::{Account, Api, Config, Metrics, Poll, Regions},
-    domain::{AccountName, CredentialSource, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
+    domain::{
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        secret::{Secret, SecretText},
+        shard::Shard,
+        site::Site,
+        tag_label::TagLabel,
+        target::{AccountName, Region},
+    },
     logging,
     tencent::transport::Authorities,
 };

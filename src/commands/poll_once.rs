@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::flags::ConfigFlags,
-    domain::{AccountName, Shard},
+    domain::{shard::Shard, target::AccountName},
     poll::{failure, fleet::Plan, poller},
     snapshot::TargetSnapshot,
     telemetry::Telemetry,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{Account, Config},
-    domain::{Reason, Site, Target, Tunnel},
+    domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
     poll::{failure, poller::Assignment},
     tencent::{
         action::{Action, Dated, Service, home_region},

@@ -10,7 +10,11 @@ use super::{
     reader::{Node, Table, distinct},
     regions,
 };
-use crate::domain::{AccountName, CredentialSource, Region, Site};
+use crate::domain::{
+    credential_source::CredentialSource,
+    site::Site,
+    target::{AccountName, Region},
+};
 
 /// The remedy where there are no accounts.
 const LIST_ACCOUNTS: &str = "list at least one account, with its name and regions";

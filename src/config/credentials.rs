@@ -6,7 +6,11 @@ use super::{
     reader::{Node, Table},
     sections::{duration, path},
 };
-use crate::domain::{CredentialSource, Role, Secret, SecretText};
+use crate::domain::{
+    credential_source::CredentialSource,
+    role::Role,
+    secret::{Secret, SecretText},
+};
 
 /// The remedy for a wrong `type`.
 const TYPES: &str = "write one of static, environment, profile, instance_role, workload_identity and default";

@@ -18,7 +18,16 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{AccountName, CaFile, CredentialSource, Endpoint, Proxy, Region, Role, Site, TagLabel};
+use crate::domain::{
+    ca_file::CaFile,
+    credential_source::CredentialSource,
+    endpoint::Endpoint,
+    proxy::Proxy,
+    role::Role,
+    site::Site,
+    tag_label::TagLabel,
+    target::{AccountName, Region},
+};
 
 /// The whole configuration, from file and environment.
 #[derive(Debug, Clone, PartialEq)]

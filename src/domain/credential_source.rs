@@ -1,6 +1,6 @@
 //! Where the credentials of an account come from.
 
-use super::SecretText;
+use super::secret::SecretText;
 
 /// `credentials`: where an account's credentials come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
-use super::Region;
+use super::target::Region;
 
 /// The domain of Tencent's own endpoints, on all of its sites.
 const TENCENT_DOMAIN: &str = ".tencentcloudapi.com";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Row, StatusField, Tunnel};
+use super::{row::Row, status::StatusField, tunnel::Tunnel};
 
 /// All rows of a target, each once, as one poll read them.
 #[derive(Debug, Clone, PartialEq, Eq)]

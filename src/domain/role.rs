@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Secret;
+use super::secret::Secret;
 
 /// A role, and how it is assumed. Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
 #[derive(Debug, Clone, PartialEq, Eq)]

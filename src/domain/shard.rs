@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Target;
+use super::target::Target;
 
 /// One of several processes that divide the targets among them without communication.
 ///
@@ -57,7 +57,7 @@ fn weight(target: &Target, shard: u32) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountName, Region};
+    use crate::domain::target::{AccountName, Region};
 
     fn targets() -> Vec<Target> {
         let accounts = (0..50).map(|number| AccountName::new(&format!("account-{number}")).expect("a name"));

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::TunnelStatus;
+use super::tunnel_status::TunnelStatus;
 
 /// Declares a status of the API: its known values, and `Unknown` for new, null, absent and empty values.
 macro_rules! status {

@@ -4,7 +4,12 @@
 
 use std::fmt;
 
-use super::{HealthCheckStatus, NetStatus, Row, StatusField, TagLabel, TunnelState, TunnelStatus};
+use super::{
+    row::Row,
+    status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+    tag_label::TagLabel,
+    tunnel_status::TunnelStatus,
+};
 
 /// The longest id that is accepted. Real ones have 13 characters.
 const MAX_ID_CHARS: usize = 128;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
-    domain::AccountName,
+    domain::target::AccountName,
     snapshot::{AccountSnapshot, RegionDiscovery, Snapshot},
 };
 

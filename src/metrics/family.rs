@@ -11,7 +11,7 @@ use prometheus::{
     proto::{LabelPair, Metric, MetricFamily},
 };
 
-use crate::{domain::TagLabel, snapshot::Snapshot, telemetry::declaration::Declaration};
+use crate::{domain::tag_label::TagLabel, snapshot::Snapshot, telemetry::declaration::Declaration};
 
 /// A kind of row.
 pub(super) trait MetricRow: Sized + Send + Sync + 'static {

@@ -16,7 +16,7 @@ use super::{
     process::Process,
 };
 use crate::{
-    domain::TagLabel,
+    domain::tag_label::TagLabel,
     snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
     telemetry::Telemetry,
 };

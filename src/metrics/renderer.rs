@@ -18,7 +18,7 @@ use super::{
     section::Section,
 };
 use crate::{
-    domain::TagLabel,
+    domain::tag_label::TagLabel,
     snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
     telemetry::Telemetry,
 };

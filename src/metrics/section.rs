@@ -7,7 +7,7 @@ use super::{
     compress::{Compressor, Part},
     family::{Buffer, MetricRow},
 };
-use crate::{domain::TagLabel, snapshot::Snapshot};
+use crate::{domain::tag_label::TagLabel, snapshot::Snapshot};
 
 /// How many rows are rendered together: larger chunks compress better, and a change costs more. Between the two bounds a
 /// chunk ends with the rows of its owner, so that a new row moves no row of another owner into another chunk.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
-    domain::{Reason, StatusField, Target},
+    domain::{reason::Reason, status::StatusField, target::Target},
     snapshot::{Snapshot, TargetSnapshot},
 };
 

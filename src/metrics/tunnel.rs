@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::{
-        HealthCheck, HealthCheckStatus, NetStatus, StatusField, Target, Tunnel, TunnelState, TunnelStatus,
+        status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+        target::Target,
+        tunnel::{HealthCheck, Tunnel},
+        tunnel_status::TunnelStatus,
     },
     snapshot::{Snapshot, tunnel_record::TunnelRecord},
 };

@@ -17,7 +17,10 @@ use tokio::{
 
 use super::failure;
 use crate::{
-    domain::{AccountName, Reason, Region},
+    domain::{
+        reason::Reason,
+        target::{AccountName, Region},
+    },
     snapshot::Failure,
     tencent::{
         account::Account,

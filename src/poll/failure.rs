@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Reason, Site, display::is_unsafe_for_display},
+    domain::{display::is_unsafe_for_display, reason::Reason, site::Site},
     snapshot::Failure,
     tencent::{
         error::{ApiError, unknown_key_advice},
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{Proxy, Tunnel},
+        domain::{proxy::Proxy, tunnel::Tunnel},
         tencent::page::Listed,
     };
 

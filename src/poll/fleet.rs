@@ -12,7 +12,7 @@ use tokio::{
 
 use super::poller::{Assignment, Poller};
 use crate::{
-    domain::Target,
+    domain::target::Target,
     snapshot::{Snapshots, TargetSnapshot},
 };
 

@@ -10,7 +10,11 @@ use tokio::time::Instant;
 
 use super::reading::{Reading, Received};
 use crate::{
-    domain::{Listing, Region, Tunnel, TunnelId},
+    domain::{
+        listing::Listing,
+        target::Region,
+        tunnel::{Tunnel, TunnelId},
+    },
     tencent::{
         account::Account,
         error::ApiError,

@@ -1,7 +1,7 @@
 //! What the log says about polls. Each line has a fixed text, and is logged once.
 
 use crate::{
-    domain::{Listing, StatusField, TunnelStatus},
+    domain::{listing::Listing, status::StatusField, tunnel_status::TunnelStatus},
     snapshot::{Failure, Poll, TargetSnapshot, tunnel_record::Change},
 };
 

@@ -15,7 +15,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{Reason, TagLabel, Tunnel},
+    domain::{reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
     snapshot::{
         Snapshots, TargetSnapshot,
         tunnel_record::{Change, TunnelRecord},

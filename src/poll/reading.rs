@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use tokio::time::Instant;
 
 use crate::{
-    domain::{Listing, UnknownValue},
+    domain::listing::{Listing, UnknownValue},
     tencent::page::{Listed, Page},
 };
 
@@ -114,7 +114,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{NetStatus, Tunnel, TunnelState},
+        domain::{
+            status::{NetStatus, TunnelState},
+            tunnel::Tunnel,
+        },
         tencent::{action::Action, page::Describe},
     };
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::domain::Target;
+use crate::domain::target::Target;
 
 /// The times at which one target is polled, an interval apart.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub(super) fn phase(target: &Target) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountName, Region};
+    use crate::domain::target::{AccountName, Region};
 
     const MINUTE: Duration = Duration::from_secs(60);
 

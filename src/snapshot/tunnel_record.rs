@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::domain::{Listing, StatusField, Tunnel, TunnelId};
+use crate::domain::{
+    listing::Listing,
+    status::StatusField,
+    tunnel::{Tunnel, TunnelId},
+};
 
 /// A tunnel as last listed, and the changes of its statuses since the exporter started.
 #[derive(Debug, Clone, PartialEq, Eq)]

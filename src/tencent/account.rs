@@ -15,7 +15,12 @@ use super::{
     transport::{ConnectionSettings, Route},
 };
 use crate::{
-    domain::{AccountName, CredentialSource, Endpoint, Region, Role},
+    domain::{
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        role::Role,
+        target::{AccountName, Region},
+    },
     telemetry::AccountTelemetry,
 };
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::error::ApiError;
-use crate::domain::{Region, Secret};
+use crate::domain::{secret::Secret, target::Region};
 
 /// The size of most request bodies without their secrets, in bytes, with room to spare.
 const BODY_BYTES: usize = 1024;
@@ -87,7 +87,7 @@ pub struct Dated<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::Role, tencent::assume_role_with_web_identity::AssumeRoleWithWebIdentity};
+    use crate::{domain::role::Role, tencent::assume_role_with_web_identity::AssumeRoleWithWebIdentity};
 
     #[test]
     fn buffer_of_a_body_never_grows() {

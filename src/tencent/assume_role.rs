@@ -11,7 +11,7 @@ use super::{
     error::ApiError,
     field::{Field, object, structure},
 };
-use crate::domain::{Role, Secret};
+use crate::domain::{role::Role, secret::Secret};
 
 /// Assumes a role with the credentials that sign the request.
 #[derive(Debug, Serialize)]

@@ -11,7 +11,7 @@ use super::{
     credentials::issued::Issued,
     error::ApiError,
 };
-use crate::domain::{Role, Secret};
+use crate::domain::{role::Role, secret::Secret};
 
 /// Assumes a role with a token. The request is not signed.
 #[derive(Debug, Serialize)]

@@ -22,7 +22,10 @@ use super::{
     transport::Route,
 };
 use crate::{
-    domain::{AccountName, Endpoint, Region},
+    domain::{
+        endpoint::Endpoint,
+        target::{AccountName, Region},
+    },
     telemetry::AccountTelemetry,
 };
 

@@ -21,7 +21,7 @@ use super::{
     sign,
     transport::{Authorities, ClientError, ConnectionSettings, Route, Transport},
 };
-use crate::domain::{Region, Secret};
+use crate::domain::{secret::Secret, target::Region};
 
 const JSON: &str = "application/json";
 const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_PKG_VERSION"));
@@ -242,7 +242,7 @@ fn redact<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> Api
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Reason;
+    use crate::domain::reason::Reason;
 
     #[test]
     fn secret_at_the_cut_leaves_nothing_behind() {

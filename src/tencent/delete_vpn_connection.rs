@@ -10,7 +10,7 @@ use super::{
     action::{Action, Service},
     error::{ApiError, NOT_FOUND},
 };
-use crate::domain::Reason;
+use crate::domain::reason::Reason;
 
 /// Begins to delete one tunnel, which is `DELETING` for a while and then gone.
 #[derive(Debug, Clone, Copy, Serialize)]

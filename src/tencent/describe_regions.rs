@@ -12,7 +12,7 @@ use super::{
     error::ApiError,
     field::{Field, list, object, structure, text},
 };
-use crate::domain::Region;
+use crate::domain::target::Region;
 
 /// Lists the regions that have a product. Any region can be called.
 #[derive(Debug, Clone, Copy, Serialize)]

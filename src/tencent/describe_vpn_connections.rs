@@ -12,8 +12,9 @@ use super::{
     page::{Describe, Listed},
 };
 use crate::domain::{
-    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState, UnknownValue,
+    listing::UnknownValue,
+    status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+    tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
 };
 
 /// Lists tunnels, a page at a time.

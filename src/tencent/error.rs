@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 
 use super::{credentials::source::SourceError, transport::root_cause};
-use crate::domain::{Reason, Secret, Site};
+use crate::domain::{reason::Reason, secret::Secret, site::Site};
 
 /// The code for a key that the API does not know.
 const UNKNOWN_KEY: &str = "AuthFailure.SecretIdNotFound";

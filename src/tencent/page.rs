@@ -10,7 +10,7 @@ use super::{
     error::ApiError,
     field::{Field, object, text},
 };
-use crate::domain::{Row, UnknownValue};
+use crate::domain::{listing::UnknownValue, row::Row};
 
 /// The largest number of rows on a page.
 pub const PAGE_ROWS: usize = 100;

@@ -20,7 +20,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::domain::{CaFile, Proxy};
+use crate::domain::{ca_file::CaFile, proxy::Proxy};
 
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 

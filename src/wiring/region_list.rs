@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::Region;
+use crate::domain::target::Region;
 
 /// A region that is missing in this many discoveries in a row is removed.
 const MAX_MISSED: u32 = 3;

@@ -11,7 +11,14 @@ use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
     config::{Account, Api, Config, Filter, Metrics, Poll, Regions, load::Loaded, problem::Problems},
     domain::{
-        AccountName, CaFile, CredentialSource, Endpoint, Region, Role, Secret, SecretText, Site, TagLabel,
+        ca_file::CaFile,
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        role::Role,
+        secret::{Secret, SecretText},
+        site::Site,
+        tag_label::TagLabel,
+        target::{AccountName, Region},
     },
 };
 

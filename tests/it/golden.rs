@@ -8,7 +8,13 @@ use jiff::Timestamp;
 use prometheus::TextEncoder;
 use serde_json::{Value, value::RawValue};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Listing, Reason, Region, Shard, TagLabel, Target},
+    domain::{
+        listing::Listing,
+        reason::Reason,
+        shard::Shard,
+        tag_label::TagLabel,
+        target::{AccountName, Region, Target},
+    },
     metrics::{exposition::Exposition, registry::registry, renderer::Renderer},
     snapshot::{Failure, Snapshot, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},

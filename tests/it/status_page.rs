@@ -1,9 +1,9 @@
 //! What the status page says, as text.
 
 use tencentcloud_vpn_exporter::{
-    domain::{HealthCheckStatus, Reason, Tunnel},
+    domain::{reason::Reason, status::HealthCheckStatus, tunnel::Tunnel},
     snapshot::Snapshot,
-    web::{StatusPage, TelemetryPath},
+    web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 use test_support::worlds::{
     DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, idle, many, snapshot, status_page,

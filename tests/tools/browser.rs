@@ -24,7 +24,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::StatusPage};
+use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::status_page::StatusPage};
 use test_support::worlds::{ago, blind, empty, everyday, many, status_page, steady, with_failed_discovery};
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};

@@ -5,11 +5,14 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tencentcloud_vpn_exporter::{
     domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
-        NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
+        listing::Listing,
+        reason::Reason,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region, Target},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
     snapshot::{AccountSnapshot, Failure, RegionDiscovery, Snapshot, Snapshots, TargetSnapshot},
-    web::{StatusPage, TelemetryPath},
+    web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 
 /// A minute, an hour and a day, in seconds.

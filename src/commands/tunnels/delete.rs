@@ -15,7 +15,13 @@ use crate::{
         output::{one_line, print},
         poll_once::{Prepared, prepare},
     },
-    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, TunnelStatus},
+    domain::{
+        shard::Shard,
+        status::{NetStatus, TunnelState},
+        target::Target,
+        tunnel::Tunnel,
+        tunnel_status::TunnelStatus,
+    },
     logging,
     poll::{failure, listing},
     tencent::{

@@ -6,7 +6,7 @@ use super::{
     source::{Loaded, Source, SourceError},
     sts::Sts,
 };
-use crate::domain::Role;
+use crate::domain::role::Role;
 
 /// A role on top of any source. Each load loads that source too.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::source::{Credentials, Loaded, Source, SourceError};
-use crate::{domain::AccountName, tencent::error::ApiError};
+use crate::{domain::target::AccountName, tencent::error::ApiError};
 
 /// How long before their end temporary credentials are renewed, at most. The official SDK does the same.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
@@ -279,7 +279,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{domain::Secret, tencent::credentials::source::Expiry};
+    use crate::{domain::secret::Secret, tencent::credentials::source::Expiry};
 
     /// How long a load of the tests' source takes.
     const LOAD: Duration = Duration::from_secs(1);

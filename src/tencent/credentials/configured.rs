@@ -10,7 +10,7 @@ use super::{
     workload_identity::WorkloadIdentity,
 };
 use crate::{
-    domain::{CredentialSource, Role},
+    domain::{credential_source::CredentialSource, role::Role},
     tencent::{
         action::home_region, assume_role::AssumeRole,
         assume_role_with_web_identity::AssumeRoleWithWebIdentity, caller::Caller, client::Client,

@@ -4,7 +4,7 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 use zeroize::Zeroizing;
 
 use super::source::{Credentials, Loaded, Source, SourceError};
-use crate::domain::Secret;
+use crate::domain::secret::Secret;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const SECRET_KEY: &str = "TENCENTCLOUD_SECRET_KEY";

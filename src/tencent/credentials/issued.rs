@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::source::{Credentials, Expiry, Loaded, SourceError};
 use crate::{
-    domain::Secret,
+    domain::secret::Secret,
     tencent::{
         error::ApiError,
         field::{Field, text},

@@ -13,7 +13,7 @@ use super::{
     source::{Credentials, Loaded, Source, SourceError},
     sts::Sts,
 };
-use crate::domain::{Role, Secret};
+use crate::domain::{role::Role, secret::Secret};
 
 /// The path in the home directory.
 const OF_USER: &str = ".tencentcloud/credentials";

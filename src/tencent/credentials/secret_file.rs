@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::source::SourceError;
 use crate::{
-    domain::Secret,
+    domain::secret::Secret,
     regular_file::{self, ReadError},
 };
 

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::domain::Secret;
+use crate::domain::secret::Secret;
 
 /// A key pair, and the token that goes with it where it is temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::{
     secret_file::SecretFile,
     source::{Credentials, Loaded, Source, SourceError},
 };
-use crate::domain::{Secret, SecretText};
+use crate::domain::secret::{Secret, SecretText};
 
 /// A long-lived key pair.
 #[derive(Debug)]

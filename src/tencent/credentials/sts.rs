@@ -9,7 +9,7 @@ use super::{
     source::{Loaded, SourceError},
 };
 use crate::{
-    domain::{Reason, Region, Role, Secret, Site},
+    domain::{reason::Reason, role::Role, secret::Secret, site::Site, target::Region},
     tencent::{
         action::{Action, Dated},
         assume_role::AssumeRole,

@@ -7,7 +7,7 @@ use super::{
     source::{Loaded, Source, SourceError},
     sts::Sts,
 };
-use crate::domain::{Region, Role};
+use crate::domain::{role::Role, target::Region};
 
 const REGION: &str = "TKE_REGION";
 const PROVIDER_ID: &str = "TKE_PROVIDER_ID";

@@ -1,11 +1,11 @@
-//! The page at `/`: what is known of targets and tunnels, for people.
+//! The status page at `/`: targets and tunnels, for people.
 //!
-//! One HTML document that needs nothing else, rendered from a snapshot, a query string and the time. Its style and its
-//! script are inline and allowed by their hashes. It asks nobody and keeps nothing.
+//! One HTML document, rendered from a snapshot, a query string and the time, without state. Its style and script are inline
+//! and allowed by their hashes.
 
 mod headline;
-mod moment;
 mod query;
+mod relative_time;
 mod summary;
 mod target_row;
 mod text;
@@ -19,11 +19,11 @@ use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::site::{Page, TelemetryPath};
-use crate::{domain::TunnelStatus, snapshot::Snapshot, version};
+use super::{state::Page, telemetry_path::TelemetryPath};
+use crate::{domain::tunnel_status::TunnelStatus, snapshot::Snapshot, version};
 use headline::Headline;
-use moment::Moment;
 use query::Query;
+use relative_time::RelativeTime;
 use summary::Summary;
 use target_row::Targets;
 use tunnel_row::Since;
@@ -48,9 +48,9 @@ struct Document<'a> {
     targets: Targets<'a>,
     tunnels: Tunnels<'a>,
     query: &'a Query,
-    now: Moment,
-    started: Moment,
-    /// The telemetry path without its first slash: the page's links lead on behind a proxy's prefix, too.
+    now: RelativeTime,
+    started: RelativeTime,
+    /// The telemetry path without its first slash, so that the link also works behind a proxy's prefix.
     metrics: &'a str,
     version: &'static str,
     style: &'static str,
@@ -58,13 +58,13 @@ struct Document<'a> {
 }
 
 impl StatusPage {
-    /// A page that links this path, of an exporter that started then.
+    /// A page with a link to this path, for an exporter that started at this time.
     #[must_use]
     pub fn new(telemetry_path: TelemetryPath, started: Timestamp) -> Self {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }
     }
 
-    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one status, `page` turns pages.
+    /// Renders the snapshot. In the query, `q` is a search, `show` one status, `page` a page number.
     #[must_use]
     pub fn render(&self, snapshot: &Snapshot, query: &str, now: Timestamp) -> Page {
         let query = Query::parse(query);
@@ -75,8 +75,8 @@ impl StatusPage {
             tunnels: Tunnels::of(&summary, &query, self.started, now),
             summary: &summary,
             query: &query,
-            now: Moment::of(now, now),
-            started: Moment::of(self.started, now),
+            now: RelativeTime::new(now, now),
+            started: RelativeTime::new(self.started, now),
             metrics: self.telemetry_path.as_str().trim_start_matches('/'),
             version: version::VERSION,
             style: STYLE,
@@ -87,7 +87,7 @@ impl StatusPage {
     }
 }
 
-/// Nothing but the page's own style, script, icon, form, and requests for itself.
+/// Allows the page's own style, script, icon and form, and requests for the page itself.
 fn content_security_policy() -> HeaderValue {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(

@@ -1,6 +1,6 @@
-//! How the status of a tunnel is shown.
+//! How the page shows a status.
 
-use crate::domain::TunnelStatus;
+use crate::domain::tunnel_status::TunnelStatus;
 
 impl TunnelStatus {
     /// Its name for people.
@@ -13,7 +13,7 @@ impl TunnelStatus {
         }
     }
 
-    /// Its shape, for those who do not see its colour.
+    /// A shape that shows it without colour.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Down => "▼",
@@ -23,7 +23,7 @@ impl TunnelStatus {
         }
     }
 
-    /// What it means, where the word alone does not say it.
+    /// An explanation, or an empty text where the name explains itself.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Down | Self::Up => "",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use simulator::{Fault, FaultKind};
 use tencentcloud_vpn_exporter::{
-    domain::Endpoint,
+    domain::endpoint::Endpoint,
     tencent::{
         caller::Caller,
         credentials::{assumed_role::AssumedRole, source::Source, sts::Sts},

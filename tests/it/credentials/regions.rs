@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use simulator::OfferedRegion;
 use tencentcloud_vpn_exporter::{
-    domain::Region,
+    domain::target::Region,
     tencent::{caller::Signer, describe_regions::DescribeRegions, error::ApiError},
     wiring::region_list::RegionList,
 };

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use simulator::{Entry, Fault, FaultKind, Options};
 use tencentcloud_vpn_exporter::{
-    domain::{Reason, Target},
+    domain::{reason::Reason, target::Target},
     poll::poller::{Assignment, Settings, poll},
     snapshot::TargetSnapshot,
     tencent::{

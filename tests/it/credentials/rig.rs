@@ -5,7 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use reqwest::Url;
 use simulator::{self, Control, Options, Simulator, WebIdentity};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, CredentialSource, Endpoint, Proxy, Region, Role, Secret, Tunnel},
+    domain::{
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        proxy::Proxy,
+        role::Role,
+        secret::Secret,
+        target::{AccountName, Region},
+        tunnel::Tunnel,
+    },
     telemetry::{AccountTelemetry, BuildInfo, Telemetry},
     tencent::{
         account::{Account, AccountSettings},

@@ -7,7 +7,10 @@ use std::{
 
 use simulator::{Fault, FaultKind, TOKEN_MARK};
 use tencentcloud_vpn_exporter::{
-    domain::{Role, Secret, SecretText},
+    domain::{
+        role::Role,
+        secret::{Secret, SecretText},
+    },
     tencent::credentials::{
         assumed_role::AssumedRole, profile::Profile, source::Source, static_keys::StaticKeys,
     },

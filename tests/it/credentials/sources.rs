@@ -4,7 +4,10 @@ use std::fs;
 
 use simulator::{Fault, FaultKind, Options};
 use tencentcloud_vpn_exporter::{
-    domain::{Role, Secret, SecretText},
+    domain::{
+        role::Role,
+        secret::{Secret, SecretText},
+    },
     tencent::credentials::{
         assumed_role::AssumedRole,
         profile::Profile,
