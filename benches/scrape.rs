@@ -23,7 +23,12 @@ use support::{
 use tencentcloud_vpn_exporter::{
     metrics::exposition::{Exposition, keep_rendered},
     snapshot::{Snapshots, TargetSnapshot},
-    web::{self, Limits, Page, Site, TelemetryPath},
+    web::{
+        limits::Limits,
+        listen, server,
+        state::{Page, WebState},
+        telemetry_path::TelemetryPath,
+    },
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -114,10 +119,10 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
     snapshots.add(Arc::new(state));
     let (expositions, mut exposition) = watch::channel(Arc::<Exposition>::default());
     let telemetry = world::telemetry();
-    let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.expect("a free port");
+    let listeners = listen::bind(&["127.0.0.1:0".to_owned()]).await.expect("a free port");
     let url = format!("http://{}/metrics", listeners[0].local_addr().expect("an address"));
     let telemetry_path = TelemetryPath::new("/metrics").expect("a path");
-    let site = Site {
+    let state = WebState {
         telemetry_path,
         exposition: exposition.clone(),
         ready: watch::channel(true).1,
@@ -129,7 +134,7 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
             content_security_policy: HeaderValue::from_static(""),
         }),
     };
-    tokio::spawn(web::serve(listeners, site, Limits::default(), None, CancellationToken::new()));
+    tokio::spawn(server::serve(listeners, state, Limits::default(), None, CancellationToken::new()));
     tokio::spawn(async move {
         keep_rendered(world::renderer(), snapshots.subscribe(), expositions, watch::Sender::default())
             .await

@@ -27,7 +27,14 @@ use crate::{
         transport::{Authorities, ClientError},
         vpn::DESCRIBE_VPN_CONNECTIONS,
     },
-    web::{self, Limits, Protection, ReloadRequest, Site, TelemetryPath},
+    web::{
+        limits::Limits,
+        protection::Protection,
+        server,
+        state::{ReloadRequest, WebState},
+        status_page::StatusPage,
+        telemetry_path::TelemetryPath,
+    },
     wiring::{Surroundings, Wiring},
 };
 
@@ -152,14 +159,14 @@ impl App {
         let (ready, is_ready) = watch::channel(false);
         let (reload, reloads_of_server) = mpsc::channel(1);
         let discovery = Discovery::new(telemetry.clone(), start.look_ups);
-        let site = Site {
+        let state = WebState {
             exposition,
             ready: is_ready,
             reload: start.lifecycle.then_some(reload),
             scrapes: telemetry.scrapes.clone(),
             scrape_duration: telemetry.scrape_duration.clone(),
             page: {
-                let page = web::StatusPage::new(start.telemetry_path.clone(), telemetry.started());
+                let page = StatusPage::new(start.telemetry_path.clone(), telemetry.started());
                 let (snapshots, failed_look_ups) = (snapshots.clone(), discovery.failed());
                 Box::new(move |query| {
                     let failed_look_ups = failed_look_ups.borrow().clone();
@@ -169,7 +176,7 @@ impl App {
             telemetry_path: start.telemetry_path,
         };
         let mut server = JoinSet::new();
-        server.spawn(web::serve(start.listeners, site, start.limits, start.protection, shutdown.clone()));
+        server.spawn(server::serve(start.listeners, state, start.limits, start.protection, shutdown.clone()));
         let mut renderers = JoinSet::new();
         let renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
         let renderer = renderers.spawn(keep_rendered(

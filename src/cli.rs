@@ -294,7 +294,7 @@ mod tests {
     use super::*;
     use crate::{
         logging::{Format, Level},
-        web::TelemetryPath,
+        web::telemetry_path::TelemetryPath,
     };
 
     fn parsed(line: &str) -> Result<Command, clap::Error> {

@@ -11,7 +11,7 @@ use clap::{
 use crate::{
     domain::{Region, Shard, TunnelId, TunnelState},
     logging::{Format, Level},
-    web::TelemetryPath,
+    web::telemetry_path::TelemetryPath,
 };
 
 /// The configuration.

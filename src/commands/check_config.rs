@@ -14,7 +14,7 @@ use crate::{
     domain::SecretText,
     logging,
     tencent::transport::Authorities,
-    web::Protection,
+    web::protection::Protection,
     wiring::Wiring,
 };
 

@@ -4,12 +4,12 @@ use super::failure::Failure;
 use crate::{
     cli::HealthcheckFlags,
     logging,
-    web::{self, Question},
+    web::healthcheck::{Question, healthcheck},
 };
 
 pub(super) async fn run(flags: &HealthcheckFlags) -> Result<(), Failure> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let question = if flags.ready { Question::Ready } else { Question::Healthy };
     let web = &flags.daemon.web;
-    Ok(web::healthcheck(question, &web.listen_addresses, web.config_file.as_deref()).await?)
+    Ok(healthcheck(question, &web.listen_addresses, web.config_file.as_deref()).await?)
 }

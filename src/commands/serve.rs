@@ -17,7 +17,11 @@ use crate::{
     logging,
     poll::LookUpPauses,
     tencent::transport::Authorities,
-    web::{self, Limits, Protection},
+    web::{
+        limits::{self, Limits},
+        listen,
+        protection::Protection,
+    },
     wiring::{Surroundings, Variables},
 };
 
@@ -42,7 +46,7 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(flags: &WebFlags, read_config: ReadConfig) -> Result<Prepared, Failure> {
     let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
-    let listeners = web::bind(&flags.listen_addresses).await?;
+    let listeners = listen::bind(&flags.listen_addresses).await?;
     Ok(Prepared { read_config, config, authorities, protection, listeners })
 }
 
@@ -60,6 +64,7 @@ pub(super) async fn serve(
     surroundings: Surroundings,
     signals: Signals,
 ) -> Result<(), Failure> {
+    limits::raise_open_files();
     let start = Start {
         config: prepared.config,
         authorities: prepared.authorities,

@@ -7,7 +7,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use crate::web::ReloadRequest;
+use crate::web::state::ReloadRequest;
 
 /// Shutdown and reload requests from signals.
 pub(super) struct Signals {

@@ -1,15 +1,15 @@
-//! Basic authentication by bcrypt, paid once for a password and not at each scrape.
+//! Basic authentication with bcrypt hashes.
 //!
-//! Of a password that was right only a keyed hash is kept. Who guesses learns nothing from the time it takes, be it
-//! the user or the password that is wrong.
+//! A check costs a core for as long as its hash demands, so it runs outside the async runtime, one at a time, and once
+//! for each password: a keyed digest of a right password is kept.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac, digest::CtOutput};
+use hmac::{Hmac, KeyInit, Mac};
 use hyper::{HeaderMap, header::AUTHORIZATION};
 use rustls::crypto::ring;
 use sha2::Sha256;
@@ -18,16 +18,19 @@ use zeroize::Zeroizing;
 
 use crate::domain::Secret;
 
-/// How many passwords are checked at once. Each check takes a core for as long as its hash's cost demands.
-const CHECKS: usize = 1;
+/// How many passwords are checked at once.
+const MAX_CHECKS: usize = 1;
 
-/// How many may wait for that, before more are sent away.
+/// How many checks may wait or run; further ones are refused.
 const MAX_WAITING: usize = 32;
+
+/// How many right passwords are remembered. More than one for a user is possible: bcrypt reads 72 bytes.
+const MAX_REMEMBERED: usize = 1000;
 
 /// Whether a request may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Login {
-    /// Its user and password are right, or none are asked for.
+    /// The user and password are right, or none are configured.
     Granted,
     /// They are missing or wrong.
     Denied,
@@ -35,118 +38,111 @@ pub(super) enum Login {
     Busy,
 }
 
-/// What is kept of a right password: a keyed hash, which is compared in constant time.
-type Proof = CtOutput<Hmac<Sha256>>;
-
-/// The users who may log in; without any, everyone may.
+/// The configured users. Without any, no password is needed.
 pub(super) struct Users {
-    all: Vec<User>,
-    /// The key of proofs, known to this value alone.
-    key: Zeroizing<[u8; 32]>,
-    waiting: Semaphore,
-    checks: Arc<Semaphore>,
+    hashes: BTreeMap<String, Secret>,
+    checks: Arc<Checks>,
 }
 
-struct User {
-    name: String,
-    hash: Secret,
-    proof: Mutex<Option<Proof>>,
+/// Checks passwords; kept over reloads.
+struct Checks {
+    /// The key of the digests.
+    key: Zeroizing<[u8; 32]>,
+    /// The digests of right passwords, each with the user's hash: a changed hash makes them useless.
+    right: Mutex<HashSet<[u8; 32]>>,
+    waiting: Semaphore,
+    running: Arc<Semaphore>,
 }
 
 impl Users {
-    /// Users by their names, with the bcrypt hashes of their passwords; those whose hash stays have shown their passwords
-    /// `before`.
-    pub(super) fn renewed(hashes: BTreeMap<String, Secret>, before: &Self) -> Self {
-        let mut users = Self::new(hashes);
-        users.key.clone_from(&before.key);
-        for user in &users.all {
-            let known = before.all.iter().find(|known| known.name == user.name && known.hash == user.hash);
-            let proof = known.and_then(|known| known.proof.lock().expect(UNPOISONED).clone());
-            *user.proof.lock().expect(UNPOISONED) = proof;
-        }
-        users
-    }
-
-    /// Whether anybody has to show who they are.
-    pub(super) fn are_asked_for(&self) -> bool {
-        !self.all.is_empty()
-    }
-
-    /// Users by their names, with the bcrypt hashes of their passwords.
+    /// Users by name, with the bcrypt hashes of their passwords.
     pub(super) fn new(hashes: BTreeMap<String, Secret>) -> Self {
-        let mut key = Zeroizing::new([0; 32]);
-        let random = ring::default_provider().secure_random;
-        random
-            .fill(key.as_mut_slice())
-            .expect("the system has randomness, without which there is no TLS either");
-        let users = hashes.into_iter().map(|(name, hash)| User { name, hash, proof: Mutex::new(None) });
-        Self {
-            all: users.collect(),
-            key,
-            waiting: Semaphore::new(MAX_WAITING),
-            checks: Arc::new(Semaphore::new(CHECKS)),
-        }
+        Self { hashes, checks: Arc::new(Checks::new()) }
     }
 
-    /// Checks the user and password that a request carries.
+    /// Other users after a reload, with the passwords remembered that were right before.
+    pub(super) fn renewed(&self, hashes: BTreeMap<String, Secret>) -> Self {
+        Self { hashes, checks: Arc::clone(&self.checks) }
+    }
+
+    /// Whether a password is needed.
+    pub(super) fn are_required(&self) -> bool {
+        !self.hashes.is_empty()
+    }
+
+    /// Checks the user and password of a request.
     pub(super) async fn login(&self, headers: &HeaderMap) -> Login {
-        if self.all.is_empty() {
-            return Login::Granted;
+        // An unknown user is checked against any hash, so that the time does not tell who is known.
+        let Some(decoy) = self.hashes.values().next() else { return Login::Granted };
+        let Some((name, password)) = credentials(headers) else { return Login::Denied };
+        let hash = str::from_utf8(&name).ok().and_then(|name| self.hashes.get(name));
+        match (self.checks.check(hash.unwrap_or(decoy), password, hash.is_some()).await, hash) {
+            (Login::Granted, None) => Login::Denied,
+            (login, _) => login,
         }
-        let Some((name, password)) = credentials(headers) else {
-            return Login::Denied;
-        };
-        let found = self.all.iter().find(|user| user.name.as_bytes() == name.as_slice());
-        let user = found.unwrap_or_else(|| self.decoy(&name));
-        // The name is part of it: no stranger's equals that of the decoy.
-        let proof = self.proof(&name, &password);
-        if user.is_proven(&proof) {
-            return Login::Granted;
-        }
-        let Ok(_waiting) = self.waiting.try_acquire() else {
-            return Login::Busy;
-        };
-        let check = self.checks.clone().acquire_owned().await.expect("this semaphore is never closed");
-        // Another request may have brought the same password meanwhile.
-        if user.is_proven(&proof) {
-            return Login::Granted;
-        }
-        let hash = user.hash.clone();
-        let is_right = spawn_blocking(move || {
-            let _check = check;
-            bcrypt::verify(password.as_slice(), hash.expose())
-        });
-        // Awaited for unknown users, too.
-        let is_right = matches!(is_right.await, Ok(Ok(true)));
-        if is_right && found.is_some() {
-            *user.proof.lock().expect(UNPOISONED) = Some(proof);
-            return Login::Granted;
-        }
-        Login::Denied
-    }
-
-    /// The user whose hash is checked in place of that of an unknown one, always the same for the same name: so that
-    /// unknown users take as long as known ones, whatever the costs of the hashes.
-    fn decoy(&self, name: &[u8]) -> &User {
-        let choice = usize::from(self.proof(name, b"").into_bytes()[0]);
-        &self.all[choice % self.all.len()]
-    }
-
-    fn proof(&self, name: &[u8], password: &[u8]) -> Proof {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes keys of any length");
-        mac.update(&name.len().to_le_bytes());
-        mac.update(name);
-        mac.update(password);
-        mac.finalize()
     }
 }
 
-const UNPOISONED: &str = "nothing panics while it holds this lock";
+impl Checks {
+    fn new() -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        let random = ring::default_provider().secure_random;
+        random.fill(key.as_mut_slice()).expect("the system has randomness: TLS needs it too");
+        Self {
+            key,
+            right: Mutex::default(),
+            waiting: Semaphore::new(MAX_WAITING),
+            running: Arc::new(Semaphore::new(MAX_CHECKS)),
+        }
+    }
 
-impl User {
-    fn is_proven(&self, proof: &Proof) -> bool {
-        self.proof.lock().expect(UNPOISONED).as_ref() == Some(proof)
+    /// Checks a password against a hash. `remembers` is false for a decoy: its result must take as long each time.
+    async fn check(&self, hash: &Secret, password: Zeroizing<Vec<u8>>, remembers: bool) -> Login {
+        let digest = self.digest(hash, &password);
+        let is_known = || remembers && self.right().contains(&digest);
+        if is_known() {
+            return Login::Granted;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else { return Login::Busy };
+        let running = self.running.clone().acquire_owned().await.expect("this semaphore is never closed");
+        // Another request may have shown the same password meanwhile.
+        if is_known() {
+            return Login::Granted;
+        }
+        let hash = hash.clone();
+        let check = spawn_blocking(move || {
+            let _running = running;
+            bcrypt::verify(password.as_slice(), hash.expose())
+        });
+        if !matches!(check.await, Ok(Ok(true))) {
+            return Login::Denied;
+        }
+        if remembers {
+            self.remember(digest);
+        }
+        Login::Granted
+    }
+
+    fn remember(&self, digest: [u8; 32]) {
+        let mut right = self.right();
+        if right.len() >= MAX_REMEMBERED {
+            right.clear();
+        }
+        right.insert(digest);
+    }
+
+    fn digest(&self, hash: &Secret, password: &[u8]) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes keys of any length");
+        // A bcrypt hash has no NUL, so that the two cannot run into each other.
+        mac.update(hash.expose().as_bytes());
+        mac.update(b"\0");
+        mac.update(password);
+        mac.finalize().into_bytes().into()
+    }
+
+    fn right(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.right.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,11 +165,13 @@ mod tests {
 
     use super::*;
 
-    fn users(hashes: &[(&str, &str, u32)]) -> Users {
-        let hash = |password, cost| Secret::new(bcrypt::hash(password, cost).unwrap());
-        Users::new(
-            hashes.iter().map(|(name, password, cost)| ((*name).to_owned(), hash(password, *cost))).collect(),
-        )
+    fn hash(password: &str, cost: u32) -> Secret {
+        Secret::new(bcrypt::hash(password, cost).unwrap())
+    }
+
+    fn users(passwords: &[(&str, &str, u32)]) -> Users {
+        let hashes = passwords.iter().map(|&(name, password, cost)| (name.to_owned(), hash(password, cost)));
+        Users::new(hashes.collect())
     }
 
     fn basic(name: &str, password: &str) -> HeaderMap {
@@ -184,26 +182,27 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap())])
     }
 
+    /// Leaves no room for another check.
+    fn fill(users: &Users) -> tokio::sync::SemaphorePermit<'_> {
+        users.checks.waiting.try_acquire_many(u32::try_from(MAX_WAITING).unwrap()).unwrap()
+    }
+
     #[tokio::test]
-    async fn who_has_shown_a_password_need_not_again_after_a_reload_unless_its_hash_changed() {
-        let hash = |password| Secret::new(bcrypt::hash(password, 4).unwrap());
-        let [ann, ben] = ["sesame", "open"].map(hash);
+    async fn reload_remembers_passwords_with_unchanged_hashes() {
+        let [ann, ben] = ["sesame", "open"].map(|password| hash(password, 4));
         let hashes = |ben| BTreeMap::from([("ann".to_owned(), ann.clone()), ("ben".to_owned(), ben)]);
         let before = Users::new(hashes(ben));
         for (name, password) in [("ann", "sesame"), ("ben", "open")] {
             assert_eq!(before.login(&basic(name, password)).await, Login::Granted);
         }
-        let after = Users::renewed(hashes(hash("open")), &before);
-        let proven = |user: &User| user.proof.lock().unwrap().is_some();
-        assert_eq!(after.all.iter().map(proven).collect::<Vec<_>>(), [true, false]);
-        // No place is left to wait in for a check, and none is needed.
-        let _all = after.waiting.try_acquire_many(u32::try_from(MAX_WAITING).unwrap()).unwrap();
+        let after = before.renewed(hashes(hash("open", 4)));
+        let _all = fill(&after);
         assert_eq!(after.login(&basic("ann", "sesame")).await, Login::Granted);
         assert_eq!(after.login(&basic("ben", "open")).await, Login::Busy);
     }
 
     #[tokio::test]
-    async fn right_password_is_granted_and_any_other_denied() {
+    async fn right_password_is_granted_and_others_denied() {
         let users = users(&[("ann", "open:sesame", 4), ("ben", "", 4)]);
         assert_eq!(users.login(&basic("ann", "open:sesame")).await, Login::Granted);
         assert_eq!(users.login(&basic("ben", "")).await, Login::Granted);
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_basic_authentication_is_denied() {
+    async fn other_authorization_is_denied() {
         let users = users(&[("ann", "sesame", 4)]);
         assert_eq!(users.login(&HeaderMap::new()).await, Login::Denied);
         for authorization in
@@ -232,47 +231,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_users_everyone_may() {
+    async fn without_users_no_password_is_needed() {
         assert_eq!(users(&[]).login(&HeaderMap::new()).await, Login::Granted);
     }
 
     #[tokio::test]
-    async fn right_password_is_paid_for_once() {
+    async fn right_password_is_checked_once() {
         let users = users(&[("ann", "sesame", 4)]);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
-        // No place is left to wait in for a check.
-        let _all = users.waiting.try_acquire_many(u32::try_from(MAX_WAITING).unwrap()).unwrap();
+        let _all = fill(&users);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
         assert_eq!(users.login(&basic("ann", "sesam")).await, Login::Busy, "no other password profits");
     }
 
     #[tokio::test]
-    async fn unknown_user_costs_what_a_wrong_password_costs() {
+    async fn unknown_user_waits_for_a_check_too() {
         let users = users(&[("ann", "sesame", 4)]);
-        let hash = users.decoy(b"ben").hash.clone();
-        assert_eq!(hash, users.all[0].hash, "it is checked against a hash of the same cost");
-        let check = users.checks.acquire().await.unwrap();
+        let running = users.checks.running.acquire().await.unwrap();
         for name in ["ann", "ben"] {
             let login = users.login(&basic(name, "wrong")).now_or_never();
             assert_eq!(login, None, "{name} does not wait for a check");
         }
-        drop(check);
+        drop(running);
         for name in ["ann", "ben"] {
             assert_eq!(users.login(&basic(name, "wrong")).await, Login::Denied);
         }
     }
 
     #[tokio::test]
-    async fn unknown_user_with_the_decoys_password_is_denied_each_time() {
+    async fn unknown_user_with_the_decoys_password_is_denied() {
         let users = users(&[("ann", "sesame", 4)]);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
         for _ in 0..2 {
             assert_eq!(users.login(&basic("ben", "sesame")).await, Login::Denied);
         }
+        let _all = fill(&users);
+        assert_eq!(users.login(&basic("ben", "sesame")).await, Login::Busy, "it takes a check each time");
     }
 
     #[tokio::test]
-    async fn flood_of_guesses_is_sent_away_and_does_not_lock_out_who_is_known() {
+    async fn flood_of_guesses_does_not_block_known_passwords() {
         let users = users(&[("ann", "sesame", 8)]);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
         let guesses: Vec<_> = (0..MAX_WAITING + 3).map(|guess| basic("ann", &guess.to_string())).collect();

@@ -1,6 +1,6 @@
-//! Who may connect, by the certificate that a client shows.
+//! Verifies the certificates of clients.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
@@ -8,15 +8,13 @@ use rustls::{
     pki_types::{CertificateDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
-use x509_parser::{
-    extensions::GeneralName,
-    prelude::{FromDer, X509Certificate},
-};
 
-/// Lets in clients whose certificate is of the right authorities and has one of the allowed names.
+use super::subject_alt_names;
+
+/// Accepts clients whose certificate was issued by a configured authority and has an allowed name.
 ///
-/// It also accepts a client that has the server's own certificate and key: that client is the `healthcheck` command, which
-/// has no other certificate. The routes decide what such a client may request.
+/// It also accepts the server's own certificate: `healthcheck` has no other one. The routes limit what such a client may
+/// request.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     by_authority: Arc<dyn ClientCertVerifier>,
@@ -25,7 +23,7 @@ pub(super) struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// Verifies as `by_authority` does; without `allowed_sans`, any name is allowed.
+    /// Verifies as `by_authority` does. Without `allowed_sans` any name is allowed. `own` is the server's certificate.
     pub(super) fn new(
         by_authority: Arc<dyn ClientCertVerifier>,
         allowed_sans: Option<Vec<String>>,
@@ -39,14 +37,13 @@ impl ClientVerifier {
         self.allowed_sans.is_some()
     }
 
-    /// Whether a client that was let in with this chain has no better reason to be here than the server's own
-    /// certificate.
-    pub(super) fn knows_only_as_ourselves(&self, chain: &[CertificateDer<'_>]) -> bool {
+    /// Whether a client with this chain was accepted only because its certificate is the server's own.
+    pub(super) fn is_self_probe(&self, chain: &[CertificateDer<'_>]) -> bool {
         let [leaf, intermediates @ ..] = chain else { return false };
-        *leaf == self.own && self.verify_guest(leaf, intermediates, UnixTime::now()).is_err()
+        *leaf == self.own && self.verify_by_authority(leaf, intermediates, UnixTime::now()).is_err()
     }
 
-    fn verify_guest(
+    fn verify_by_authority(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -54,7 +51,7 @@ impl ClientVerifier {
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.by_authority.verify_client_cert(leaf, intermediates, now)?;
         match &self.allowed_sans {
-            Some(allowed) if !has_name_of(leaf, allowed) => {
+            Some(allowed) if !subject_alt_names::has_any(leaf, allowed) => {
                 Err(CertificateError::ApplicationVerificationFailure.into())
             }
             _ => Ok(verified),
@@ -69,7 +66,7 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.verify_guest(leaf, intermediates, now) {
+        match self.verify_by_authority(leaf, intermediates, now) {
             Err(_) if *leaf == self.own => Ok(ClientCertVerified::assertion()),
             verified => verified,
         }
@@ -108,26 +105,4 @@ impl ClientCertVerifier for ClientVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.by_authority.supported_verify_schemes()
     }
-}
-
-/// Whether one of a certificate's alternative names (DNS, e-mail, URI, IP) is exactly one of `allowed`.
-fn has_name_of(certificate: &CertificateDer<'_>, allowed: &[String]) -> bool {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
-    names.value.general_names.iter().any(|name| match name {
-        GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
-            allowed.iter().any(|allowed| allowed == name)
-        }
-        GeneralName::IPAddress(bytes) => {
-            let ip = ip(bytes);
-            ip.is_some() && allowed.iter().any(|allowed| allowed.parse().ok() == ip)
-        }
-        _ => false,
-    })
-}
-
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    let v6 = || <[u8; 16]>::try_from(bytes).map(IpAddr::from);
-    v4().or_else(|_| v6()).ok()
 }

@@ -1,52 +1,34 @@
-//! The client of our own `/-/healthy` and `/-/ready`, for containers without another HTTP client.
+//! Requests `/-/healthy` or `/-/ready` from the daemon that the same flags describe, for containers without an HTTP client.
 //!
-//! It reads the same flags as the daemon and judges nothing but the daemon's answer. It tries TLS without verifying the
-//! certificate, then plain HTTP. Files on disk may be newer than the daemon's, or broken: they supply the certificate that it
-//! shows where the daemon asks for one, and nothing else.
+//! Only the daemon's response counts: certificates are not verified, and files on disk may be broken. They supply the
+//! certificate for a daemon that asks for one, and nothing else.
 
 use std::{
-    io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        WantsClientCert,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
-    task::spawn_blocking,
-    time::{Instant, timeout, timeout_at},
-};
-use tokio_rustls::TlsConnector;
+use reqwest::{Client, ClientBuilder, Identity, StatusCode, redirect::Policy};
+use rustls::crypto::ring;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    BindError,
-    config::own_files,
-    listen::{Place, resolve},
+    listen::{BindError, Place, resolve},
     protection::contents,
-    tls::Identity,
+    web_config::own_files,
 };
 
-/// How long the whole check may take.
+/// The time limit for the whole check.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time to read the certificate files. A mount that does not answer must not use up the whole check.
+/// The time limit for the certificate files. A mount that does not answer must not use up the whole check.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What every good answer begins with.
-const GOOD: &[u8] = b"HTTP/1.1 200 ";
+/// Stands for the daemon's addresses in URLs.
+const HOST: &str = "localhost";
 
-/// What the daemon is asked.
+/// What to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// Whether the process serves: `/-/healthy`.
@@ -67,66 +49,56 @@ impl Question {
 /// Why the daemon is not known to be healthy, or ready.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthcheckError {
-    /// There is no address to ask.
+    /// No listen address is given.
     #[error("no listen address: give the daemon's with --web.listen-address")]
     NoAddress,
     /// The address cannot be read.
     #[error(transparent)]
     Address(#[from] BindError),
-    /// There is no connection to be had, or it broke.
-    #[error("{address}: {cause}: see that the daemon runs, and that its flags are those given here")]
-    Unreachable {
-        /// Whom we asked.
-        address: SocketAddr,
-        /// What went wrong.
-        cause: io::Error,
-    },
-    /// It speaks TLS and does not let us in.
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+    /// There is no connection, or it broke.
     #[error(
-        "{address}: the daemon refuses the TLS connection: {cause}: where client certificates are required this command \
-         shows the server's own; {shown}"
+        "{address}: {attempts}: check that the daemon runs with the flags given here; if it requires client \
+         certificates, this command shows the server's own: {certificate}"
     )]
-    Refused {
-        /// Whom we asked.
-        address: SocketAddr,
-        /// What went wrong.
-        cause: io::Error,
-        /// Which certificate we showed, or why we had none.
-        shown: String,
+    Unreachable {
+        /// The daemon's address.
+        address: String,
+        /// What went wrong, with TLS and without.
+        attempts: String,
+        /// The file of the certificate that was shown, or why there was none.
+        certificate: String,
     },
     /// It took too long.
-    #[error("{0}: no answer within 3 seconds: see the daemon's log, and restart it if it hangs")]
-    Silent(SocketAddr),
-    /// It answered, and not with 200.
+    #[error("{0}: no response within 3 seconds: see the daemon's log, and restart it if it hangs")]
+    Timeout(String),
+    /// The response is not 200.
     #[error(
-        "{address}: the answer to {path} is not 200: see the daemon's log, and check that the daemon listens there"
+        "{address}: the response to {path} is {status}, not 200: see the daemon's log, and check that the daemon listens there"
     )]
-    Not {
-        /// Whom we asked.
-        address: SocketAddr,
-        /// What we asked for.
+    Status {
+        /// The daemon's address.
+        address: String,
+        /// The requested path.
         path: &'static str,
+        /// The status of the response.
+        status: StatusCode,
     },
 }
 
-/// Asks the daemon that listens on the first of `listen_addresses` a question. `web_config` is its web configuration file,
-/// whose certificate is shown where the daemon asks for one. Answers within 3 seconds; no proxy is used.
+/// Checks the daemon that listens on the first of `listen_addresses`. The certificate of `web_config`, its web
+/// configuration file, is shown where the daemon asks for one. Takes up to 3 seconds; no proxy is used.
 pub async fn healthcheck(
     question: Question,
     listen_addresses: &[String],
     web_config: Option<&Path>,
 ) -> Result<(), HealthcheckError> {
     let address = listen_addresses.first().ok_or(HealthcheckError::NoAddress)?;
-    let mut places = reachable(resolve(address).await?);
-    let deadline = Instant::now() + TIMEOUT;
-    let client = Client::new(question, web_config.map(Path::to_owned)).await;
-    let last = places.pop().expect("every address can be reached somewhere");
-    for place in places {
-        if client.ask_until(deadline, place).await.is_ok() {
-            return Ok(());
-        }
-    }
-    client.ask_until(deadline, last).await
+    let addresses = reachable(resolve(address).await?);
+    let check = check(question, address, &addresses, web_config);
+    timeout(TIMEOUT, check).await.map_err(|_| HealthcheckError::Timeout(address.clone()))?
 }
 
 /// Where a daemon can be reached that listens at `place`.
@@ -142,157 +114,80 @@ fn reachable(place: Place) -> Vec<SocketAddr> {
     }
 }
 
-/// Asks one question, in every way that the daemon may understand.
-struct Client {
+/// Tries TLS with the server's own certificate, TLS without, and plain HTTP.
+async fn check(
     question: Question,
-    /// With the server's own certificate, where there is one, and without.
-    tls: Vec<TlsConnector>,
-    /// Which certificate is shown, or why there is none.
-    shown: String,
-}
-
-impl Client {
-    async fn new(question: Question, web_config: Option<PathBuf>) -> Self {
-        let own = match web_config {
-            None => Err("give the daemon's --web.config.file".to_owned()),
-            Some(path) => own_certificate(path).await,
-        };
-        let (own, shown) = match own {
-            Ok((tls, file)) => (
-                Some(tls),
-                format!("that in {} was shown: see the daemon's log for why it uses another", file.display()),
-            ),
-            Err(reason) => (None, format!("there is none: {reason}")),
-        };
-        let anonymous = unverified().with_no_client_auth();
-        let tls = own.into_iter().chain([anonymous]).map(|tls| TlsConnector::from(Arc::new(tls))).collect();
-        Self { question, tls, shown }
-    }
-
-    async fn ask_until(&self, deadline: Instant, address: SocketAddr) -> Result<(), HealthcheckError> {
-        let asked = timeout_at(deadline, self.ask(address)).await;
-        if asked.map_err(|_| HealthcheckError::Silent(address))?? {
-            return Ok(());
-        }
-        Err(HealthcheckError::Not { address, path: self.question.path() })
-    }
-
-    /// Whether the answer is good. Plain HTTP is for a daemon that speaks no TLS.
-    async fn ask(&self, address: SocketAddr) -> Result<bool, HealthcheckError> {
-        let mut refusal = None;
-        for tls in &self.tls {
-            match self.ask_over_tls(address, tls).await {
-                None => {}
-                Some(Ok(is_good)) => return Ok(is_good),
-                Some(Err(cause)) => _ = refusal.get_or_insert(cause),
+    address: &str,
+    addresses: &[SocketAddr],
+    web_config: Option<&Path>,
+) -> Result<(), HealthcheckError> {
+    let anonymous = client(addresses).build().map_err(|error| HealthcheckError::Client(reason(error)))?;
+    let (own, certificate) = match own_client(addresses, web_config).await {
+        Ok((client, file)) => (Some(client), file.display().to_string()),
+        Err(reason) => (None, format!("there is none: {reason}")),
+    };
+    let clients = own.iter().map(|client| ("https", client));
+    let mut attempts = Vec::new();
+    for (scheme, client) in clients.chain([("https", &anonymous), ("http", &anonymous)]) {
+        let (port, path) = (addresses[0].port(), question.path());
+        match client.get(format!("{scheme}://{HOST}:{port}{path}")).send().await {
+            Ok(response) if response.status() == StatusCode::OK => return Ok(()),
+            // A daemon with TLS responds so to plain HTTP.
+            Ok(response) if scheme == "http" && response.status() == StatusCode::BAD_REQUEST => {}
+            Ok(response) => {
+                let (address, status) = (address.to_owned(), response.status());
+                return Err(HealthcheckError::Status { address, path, status });
             }
-        }
-        if let Some(cause) = refusal {
-            return Err(HealthcheckError::Refused { address, cause, shown: self.shown.clone() });
-        }
-        let asked = async { self.converse(TcpStream::connect(address).await?).await };
-        asked.await.map_err(|cause| HealthcheckError::Unreachable { address, cause })
-    }
-
-    /// The same over TLS; none where no sign of TLS comes back.
-    async fn ask_over_tls(&self, address: SocketAddr, tls: &TlsConnector) -> Option<io::Result<bool>> {
-        let stream = TcpStream::connect(address).await.ok()?;
-        match tls.connect(address.ip().into(), stream).await {
-            // The daemon may refuse a client's certificate only after the client's part of the handshake.
-            Ok(stream) => Some(self.converse(stream).await),
-            Err(error) if is_alert(&error) => Some(Err(error)),
-            Err(_) => None,
+            Err(error) => attempts.push(format!("{scheme}: {}", reason(error))),
         }
     }
-
-    async fn converse(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<bool> {
-        let path = self.question.path();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        stream.flush().await?;
-        let mut beginning = [0; GOOD.len()];
-        stream.read_exact(&mut beginning).await?;
-        Ok(beginning == GOOD)
-    }
+    attempts.dedup();
+    let (address, attempts) = (address.to_owned(), attempts.join("; "));
+    Err(HealthcheckError::Unreachable { address, attempts, certificate })
 }
 
-fn is_alert(error: &io::Error) -> bool {
-    let error = error.get_ref().and_then(|error| error.downcast_ref());
-    matches!(error, Some(Error::AlertReceived(_)))
+/// A client that connects to these addresses and accepts any certificate.
+fn client(addresses: &[SocketAddr]) -> ClientBuilder {
+    // reqwest takes it from the process. An error means that there is one already.
+    let _ = ring::default_provider().install_default();
+    Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .tls_danger_accept_invalid_certs(true)
+        .resolve_to_addrs(HOST, addresses)
 }
 
-/// TLS with the server's own certificate, and the file that it is in; or why there is none.
-async fn own_certificate(web_config: PathBuf) -> Result<(ClientConfig, PathBuf), String> {
+/// A client that shows the server's own certificate, and the certificate's file; or why there is none.
+async fn own_client(
+    addresses: &[SocketAddr],
+    web_config: Option<&Path>,
+) -> Result<(Client, PathBuf), String> {
+    let web_config = web_config.ok_or("give the daemon's --web.config.file")?.to_owned();
     let name = web_config.display().to_string();
-    let reading = spawn_blocking(move || read_own_certificate(&web_config));
-    match timeout(READ_TIMEOUT, reading).await {
-        Ok(read) => read.expect("reading files does not panic"),
-        Err(_) => Err(format!("{name}, or a file that it names, cannot be read within {READ_TIMEOUT:?}")),
-    }
+    let read = timeout(READ_TIMEOUT, spawn_blocking(move || own_identity(&web_config))).await;
+    let read = read.map_err(|_| format!("{name} or its files cannot be read within {READ_TIMEOUT:?}"))?;
+    let (identity, cert_file) = read.map_err(|error| error.to_string())??;
+    let client = client(addresses).identity(identity).build();
+    let client = client.map_err(|error| format!("{}: {}", cert_file.display(), reason(error)))?;
+    Ok((client, cert_file))
 }
 
-fn read_own_certificate(web_config: &Path) -> Result<(ClientConfig, PathBuf), String> {
-    let text = contents(web_config).map_err(|error| error.to_string())?;
+/// The certificate and key that the web configuration names, and the certificate's file.
+fn own_identity(web_config: &Path) -> Result<(Identity, PathBuf), String> {
+    let read = |file: &Path| contents(file).map_err(|error| error.to_string());
+    let text = read(web_config)?;
     let files = own_files(web_config, &String::from_utf8_lossy(&text));
     let (cert_file, key_file) =
         files.ok_or_else(|| format!("{} does not name both cert_file and key_file", web_config.display()))?;
-    let read = |file| contents(file).map_err(|error| error.to_string());
-    let (cert, key) = (read(&cert_file)?, read(&key_file)?);
-    let Identity { chain, key } =
-        Identity::new((&cert_file, &cert), (&key_file, &key)).map_err(|error| error.to_string())?;
-    let tls = unverified().with_client_auth_cert(chain, key);
-    let tls = tls.map_err(|error| format!("{} and {}: {error}", cert_file.display(), key_file.display()))?;
-    Ok((tls, cert_file))
+    let pem = [read(&cert_file)?, b"\n".to_vec(), read(&key_file)?].concat();
+    let identity = Identity::from_pem(&pem)
+        .map_err(|error| format!("{}, {}: {}", cert_file.display(), key_file.display(), reason(error)))?;
+    Ok((identity, cert_file))
 }
 
-/// TLS with a server of any certificate.
-fn unverified() -> ConfigBuilder<ClientConfig, WantsClientCert> {
-    let provider = ring::default_provider();
-    let schemes = provider.signature_verification_algorithms.supported_schemes();
-    ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        .expect("the default versions go with the default cipher suites")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Unverified(schemes)))
-}
-
-/// Takes any certificate, with any signature: there is nothing to hide, and nothing to trust in the answer but its status.
-#[derive(Debug)]
-struct Unverified(Vec<SignatureScheme>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _leaf: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _leaf: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.clone()
-    }
+/// The error and its causes, without the URL.
+fn reason(error: reqwest::Error) -> String {
+    format!("{:#}", anyhow::Error::from(error.without_url()))
 }
 
 #[cfg(test)]

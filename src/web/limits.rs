@@ -1,26 +1,27 @@
-//! What clients may use up.
+//! How much of the server clients may use, and how many files the process may open for them.
 
 use std::time::Duration;
 
-/// How much of the server clients may take, and for how long.
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The open files that are kept for polls, the log and the listeners, unless the process may open few.
+const RESERVED_FILES: u64 = 128;
+
+/// How much of the server clients may use, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// `--web.max-requests`: scrapes and pages that are answered at once; 0 for no limit.
+    /// `--web.max-requests`: responses in progress for scrapes and pages. 0 means no limit.
     pub scrapes: usize,
-    /// How long one more waits for its turn before it is sent away.
-    pub place_timeout: Duration,
-    /// Connections at once. One more displaces the one that has been idle, dripping or slow the longest.
+    /// A response that takes longer than this no longer counts, so that slow readers do not block scrapes.
+    pub slow_after: Duration,
+    /// Open connections. The limit on open files can lower it; further connections wait in the kernel.
     pub connections: usize,
-    /// From a request's first byte to the end of its head; for a connection's first request, TLS handshake included,
-    /// from the connection's start.
+    /// For a TLS handshake, and from the end of a response, or from the connection's start, to the end of the next
+    /// request's head. A connection that stays idle for this long is closed.
     pub header_timeout: Duration,
-    /// From an answer to the next request. Longer than most scrape intervals, so that Prometheus keeps its connection.
-    pub idle_timeout: Duration,
-    /// From a request's head to the last byte of its answer, taken by the client.
-    pub answer_timeout: Duration,
-    /// In which a client that is sent something takes at least one byte.
-    pub stall_timeout: Duration,
-    /// How long responses may still take once the server stops.
+    /// How long a client may take none of the bytes that are ready for it.
+    pub write_timeout: Duration,
+    /// How long responses in progress may still take once the server stops.
     pub drain_timeout: Duration,
 }
 
@@ -28,14 +29,46 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             scrapes: 40,
-            place_timeout: Duration::from_millis(500),
-            // Half of the open files that most systems allow a process.
-            connections: 512,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(300),
-            answer_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(10),
+            slow_after: Duration::from_secs(1),
+            connections: 2048,
+            // A scrape every 10 s, the shortest usual interval, can keep its connection.
+            header_timeout: Duration::from_secs(12),
+            write_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_millis(1500),
         }
+    }
+}
+
+impl Limits {
+    /// How many connections may be open, given the process's limit on open files.
+    pub(super) fn max_connections(&self) -> usize {
+        self.connections.min(files_for_connections(getrlimit(Resource::Nofile).current))
+    }
+}
+
+/// At least half of the files go to connections. `None` means that there is no limit.
+fn files_for_connections(open_files: Option<u64>) -> usize {
+    let Some(open_files) = open_files else { return usize::MAX };
+    let connections = open_files.saturating_sub(RESERVED_FILES).max(open_files / 2).max(1);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// Raises the process's soft limit on open files to the hard limit: each connection is an open file, and many systems
+/// start processes with a soft limit of 1,024.
+pub fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_open_files_are_shared_with_polls() {
+        let shares = [Some(0), Some(64), Some(200), Some(1024), None].map(files_for_connections);
+        assert_eq!(shares, [1, 32, 100, 896, usize::MAX]);
     }
 }

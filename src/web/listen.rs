@@ -1,4 +1,4 @@
-//! The sockets that are listened on, opened apart from serving: a port that is taken is told before anything starts.
+//! Opens the listening sockets, apart from serving: a port in use is reported before anything starts.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-/// How many connections the kernel may hold ready for us.
+/// How many connections may wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
 /// Why an address cannot be listened on.
@@ -17,25 +17,25 @@ pub enum BindError {
     /// It is not `host:port`.
     #[error("listen address `{address}` is not host:port: write one such as `:14500` or `127.0.0.1:14500`")]
     Malformed {
-        /// The address as it was given.
+        /// The given address.
         address: String,
     },
-    /// Its host is a name that has no address.
+    /// Its host name has no address.
     #[error(
         "listen address `{address}`: `{host}` cannot be resolved ({cause}): give an IP address of this machine"
     )]
     Unresolved {
-        /// The address as it was given.
+        /// The given address.
         address: String,
-        /// The name in it.
+        /// Its host name.
         host: String,
         /// What the resolver says.
         cause: String,
     },
-    /// The system refuses it.
+    /// The system refuses to listen there.
     #[error("cannot listen on `{address}`: {cause}: {remedy}")]
     Refused {
-        /// The address as it was given.
+        /// The given address.
         address: String,
         /// What the system says.
         cause: String,
@@ -46,8 +46,8 @@ pub enum BindError {
 
 /// Listens on each of `addresses`, all of them or none.
 ///
-/// An address without a host means all interfaces, IPv6 and IPv4 alike; port 0 means one that the system chooses, which
-/// is logged.
+/// An address without a host means all interfaces, with IPv6 and IPv4. For port 0 the system chooses a port. The addresses
+/// are logged.
 pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
@@ -63,7 +63,7 @@ pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
     Ok(listeners)
 }
 
-/// Where a listen address points.
+/// The meaning of a listen address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// All interfaces, at this port.
@@ -72,7 +72,7 @@ pub(super) enum Place {
     At(SocketAddr),
 }
 
-/// Reads a listen address, `host:port`; a name is looked up, and IPv4 preferred.
+/// Reads a listen address, `host:port`. A name is resolved, and IPv4 preferred.
 pub(super) async fn resolve(address: &str) -> Result<Place, BindError> {
     let malformed = || BindError::Malformed { address: address.to_owned() };
     let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
@@ -100,7 +100,7 @@ pub(super) async fn resolve(address: &str) -> Result<Place, BindError> {
 /// Listens on `[::]` for both families, and on `0.0.0.0` where the machine has no IPv6.
 fn listen_everywhere(port: u16) -> io::Result<TcpListener> {
     listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).or_else(|error| match error.kind() {
-        // The port is the trouble, not the family.
+        // The port is the problem, not the address family.
         io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
         _ => listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
     })
@@ -112,7 +112,7 @@ fn listen(place: SocketAddr) -> io::Result<TcpListener> {
         // The system's own default may be either.
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the connections of the process before it to be forgotten.
+    // A restart must not wait until connections of the previous process time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&place.into())?;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn port_in_use_is_told_with_its_remedy() {
+    async fn port_in_use_is_reported_with_its_remedy() {
         let first = bind_one("127.0.0.1:0").await.unwrap();
         let address = first.local_addr().unwrap().to_string();
         let error = bind_one(&address).await.unwrap_err().to_string();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn foreign_address_is_told_with_its_remedy() {
+    async fn foreign_address_is_reported_with_its_remedy() {
         let error = bind_one("192.0.2.1:0").await.unwrap_err().to_string();
         assert!(
             error.starts_with("cannot listen on `192.0.2.1:0`: this machine has no such address"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_address_is_refused() {
+    async fn malformed_address_is_refused() {
         for address in
             ["", "14500", "127.0.0.1", "127.0.0.1:", ":http", ":65536", "::1:80", "[::1:80", "http://a:1"]
         {

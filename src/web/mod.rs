@@ -1,35 +1,23 @@
-//! The HTTP server: what is known, served to anyone who is allowed to ask.
+//! The HTTP server: listening, TLS, authentication, limits, the routes and the status page.
 //!
-//! Owns listening, connections and their limits, TLS, authentication, the routes and the status page. It knows nothing of
-//! Tencent Cloud's API, nor which metrics there are: the exposition comes from outside, ready to be sent.
+//! It depends neither on Tencent Cloud's API nor on which metrics there are: the exposition comes from outside, ready to
+//! be sent. Import from the modules below.
 
-mod activity;
-mod answer;
 mod auth;
-mod body;
 mod client_cert;
-mod config;
-mod connection;
-mod connections;
 mod encoding;
-mod healthcheck;
-mod limits;
-mod listen;
-mod places;
-mod protection;
+pub mod healthcheck;
+pub mod limits;
+pub mod listen;
+pub mod protection;
+mod response;
 mod routes;
-mod server;
-mod site;
-mod socket;
-mod status_page;
-mod streams;
-mod tls;
-
-pub use healthcheck::{HealthcheckError, Question, healthcheck};
-pub use limits::Limits;
-pub use listen::{BindError, bind};
-pub use protection::{Protection, WebConfigError};
-pub use server::serve;
-pub use site::{InvalidTelemetryPath, Page, ReloadRequest, Site, TelemetryPath};
-pub use status_page::StatusPage;
-pub use tls::TlsError;
+mod scrape_limit;
+pub mod server;
+pub mod state;
+pub mod status_page;
+mod subject_alt_names;
+pub mod telemetry_path;
+pub mod tls;
+mod warning_limit;
+mod web_config;

@@ -1,9 +1,10 @@
-//! What the web configuration file asks for, as it is now: the file, and those that it names, are read again when they
-//! change, and what is broken never takes the place of what works.
+//! TLS, headers and passwords, as the web configuration file and the files that it names have them now.
+//!
+//! The files are read again when they change. Broken or weaker ones never replace what is in force.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,24 +14,24 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     auth::Users,
-    config::{self, WebConfig},
     tls::{Pem, Tls, TlsError},
+    web_config::{self, WebConfig},
 };
 use crate::{config::problem::Problems, regular_file};
 
-/// How often the files are looked at, at most; and only when somebody connects or asks.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// The least time between two checks of the files. They are checked when a client connects or sends a request.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long who connects or asks waits for the files, which may be where nothing answers.
-const LOOK_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a client waits for a check: the files' mount may not answer.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Why a web configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WebConfigError {
-    /// The file says what it must not, or not what it must.
+    /// The file has problems.
     #[error(transparent)]
     Config(#[from] Problems),
-    /// The files that it names do not fit, or any of them cannot be read.
+    /// A file cannot be read, or TLS cannot be set up from them.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -43,63 +44,64 @@ pub struct Protection {
 
 struct State {
     rules: Arc<Rules>,
-    /// Of what was read last, be it good or not.
+    /// The digest of what was read last, valid or not.
     digest: [u8; 32],
-    looked: Instant,
-    /// Whether somebody is looking, which takes long where a file does not answer.
-    looking: bool,
+    last_check: Instant,
+    is_checking: bool,
 }
 
-/// What is asked of those who connect, and told to them.
+/// What is in force.
 pub(super) struct Rules {
     /// What a handshake needs; none for plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// Headers of every answer.
+    /// Headers of every response.
     pub(super) headers: HeaderMap,
-    /// Who may log in.
+    /// The users who may log in.
     pub(super) users: Users,
 }
 
 impl Protection {
-    /// Reads the file at `path`, and all that it names.
+    /// Reads the file at `path`, and the files that it names.
     pub fn open(path: &Path) -> Result<Arc<Self>, WebConfigError> {
         let reading = Material::read(path);
         let digest = digest(&reading);
         let rules = Arc::new(Rules::new(reading?, None)?);
-        let state = Mutex::new(State { rules, digest, looked: Instant::now(), looking: false });
+        let state = Mutex::new(State { rules, digest, last_check: Instant::now(), is_checking: false });
         Ok(Arc::new(Self { path: path.to_owned(), state }))
     }
 
-    /// Whether TLS is spoken. This never changes: a file that loses its section must not open what was closed.
+    /// Whether connections use TLS. This takes a restart to change.
     #[must_use]
     pub fn has_tls(&self) -> bool {
         self.state().rules.tls.is_some()
     }
 
-    /// The rules as they are now.
+    /// The rules in force, after a check of the files where one is due.
     pub(super) async fn rules(self: &Arc<Self>) -> Arc<Rules> {
-        let is_due = {
-            let mut state = self.state();
-            let is_due = !state.looking && state.looked.elapsed() >= LOOK_INTERVAL;
-            if is_due {
-                (state.looked, state.looking) = (Instant::now(), true);
-            }
-            is_due
-        };
-        if is_due {
+        if self.begin_check() {
             let protection = self.clone();
-            let look = spawn_blocking(move || {
-                protection.look();
-                protection.state().looking = false;
+            let check = spawn_blocking(move || {
+                protection.check();
+                protection.state().is_checking = false;
             });
-            // What takes longer holds from when it is done.
-            let _ = timeout(LOOK_PATIENCE, look).await;
+            // A check that takes longer goes on, and counts when it is done.
+            let _ = timeout(CHECK_TIMEOUT, check).await;
         }
         self.state().rules.clone()
     }
 
-    /// Takes over what has changed, if it works.
-    fn look(&self) {
+    /// Whether a check is due. If so, it counts as begun.
+    fn begin_check(&self) -> bool {
+        let mut state = self.state();
+        let is_due = !state.is_checking && state.last_check.elapsed() >= CHECK_INTERVAL;
+        if is_due {
+            (state.last_check, state.is_checking) = (Instant::now(), true);
+        }
+        is_due
+    }
+
+    /// Puts changed files in force, if they are valid and no weaker.
+    fn check(&self) {
         let reading = Material::read(&self.path);
         let digest = digest(&reading);
         if digest == self.state().digest {
@@ -111,25 +113,25 @@ impl Protection {
         let mut state = self.state();
         state.digest = digest;
         match rules {
-            // A file that is being written may be cut off or empty for a moment, so a reload never removes protection.
+            // A file that is being written may be empty for a moment, so a reload never removes protection.
             Ok(rules) if let Some(removed) = before.removed_in(&rules) => {
-                tracing::warn!(%file, would_remove = removed, "removing protection takes a restart: the old web configuration stays in force");
+                tracing::warn!(%file, would_remove = removed, "removing protection takes a restart; the old web configuration stays in force");
             }
             Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
-                tracing::warn!(%file, "turning TLS on takes a restart: the old web configuration stays in force");
+                tracing::warn!(%file, "turning TLS on takes a restart; the old web configuration stays in force");
             }
             Ok(rules) => {
                 state.rules = Arc::new(rules);
-                tracing::info!(%file, "web configuration or certificates changed, and were read again");
+                tracing::info!(%file, "web configuration reloaded");
             }
             Err(error) => {
-                tracing::warn!(%file, %error, "cannot use the new web configuration: the old one stays in force");
+                tracing::warn!(%file, %error, "web configuration not reloaded; the old one stays in force");
             }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds this lock")
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,7 +139,7 @@ impl Rules {
     fn new(material: Material, before: Option<&Self>) -> Result<Self, TlsError> {
         let Material { config, pem, .. } = material;
         for warning in &config.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(%warning, "web configuration warning");
         }
         let tls = match (&config.tls, &pem) {
             (Some(config), Some(pem)) => Some(Tls::new(config, pem)?),
@@ -145,17 +147,17 @@ impl Rules {
         };
         let users = match before {
             None => Users::new(config.users),
-            Some(before) => Users::renewed(config.users, &before.users),
+            Some(before) => before.users.renewed(config.users),
         };
         Ok(Self { tls, headers: config.headers, users })
     }
 
-    /// Each protection with its strength: 0 where there is none.
+    /// Each protection and its strength; 0 means none.
     fn protections(&self) -> [(&'static str, u8); 4] {
         let tls = self.tls.as_ref();
         [
             ("TLS", tls.is_some().into()),
-            ("passwords", self.users.are_asked_for().into()),
+            ("passwords", self.users.are_required().into()),
             ("client certificates", tls.map_or(0, Tls::client_verification)),
             ("allowed names of client certificates", tls.is_some_and(Tls::limits_client_names).into()),
         ]
@@ -170,7 +172,7 @@ impl Rules {
     }
 }
 
-/// A web configuration, and what is in the files that it names.
+/// A web configuration, and the contents of the files that it names.
 struct Material {
     config: WebConfig,
     /// The files for TLS, where it is configured.
@@ -179,7 +181,7 @@ struct Material {
 }
 
 impl Material {
-    /// Reads the file at `path`, and all that it names.
+    /// Reads the file at `path`, and the files that it names.
     fn read(path: &Path) -> Result<Self, WebConfigError> {
         let mut digest = Sha256::new();
         let mut read = |path: &Path| {
@@ -189,7 +191,7 @@ impl Material {
             Ok::<_, TlsError>(contents)
         };
         let text = String::from_utf8(read(path)?).map_err(|_| unreadable(path, "it is not UTF-8"))?;
-        let config = config::read(path, &text)?;
+        let config = web_config::read(path, &text)?;
         let pem = match &config.tls {
             None => None,
             Some(tls) => Some(Pem {
@@ -202,7 +204,7 @@ impl Material {
     }
 }
 
-/// Equal for what was read alike, be it good or not.
+/// A digest of what was read: of the contents, or of the error.
 fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
     match reading {
         Ok(material) => material.digest.clone().finalize().into(),

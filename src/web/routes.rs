@@ -1,49 +1,45 @@
-//! From a request to its answer.
+//! From a request to its response.
 //!
-//! Nothing of a request is ever given back but the search on the status page, escaped there: not its path, nor its headers.
-//! No body is read.
+//! A response repeats nothing of the request but the search on the status page, escaped there: neither its path nor its
+//! headers. The request's body is never read.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
+use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
-    header::{
-        ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
-        X_CONTENT_TYPE_OPTIONS,
-    },
+    header::{ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS},
 };
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    activity::{Activity, Answering},
-    answer::{busy, text, unauthorized, whole, with},
     auth::Login,
-    body::Body,
-    encoding::takes_gzip,
-    places::Places,
+    encoding::accepts_gzip,
     protection::{Protection, Rules},
-    site::{ReloadRequest, Site},
-    tls::Visitor,
+    response::{Body, busy, pieces, text, unauthorized, with},
+    scrape_limit::ScrapeLimit,
+    state::{ReloadRequest, WebState},
+    tls::Peer,
 };
 
-/// The most that a request's body may announce, in bytes. None is of use.
+/// The largest body that a request may announce, in bytes. No request here needs one.
 const MAX_BODY: u64 = 1024;
 
 const TOO_MANY: &str = "too many scrapes at once: see --web.max-requests\n";
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// Answers requests.
+/// Responds to requests.
 pub(super) struct Routes {
-    site: Site,
-    places: Places,
+    state: WebState,
+    scrape_limit: ScrapeLimit,
     protection: Option<Arc<Protection>>,
-    stopping: CancellationToken,
+    shutdown: CancellationToken,
 }
 
-/// What is served somewhere.
+/// A path that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Telemetry,
@@ -54,7 +50,7 @@ enum Route {
 }
 
 impl Route {
-    /// The methods that it knows, as in `Allow`.
+    /// The allowed methods, as in the header `Allow`.
     fn methods(self) -> &'static str {
         match self {
             Self::Reload => "POST",
@@ -68,59 +64,38 @@ impl Route {
 }
 
 impl Routes {
-    /// Serves `site` to those who pass `protection`, until `stopping`.
+    /// Serves `state` to clients that pass `protection`; not ready any more after `shutdown`.
     pub(super) fn new(
-        site: Site,
-        places: Places,
+        state: WebState,
+        scrape_limit: ScrapeLimit,
         protection: Option<Arc<Protection>>,
-        stopping: CancellationToken,
+        shutdown: CancellationToken,
     ) -> Self {
-        Self { site, places, protection, stopping }
+        Self { state, scrape_limit, protection, shutdown }
     }
 
-    /// Answers one request that `visitor` makes on a connection that does `activity`.
-    pub(super) async fn answer(
-        &self,
-        activity: &Arc<Activity>,
-        visitor: Visitor,
-        request: &Request<Incoming>,
-    ) -> Response<Body> {
-        let answering = activity.begin_answer();
-        let mut answer = match &self.protection {
-            None => self.respond(&answering, request).await,
+    /// The response to one request.
+    pub(super) async fn respond(&self, peer: Peer, request: &Request<Incoming>) -> Response<Body> {
+        let response = match &self.protection {
+            None => self.route(request).await,
             Some(protection) => {
                 let rules = protection.rules().await;
-                let answer = match self.refuse(&rules, visitor, request).await {
+                let response = match self.refuse(&rules, peer, request).await {
                     Some(refusal) => refusal,
-                    None => self.respond(&answering, request).await,
+                    None => self.route(request).await,
                 };
-                // What an answer says of itself, such as the page's own policy, is stricter than what holds for all.
-                let missing = rules.headers.iter().filter(|(name, _)| !answer.headers().contains_key(*name));
-                let missing: Vec<_> = missing.map(|(name, value)| (name.clone(), value.clone())).collect();
-                missing.into_iter().fold(answer, |answer, (name, value)| with(answer, name, value))
+                add_missing_headers(response, &rules)
             }
         };
-        let length = answer.body().remaining();
-        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
-        answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if request.method() == Method::HEAD {
-            *answer.body_mut() = Body::default();
-        }
-        answer.body_mut().belong_to(answering);
-        answer
+        with(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
     }
 
-    /// Sends away whom the rules do not let in. Whether the process is well, everyone may ask.
-    async fn refuse(
-        &self,
-        rules: &Rules,
-        visitor: Visitor,
-        request: &Request<Incoming>,
-    ) -> Option<Response<Body>> {
-        if matches!(self.route(request.uri().path()), Some(Route::Healthy | Route::Ready)) {
+    /// The refusal of a client that the rules do not admit. Health needs no password.
+    async fn refuse(&self, rules: &Rules, peer: Peer, request: &Request<Incoming>) -> Option<Response<Body>> {
+        if matches!(self.find(request.uri().path()), Some(Route::Healthy | Route::Ready)) {
             return None;
         }
-        if visitor == Visitor::Ourselves {
+        if peer == Peer::SelfProbe {
             return Some(text(
                 StatusCode::FORBIDDEN,
                 "the server's own certificate is good for health checks alone\n",
@@ -133,11 +108,11 @@ impl Routes {
         }
     }
 
-    async fn respond(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
+    async fn route(&self, request: &Request<Incoming>) -> Response<Body> {
         if request.body().size_hint().lower() > MAX_BODY {
             return text(StatusCode::PAYLOAD_TOO_LARGE, "no request here needs a body\n");
         }
-        let Some(route) = self.route(request.uri().path()) else {
+        let Some(route) = self.find(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "not found\n");
         };
         if !route.allows(request.method()) {
@@ -145,17 +120,17 @@ impl Routes {
             return with(refusal, ALLOW, HeaderValue::from_static(route.methods()));
         }
         match route {
-            Route::Telemetry => self.scrape(answering, request).await,
-            Route::Page => self.page(answering, request.uri().query().unwrap_or_default()).await,
+            Route::Telemetry => self.scrape(request),
+            Route::Page => self.page(request.uri().query().unwrap_or_default()),
             Route::Healthy => text(StatusCode::OK, "healthy\n"),
             Route::Ready => self.ready(),
             Route::Reload => self.reload().await,
         }
     }
 
-    fn route(&self, path: &str) -> Option<Route> {
+    fn find(&self, path: &str) -> Option<Route> {
         match path {
-            _ if path == self.site.telemetry_path.as_str() => Some(Route::Telemetry),
+            _ if path == self.state.telemetry_path.as_str() => Some(Route::Telemetry),
             "/" => Some(Route::Page),
             "/-/healthy" => Some(Route::Healthy),
             "/-/ready" => Some(Route::Ready),
@@ -164,51 +139,45 @@ impl Routes {
         }
     }
 
-    async fn scrape(&self, answering: &Answering, request: &Request<Incoming>) -> Response<Body> {
-        let counted = request.method() == Method::GET;
-        let Some(place) = self.places.take(counted.then_some(&self.site.scrape_duration)).await else {
-            return busy(TOO_MANY);
-        };
-        answering.take(place);
-        if counted {
-            self.site.scrapes.inc();
-        }
-        let exposition = self.site.exposition.borrow().clone();
+    fn scrape(&self, request: &Request<Incoming>) -> Response<Body> {
+        let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
+        let timer = self.state.scrape_duration.start_timer();
+        let exposition = self.state.exposition.borrow().clone();
         // Before the first rendering there is no gzip member yet, not even an empty one.
-        let gzip = takes_gzip(request.headers()) && !exposition.gzip.is_empty();
-        let body = if gzip {
-            Body::of(exposition.gzip.clone())
+        let response = if accepts_gzip(request.headers()) && !exposition.gzip.is_empty() {
+            let length = exposition.gzip.iter().map(Bytes::len).sum();
+            // All readers share these bytes, so the permit is returned at once: slow readers cost nothing.
+            let response = pieces(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
+            with(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         } else {
             let plain = exposition.plain();
-            Body::made(plain.remaining() as u64, plain)
+            pieces(EXPOSITION, plain.remaining(), plain, Some(permit))
         };
-        let mut response = whole(StatusCode::OK, EXPOSITION, body);
-        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if gzip {
-            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if request.method() == Method::GET {
+            self.state.scrapes.inc();
+            timer.observe_duration();
+        } else {
+            timer.stop_and_discard();
         }
-        response
+        with(response, VARY, HeaderValue::from_static("Accept-Encoding"))
     }
 
-    async fn page(&self, answering: &Answering, query: &str) -> Response<Body> {
-        let Some(place) = self.places.take(None).await else {
-            return busy(TOO_MANY);
-        };
-        answering.take(place);
-        let page = (self.site.page)(query);
-        let response = whole(StatusCode::OK, HTML, Body::of(vec![page.html]));
+    fn page(&self, query: &str) -> Response<Body> {
+        let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
+        let page = (self.state.page)(query);
+        let response = pieces(HTML, page.html.len(), iter::once(page.html), Some(permit));
         with(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
     }
 
     fn ready(&self) -> Response<Body> {
-        if *self.site.ready.borrow() && !self.stopping.is_cancelled() {
+        if *self.state.ready.borrow() && !self.shutdown.is_cancelled() {
             return text(StatusCode::OK, "ready\n");
         }
         text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
     }
 
     async fn reload(&self) -> Response<Body> {
-        let Some(reloads) = &self.site.reload else {
+        let Some(reloads) = &self.state.reload else {
             return text(
                 StatusCode::FORBIDDEN,
                 "reloading by HTTP is off: start with --web.enable-lifecycle\n",
@@ -225,4 +194,12 @@ impl Routes {
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         }
     }
+}
+
+/// Adds the configured headers. A response's own header, such as the page's policy, is stricter and stays.
+fn add_missing_headers(mut response: Response<Body>, rules: &Rules) -> Response<Body> {
+    for (name, value) in &rules.headers {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response
 }

@@ -1,112 +1,263 @@
-//! The server: takes connections in, and ends them all before it returns.
+//! Accepts connections, serves HTTP/1.1 on them, with or without TLS, and ends them all before it returns.
+//!
+//! Owns the connections' tasks and time-outs. What a request receives is decided in `routes`.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     select,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
-    time::{Instant, sleep},
+    time::{sleep, timeout},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Limits, Protection,
-    connection::{self, Host, Refusals},
-    connections::Connections,
-    places::Places,
-    routes::Routes,
-    site::Site,
+    limits::Limits, protection::Protection, routes::Routes, scrape_limit::ScrapeLimit, state::WebState,
+    tls::Peer, warning_limit::WarningLimit,
 };
 
-/// How long to wait when the system has nothing left to accept a connection with.
-const BREATH: Duration = Duration::from_millis(50);
+/// How long accepting pauses when the system cannot accept a connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// The least time between two complaints that connections cannot be accepted.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+/// The longest head of a request, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
 
-/// Serves `site` on `listeners` until `shutdown`.
+/// The most header lines of a request.
+const MAX_HEADERS: usize = 64;
+
+/// How much hyper buffers for each connection, in bytes; the pieces of a body are not copied into its buffer.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// The first byte of a TLS connection: the record type of a handshake.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// The response to plain HTTP on a TLS port.
+const TLS_REQUIRED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 33\r\nconnection: close\r\n\r\nTLS is spoken here: ask https://\n";
+
+/// Serves `state` on `listeners` until `shutdown`.
 ///
-/// From then on no connection is accepted, idle ones are closed at once, and answers in flight get 1.5 seconds to
-/// finish; then it returns.
+/// Then no connection is accepted any more, idle ones are closed, and responses in progress have `limits.drain_timeout` to
+/// finish before their connections are cut.
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    site: Site,
+    state: WebState,
     limits: Limits,
     protection: Option<Arc<Protection>>,
     shutdown: CancellationToken,
 ) {
-    let connections = Arc::new(Connections::default());
-    let places = Places::new(&limits, connections.clone());
-    let routes = Routes::new(site, places, protection.clone(), shutdown.clone());
-    let host =
-        Arc::new(Host { routes, limits, protection, refusals: Refusals::default(), stopping: shutdown });
-    let door = |listener| Door { listener, connections: connections.clone(), host: host.clone() };
-    let mut doors: JoinSet<()> = listeners.into_iter().map(door).map(Door::keep).collect();
-    while let Some(kept) = doors.join_next().await {
-        go_on_with(kept);
+    let scrape_limit = ScrapeLimit::new(limits.scrapes, limits.slow_after);
+    let server = Arc::new(Server {
+        routes: Routes::new(state, scrape_limit, protection.clone(), shutdown.clone()),
+        connections: Arc::new(Semaphore::new(limits.max_connections().min(Semaphore::MAX_PERMITS))),
+        limits,
+        protection,
+        connections_full: WarningLimit::default(),
+        accept_failed: WarningLimit::default(),
+        handshake_refused: WarningLimit::default(),
+        shutdown,
+    });
+    let mut acceptors: JoinSet<()> =
+        listeners.into_iter().map(|listener| server.clone().accept_loop(listener)).collect();
+    while let Some(ended) = acceptors.join_next().await {
+        resume_panic(ended);
     }
 }
 
-/// One listener, with what its connections need.
-struct Door {
-    listener: TcpListener,
-    connections: Arc<Connections>,
-    host: Arc<Host>,
+/// What all connections share.
+struct Server {
+    routes: Routes,
+    limits: Limits,
+    protection: Option<Arc<Protection>>,
+    connections: Arc<Semaphore>,
+    connections_full: WarningLimit,
+    accept_failed: WarningLimit,
+    handshake_refused: WarningLimit,
+    shutdown: CancellationToken,
 }
 
-impl Door {
-    /// Accepts until the server stops, then waits for all that came in here.
-    async fn keep(self) {
+type ConnectionResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+impl Server {
+    /// Accepts on one listener until the shutdown, then drains the connections that came in there.
+    async fn accept_loop(self: Arc<Self>, listener: TcpListener) {
         let mut tasks = JoinSet::new();
-        let mut complained = None;
+        let graceful = GracefulShutdown::new();
         loop {
             select! {
                 biased;
-                () = self.host.stopping.cancelled() => break,
-                Some(ended) = tasks.join_next() => go_on_with(ended),
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, client)) => self.admit(stream, client, &mut tasks),
-                    Err(error) => self.bear(&error, &mut complained).await,
-                },
+                () = self.shutdown.cancelled() => break,
+                Some(ended) = tasks.join_next() => resume_panic(ended),
+                (stream, client, permit) = self.accept(&listener) => {
+                    let connection = self.clone().serve_connection(stream, client, graceful.watcher());
+                    tasks.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
             }
         }
-        drop(self.listener);
-        while let Some(ended) = tasks.join_next().await {
-            go_on_with(ended);
+        drop(listener);
+        if timeout(self.limits.drain_timeout, graceful.shutdown()).await.is_err() {
+            tracing::debug!(connections = tasks.len(), "cutting connections");
+        }
+        tasks.shutdown().await;
+    }
+
+    /// The next connection, once the limit allows one more.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        if self.connections.available_permits() == 0 && self.connections_full.is_due() {
+            let limit = self.limits.max_connections();
+            tracing::warn!(limit, "connection limit reached; new connections wait");
+        }
+        let permit = self.connections.clone().acquire_owned().await.expect("this semaphore is never closed");
+        loop {
+            match listener.accept().await {
+                Ok((stream, client)) => return (stream, client, permit),
+                Err(error) => on_accept_error(&error, &self.accept_failed).await,
+            }
         }
     }
 
-    fn admit(&self, stream: TcpStream, client: SocketAddr, tasks: &mut JoinSet<()>) {
-        // What is written is whole answers: nothing is gained by holding back their last part.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream, client: SocketAddr, watcher: Watcher) {
+        if let Err(error) = set_options(&stream, &self.limits) {
+            tracing::debug!(%error, "cannot set socket options");
         }
-        let seat = self.connections.admit(&self.host.limits);
-        tasks.spawn(connection::serve(self.host.clone(), stream, client, seat));
+        let served = match self.protection.clone().filter(|protection| protection.has_tls()) {
+            None => self.serve_http(stream, Peer::Client, watcher).await,
+            Some(protection) => self.serve_tls(stream, client, &protection, watcher).await,
+        };
+        if let Err(error) = served {
+            tracing::debug!(%client, error, "connection failed");
+        }
     }
 
-    /// Handles an accept error. Per-connection errors are ignored; when file descriptors run out, accepting pauses.
-    async fn bear(&self, error: &io::Error, complained: &mut Option<Instant>) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+    async fn serve_tls(
+        self: Arc<Self>,
+        stream: TcpStream,
+        client: SocketAddr,
+        protection: &Arc<Protection>,
+        watcher: Watcher,
+    ) -> ConnectionResult {
+        let handshake = timeout(self.limits.header_timeout, handshake(stream, protection));
+        let Some(shaken) = self.shutdown.run_until_cancelled(pin!(handshake)).await else { return Ok(()) };
+        let shaken = shaken?.inspect_err(|error| self.warn_of_refusal(client, error))?;
+        let Some((stream, peer)) = shaken else { return Ok(()) };
+        self.serve_http(stream, peer, watcher).await
+    }
+
+    async fn serve_http(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        peer: Peer,
+        watcher: Watcher,
+    ) -> ConnectionResult {
+        let header_timeout = self.limits.header_timeout;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.routes.respond(peer, &request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_header_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_BUFFER)
+            // A client such as `nc` may close its half after the request, and still wait for the response.
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        Ok(watcher.watch(connection).await?)
+    }
+
+    /// Warns if the error is the server's refusal: not if the client disconnects or refuses the server.
+    fn warn_of_refusal(&self, client: SocketAddr, error: &io::Error) {
+        let reason = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let Some(reason) = reason.filter(|reason| !matches!(reason, rustls::Error::AlertReceived(_))) else {
             return;
-        }
-        if complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
-            *complained = Some(Instant::now());
-            tracing::warn!(%error, "cannot accept connections: closing idle ones; raise the limit of open files if that is what is short");
-        }
-        self.connections.cut_quarter();
-        select! {
-            () = self.host.stopping.cancelled() => {}
-            () = sleep(BREATH) => {}
+        };
+        if self.handshake_refused.is_due() {
+            let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+            tracing::warn!(%client, %reason, "TLS handshake refused; more refusals within a minute are not logged");
         }
     }
 }
 
-/// A panic in a connection's task is one here.
-fn go_on_with(ended: Result<(), JoinError>) {
+/// Per-connection errors are ignored. For others, such as too many open files, accepting pauses.
+async fn on_accept_error(error: &io::Error, warning: &WarningLimit) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    if warning.is_due() {
+        tracing::warn!(%error, "cannot accept connections; if there are too many open files, raise their limit");
+    }
+    sleep(ACCEPT_BACKOFF).await;
+}
+
+/// Sets the write time-out: the kernel ends a connection whose client acknowledges nothing, or leaves no room for more,
+/// for that long. Other systems than Linux have none.
+fn set_options(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    // Whole responses are written, so holding back their last part gains nothing.
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(limits.write_timeout))?;
+    Ok(())
+}
+
+/// Performs the TLS handshake. `None` if the client does not speak TLS.
+async fn handshake(
+    mut stream: TcpStream,
+    protection: &Arc<Protection>,
+) -> io::Result<Option<(TlsStream<TcpStream>, Peer)>> {
+    let mut first_byte = [0];
+    if stream.peek(&mut first_byte).await? == 0 {
+        return Ok(None);
+    }
+    if first_byte != [TLS_HANDSHAKE] {
+        stream.write_all(TLS_REQUIRED).await?;
+        stream.shutdown().await?;
+        return Ok(None);
+    }
+    let rules = protection.rules().await;
+    let tls = rules.tls.as_ref().expect("a reload turns TLS neither on nor off");
+    let stream = TlsAcceptor::from(tls.server.clone()).accept(stream).await?;
+    let peer = tls.peer(stream.get_ref().1);
+    Ok(Some((stream, peer)))
+}
+
+/// A panic in a task is one here.
+fn resume_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn accepting_pauses_without_files_alone() {
+        let warning = WarningLimit::default();
+        let aborted = io::Error::from(io::ErrorKind::ConnectionAborted);
+        assert_eq!(on_accept_error(&aborted, &warning).now_or_never(), Some(()));
+        assert!(warning.is_due(), "it is not logged");
+        let start = Instant::now();
+        let no_files = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        on_accept_error(&no_files, &warning).await;
+        assert_eq!(start.elapsed(), ACCEPT_BACKOFF, "by the paused clock");
     }
 }

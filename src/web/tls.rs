@@ -1,4 +1,4 @@
-//! TLS: from what the web configuration asks for, and the PEM files that it names, to what a handshake needs.
+//! Builds what TLS handshakes need from the web configuration and the PEM files that it names. It reads no file itself.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,10 +14,10 @@ use rustls::{
 
 use super::{
     client_cert::ClientVerifier,
-    config::{Clients, TlsConfig},
+    web_config::tls::{Clients, TlsConfig},
 };
 
-/// Why the files that the web configuration names do not make up a TLS server.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -28,9 +28,9 @@ pub enum TlsError {
         /// What the system says.
         cause: String,
     },
-    /// A file has not what it is named for.
+    /// A file's content cannot be used.
     #[error("{file}: {problem}: {remedy}")]
-    Unfit {
+    Unusable {
         /// The file.
         file: String,
         /// What is wrong.
@@ -38,7 +38,7 @@ pub enum TlsError {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// Nothing that the configuration allows is possible.
+    /// The configuration leaves nothing to choose from.
     #[error("tls_server_config: no version and cipher suite are left that go together: allow more of them")]
     Impossible,
 }
@@ -61,25 +61,25 @@ pub(super) struct Tls {
     clients: Option<Arc<ClientVerifier>>,
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Visitor {
-    /// Anyone who is let in.
-    Guest,
-    /// Who has our own key, and no better reason to be let in: the `healthcheck` command. It may ask for health alone.
-    Ourselves,
+pub(super) enum Peer {
+    /// An ordinary client.
+    Client,
+    /// A client that has the server's key and no other right to connect: `healthcheck`. It may request health alone.
+    SelfProbe,
 }
 
 impl Tls {
-    /// Brings `config` and the contents of its files together.
+    /// Sets up TLS from the configuration and the contents of its files.
     pub(super) fn new(config: &TlsConfig, pem: &Pem) -> Result<Self, TlsError> {
         let provider = Arc::new(CryptoProvider {
             cipher_suites: config.cipher_suites.clone(),
             kx_groups: config.curves.clone(),
             ..ring::default_provider()
         });
-        let Identity { chain, key } =
-            Identity::new((&config.cert_file, &pem.cert), (&config.key_file, &pem.key))?;
+        let chain = certificates(&config.cert_file, &pem.cert)?;
+        let key = private_key(&config.key_file, &pem.key)?;
         let clients = clients(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
         let builder = builder.map_err(|_| TlsError::Impossible)?;
@@ -88,8 +88,7 @@ impl Tls {
             Some(clients) => builder.with_client_cert_verifier(clients),
         };
         let mut server = builder.with_single_cert(chain, key).map_err(|error| config.mismatch(&error))?;
-        let protocols: &[&[u8]] = if config.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
-        server.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
         server.ignore_client_order = config.prefers_own_cipher_suites;
         // The certificate of a client that resumes a session would not be verified again.
         server.session_storage = Arc::new(NoServerSessionStorage {});
@@ -102,42 +101,28 @@ impl Tls {
         self.clients.as_ref().map_or(0, |clients| if clients.client_auth_mandatory() { 2 } else { 1 })
     }
 
-    /// Whether only clients of certain names are let in.
+    /// Whether client certificates need one of certain names.
     pub(super) fn limits_client_names(&self) -> bool {
         self.clients.as_ref().is_some_and(|clients| clients.limits_names())
     }
 
-    /// Who is at the other end, once the handshake is done.
-    pub(super) fn visitor(&self, connection: &ServerConnection) -> Visitor {
+    /// The other end of a connection after its handshake.
+    pub(super) fn peer(&self, connection: &ServerConnection) -> Peer {
         match (&self.clients, connection.peer_certificates()) {
-            (Some(clients), Some(chain)) if clients.knows_only_as_ourselves(chain) => Visitor::Ourselves,
-            _ => Visitor::Guest,
+            (Some(clients), Some(chain)) if clients.is_self_probe(chain) => Peer::SelfProbe,
+            _ => Peer::Client,
         }
     }
 }
 
-/// The server's certificate, those that lead to its authority, and its key.
-pub(super) struct Identity {
-    /// The certificates, at least one, the server's own first.
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    /// The key of the first.
-    pub(super) key: PrivateKeyDer<'static>,
-}
-
-impl Identity {
-    /// Reads the contents of the two files, each with its name; whether the two belong together is not checked.
-    pub(super) fn new(cert: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, TlsError> {
-        let chain = certificates(cert.0, cert.1)?;
-        let (key_file, key) = key;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-            let problem = match error {
-                pem::Error::NoItemsFound => "has no private key".to_owned(),
-                error => format!("is not PEM ({error})"),
-            };
-            unfit(key_file, problem, "put the certificate's key there as PEM, not encrypted")
-        })?;
-        Ok(Self { chain, key })
-    }
+fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+        let problem = match error {
+            pem::Error::NoItemsFound => "has no private key".to_owned(),
+            error => format!("is not PEM ({error})"),
+        };
+        unusable(file, problem, "put the certificate's key there as PEM, not encrypted")
+    })
 }
 
 fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -145,14 +130,14 @@ fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => {
-            Err(unfit(file, "has no certificate".to_owned(), REMEDY))
+            Err(unusable(file, "has no certificate".to_owned(), REMEDY))
         }
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unfit(file, format!("is not PEM ({error})"), REMEDY)),
+        Err(error) => Err(unusable(file, format!("is not PEM ({error})"), REMEDY)),
     }
 }
 
-/// What makes a verifier of clients, where there is anything to verify.
+/// The verifier of client certificates. `None` if none is requested.
 fn clients(
     config: &TlsConfig,
     pem: &Pem,
@@ -165,30 +150,30 @@ fn clients(
     };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file, pem)? {
-        roots.add(certificate).map_err(|error| unfit(file, error.to_string(), REMEDY))?;
+        roots.add(certificate).map_err(|error| unusable(file, error.to_string(), REMEDY))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let (builder, allowed_sans) = match &config.clients {
         Clients::Verified { allowed_sans, .. } => (builder, allowed_sans.clone()),
         Clients::VerifiedIfGiven { .. } | Clients::Anyone => (builder.allow_unauthenticated(), None),
     };
-    let by_authority = builder.build().map_err(|error| unfit(file, error.to_string(), REMEDY))?;
+    let by_authority = builder.build().map_err(|error| unusable(file, error.to_string(), REMEDY))?;
     Ok(Some(Arc::new(ClientVerifier::new(by_authority, allowed_sans, own.clone()))))
 }
 
 impl TlsConfig {
-    /// What it means that the certificate and the key were refused.
+    /// The error where rustls refuses the certificate and the key.
     fn mismatch(&self, error: &rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => {
                 let problem = format!("is not the key of the certificate in {}", self.cert_file.display());
-                unfit(&self.key_file, problem, "put the two there that belong together")
+                unusable(&self.key_file, problem, "put a matching pair there")
             }
             rustls::Error::InvalidCertificate(error) => {
                 let problem = format!("the first certificate cannot be used ({error:?})");
-                unfit(&self.cert_file, problem, "have it issued anew")
+                unusable(&self.cert_file, problem, "have it issued anew")
             }
-            error => unfit(
+            error => unusable(
                 &self.key_file,
                 error.to_string(),
                 "use a key of type ECDSA P-256, ECDSA P-384, Ed25519 or RSA",
@@ -197,6 +182,6 @@ impl TlsConfig {
     }
 }
 
-fn unfit(file: &Path, problem: String, remedy: &'static str) -> TlsError {
-    TlsError::Unfit { file: file.display().to_string(), problem, remedy }
+fn unusable(file: &Path, problem: String, remedy: &'static str) -> TlsError {
+    TlsError::Unusable { file: file.display().to_string(), problem, remedy }
 }

@@ -3,7 +3,7 @@
 use tencentcloud_vpn_exporter::{
     domain::{HealthCheckStatus, Reason, Tunnel},
     snapshot::{FailedLookUps, Snapshot},
-    web::{StatusPage, TelemetryPath},
+    web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 use test_support::worlds::{
     DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, html_with, idle, many, refused,

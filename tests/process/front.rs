@@ -13,12 +13,10 @@ use hyper::{
     HeaderMap, Method, Request, Response,
     body::Incoming,
     header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
+    server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
+use hyper_util::rt::TokioIo;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
@@ -71,7 +69,7 @@ impl Front {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .expect("a certificate with its key");
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let shared = Arc::new(Shared { origin, client, seen: Mutex::default(), echo: Mutex::default() });
         let [api, metadata] = [TcpListener::bind(local()).await, TcpListener::bind(local()).await]
             .map(|bound| bound.expect("a port"));
@@ -130,7 +128,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, 
         async move { respond(&shared, request).await }
     });
     // A connection that breaks is the client's to tell of.
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn respond(

@@ -167,7 +167,7 @@ async fn healthcheck_works_despite_broken_files() {
         let healthy = run(place.exporter(&[&["healthcheck"], &flags[..]].concat())).await;
         assert_told("healthy", &healthy, 0, &[]);
         let ready = run(place.exporter(&[&["healthcheck", "--ready"], &flags[..]].concat())).await;
-        let words: &[&str] = if is_ready { &[] } else { &["the answer to /-/ready is not 200"] };
+        let words: &[&str] = if is_ready { &[] } else { &["the response to /-/ready is 503"] };
         assert_told("ready", &ready, u8::from(!is_ready).into(), words);
     }
 }

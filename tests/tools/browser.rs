@@ -26,7 +26,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tencentcloud_vpn_exporter::{
     snapshot::{FailedLookUps, Snapshot},
-    web::StatusPage,
+    web::status_page::StatusPage,
 };
 use test_support::worlds::{ago, blind, empty, everyday, many, refused, status_page, steady};
 use test_support::{Api, Daemon, frozen};

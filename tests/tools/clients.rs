@@ -17,15 +17,15 @@ async fn curl_python_and_node_read_a_large_compressed_scrape_whole() {
     let url = format!("http://{}/metrics", server.address);
     let script = "import gzip, sys, urllib.request as u\n\
                   ask = u.Request(sys.argv[1], headers={'Accept-Encoding': 'gzip'})\n\
-                  answer = u.build_opener(u.ProxyHandler({})).open(ask)\n\
-                  assert answer.headers['Content-Encoding'] == 'gzip'\n\
-                  sys.stdout.write(gzip.decompress(answer.read()).decode())";
+                  response = u.build_opener(u.ProxyHandler({})).open(ask)\n\
+                  assert response.headers['Content-Encoding'] == 'gzip'\n\
+                  sys.stdout.write(gzip.decompress(response.read()).decode())";
     let node = "const http = require('http'), zlib = require('zlib'), assert = require('assert');\n\
-                http.get(process.argv[1], {headers: {'accept-encoding': 'gzip'}}, answer => {\n\
-                  assert.equal(answer.headers['content-encoding'], 'gzip');\n\
+                http.get(process.argv[1], {headers: {'accept-encoding': 'gzip'}}, response => {\n\
+                  assert.equal(response.headers['content-encoding'], 'gzip');\n\
                   const parts = [];\n\
-                  answer.on('data', part => parts.push(part));\n\
-                  answer.on('end', () => process.stdout.write(zlib.gunzipSync(Buffer.concat(parts))));\n\
+                  response.on('data', part => parts.push(part));\n\
+                  response.on('end', () => process.stdout.write(zlib.gunzipSync(Buffer.concat(parts))));\n\
                 });";
     for (client, arguments) in [
         ("curl", vec!["--compressed", "--silent", "--show-error", "--fail", "--noproxy", "*", &url]),

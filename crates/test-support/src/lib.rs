@@ -35,7 +35,7 @@ use tencentcloud_vpn_exporter::{
     poll::{LookUpPauses, Settings},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,
-    web::{self, Limits, ReloadRequest, TelemetryPath},
+    web::{limits::Limits, listen, state::ReloadRequest, telemetry_path::TelemetryPath},
     wiring::{Surroundings, Variables, Wiring},
 };
 use tokio::{
@@ -154,7 +154,7 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
-        let listeners = web::bind(&[local().to_string()]).await.expect("a free port");
+        let listeners = listen::bind(&[local().to_string()]).await.expect("a free port");
         let address = listeners[0].local_addr().expect("an address");
         let (reloads, receiver) = mpsc::channel(1);
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };

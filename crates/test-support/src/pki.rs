@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::web_server::{Answer, Client, Server};
+use crate::web_server::{Client, Response, Server};
 
 /// An authority that issues certificates.
 pub struct Authority {
@@ -177,16 +177,16 @@ impl Trust {
     }
 
     /// One request on a connection of its own; none if the server refuses the connection.
-    pub async fn get(&self, server: &Server, path: &str) -> Option<Answer> {
+    pub async fn get(&self, server: &Server, path: &str) -> Option<Response> {
         use tokio::io::AsyncWriteExt;
         let mut client = self.connect(server).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n");
         client.stream.write_all(request.as_bytes()).await.ok()?;
-        crate::web_server::read_answer(&mut client.stream).await
+        crate::web_server::read_response(&mut client.stream).await
     }
 
     pub async fn status(&self, server: &Server, path: &str) -> Option<u16> {
-        self.get(server, path).await.map(|answer| answer.status)
+        self.get(server, path).await.map(|response| response.status)
     }
 
     /// For clients of other making.

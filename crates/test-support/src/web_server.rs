@@ -1,4 +1,4 @@
-//! A server on loopback, and clients that say exactly what they mean.
+//! A server on loopback, and clients that send raw requests.
 
 use std::{
     io,
@@ -12,7 +12,14 @@ use hyper::header::HeaderValue;
 use prometheus::{Histogram, HistogramOpts, IntCounter};
 use tencentcloud_vpn_exporter::{
     metrics::exposition::Exposition,
-    web::{self, Limits, Page, Protection, ReloadRequest, Site, TelemetryPath},
+    web::{
+        limits::Limits,
+        listen,
+        protection::Protection,
+        server,
+        state::{Page, ReloadRequest, WebState},
+        telemetry_path::TelemetryPath,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -23,10 +30,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// No test waits longer for anything.
+/// The longest wait of a test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     pub address: SocketAddr,
     pub exposition: watch::Sender<Arc<Exposition>>,
@@ -38,7 +45,7 @@ pub struct Server {
     pub served: JoinHandle<()>,
 }
 
-/// What differs from a server with everything at its default.
+/// Settings of a server.
 pub struct Setup {
     pub telemetry_path: &'static str,
     pub lifecycle: bool,
@@ -61,7 +68,7 @@ impl Setup {
         let scrapes = IntCounter::new("scrapes_total", "Scrapes.").unwrap();
         let scrape_duration = Histogram::with_opts(HistogramOpts::new("seconds", "Durations.")).unwrap();
         let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
-        let site = Site {
+        let state = WebState {
             page: Box::new(|query| {
                 let content_security_policy = HeaderValue::from_static("default-src 'none'");
                 Page { html: format!("query={query}").into(), content_security_policy }
@@ -73,11 +80,11 @@ impl Setup {
             scrapes: scrapes.clone(),
             scrape_duration: scrape_duration.clone(),
         };
-        let listeners = web::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
+        let listeners = listen::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let protection = self.web_config.map(|path| Protection::open(&path).unwrap());
-        let served = tokio::spawn(web::serve(listeners, site, self.limits, protection, shutdown.clone()));
+        let served = tokio::spawn(server::serve(listeners, state, self.limits, protection, shutdown.clone()));
         let reloads = self.lifecycle.then_some(reloads);
         Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
     }
@@ -92,7 +99,7 @@ impl Server {
         Client { stream: TcpStream::connect(self.address).await.unwrap() }
     }
 
-    /// A client that takes in no more than a few kilobytes before it reads.
+    /// A client whose receive buffer has a few kilobytes.
     pub async fn connect_narrowly(&self) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -100,13 +107,13 @@ impl Server {
     }
 
     /// Sends one request on a connection of its own.
-    pub async fn ask(&self, request: &str) -> Answer {
+    pub async fn ask(&self, request: &str) -> Response {
         let mut client = self.connect().await;
         client.send(request).await;
-        client.answer().await
+        client.response().await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
     }
 
@@ -133,7 +140,7 @@ pub fn exposition(text: &str) -> Exposition {
     Exposition::of(text.as_bytes())
 }
 
-/// A connection that a test writes to by hand.
+/// A client that sends raw bytes.
 pub struct Client<S = TcpStream> {
     pub stream: S,
 }
@@ -143,15 +150,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// The next answer to a `GET`, its body as long as it says.
-    pub async fn answer(&mut self) -> Answer {
-        timeout(PATIENCE, read_answer(&mut self.stream))
+    /// The next response to a `GET`.
+    pub async fn response(&mut self) -> Response {
+        timeout(PATIENCE, read_response(&mut self.stream))
             .await
-            .expect("an answer comes")
-            .expect("an answer comes whole")
+            .expect("a response comes")
+            .expect("a response comes whole")
     }
 
-    /// Everything until the server hangs up.
+    /// All bytes until the server closes the connection.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A connection that is cut may end in a reset.
@@ -160,15 +167,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-/// An answer, read whole.
+/// A whole response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }
@@ -179,19 +186,19 @@ impl Answer {
     }
 }
 
-/// Reads one answer; none if the connection ends before it does.
-pub async fn read_answer(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<Answer> {
+/// Reads one response; none if the connection ends before it does.
+pub async fn read_response(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<Response> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut answer = Answer { status, head, body: Vec::new() };
-    let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-    answer.body.resize(length, 0);
-    stream.read_exact(&mut answer.body).await.ok()?;
-    Some(answer)
+    let mut response = Response { status, head, body: Vec::new() };
+    let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+    response.body.resize(length, 0);
+    stream.read_exact(&mut response.body).await.ok()?;
+    Some(response)
 }
 
 /// Waits until `condition` holds.
@@ -204,7 +211,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     assert!(waited.await.is_ok(), "still waiting until {what}");
 }
 
-/// How many lines have been logged by this process that have all of these words.
+/// The number of log lines of this process that contain all of these words.
 pub fn logged(words: &[&str]) -> usize {
     let log = LOG.lock().unwrap();
     log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
@@ -212,7 +219,7 @@ pub fn logged(words: &[&str]) -> usize {
 
 static LOG: Mutex<String> = Mutex::new(String::new());
 
-/// Keeps what is logged, for all tests of this process.
+/// Keeps the log of all tests of this process.
 fn keep_log() {
     struct Log;
     impl io::Write for Log {

@@ -9,7 +9,7 @@ use tencentcloud_vpn_exporter::{
         NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
     },
     snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
-    web::{StatusPage, TelemetryPath},
+    web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 
 /// A minute, an hour and a day, in seconds.

@@ -1,33 +1,33 @@
-//! The one sentence that says whether to get up.
+//! The page's headline: one sentence that sums up all targets and tunnels.
 
 use super::{
-    summary::{Sight, Summary},
+    summary::{PollStatus, Summary},
     text::{counted, number},
 };
 use crate::domain::Standing;
 
-/// The page's first words, and how grave they are.
+/// The headline and its severity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Headline {
     pub(super) words: String,
     pub(super) tone: Tone,
 }
 
-/// How grave something is.
+/// A severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Something is down, or cannot be seen.
+    /// A tunnel is down, or a poll fails.
     Bad,
-    /// Something is not known.
+    /// A status is not known.
     Unsure,
-    /// All is well.
+    /// All tunnels are up or idle.
     Good,
 }
 
 impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
         let (targets, blind, unseen) = (summary.targets.len(), summary.blind(), summary.unseen_accounts());
-        let waiting = summary.sighted(Sight::Waiting);
+        let waiting = summary.count_targets(PollStatus::Waiting);
         let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(standing));
         if targets == 0 && unseen == 0 {
             return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
@@ -90,7 +90,7 @@ impl Tone {
         }
     }
 
-    /// Its shape, for those who do not see its colour.
+    /// A shape that shows the severity without colour.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Bad => "▼",
@@ -99,7 +99,7 @@ impl Tone {
         }
     }
 
-    /// The page's icon: the shape again, so that a tab in the background tells.
+    /// The page's icon, in the same shape, for tabs in the background.
     pub(super) fn icon(self) -> String {
         let (color, path) = match self {
             Self::Bad => ("d92d20", "M1 3h14L8 15z"),

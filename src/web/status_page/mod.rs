@@ -1,11 +1,11 @@
-//! The page at `/`: what is known of targets and tunnels, for people.
+//! The status page at `/`: targets and tunnels, for people.
 //!
-//! One HTML document that needs nothing else, rendered from a snapshot, a query string and the time. Its style and its
-//! script are inline and allowed by their hashes. It asks nobody and keeps nothing.
+//! One HTML document, rendered from a snapshot, a query string and the time, without state. Its style and script are inline
+//! and allowed by their hashes.
 
 mod headline;
-mod moment;
 mod query;
+mod relative_time;
 mod standing;
 mod summary;
 mod target_row;
@@ -19,15 +19,15 @@ use hyper::header::HeaderValue;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::site::{Page, TelemetryPath};
+use super::{state::Page, telemetry_path::TelemetryPath};
 use crate::{
     domain::Standing,
     snapshot::{FailedLookUps, Snapshot},
     version,
 };
 use headline::Headline;
-use moment::Moment;
 use query::Query;
+use relative_time::RelativeTime;
 use summary::Summary;
 use target_row::Targets;
 use tunnel_row::Since;
@@ -52,9 +52,9 @@ struct Document<'a> {
     targets: Targets<'a>,
     tunnels: Tunnels<'a>,
     query: &'a Query,
-    now: Moment,
-    started: Moment,
-    /// The telemetry path without its first slash: the page's links lead on behind a proxy's prefix, too.
+    now: RelativeTime,
+    started: RelativeTime,
+    /// The telemetry path without its first slash, so that the link also works behind a proxy's prefix.
     metrics: &'a str,
     version: &'static str,
     style: &'static str,
@@ -62,13 +62,13 @@ struct Document<'a> {
 }
 
 impl StatusPage {
-    /// A page that links this path, of an exporter that started then.
+    /// A page with a link to this path, for an exporter that started at this time.
     #[must_use]
     pub fn new(telemetry_path: TelemetryPath, started: Timestamp) -> Self {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }
     }
 
-    /// Renders what is known `now`, as the query asks: `q` searches, `show` takes one standing, `page` turns pages.
+    /// Renders the snapshot. In the query, `q` is a search, `show` one standing, `page` a page number.
     #[must_use]
     pub fn render(
         &self,
@@ -85,8 +85,8 @@ impl StatusPage {
             tunnels: Tunnels::of(&summary, &query, self.started, now),
             summary: &summary,
             query: &query,
-            now: Moment::of(now, now),
-            started: Moment::of(self.started, now),
+            now: RelativeTime::new(now, now),
+            started: RelativeTime::new(self.started, now),
             metrics: self.telemetry_path.as_str().trim_start_matches('/'),
             version: version::VERSION,
             style: STYLE,
@@ -97,7 +97,7 @@ impl StatusPage {
     }
 }
 
-/// Nothing but the page's own style, script, icon, form, and requests for itself.
+/// Allows the page's own style, script, icon and form, and requests for the page itself.
 fn content_security_policy() -> HeaderValue {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(

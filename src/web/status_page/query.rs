@@ -1,20 +1,20 @@
-//! What a visitor asks to see, read from the query string and written to links.
+//! The query string of the page: a search, one standing, a page number.
 
 use url::form_urlencoded;
 
 use crate::domain::Standing;
 
-/// The longest search that is done, in characters; no text of a tunnel is longer.
+/// The longest search, in characters; no text of a tunnel is longer.
 const MAX_SEARCH: usize = 128;
 
-/// A question to the page. What makes no sense is left out.
+/// A parsed query string. Invalid parts are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query {
-    /// What was searched for, as it was typed.
+    /// The search, as typed.
     pub(super) search: String,
-    /// The one standing to show, if not all.
+    /// The only standing to show. `None` shows all.
     pub(super) show: Option<Standing>,
-    /// The page, counted from 1; maybe beyond the last.
+    /// The page, counted from 1; possibly beyond the last.
     pub(super) page: usize,
 }
 
@@ -32,12 +32,12 @@ impl Query {
         parsed
     }
 
-    /// Whether everything is asked for.
-    pub(super) fn takes_all(&self) -> bool {
+    /// Whether it matches all tunnels.
+    pub(super) fn matches_all(&self) -> bool {
         self.search.is_empty() && self.show.is_none()
     }
 
-    /// A link to the same question.
+    /// A link with the same query.
     pub(super) fn link(&self) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         if !self.search.is_empty() {
@@ -55,12 +55,12 @@ impl Query {
         }
     }
 
-    /// A link to another page of the answer.
+    /// A link to another page of the same query.
     pub(super) fn link_to_page(&self, page: usize) -> String {
         Self { page, ..self.clone() }.link()
     }
 
-    /// A link to the tunnels of one standing, or of all, that the search finds.
+    /// A link to the first page of one standing, or of all, with the same search.
     pub(super) fn link_to(&self, show: Option<Standing>) -> String {
         Self { show, page: 1, ..self.clone() }.link()
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_asks_the_same_again() {
+    fn link_parses_to_the_same_query() {
         for query in ["", "q=a+b%26%3Cc%3E", "show=down", "q=x&show=idle&page=3", "page=18446744073709551615"]
         {
             let parsed = Query::parse(query);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_left_out() {
+    fn invalid_parts_are_ignored() {
         for query in ["page=0", "page=-1", "page=x", "show=everything", "x=y", "q=", "q=%20", "&&=", "q"] {
             assert_eq!(Query::parse(query), Query { page: 1, ..Query::default() }, "{query}");
         }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn another_standing_begins_on_its_first_page() {
+    fn other_standing_starts_on_first_page() {
         let query = Query::parse("q=x&show=down&page=3");
         assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
         assert_eq!(query.link_to(None), "?q=x");

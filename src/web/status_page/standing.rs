@@ -1,4 +1,4 @@
-//! How a standing is shown.
+//! How the page shows a standing.
 
 use crate::domain::Standing;
 
@@ -13,7 +13,7 @@ impl Standing {
         }
     }
 
-    /// Its shape, for those who do not see its colour.
+    /// A shape that shows it without colour.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Down => "▼",
@@ -23,7 +23,7 @@ impl Standing {
         }
     }
 
-    /// What it means, where the word alone does not say it.
+    /// An explanation, or an empty text where the name explains itself.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Down | Self::Up => "",

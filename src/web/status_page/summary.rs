@@ -1,4 +1,4 @@
-//! Everything that is known, counted: what stands how, and where nothing can be seen.
+//! Counts a snapshot: tunnels by standing, and targets by the outcome of their last poll.
 
 use super::text;
 use crate::{
@@ -6,35 +6,35 @@ use crate::{
     snapshot::{FailedLookUp, FailedLookUps, Snapshot, TargetSnapshot, TunnelRecord},
 };
 
-/// The width of the whole bar of shares, in its own units.
+/// The width of the whole bar, in its own units.
 const BAR: usize = 1000;
-/// The least share that is drawn, in the same units: one tunnel of ten thousand must be seen.
+/// The least width of a share, so that one tunnel of ten thousand is visible.
 const SLIVER: usize = 6;
 
 /// A snapshot, counted.
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
-    /// The targets: blind ones first, then those that were not polled yet, then those that answer.
-    pub(super) targets: Vec<(Sight, &'a TargetSnapshot)>,
-    /// The tunnels to show, in the order of targets and ids.
+    /// The targets: failed ones first, then those without a finished poll, then the others.
+    pub(super) targets: Vec<(PollStatus, &'a TargetSnapshot)>,
+    /// The tunnels, ordered by target and id.
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
-    /// The accounts whose regions cannot be looked up: those of which no region is known first.
+    /// The accounts whose region discovery fails; those without a known region first.
     pub(super) look_ups: Vec<(&'a AccountName, &'a FailedLookUp)>,
     counts: [usize; Standing::ALL.len()],
 }
 
-/// Whether a target can be seen into.
+/// The outcome of a target's last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sight {
-    /// Its last poll failed.
-    Blind,
-    /// Its first poll has not ended.
+pub(super) enum PollStatus {
+    /// The last poll failed.
+    Failed,
+    /// The first poll has not finished.
     Waiting,
-    /// Its last poll succeeded.
-    Clear,
+    /// The last poll succeeded.
+    Succeeded,
 }
 
-/// A tunnel and where it was seen.
+/// A tunnel and its target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeenTunnel<'a> {
     pub(super) target: &'a TargetSnapshot,
@@ -42,7 +42,7 @@ pub(super) struct SeenTunnel<'a> {
     pub(super) standing: Standing,
 }
 
-/// A part of the bar that shows the standings' shares.
+/// One part of the bar: the share of one standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) standing: Standing,
@@ -50,12 +50,12 @@ pub(super) struct Share {
     pub(super) width: usize,
 }
 
-impl Sight {
+impl PollStatus {
     pub(super) fn of(target: &TargetSnapshot) -> Self {
         match target.is_up() {
-            Some(false) => Self::Blind,
+            Some(false) => Self::Failed,
             None => Self::Waiting,
-            Some(true) => Self::Clear,
+            Some(true) => Self::Succeeded,
         }
     }
 }
@@ -63,9 +63,9 @@ impl Sight {
 impl<'a> Summary<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, failed_look_ups: &'a FailedLookUps) -> Self {
         let mut targets: Vec<_> =
-            snapshot.values().map(|target| (Sight::of(target), target.as_ref())).collect();
-        // Stable: within a sight the accounts and regions stay in order.
-        targets.sort_by_key(|(sight, _)| *sight);
+            snapshot.values().map(|target| (PollStatus::of(target), target.as_ref())).collect();
+        // The sort is stable: accounts and regions stay in order.
+        targets.sort_by_key(|(poll_status, _)| *poll_status);
         let seen = |target: &'a TargetSnapshot| {
             target.tunnels().iter().map(move |record| SeenTunnel {
                 target,
@@ -83,26 +83,26 @@ impl<'a> Summary<'a> {
         Self { targets, tunnels, look_ups, counts }
     }
 
-    /// How many tunnels stand so.
+    /// The number of tunnels with this standing.
     pub(super) fn count(&self, standing: Standing) -> usize {
         self.counts[standing as usize]
     }
 
-    /// How many targets are seen so.
-    pub(super) fn sighted(&self, sight: Sight) -> usize {
-        self.targets.iter().filter(|(own, _)| *own == sight).count()
+    /// The number of targets with this outcome.
+    pub(super) fn count_targets(&self, poll_status: PollStatus) -> usize {
+        self.targets.iter().filter(|(own, _)| *own == poll_status).count()
     }
 
     pub(super) fn blind(&self) -> usize {
-        self.sighted(Sight::Blind)
+        self.count_targets(PollStatus::Failed)
     }
 
-    /// How many accounts nothing is seen of, because none of their regions is known.
+    /// The number of accounts without a known region.
     pub(super) fn unseen_accounts(&self) -> usize {
         self.look_ups.iter().filter(|(_, look_up)| look_up.regions == 0).count()
     }
 
-    /// The count as people read it: none where no target was ever seen into, as 0 would claim to know.
+    /// The count as text: a dash before any poll has succeeded, because 0 would claim to know.
     pub(super) fn number(&self, standing: Standing) -> String {
         if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
             return "–".to_owned();
@@ -113,7 +113,7 @@ impl<'a> Summary<'a> {
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
         let present = || Standing::ALL.into_iter().filter(|standing| self.count(*standing) > 0);
-        // What slivers need is taken from what all the others share.
+        // The least widths are subtracted first; the rest is divided by count.
         let free = BAR - SLIVER * present().count();
         let mut start = 0;
         let shares = present().map(|standing| {

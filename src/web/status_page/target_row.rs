@@ -1,12 +1,12 @@
-//! The targets, as rows of a table: who answers, who does not, and why.
+//! The targets as rows of the table, and the warnings about failed ones.
 
 use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    moment::Moment,
-    summary::{Sight, Summary},
+    relative_time::RelativeTime,
+    summary::{PollStatus, Summary},
     text::{counted, legible, number},
 };
 use crate::{
@@ -14,67 +14,67 @@ use crate::{
     snapshot::{FailedLookUp, Failure, TargetSnapshot},
 };
 
-/// How many targets are shown at once; of those that answer, the others wait behind a line that unfolds.
+/// How many targets are always visible; further ones whose polls succeed are folded.
 const AT_ONCE: usize = 5;
-/// How many targets are shown at all: a page is to be read, not to be weighed.
+/// The most targets on the page.
 const AT_MOST: usize = 300;
-/// How many blind targets, or accounts whose regions cannot be looked up, a warning names.
+/// The most failed targets, or accounts without region discovery, that a warning names.
 const NAMED: usize = 5;
 
 /// The targets of a page.
 #[derive(Debug)]
 pub(super) struct Targets<'a> {
-    /// How many targets there are.
+    /// The number of all targets.
     pub(super) total: usize,
     pub(super) blind: usize,
-    /// Accounts whose regions cannot be looked up, those of which nothing is known first.
+    /// Accounts whose region discovery fails, those without a known region first.
     pub(super) look_ups: Vec<LookUpRow<'a>>,
-    /// How many more of them there are.
+    /// The number of further ones.
     pub(super) more_look_ups: usize,
-    /// Whether no poll of any target has ended.
+    /// Whether no target's first poll has finished.
     pub(super) all_waiting: bool,
-    /// The rows that are always shown: every blind one among them.
+    /// The visible rows, all failed targets among them.
     pub(super) shown: Vec<TargetRow<'a>>,
-    /// The rows that unfold.
+    /// The folded rows.
     pub(super) folded: Vec<TargetRow<'a>>,
-    /// How many targets have no row.
+    /// The number of targets without a row.
     pub(super) omitted: usize,
 }
 
 /// A target.
 #[derive(Debug)]
 pub(super) struct TargetRow<'a> {
-    pub(super) sight: Sight,
+    pub(super) poll_status: PollStatus,
     pub(super) account: Cow<'a, str>,
     pub(super) region: &'a str,
-    pub(super) last_poll: Option<Moment>,
-    pub(super) next_poll: Option<Moment>,
-    /// When the last good poll ended.
-    pub(super) last_success: Option<Moment>,
+    pub(super) last_poll: Option<RelativeTime>,
+    pub(super) next_poll: Option<RelativeTime>,
+    /// When the last successful poll ended.
+    pub(super) last_success: Option<RelativeTime>,
     pub(super) duration: String,
-    /// What the last good listing had; `None` before there was one.
+    /// The tunnels of the last successful poll; `None` before the first.
     tunnels: Option<usize>,
     pub(super) stale: bool,
     pub(super) polls: u64,
     pub(super) failures: u64,
-    pub(super) error: Option<ErrorWords<'a>>,
+    pub(super) error: Option<ErrorText<'a>>,
 }
 
-/// An account whose regions cannot be looked up.
+/// An account whose region discovery fails.
 #[derive(Debug)]
 pub(super) struct LookUpRow<'a> {
     pub(super) account: Cow<'a, str>,
-    pub(super) error: ErrorWords<'a>,
-    /// What is polled all the same.
+    pub(super) error: ErrorText<'a>,
+    /// Which regions are still polled.
     pub(super) remains: String,
 }
 
-/// Why the last poll, or look-up, failed.
+/// Why the last poll or region discovery failed.
 #[derive(Debug)]
-pub(super) struct ErrorWords<'a> {
-    /// In our words.
+pub(super) struct ErrorText<'a> {
+    /// A short description.
     pub(super) summary: &'static str,
-    /// In the words of the API or of the system.
+    /// The message of the API or of the system.
     pub(super) detail: Cow<'a, str>,
 }
 
@@ -83,7 +83,8 @@ impl<'a> Targets<'a> {
         let total = summary.targets.len();
         let rows = summary.targets.iter().take(AT_MOST);
         let mut shown: Vec<_> = rows.map(|(_, target)| TargetRow::of(target, now)).collect();
-        let answering = shown.iter().position(|row| row.sight == Sight::Clear).unwrap_or(shown.len());
+        let answering =
+            shown.iter().position(|row| row.poll_status == PollStatus::Succeeded).unwrap_or(shown.len());
         let at_once = if shown.len() <= AT_ONCE + 2 { shown.len() } else { answering.max(AT_ONCE) };
         let folded = shown.split_off(at_once.min(shown.len()));
         Self {
@@ -91,24 +92,24 @@ impl<'a> Targets<'a> {
             blind: summary.blind(),
             look_ups: summary.look_ups.iter().take(NAMED).map(LookUpRow::of).collect(),
             more_look_ups: summary.look_ups.len().saturating_sub(NAMED),
-            all_waiting: summary.sighted(Sight::Waiting) == total,
+            all_waiting: summary.count_targets(PollStatus::Waiting) == total,
             omitted: total - shown.len() - folded.len(),
             shown,
             folded,
         }
     }
 
-    /// The blind targets that the warning names.
+    /// The failed targets that the warning names.
     pub(super) fn named(&self) -> impl Iterator<Item = &TargetRow<'a>> {
-        self.shown.iter().filter(|row| row.sight == Sight::Blind).take(NAMED)
+        self.shown.iter().filter(|row| row.poll_status == PollStatus::Failed).take(NAMED)
     }
 
-    /// How many blind targets it does not name.
+    /// The number of failed targets that it does not name.
     pub(super) fn unnamed(&self) -> usize {
         self.blind.saturating_sub(NAMED)
     }
 
-    /// How blind: `Blind in 1 of 3 targets`.
+    /// The warning's first words: `Blind in 1 of 3 targets`.
     pub(super) fn blindness(&self) -> String {
         format!("Blind in {} of {}", number(self.blind), counted(self.total, "target"))
     }
@@ -116,13 +117,13 @@ impl<'a> Targets<'a> {
 
 impl<'a> TargetRow<'a> {
     pub(super) fn of(target: &'a TargetSnapshot, now: Timestamp) -> Self {
-        let moment = |time: Timestamp| Moment::of(time, now);
+        let moment = |time: Timestamp| RelativeTime::new(time, now);
         Self {
-            sight: Sight::of(target),
+            poll_status: PollStatus::of(target),
             account: legible(target.target.account.as_str()),
             region: target.target.region.as_str(),
             last_poll: target.last_poll.as_ref().map(|poll| moment(poll.ended)),
-            // A poll that is due is under way.
+            // A poll that is due is in progress.
             next_poll: target.next_poll.map(|time| moment(time.max(now))),
             last_success: target.last_success.map(moment),
             duration: target.last_poll.as_ref().map_or(String::new(), |poll| duration(poll.duration)),
@@ -130,42 +131,42 @@ impl<'a> TargetRow<'a> {
             stale: target.is_stale(),
             polls: target.polls,
             failures: target.failures.iter().sum(),
-            error: target.failure().map(ErrorWords::of),
+            error: target.failure().map(ErrorText::of),
         }
     }
 
-    /// Whether it can be seen into, in a word or two.
+    /// The outcome of its last poll, in a word or two.
     pub(super) fn word(&self) -> &'static str {
-        match (self.sight, self.stale) {
-            (Sight::Blind, true) => "Blind, stale",
-            (Sight::Blind, false) => "Blind",
-            (Sight::Waiting, _) => "Waiting",
-            (Sight::Clear, _) => "Answered",
+        match (self.poll_status, self.stale) {
+            (PollStatus::Failed, true) => "Blind, stale",
+            (PollStatus::Failed, false) => "Blind",
+            (PollStatus::Waiting, _) => "Waiting",
+            (PollStatus::Succeeded, _) => "Answered",
         }
     }
 
     pub(super) fn shape(&self) -> &'static str {
-        match self.sight {
-            Sight::Blind => "✕",
-            Sight::Waiting => "◌",
-            Sight::Clear => "●",
+        match self.poll_status {
+            PollStatus::Failed => "✕",
+            PollStatus::Waiting => "◌",
+            PollStatus::Succeeded => "●",
         }
     }
 
     pub(super) fn slug(&self) -> &'static str {
-        match self.sight {
-            Sight::Blind => "blind",
-            Sight::Waiting => "waiting",
-            Sight::Clear => "clear",
+        match self.poll_status {
+            PollStatus::Failed => "blind",
+            PollStatus::Waiting => "waiting",
+            PollStatus::Succeeded => "clear",
         }
     }
 
-    /// How many tunnels its last good listing had.
+    /// The number of tunnels of its last successful poll, as text.
     pub(super) fn tunnel_count(&self) -> String {
         self.tunnels.map_or("–".to_owned(), number)
     }
 
-    /// What is shown of a blind target's tunnels.
+    /// What the page shows of a failed target's tunnels.
     pub(super) fn remains(&self) -> String {
         match self.tunnels {
             None => "none of its tunnels was ever seen".to_owned(),
@@ -184,17 +185,17 @@ impl<'a> LookUpRow<'a> {
             0 => "none is known, and nothing of the account is watched".to_owned(),
             count => format!("{} known before, and kept", counted(count, "region")),
         };
-        Self { account: legible(account.as_str()), error: ErrorWords::of(&look_up.failure), remains }
+        Self { account: legible(account.as_str()), error: ErrorText::of(&look_up.failure), remains }
     }
 }
 
-impl<'a> ErrorWords<'a> {
+impl<'a> ErrorText<'a> {
     fn of(failure: &'a Failure) -> Self {
-        Self { summary: in_words(failure.reason), detail: legible(&failure.message) }
+        Self { summary: describe(failure.reason), detail: legible(&failure.message) }
     }
 }
 
-fn in_words(reason: Reason) -> &'static str {
+fn describe(reason: Reason) -> &'static str {
     match reason {
         Reason::Timeout => "no answer in time",
         Reason::Connection => "no connection",

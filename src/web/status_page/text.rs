@@ -1,10 +1,10 @@
-//! Words and numbers as people read them.
+//! Formats texts and numbers for people.
 
 use std::borrow::Cow;
 
 use crate::domain::display::is_unsafe_for_display;
 
-/// A text of the cloud, fit to be looked at: what would not show, or would turn its surroundings around, is written out.
+/// A text from the API with invisible characters, and those that reorder the text around them, written as escapes.
 pub(super) fn legible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe_for_display) {
         return text.into();
@@ -22,7 +22,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", number(count))
 }
 
-/// A number with its thousands apart.
+/// A number with its thousands separated.
 pub(super) fn number(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_show_is_written_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(legible("a\nb\tc\0"), r"a\nb\tc\u{0}");
         assert_eq!(legible("\u{202e}evil\u{9b}"), r"\u{202e}evil\u{9b}");
         assert!(matches!(legible(r"Büro\n 办公室 👩‍💻"), Cow::Borrowed(_)));

@@ -1,12 +1,12 @@
-//! A tunnel, as a row of a table.
+//! One tunnel as a row of the table.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
 use super::{
-    moment::Moment,
-    summary::{SeenTunnel, Sight},
+    relative_time::RelativeTime,
+    summary::{PollStatus, SeenTunnel},
     text::legible,
 };
 use crate::{
@@ -26,39 +26,39 @@ pub(super) struct TunnelRow<'a> {
     /// State, net status and health check.
     pub(super) statuses: [Status; StatusField::ALL.len()],
     pub(super) since: Since,
-    /// Transitions of the net status or of the health check, whichever had more: as the alert on flapping counts.
+    /// Transitions of the net status or of the health check, whichever had more, as in the alert on flapping.
     pub(super) flaps: u64,
-    /// When it was last seen, if its target is blind now.
-    pub(super) last_seen: Option<Moment>,
+    /// When it was last seen, if the last poll of its target failed.
+    pub(super) last_seen: Option<RelativeTime>,
 }
 
 /// One status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
-    /// In the API's spelling, or in words where none applies.
+    /// In the API's spelling, or `not configured`.
     pub(super) word: &'static str,
-    /// What it says of the link, as a class.
+    /// A CSS class.
     pub(super) class: &'static str,
 }
 
-/// For how long a tunnel has stood as it does.
+/// Since when a tunnel has its standing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Since {
-    /// Since a change that was seen.
-    Change(Moment),
+    /// Since a change that a poll saw.
+    Change(RelativeTime),
     /// No change was seen since the exporter started.
-    AtLeastStart(Moment),
-    /// No change was seen since the tunnel was made, which was later.
-    AtLeastCreation(Moment),
-    /// A change to or from `UNKNOWN` leaves no trace; maybe an earlier change did.
-    NotKnown(Option<Moment>),
+    AtLeastStart(RelativeTime),
+    /// No change was seen since the tunnel was created, after the exporter started.
+    AtLeastCreation(RelativeTime),
+    /// Not known, because changes to and from `UNKNOWN` are not recorded; with the last recorded change.
+    NotKnown(Option<RelativeTime>),
 }
 
 impl<'a> TunnelRow<'a> {
     pub(super) fn of(seen: &SeenTunnel<'a>, started: Timestamp, now: Timestamp) -> Self {
         let SeenTunnel { target, record, standing } = *seen;
         let tunnel = &record.tunnel;
-        let blind = Sight::of(target) == Sight::Blind;
+        let blind = PollStatus::of(target) == PollStatus::Failed;
         Self {
             standing,
             name: legible(&tunnel.name),
@@ -73,7 +73,7 @@ impl<'a> TunnelRow<'a> {
                 .into_iter()
                 .max()
                 .unwrap_or_default(),
-            last_seen: target.last_success.filter(|_| blind).map(|time| Moment::of(time, now)),
+            last_seen: target.last_success.filter(|_| blind).map(|time| RelativeTime::new(time, now)),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Status {
     }
 }
 
-/// What one status says; `None` where it does not apply.
+/// The meaning of one status; `None` where it does not apply.
 fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
     let tunnel = &record.tunnel;
     match field {
@@ -100,33 +100,33 @@ fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
     }
 }
 
-/// The change that brought a tunnel to where it stands; `None` if it was not seen.
+/// The change that led to a tunnel's standing; `None` if no poll saw it.
 ///
-/// What is up came up with the last change of all. What is down has been down since the first of the statuses that
-/// are bad now turned bad.
+/// For an up tunnel that is the last change of any status. A down tunnel has been down since the first of its bad statuses
+/// became bad.
 pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
     let record = seen.record;
     if matches!(seen.standing, Standing::Up | Standing::Unknown) {
         return record.last_transition();
     }
     let bad = StatusField::ALL.into_iter().filter(|&field| verdict(record, field) == Some(Verdict::Down));
-    // `None`, a status that was bad from the start, is the least.
+    // `None` means bad from the start, and is the minimum.
     bad.map(|field| record.history(field).last_transition).min().flatten()
 }
 
 fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
-    let turn = last_turn(seen).map(|time| Moment::of(time, now));
+    let turn = last_turn(seen).map(|time| RelativeTime::new(time, now));
     match turn {
         turn if seen.standing == Standing::Unknown => Since::NotKnown(turn),
         Some(turn) => Since::Change(turn),
         None => match created_after(seen, started, now) {
-            Some(created) => Since::AtLeastCreation(Moment::of(created, now)),
-            None => Since::AtLeastStart(Moment::of(started, now)),
+            Some(created) => Since::AtLeastCreation(RelativeTime::new(created, now)),
+            None => Since::AtLeastStart(RelativeTime::new(started, now)),
         },
     }
 }
 
-/// When a tunnel was made, if that was while the exporter ran.
+/// When a tunnel was created, if that was after the exporter started.
 fn created_after(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let created = Timestamp::from_second(seen.record.tunnel.created?).ok()?;
     (created > started && created <= now).then_some(created)

@@ -1,4 +1,4 @@
-//! Which tunnels a page shows, in which order and under which headings.
+//! The tunnels of a page: filter, order, groups and page numbers.
 
 use std::cmp::Reverse;
 
@@ -12,37 +12,37 @@ use super::{
 };
 use crate::domain::Standing;
 
-/// How many tunnels a page has: enough for one glance, and few enough for a phone.
+/// The tunnels of one page; few enough for a phone.
 const PAGE: usize = 200;
 
 /// The tunnels of one page.
 #[derive(Debug)]
 pub(super) struct Tunnels<'a> {
-    /// How many tunnels there are.
+    /// The number of all tunnels.
     pub(super) total: usize,
-    /// How many the query takes.
+    /// The number of tunnels that the query matches.
     pub(super) found: usize,
     /// The page, counted from 1.
     pub(super) page: usize,
-    /// How many pages there are, at least 1.
+    /// The number of pages, at least 1.
     pub(super) pages: usize,
     /// The rows, the worst first.
     pub(super) groups: Vec<Group<'a>>,
 }
 
-/// The tunnels of a page that stand alike.
+/// The tunnels of a page with one standing.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     pub(super) standing: Standing,
-    /// How many tunnels the query takes of this standing, on all pages.
+    /// The number of tunnels with this standing that the query matches, on all pages.
     pub(super) total: String,
     pub(super) rows: Vec<TunnelRow<'a>>,
 }
 
 impl<'a> Tunnels<'a> {
     pub(super) fn of(summary: &Summary<'a>, query: &Query, started: Timestamp, now: Timestamp) -> Self {
-        let mut found = taken(summary, query);
-        // The worst first; then what changed last; then, as the sort is stable, by target and id.
+        let mut found = matching(summary, query);
+        // The worst first, then the latest change. The sort is stable, so equal ones stay ordered by target and id.
         found.sort_by_cached_key(|seen| (seen.standing, Reverse(last_turn(seen))));
         let pages = found.len().div_ceil(PAGE).max(1);
         let page = query.page.min(pages);
@@ -57,10 +57,10 @@ impl<'a> Tunnels<'a> {
         Self { total: summary.tunnels.len(), found: found.len(), page, pages, groups: groups.collect() }
     }
 
-    /// What the page shows, in words.
+    /// The heading: how many tunnels, and which of them are on this page.
     pub(super) fn extent(&self, query: &Query) -> String {
         let total = counted(self.total, "tunnel");
-        let found = if query.takes_all() { total } else { format!("{} of {total}", number(self.found)) };
+        let found = if query.matches_all() { total } else { format!("{} of {total}", number(self.found)) };
         if self.pages == 1 {
             return found;
         }
@@ -70,8 +70,8 @@ impl<'a> Tunnels<'a> {
     }
 }
 
-/// The tunnels that a query takes: each of its words is somewhere in what the row shows, in any case.
-fn taken<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
+/// The tunnels that a query matches: each of its words is in a text of the row, ignoring case.
+fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
     let search = query.search.to_lowercase();
     let words: Vec<&str> = search.split_whitespace().collect();
     let standing = |seen: &&SeenTunnel<'a>| query.show.is_none_or(|standing| standing == seen.standing);
@@ -88,7 +88,7 @@ fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {
         target.region.as_str(),
         &tunnel.vpn_gateway_id,
     ];
-    // A line feed is in no word, so that none matches across two texts.
+    // No word contains a line feed, so none matches across two texts.
     let text = texts.join("\n").to_lowercase();
     words.iter().all(|word| text.contains(word))
 }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{Either, select};
 
 use test_support::pki::{Authority, Files, Trust};
-use test_support::web_server::{Answer, Server, Setup, logged, until};
+use test_support::web_server::{Response, Server, Setup, logged, until};
 
 fn hash(password: &str) -> String {
     bcrypt::hash(password, 4).unwrap()
@@ -16,7 +16,7 @@ async fn serve(files: &Files) -> Server {
     Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await
 }
 
-async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Answer {
+async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Response {
     let credentials = STANDARD.encode(format!("{name}:{password}"));
     server
         .ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Basic {credentials}\r\n\r\n"))
@@ -24,7 +24,7 @@ async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Answ
 }
 
 #[tokio::test]
-async fn everything_but_health_needs_a_password() {
+async fn only_health_needs_no_password() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
     let server = serve(&files).await;
     for path in ["/metrics", "/", "/nowhere", "/-/reload"] {
@@ -44,7 +44,7 @@ async fn everything_but_health_needs_a_password() {
 }
 
 #[tokio::test]
-async fn scrapes_with_a_known_password_do_not_wait_for_guesses() {
+async fn guesses_do_not_delay_known_passwords() {
     let slow = bcrypt::hash("sesame", 10).unwrap();
     let files = Files::new(&format!("basic_auth_users:\n  ann: {slow}\n"));
     let server = serve(&files).await;
@@ -61,13 +61,13 @@ async fn scrapes_with_a_known_password_do_not_wait_for_guesses() {
     };
     // The guesses are checked one after the other, and each check costs more than a scrape.
     match select(pin!(guesses), pin!(scrapes)).await {
-        Either::Left(_) => panic!("all guesses were checked before the scrapes were answered"),
+        Either::Left(_) => panic!("all guesses were checked before the scrapes were served"),
         Either::Right(((), guesses)) => assert_eq!(guesses.await, [401; 8]),
     }
 }
 
 #[tokio::test]
-async fn changed_password_is_in_force_without_a_restart() {
+async fn changed_password_needs_no_restart() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("old")));
     let server = serve(&files).await;
     assert_eq!(log_in(&server, "/metrics", "ann", "old").await.status, 200);
@@ -83,7 +83,7 @@ async fn changed_password_is_in_force_without_a_restart() {
 }
 
 #[tokio::test]
-async fn configured_headers_are_on_every_answer() {
+async fn every_response_has_configured_headers() {
     let files = Files::new(&format!(
         "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    Content-Security-Policy: default-src 'self'\n\
          \x20   Strict-Transport-Security: max-age=60\nbasic_auth_users:\n  ann: {}\n",
@@ -97,22 +97,22 @@ async fn configured_headers_are_on_every_answer() {
         Some("default-src 'none'"),
         "its own is what it works with"
     );
-    let answers = [
+    let responses = [
         log_in(&server, "/metrics", "ann", "sesame").await,
         log_in(&server, "/nowhere", "ann", "sesame").await,
         server.get("/metrics").await,
         server.get("/-/healthy").await,
     ];
-    for answer in answers {
-        assert_eq!(answer.header("x-frame-options"), Some("deny"), "{answer:?}");
-        assert_eq!(answer.header("strict-transport-security"), Some("max-age=60"), "{answer:?}");
-        assert_eq!(answer.header("content-security-policy"), Some("default-src 'self'"), "{answer:?}");
-        assert_eq!(answer.head.matches("content-security-policy").count(), 1, "{answer:?}");
+    for response in responses {
+        assert_eq!(response.header("x-frame-options"), Some("deny"), "{response:?}");
+        assert_eq!(response.header("strict-transport-security"), Some("max-age=60"), "{response:?}");
+        assert_eq!(response.header("content-security-policy"), Some("default-src 'self'"), "{response:?}");
+        assert_eq!(response.head.matches("content-security-policy").count(), 1, "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn password_is_asked_for_beside_a_client_certificate() {
+async fn client_certificate_does_not_replace_the_password() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::tls(
         &servers.server(),
@@ -130,7 +130,7 @@ async fn password_is_asked_for_beside_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_emptied_opens_nothing() {
+async fn emptied_file_opens_nothing() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
     let server = serve(&files).await;
     files.write("web.yml", "");

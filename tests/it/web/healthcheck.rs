@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tencentcloud_vpn_exporter::web::{HealthcheckError, Question, healthcheck};
+use tencentcloud_vpn_exporter::web::healthcheck::{HealthcheckError, Question, healthcheck};
 use tokio::{net::TcpListener, time::Instant};
 
 use test_support::pki::{Authority, Files};
@@ -23,7 +23,7 @@ async fn serve(files: &Files) -> Server {
 }
 
 #[tokio::test]
-async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
+async fn serving_daemon_is_healthy_and_stopped_is_not() {
     let server = Server::with_defaults().await;
     check(&server, None).await.unwrap();
     let address = server.address.to_string();
@@ -35,7 +35,7 @@ async fn daemon_that_serves_is_healthy_and_one_that_stopped_is_not() {
 }
 
 #[tokio::test]
-async fn daemon_is_asked_over_tls_and_mutual_tls() {
+async fn daemon_is_checked_over_mutual_tls() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let hash = bcrypt::hash("sesame", 4).unwrap();
     let if_given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: clients.pem\n";
@@ -105,7 +105,7 @@ async fn broken_files_do_not_matter() {
 }
 
 #[tokio::test]
-async fn mutual_tls_needs_certificate_and_key_alone() {
+async fn mutual_tls_needs_only_certificate_and_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let no_authority: Breakage =
         ("the authority is missing", |files| fs::remove_file(files.path("clients.pem")).unwrap());
@@ -121,14 +121,14 @@ async fn mutual_tls_needs_certificate_and_key_alone() {
             continue;
         }
         let error = checked.expect_err(what);
-        assert!(matches!(error, HealthcheckError::Refused { .. }), "{what}: {error}");
+        assert!(matches!(error, HealthcheckError::Unreachable { .. }), "{what}: {error}");
         let file = files.path("");
         assert!(error.to_string().contains(&format!("there is none: {}", file.display())), "{what}: {error}");
     }
 }
 
 #[tokio::test]
-async fn pair_that_the_daemon_does_not_use_is_named() {
+async fn unused_certificate_is_named() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::tls(&servers.server(), REQUIRED);
     files.write("clients.pem", &clients.pem);
@@ -136,12 +136,12 @@ async fn pair_that_the_daemon_does_not_use_is_named() {
     files.write("web.yml", &fs::read_to_string(files.web_config()).unwrap().replace("_auth_", "_auht_"));
     files.put(&servers.server());
     let error = check(&server, Some(&files.web_config())).await.unwrap_err().to_string();
-    let shown = format!("that in {} was shown", files.path("server.pem").display());
+    let shown = format!("shows the server's own: {}", files.path("server.pem").display());
     assert!(error.contains(&shown), "{error}");
 }
 
 #[tokio::test]
-async fn ready_daemon_is_told_from_a_healthy_one() {
+async fn ready_differs_from_healthy() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let mutual = Files::tls(&servers.server(), REQUIRED);
     mutual.write("clients.pem", &clients.pem);
@@ -149,7 +149,10 @@ async fn ready_daemon_is_told_from_a_healthy_one() {
         let (server, web_config) = (serve(&files).await, files.web_config());
         let ready = || ask(Question::Ready, &server, Some(&web_config));
         let error = ready().await.unwrap_err();
-        assert!(error.to_string().contains("the answer to /-/ready is not 200"), "{error}");
+        assert!(
+            error.to_string().contains("the response to /-/ready is 503 Service Unavailable, not 200"),
+            "{error}"
+        );
         check(&server, Some(&web_config)).await.unwrap();
         server.ready.send_replace(true);
         ready().await.unwrap();
@@ -167,17 +170,17 @@ async fn renewed_certificate_is_shown_to_the_daemon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_server_is_given_up_after_three_seconds() {
+async fn check_ends_after_three_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let start = Instant::now();
     let error = healthcheck(Question::Healthy, &[address], None).await.unwrap_err();
-    assert!(matches!(error, HealthcheckError::Silent(_)), "{error}");
+    assert!(matches!(error, HealthcheckError::Timeout(_)), "{error}");
     assert_eq!(start.elapsed().as_secs(), 3, "by tokio's clock, which skips waits");
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_said() {
+async fn unreachable_daemon_is_reported() {
     assert!(matches!(healthcheck(Question::Healthy, &[], None).await, Err(HealthcheckError::NoAddress)));
     let error = healthcheck(Question::Healthy, &["nonsense".to_owned()], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Address(_)), "{error}");

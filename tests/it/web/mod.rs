@@ -2,7 +2,6 @@
 
 mod auth;
 mod healthcheck;
-mod http2;
 mod limits;
 mod routes;
 mod stop;

@@ -1,4 +1,4 @@
-//! What is answered to whom, in plain HTTP.
+//! The routes, over plain HTTP.
 
 use std::{io::Read, sync::Arc};
 
@@ -7,54 +7,55 @@ use tokio::io::AsyncWriteExt;
 use test_support::web_server::{Server, Setup, exposition, until};
 
 #[tokio::test]
-async fn scrape_is_the_exposition_in_the_text_format() {
+async fn scrape_gets_the_text_format() {
     let server = Server::with_defaults().await;
-    let answer = server.get("/metrics").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.text(), "tencentcloud_vpn_up 1\n");
-    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert_eq!(answer.header("content-length"), Some("22"));
-    assert_eq!(answer.header("content-encoding"), None);
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let response = server.get("/metrics").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.text(), "tencentcloud_vpn_up 1\n");
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(response.header("content-length"), Some("22"));
+    assert_eq!(response.header("content-encoding"), None);
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }
 
 #[tokio::test]
-async fn scrape_is_compressed_for_those_who_take_it() {
+async fn scrape_is_compressed_if_accepted() {
     let server = Server::with_defaults().await;
-    let answer = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
-    assert_eq!(answer.header("content-encoding"), Some("gzip"));
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+    let response = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     let mut text = String::new();
-    flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(response.body.as_slice()).read_to_string(&mut text).unwrap();
     assert_eq!(text, "tencentcloud_vpn_up 1\n");
 
-    let answer = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
-    assert_eq!((answer.header("content-encoding"), answer.text()), (None, "tencentcloud_vpn_up 1\n"));
+    let response =
+        server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
+    assert_eq!((response.header("content-encoding"), response.text()), (None, "tencentcloud_vpn_up 1\n"));
 }
 
 #[tokio::test]
-async fn every_scrape_sees_the_newest_exposition() {
+async fn every_scrape_gets_the_latest_exposition() {
     let server = Server::with_defaults().await;
     let mut client = server.connect().await;
     for value in 0..3 {
         let text = format!("tencentcloud_vpn_up {value}\n");
         server.exposition.send_replace(Arc::new(exposition(&text)));
         client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-        assert_eq!(client.answer().await.text(), text);
+        assert_eq!(client.response().await.text(), text);
     }
 }
 
 #[tokio::test]
-async fn head_says_what_get_would_and_sends_nothing() {
+async fn head_gets_the_headers_of_get() {
     let server = Server::with_defaults().await;
     for (path, length) in [("/metrics", "22"), ("/", "6"), ("/-/healthy", "8")] {
         let mut client = server.connect().await;
         client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")).await;
-        let answer = String::from_utf8(client.rest().await).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains(&format!("content-length: {length}\r\n")), "{answer}");
-        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        let response = String::from_utf8(client.rest().await).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.contains(&format!("content-length: {length}\r\n")), "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
     }
     assert_eq!(server.scrapes.get(), 0, "it is no scrape");
 }
@@ -72,42 +73,42 @@ async fn scrapes_are_counted_and_timed() {
 #[tokio::test]
 async fn page_is_rendered_for_its_query() {
     let server = Server::with_defaults().await;
-    let answer = server.get("/?search=x").await;
-    assert_eq!((answer.status, answer.text()), (200, "query=search=x"));
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'"));
+    let response = server.get("/?search=x").await;
+    assert_eq!((response.status, response.text()), (200, "query=search=x"));
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(response.header("content-security-policy"), Some("default-src 'none'"));
 }
 
 #[tokio::test]
-async fn telemetry_at_the_root_takes_the_pages_place() {
+async fn telemetry_path_can_replace_the_page() {
     let server = Setup { telemetry_path: "/", ..Setup::default() }.start().await;
     assert_eq!(server.get("/").await.text(), "tencentcloud_vpn_up 1\n");
     assert_eq!(server.get("/metrics").await.status, 404);
 }
 
 #[tokio::test]
-async fn readiness_follows_what_it_is_told_and_health_does_not() {
+async fn health_does_not_depend_on_readiness() {
     let server = Server::with_defaults().await;
     assert_eq!(server.get("/-/healthy").await.status, 200);
     assert_eq!(server.get("/-/ready").await.status, 503);
     server.ready.send_replace(true);
-    let answer = server.get("/-/ready").await;
-    assert_eq!((answer.status, answer.text()), (200, "ready\n"));
+    let response = server.get("/-/ready").await;
+    assert_eq!((response.status, response.text()), (200, "ready\n"));
 }
 
 #[tokio::test]
-async fn unknown_paths_and_wrong_methods_are_refused_without_being_repeated() {
+async fn refusals_do_not_repeat_the_request() {
     let server = Server::with_defaults().await;
     for path in
         ["/metrics/", "/Metrics", "//metrics", "/-/", "/<script>", "/metrics%00", "/a?<b>", "/%2e%2e/metrics"]
     {
-        let answer = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
-        let refused = matches!(answer.status, 400 | 404);
+        let response = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
+        let refused = matches!(response.status, 400 | 404);
         assert!(
-            refused && !answer.text().contains("evil") && !answer.text().contains(path),
-            "{path}: {answer:?}"
+            refused && !response.text().contains("evil") && !response.text().contains(path),
+            "{path}: {response:?}"
         );
-        assert!(!answer.head.contains("evil"), "{answer:?}");
+        assert!(!response.head.contains("evil"), "{response:?}");
     }
     for (method, path, allowed) in [
         ("POST", "/metrics", "GET, HEAD"),
@@ -117,8 +118,8 @@ async fn unknown_paths_and_wrong_methods_are_refused_without_being_repeated() {
         ("GET", "/-/reload", "POST"),
         ("get", "/metrics", "GET, HEAD"),
     ] {
-        let answer = server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some(allowed)), "{method} {path}");
+        let response = server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
+        assert_eq!((response.status, response.header("allow")), (405, Some(allowed)), "{method} {path}");
     }
     assert_eq!(server.ask("POST /nowhere HTTP/1.1\r\nHost: here\r\n\r\n").await.status, 404);
     assert_eq!(server.scrapes.get(), 0);
@@ -129,21 +130,21 @@ const RELOAD: &str = "POST /-/reload HTTP/1.1\r\nHost: here\r\n\r\n";
 #[tokio::test]
 async fn reload_is_forbidden_unless_enabled() {
     let server = Server::with_defaults().await;
-    let answer = server.ask(RELOAD).await;
-    assert_eq!(answer.status, 403);
-    assert!(answer.text().contains("--web.enable-lifecycle"));
+    let response = server.ask(RELOAD).await;
+    assert_eq!(response.status, 403);
+    assert!(response.text().contains("--web.enable-lifecycle"));
 }
 
 #[tokio::test]
-async fn reload_tells_its_outcome() {
+async fn reload_reports_its_outcome() {
     let mut server = Setup { lifecycle: true, ..Setup::default() }.start().await;
     let mut reloads = server.reloads.take().unwrap();
     let outcomes =
         [(Ok(()), 200, "reloaded\n"), (Err("poll.interval: bad".to_owned()), 400, "poll.interval: bad\n")];
     for (outcome, status, text) in outcomes {
         let reload = async { reloads.recv().await.unwrap().reply.send(outcome).unwrap() };
-        let (answer, ()) = tokio::join!(server.ask(RELOAD), reload);
-        assert_eq!((answer.status, answer.text()), (status, text));
+        let (response, ()) = tokio::join!(server.ask(RELOAD), reload);
+        assert_eq!((response.status, response.text()), (status, text));
     }
     drop(reloads);
     assert_eq!(server.ask(RELOAD).await.status, 503, "nobody is there to reload");
@@ -156,23 +157,23 @@ async fn pipelined_requests_are_answered_in_turn() {
     client
         .send("GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\nGET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
         .await;
-    assert_eq!(client.answer().await.text(), "healthy\n");
-    assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+    assert_eq!(client.response().await.text(), "healthy\n");
+    assert_eq!(client.response().await.text(), "tencentcloud_vpn_up 1\n");
 }
 
 #[tokio::test]
-async fn client_that_has_said_all_is_answered_and_one_that_leaves_is_forgotten() {
+async fn half_closed_client_is_served() {
     let server = Server::with_defaults().await;
     for request in ["GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n", "GET /metrics HTTP/1.0\r\n\r\n"] {
         let mut client = server.connect().await;
         client.send(request).await;
         client.stream.shutdown().await.unwrap();
-        assert_eq!(client.answer().await.text(), "tencentcloud_vpn_up 1\n");
+        assert_eq!(client.response().await.text(), "tencentcloud_vpn_up 1\n");
         assert_eq!(client.rest().await, b"");
     }
     let mut idle = server.connect().await;
     idle.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    idle.answer().await;
+    idle.response().await;
     idle.stream.shutdown().await.unwrap();
     assert_eq!(idle.rest().await, b"");
 }

@@ -1,4 +1,4 @@
-//! The section `tls_server_config`.
+//! Reads the section `tls_server_config` of the web configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -8,39 +8,45 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::refuse_unsupported;
 use crate::config::reader::{Node, Table};
+
+/// Reports each key that is present and not supported, with what to do instead.
+pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]) {
+    for (key, remedy) in unsupported {
+        if let Some(node) = table.get(key) {
+            node.problem(format_args!("is not supported; {remedy}"));
+        }
+    }
+}
 
 /// `tls_server_config`.
 #[derive(Debug)]
 pub(in crate::web) struct TlsConfig {
-    /// The server's certificate, and those that lead to its authority.
+    /// The server's certificate, then those of its authorities.
     pub(in crate::web) cert_file: PathBuf,
     /// The certificate's key.
     pub(in crate::web) key_file: PathBuf,
-    /// Who may connect.
+    /// The clients that may connect.
     pub(in crate::web) clients: Clients,
     /// From `min_version` to `max_version`.
     pub(in crate::web) versions: Vec<&'static SupportedProtocolVersion>,
     /// `cipher_suites`, by preference.
     pub(in crate::web) cipher_suites: Vec<SupportedCipherSuite>,
-    /// `prefer_server_cipher_suites`: whose preference counts.
+    /// `prefer_server_cipher_suites`: whether the server's order counts, not the client's.
     pub(in crate::web) prefers_own_cipher_suites: bool,
     /// `curve_preferences`.
     pub(in crate::web) curves: Vec<&'static dyn SupportedKxGroup>,
-    /// Whether HTTP/2 is offered beside HTTP/1.1.
-    pub(in crate::web) http2: bool,
 }
 
-/// `client_auth_type`, with what it needs.
+/// `client_auth_type`: which clients may connect.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::web) enum Clients {
-    /// `NoClientCert`: anyone.
+    /// `NoClientCert`: all.
     Anyone,
-    /// `VerifyClientCertIfGiven`: anyone, but no certificate that these authorities did not issue.
+    /// `VerifyClientCertIfGiven`: clients without a certificate, or with one of these authorities.
     VerifiedIfGiven { ca_file: PathBuf },
-    /// `RequireAndVerifyClientCert`: who has a certificate of these authorities, with one of these names, if there are
-    /// any.
+    /// `RequireAndVerifyClientCert`: clients with a certificate of these authorities and, where names are given, one of
+    /// those.
     Verified { ca_file: PathBuf, allowed_sans: Option<Vec<String>> },
 }
 
@@ -70,10 +76,17 @@ const TLS_KEYS: &[&str] = &[
     "client_ca",
 ];
 
-/// The policies that let in certificates of anyone's making.
+/// Unsupported keys of the section, and what to do instead.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("cert", "put the certificate into a file, and name that with cert_file"),
+    ("key", "put the key into a file, and name that with key_file"),
+    ("client_ca", "put the certificates into a file, and name that with client_ca_file"),
+];
+
+/// The policies that accept unverified certificates.
 const UNVERIFIED: &[&str] = &["RequestClientCert", "RequireAnyClientCert", "RequireClientCert"];
 
-/// The elliptic curves by the names of the format.
+/// The elliptic curves and their names in the format.
 const CURVES: &[(&str, &dyn SupportedKxGroup)] = &[
     ("X25519", ring::kx_group::X25519),
     ("CurveP256", ring::kx_group::SECP256R1),
@@ -81,10 +94,10 @@ const CURVES: &[(&str, &dyn SupportedKxGroup)] = &[
 ];
 
 impl TlsConfig {
-    /// Reads the section; the files that it names are relative to `directory`.
+    /// Reads the section. File names in it are relative to `directory`.
     pub(super) fn read(section: &Node<'_>, directory: &Path) -> Option<Self> {
         let table = section.table(TLS_KEYS)?;
-        refuse_unsupported(&table);
+        reject_unsupported(&table, UNSUPPORTED);
         let cert_file =
             file(&table, "cert_file", "name the PEM file with the server's certificate", directory);
         let key_file = file(&table, "key_file", "name the PEM file with the certificate's key", directory);
@@ -101,7 +114,6 @@ impl TlsConfig {
             cipher_suites: cipher_suites?,
             prefers_own_cipher_suites: prefers_own_cipher_suites?,
             curves: curves?,
-            http2: true,
         })
     }
 }
@@ -113,12 +125,12 @@ impl Clients {
             || file(table, "client_ca_file", "name the PEM file with the clients' authorities", directory);
         match policy {
             "NoClientCert" => {
-                refuse_idle(table, "client_ca_file");
-                refuse_idle(table, "client_allowed_sans");
+                reject_unused(table, "client_ca_file");
+                reject_unused(table, "client_allowed_sans");
                 Some(Self::Anyone)
             }
             "VerifyClientCertIfGiven" => {
-                refuse_idle(table, "client_allowed_sans");
+                reject_unused(table, "client_allowed_sans");
                 Some(Self::VerifiedIfGiven { ca_file: ca_file()? })
             }
             "RequireAndVerifyClientCert" => {
@@ -142,8 +154,8 @@ impl Clients {
     }
 }
 
-/// Reports a key that would close nothing.
-fn refuse_idle(table: &Table<'_>, key: &str) {
+/// Reports a key that has no effect without client certificates.
+fn reject_unused(table: &Table<'_>, key: &str) {
     if let Some(node) = table.get(key) {
         node.problem("has no effect unless client_auth_type is RequireAndVerifyClientCert");
     }
@@ -190,12 +202,12 @@ fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
     if suites.iter().any(|suite| suite.tls13().is_some()) {
         return Some(suites);
     }
-    // As the format has it, the list is of the suites up to TLS 1.2: later ones stay.
+    // In this format the list concerns TLS 1.2; the suites of TLS 1.3 stay.
     let later = ring::ALL_CIPHER_SUITES.iter().filter(|suite| suite.tls13().is_some());
     Some(later.copied().chain(suites).collect())
 }
 
-/// The name of a cipher suite in its registry, which is the format's.
+/// The name of a cipher suite in the IANA registry, as the format has it.
 fn suite_name(suite: SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
 }
@@ -205,7 +217,7 @@ fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
     chosen(section, &known)
 }
 
-/// A list of names that stand for what is `known` by them; at least one.
+/// The values of the names in a list, at least one, looked up in `known`.
 fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> {
     let nodes = section.list()?;
     if nodes.is_empty() {

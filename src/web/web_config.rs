@@ -1,9 +1,9 @@
-//! The web configuration file, in the format of Prometheus' exporter-toolkit.
+//! Reads the web configuration file, in the format of Prometheus' exporter-toolkit.
 //!
-//! It reads a text into values that are valid once they exist, and opens no file that is named there. What the format
-//! has and this server has not is a problem, never ignored: it would leave open what the file's author meant to close.
+//! It turns a text into valid values and opens none of the files that are named there. Keys of the format that this server
+//! does not support are errors: ignoring them would leave open what the file's author meant to close.
 
-mod tls;
+pub(super) mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -19,41 +19,37 @@ use hyper::{
 };
 use yaml_rust2::{Event, parser::Parser};
 
-pub(super) use tls::{Clients, TlsConfig};
-
+use self::tls::{TlsConfig, reject_unsupported};
 use crate::{
     config::{
         problem::{Problem, Problems},
-        reader::{Diagnostics, Node, Table},
+        reader::{Diagnostics, Node},
         yaml,
     },
     domain::Secret,
 };
 
-/// What the web configuration file says.
+/// The content of the web configuration file.
 #[derive(Debug, Default)]
 pub(super) struct WebConfig {
-    /// `tls_server_config`, and `http_server_config.http2`, which is for TLS alone.
+    /// `tls_server_config`.
     pub(super) tls: Option<TlsConfig>,
-    /// `http_server_config.headers`: on every answer.
+    /// `http_server_config.headers`: the headers of every response.
     pub(super) headers: HeaderMap,
-    /// `basic_auth_users`: names and bcrypt hashes. None at all means that no password is asked for.
+    /// `basic_auth_users`: names and bcrypt hashes. Without any, no password is needed.
     pub(super) users: BTreeMap<String, Secret>,
-    /// What is likely not meant.
+    /// What is valid and probably a mistake.
     pub(super) warnings: Vec<Problem>,
 }
 
+/// Keys whose values are never shown.
 const SECRET_KEYS: &[&str] = &["basic_auth_users", "key"];
 
-/// Keys of the format that are not supported, and what to do instead.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("cert", "put the certificate into a file, and name that with cert_file"),
-    ("key", "put the key into a file, and name that with key_file"),
-    ("client_ca", "put the certificates into a file, and name that with client_ca_file"),
-    ("rate_limit", "limit what is answered at once with --web.max-requests, or rates in a proxy"),
-];
+/// Unsupported keys of the format, and what to do instead.
+const UNSUPPORTED: &[(&str, &str)] =
+    &[("rate_limit", "limit what is answered at once with --web.max-requests, or rates in a proxy")];
 
-/// The headers that may be set, and their values where those are not free.
+/// The headers that may be set, and their values where only some are allowed.
 const HEADERS: &[(&str, &[&str])] = &[
     ("Content-Security-Policy", &[]),
     ("Strict-Transport-Security", &[]),
@@ -62,7 +58,7 @@ const HEADERS: &[(&str, &[&str])] = &[
     ("X-XSS-Protection", &[]),
 ];
 
-/// Reads the text of the file at `path`; the files that it names are relative to that.
+/// Reads the text of the file at `path`. File names in it are relative to that path.
 pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     let name = path.display().to_string();
     let document = yaml::parse(&name, text)?;
@@ -77,14 +73,14 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     Ok(WebConfig { warnings, ..config })
 }
 
-/// Finds `cert_file` and `key_file` in the text of the file at `path`, which may be no valid configuration.
+/// Finds `cert_file` and `key_file` in the text of the file at `path`, even if the text is not valid.
 pub(super) fn own_files(path: &Path, text: &str) -> Option<(PathBuf, PathBuf)> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let file = |key| Some(directory.join(value_of(key, text)?));
     Some((file("cert_file")?, file("key_file")?))
 }
 
-/// The scalar behind `key`: in the whole text, or where that is no YAML, in one of its lines.
+/// The value of `key`, anywhere in the text. Where the text is not YAML, each line is tried by itself.
 fn value_of(key: &str, text: &str) -> Option<String> {
     std::iter::once(text).chain(text.lines()).find_map(|text| {
         let mut parser = Parser::new_from_str(text);
@@ -104,37 +100,28 @@ fn value_of(key: &str, text: &str) -> Option<String> {
 /// Reads each section. Here and below, `None` means that a problem has been reported.
 fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
     let table = root.table(&["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"])?;
-    refuse_unsupported(&table);
-    let http = table.read_or("http_server_config", Http::default(), http);
+    reject_unsupported(&table, UNSUPPORTED);
+    let headers = table.read_or("http_server_config", HeaderMap::new(), http);
     let users = table.read_or("basic_auth_users", BTreeMap::new(), users);
     let tls = table.read_or("tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
-    let (http, users, tls) = (http?, users?, tls?);
+    let (headers, users, tls) = (headers?, users?, tls?);
     if let Some(section) = table.get("basic_auth_users").filter(|_| tls.is_none() && !users.is_empty()) {
         section.warning(
             "passwords cross the network unencrypted; add tls_server_config, or a proxy that has it",
         );
     }
-    let tls = tls.map(|tls| TlsConfig { http2: http.http2, ..tls });
-    Some(WebConfig { tls, headers: http.headers, users, warnings: Vec::new() })
+    Some(WebConfig { tls, headers, users, warnings: Vec::new() })
 }
 
-/// `http_server_config`.
-struct Http {
-    http2: bool,
-    headers: HeaderMap,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self { http2: true, headers: HeaderMap::new() }
-    }
-}
-
-fn http(section: &Node<'_>) -> Option<Http> {
+/// The headers of `http_server_config`.
+fn http(section: &Node<'_>) -> Option<HeaderMap> {
     let table = section.table(&["http2", "headers"])?;
-    let http2 = table.read_or("http2", true, Node::boolean);
+    let http2 = table.read_or("http2", false, Node::boolean);
+    if let Some(node) = table.get("http2").filter(|_| http2 == Some(true)) {
+        node.warning("HTTP/2 is not served; clients use HTTP/1.1");
+    }
     let headers = table.read_or("headers", HeaderMap::new(), headers);
-    Some(Http { http2: http2?, headers: headers? })
+    http2.and(headers)
 }
 
 fn headers(section: &Node<'_>) -> Option<HeaderMap> {
@@ -181,21 +168,13 @@ fn is_bcrypt(hash: &str) -> bool {
         && HashParts::from_str(hash).is_ok_and(|hash| (4..=31).contains(&hash.get_cost()))
 }
 
-fn refuse_unsupported(table: &Table<'_>) {
-    for (key, remedy) in UNSUPPORTED {
-        if let Some(node) = table.get(key) {
-            node.problem(format_args!("is not supported; {remedy}"));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use rustls::version::TLS13;
 
-    use super::*;
+    use super::{tls::Clients, *};
 
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/web");
 
@@ -207,7 +186,7 @@ mod tests {
 
     /// Each file begins with what is wrong with it, as comments.
     #[test]
-    fn each_fixture_is_refused_for_the_reasons_that_it_begins_with() {
+    fn fixtures_are_refused_for_their_reasons() {
         let mut fixtures = 0;
         for entry in fs::read_dir(format!("{FIXTURES}/refused")).unwrap() {
             let path = entry.unwrap().path();
@@ -221,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_nothing_is_asked_for() {
+    fn empty_configuration_protects_nothing() {
         for name in ["empty", "comments-alone", "blank-header"] {
             let config = accepted(name);
             assert!(config.tls.is_none() && config.headers.is_empty() && config.users.is_empty(), "{name}");
@@ -251,17 +230,17 @@ mod tests {
     }
 
     #[test]
-    fn defaults_of_tls_are_those_of_the_format() {
+    fn tls_defaults_follow_the_format() {
         let tls = accepted("tls").tls.unwrap();
         assert_eq!(tls.cert_file, Path::new("/etc/exporter/server.pem"));
         assert_eq!(tls.key_file, Path::new("/etc/exporter/server.key"));
         assert_eq!(tls.clients, Clients::Anyone);
         assert_eq!(tls.versions.len(), 2);
-        assert!(tls.http2 && tls.prefers_own_cipher_suites);
+        assert!(tls.prefers_own_cipher_suites);
     }
 
     #[test]
-    fn everything_that_is_said_is_taken_over() {
+    fn every_key_is_read() {
         let config = accepted("everything");
         let tls = config.tls.unwrap();
         assert_eq!(tls.cert_file, Path::new("/etc/tls/server.pem"), "an absolute path stays");
@@ -272,12 +251,12 @@ mod tests {
         assert_eq!(
             suites.iter().filter(|(version, _)| *version == &TLS13).count(),
             3,
-            "the list is not of these"
+            "TLS 1.3 suites are not on the list"
         );
         assert_eq!(suites.len(), 5);
         let curves: Vec<_> = tls.curves.iter().map(|curve| format!("{:?}", curve.name())).collect();
         assert_eq!(curves, ["secp384r1", "X25519"]);
-        assert!(!tls.http2 && !tls.prefers_own_cipher_suites);
+        assert!(!tls.prefers_own_cipher_suites);
         assert_eq!(config.headers.len(), 5);
         assert_eq!(config.headers["x-frame-options"], "deny");
         assert_eq!(config.users.keys().collect::<Vec<_>>(), ["ann", "ben"]);
@@ -285,12 +264,25 @@ mod tests {
     }
 
     #[test]
-    fn passwords_without_tls_are_warned_of() {
+    fn passwords_without_tls_cause_a_warning() {
         let warnings = accepted("users-alone").warnings;
         assert_eq!(
             warnings[0].to_string(),
             "/etc/exporter/web.yml:1: basic_auth_users: passwords cross the network unencrypted; \
              add tls_server_config, or a proxy that has it"
         );
+    }
+
+    #[test]
+    fn http2_causes_a_warning() {
+        let read = |http2: &str| {
+            read(Path::new("web.yml"), &format!("http_server_config: {{http2: {http2}}}\n")).unwrap().warnings
+        };
+        let [warning] = read("true").try_into().unwrap();
+        assert_eq!(
+            warning.to_string(),
+            "web.yml:1: http_server_config.http2: HTTP/2 is not served; clients use HTTP/1.1"
+        );
+        assert!(read("false").is_empty());
     }
 }

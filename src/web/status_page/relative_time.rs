@@ -1,4 +1,4 @@
-//! A time as the page shows it: for people relative to now, in full beside it, and for machines.
+//! A time relative to now, as the page shows it.
 
 use askama::{Template, filters::HtmlSafe};
 use jiff::Timestamp;
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 /// In seconds.
 const HALF_A_DAY: i64 = 12 * 3600;
 
-/// A time, seen from another.
+/// A time relative to now, in full, and for machines.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     source = r#"<time datetime="{{ datetime }}" title="{{ absolute }}">{{ relative }}</time>"#,
     ext = "html"
 )]
-pub(super) struct Moment {
-    /// As HTML wants it.
+pub(super) struct RelativeTime {
+    /// For the HTML attribute `datetime`.
     pub(super) datetime: String,
     /// In full, in UTC.
     pub(super) absolute: String,
@@ -24,11 +24,11 @@ pub(super) struct Moment {
 }
 
 // Its template escapes what it shows.
-impl HtmlSafe for Moment {}
+impl HtmlSafe for RelativeTime {}
 
-impl Moment {
-    /// A time as seen from `now`.
-    pub(super) fn of(time: Timestamp, now: Timestamp) -> Self {
+impl RelativeTime {
+    /// `time` relative to `now`.
+    pub(super) fn new(time: Timestamp, now: Timestamp) -> Self {
         Self {
             datetime: time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             absolute: time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -42,7 +42,7 @@ impl Moment {
         self.absolute.split_once(' ').map_or("", |(_, clock)| clock)
     }
 
-    /// The time of day, and the date where that alone might be taken for another day's.
+    /// The time of day, with the date if it is half a day or more away.
     pub(super) fn brief(&self) -> &str {
         if self.is_far { &self.absolute } else { self.clock() }
     }
@@ -57,7 +57,7 @@ fn relative(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time, in the one or two units that matter.
+/// A duration in its one or two largest units.
 pub(super) fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -81,13 +81,13 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
 mod tests {
     use super::*;
 
-    fn seen(seconds_ago: i64) -> Moment {
+    fn seen(seconds_ago: i64) -> RelativeTime {
         let now = Timestamp::from_second(1_700_000_000).expect("a time");
-        Moment::of(Timestamp::from_second(1_700_000_000 - seconds_ago).expect("a time"), now)
+        RelativeTime::new(Timestamp::from_second(1_700_000_000 - seconds_ago).expect("a time"), now)
     }
 
     #[test]
-    fn times_are_told_from_now() {
+    fn times_are_relative_to_now() {
         let table = [
             (0, "now"),
             (1, "1 s ago"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_carries_its_machine_and_its_full_form() {
+    fn time_has_full_and_machine_readable_forms() {
         let html = seen(180).to_string();
         assert_eq!(
             html,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn another_days_time_has_its_date() {
+    fn distant_time_shows_its_date() {
         assert_eq!(seen(43_199).brief(), "10:13:21 UTC");
         assert_eq!(seen(43_200).brief(), "2023-11-14 10:13:20 UTC");
     }

@@ -1,0 +1,51 @@
+//! What the server shows, and whom it asks for a reload. The caller supplies it.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use prometheus::{Histogram, IntCounter};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::telemetry_path::TelemetryPath;
+use crate::metrics::exposition::Exposition;
+
+/// What the server shows.
+pub struct WebState {
+    /// `--web.telemetry-path`.
+    pub telemetry_path: TelemetryPath,
+    /// The latest exposition.
+    pub exposition: watch::Receiver<Arc<Exposition>>,
+    /// Whether every target's first poll has finished.
+    pub ready: watch::Receiver<bool>,
+    /// Receives reload requests; `None` without `--web.enable-lifecycle`.
+    pub reload: Option<mpsc::Sender<ReloadRequest>>,
+    /// `exporter_scrapes_total`: scrapes that got the exposition.
+    pub scrapes: IntCounter,
+    /// `exporter_scrape_duration_seconds`: the time to make the response.
+    pub scrape_duration: Histogram,
+    /// Renders the page at `/` for a query string; the string is empty where there is none.
+    pub page: Box<dyn Fn(&str) -> Page + Send + Sync>,
+}
+
+impl fmt::Debug for WebState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebState").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
+    }
+}
+
+/// A request to read the configuration again.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// Receives the outcome; the error lists every problem.
+    pub reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// An HTML page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The whole document, in UTF-8.
+    pub html: Bytes,
+    /// Its `Content-Security-Policy`.
+    pub content_security_policy: HeaderValue,
+}
