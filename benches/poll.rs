@@ -9,6 +9,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use support::{
     measure::{Cost, Stopwatch, at_most, cost, median, median_cpu, median_wall, mib, ms, ratio},
@@ -19,9 +20,10 @@ use tencentcloud_vpn_exporter::{
     metrics::Renderer,
     snapshot::Snapshots,
     tencent::{
-        ApiError,
-        client::FromResponse,
-        vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, PAGE_ROWS},
+        action::{Action, Service},
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
+        page::PAGE_ROWS,
     },
 };
 
@@ -34,12 +36,18 @@ async fn main() {
     wall().await;
 }
 
-/// A page as it came.
-struct Raw(String);
+/// Lists tunnels, and leaves the page as it came.
+#[derive(Debug, Serialize)]
+struct RawPage(DescribeVpnConnections<'static>);
 
-impl FromResponse for Raw {
-    fn from_response(response: &RawValue) -> Result<Self, ApiError> {
-        Ok(Self(format!("{{\"Response\":{response}}}")))
+impl Action for RawPage {
+    const NAME: &'static str = DescribeVpnConnections::NAME;
+    const SERVICE: Service = DescribeVpnConnections::SERVICE;
+    const PERMISSION: &'static str = DescribeVpnConnections::PERMISSION;
+    type Response = String;
+
+    fn read(response: &RawValue) -> Result<String, ApiError> {
+        Ok(format!("{{\"Response\":{response}}}"))
     }
 }
 
@@ -91,10 +99,9 @@ async fn pages(api: &Api) -> Vec<String> {
     let watched = Watched::new(api);
     let mut pages = Vec::new();
     for offset in (0..TUNNELS).step_by(PAGE_ROWS) {
-        let parameters = DescribeVpnConnections { filters: &[], offset, limit: PAGE_ROWS };
-        let page = watched.settings.api.once(DESCRIBE_VPN_CONNECTIONS, parameters.body()).await;
-        let Raw(page) = page.expect("a page");
-        pages.push(page);
+        let action = RawPage(DescribeVpnConnections::new(&[], offset, PAGE_ROWS));
+        let page = watched.assignment.account.post_once(&action, &watched.state.target.region).await;
+        pages.push(page.expect("a page"));
     }
     pages
 }

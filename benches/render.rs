@@ -10,7 +10,12 @@ use support::{
     world,
 };
 use tencentcloud_vpn_exporter::{
-    domain::{Listing, NetStatus, Region, Target, Tunnel},
+    domain::{
+        listing::Listing,
+        status::NetStatus,
+        target::{Region, Target},
+        tunnel::Tunnel,
+    },
     snapshot::TargetSnapshot,
 };
 
@@ -55,6 +60,6 @@ fn with_every_tunnel_down(state: &TargetSnapshot) -> TargetSnapshot {
 }
 
 fn listed(state: &TargetSnapshot, tunnels: Vec<Tunnel>) -> TargetSnapshot {
-    let listing = Listing { tunnels, ..Listing::default() };
+    let listing = Listing { rows: tunnels, ..Listing::default() };
     state.succeeded(listing, Timestamp::now(), Duration::from_millis(100)).0
 }

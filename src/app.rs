@@ -13,19 +13,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    domain::{AccountName, Target},
+    domain::target::{AccountName, Target},
     metrics::{
         Exposition, Renderer,
         exposition::{RenderError, keep_rendered},
     },
-    poll::{Discovery, Fleet, LookUp, LookUpPauses},
+    poll::{
+        discovery::{Discovery, LookUp, LookUpPauses},
+        fleet::Fleet,
+    },
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::Telemetry,
     tencent::{
-        regions::DESCRIBE_REGIONS,
-        sts::{ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY},
+        action::Action,
+        assume_role::AssumeRole,
+        assume_role_with_web_identity::AssumeRoleWithWebIdentity,
+        describe_regions::DescribeRegions,
+        describe_vpn_connections::DescribeVpnConnections,
         transport::{Authorities, ClientError},
-        vpn::DESCRIBE_VPN_CONNECTIONS,
     },
     web::{
         limits::Limits,
@@ -35,7 +40,7 @@ use crate::{
         status_page::StatusPage,
         telemetry_path::TelemetryPath,
     },
-    wiring::{Surroundings, Wiring},
+    wiring::{Context, Wiring},
 };
 
 /// Reads the configuration and the system's certificate authorities; the error says every problem. It may block.
@@ -53,7 +58,7 @@ pub struct Start {
     /// Reads the configuration again.
     pub read_config: ReadConfig,
     /// Environment, metrics and shard.
-    pub surroundings: Surroundings,
+    pub context: Context,
     /// When the regions of accounts that are to have all are looked up again.
     pub look_ups: LookUpPauses,
     /// Where scrapes come in.
@@ -94,7 +99,7 @@ pub enum AppError {
 
 /// All that the daemon ever asks of the API.
 const ACTIONS: [&str; 4] =
-    [DESCRIBE_VPN_CONNECTIONS, DESCRIBE_REGIONS, ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY];
+    [DescribeVpnConnections::NAME, DescribeRegions::NAME, AssumeRole::NAME, AssumeRoleWithWebIdentity::NAME];
 
 /// Runs the daemon until `shutdown`, then lets scrapes that are being served finish.
 pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
@@ -148,11 +153,11 @@ struct App {
 
 impl App {
     fn new(start: Start, shutdown: &CancellationToken) -> Result<Self, AppError> {
-        let telemetry = start.surroundings.telemetry.clone();
+        let telemetry = start.context.telemetry.clone();
         if let Some(proxy) = &start.config.api.proxy {
             tracing::info!(%proxy, variable = proxy.variable(), no_proxy = proxy.no_proxy(), "a proxy is configured");
         }
-        let wiring = Wiring::new(start.config, start.surroundings, start.authorities)?;
+        let wiring = Wiring::new(start.config, start.context, start.authorities)?;
         let snapshots = Snapshots::default();
         let (expositions, exposition) = watch::channel(Arc::default());
         let (shown, changes) = watch::channel(Snapshot::default());
@@ -229,21 +234,21 @@ impl App {
 
     /// Has those targets polled, and those regions looked up, that the wiring has now.
     fn follow_wiring(&mut self) {
-        self.fleet.follow(self.wiring.plan());
+        self.fleet.reconcile(self.wiring.plan());
         self.discovery.follow(&self.wiring.discoveries());
     }
 
     /// Takes in which regions an account has.
     fn take_in(&mut self, LookUp { account, found }: LookUp) {
         if let Ok(found) = found {
-            let change = self.wiring.discovered(&account, &found);
-            for region in &change.joined {
+            let change = self.wiring.apply_discovery(&account, &found);
+            for region in &change.added {
                 tracing::info!(%account, %region, "region found");
             }
-            for region in &change.left {
+            for region in &change.removed {
                 tracing::info!(%account, %region, "region is gone: three look-ups were without it");
             }
-            self.fleet.follow(self.wiring.plan());
+            self.fleet.reconcile(self.wiring.plan());
         }
         self.look_at_targets();
     }
@@ -256,7 +261,7 @@ impl App {
         for TargetSnapshot { target, .. } in
             snapshot.values().map(|state| &**state).filter(|state| state.is_without_vpn())
         {
-            if !self.wiring.set_aside(target) {
+            if !self.wiring.exclude(target) {
                 continue;
             }
             set_aside = true;
@@ -266,7 +271,7 @@ impl App {
             }
         }
         if set_aside {
-            self.fleet.follow(self.wiring.plan());
+            self.fleet.reconcile(self.wiring.plan());
         }
         let is_tried = |target| snapshot.get(target).is_some_and(|state| state.last_poll.is_some());
         let tried = self.snapshots.current().keys().all(is_tried);

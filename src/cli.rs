@@ -14,7 +14,11 @@ use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
 
 use crate::{
     config::duration,
-    domain::{AccountName, Region, TunnelId, TunnelState},
+    domain::{
+        status::TunnelState,
+        target::{AccountName, Region},
+        tunnel::TunnelId,
+    },
     version,
 };
 

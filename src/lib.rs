@@ -4,11 +4,11 @@
 //!
 //! ```text
 //! config ──> wiring ──> poll ─────────────> snapshot ───────> metrics ──────────> web
-//! what to    clients,   when, how often,    what was last     exposition, ready   /metrics, /
-//! watch      keyrings,  all pages or none   seen; what        before a scrape
-//!            settings     │      ▲          changed           asks for it
+//! what to    accounts,  when, how often,    what was last     exposition, ready   /metrics, /
+//! watch      settings   all pages or none   seen; what        before a scrape
+//!                         │      ▲          changed           asks for it
 //!                         ▼      │
-//!                       tencent: one signed call, its answer as domain types
+//!                       tencent: an account's calls, responses as domain types
 //!                         │      ▲
 //!                         ▼      │  HTTP
 //!                       Tencent Cloud, or the simulator

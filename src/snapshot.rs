@@ -7,7 +7,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AccountName, Listing, Reason, StatusField, Target, Tunnel, TunnelId};
+use crate::domain::{
+    listing::Listing,
+    reason::Reason,
+    status::StatusField,
+    target::{AccountName, Target},
+    tunnel::{Tunnel, TunnelId},
+};
 
 /// All targets that this process polls, at one moment.
 pub type Snapshot = Arc<BTreeMap<Target, Arc<TargetSnapshot>>>;
@@ -304,8 +310,8 @@ fn compare(
     let mut past: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
     let mut changes = Vec::new();
-    let mut listed = Vec::with_capacity(listing.tunnels.len());
-    for tunnel in listing.tunnels {
+    let mut listed = Vec::with_capacity(listing.rows.len());
+    for tunnel in listing.rows {
         let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
         let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
         let record = match past.remove(&tunnel.id) {
@@ -348,8 +354,10 @@ fn changed(old: &TunnelRecord, new: &Arc<TunnelRecord>) -> Option<Change> {
 mod tests {
     use super::*;
     use crate::domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType,
-        NetStatus, Region, TunnelState,
+        row::Row,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType},
     };
 
     fn tunnel(id: &str) -> Tunnel {
@@ -400,7 +408,7 @@ mod tests {
         }
 
         fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change> {
-            let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+            let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
             let now = self.now();
             let (next, changes) = self.0.succeeded(listing, now, Duration::ZERO);
             self.0 = next;
@@ -490,7 +498,7 @@ mod tests {
         let in_doubt = |target: &mut Watched| {
             let tunnel = tunnel("vpnx-1").with_unknown_statuses();
             let in_doubt = [tunnel.id.clone()].into();
-            let listing = Listing { tunnels: vec![tunnel], in_doubt, ..Listing::default() };
+            let listing = Listing { rows: vec![tunnel], in_doubt, ..Listing::default() };
             let now = target.now();
             target.0 = target.0.succeeded(listing, now, Duration::ZERO).0;
             target.0.tunnels()[0].in_doubt_since.map(Timestamp::as_second)

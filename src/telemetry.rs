@@ -8,7 +8,7 @@ use prometheus::{
     IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::domain::{AccountName, Reason, Shard};
+use crate::domain::{reason::Reason, shard::Shard, target::AccountName};
 
 const NAMESPACE: &str = "tencentcloud_vpn";
 

@@ -1,35 +1,47 @@
-//! From the configuration to what is polled: clients, credentials and settings, kept over a reload where nothing about
-//! them changed.
+//! From the configuration to what polls need: accounts, targets and their settings.
+//!
+//! Accounts are kept over a reload if their settings are equal. It must not depend on when polls happen.
 
-mod keyring;
+pub mod region_list;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
     time::Duration,
 };
 
+use self::region_list::{RegionChange, RegionList};
 use crate::{
     config::{self, Config, Regions},
-    domain::{AccountName, Region, Shard, Target},
-    poll::{AccountApi, Plan, Settings, TargetApi, limit::RateLimit},
+    domain::{
+        shard::Shard,
+        target::{AccountName, Region, Target},
+    },
+    poll::{
+        fleet::Plan,
+        poller::{Assignment, Settings},
+    },
     telemetry::Telemetry,
     tencent::{
-        Client, Service,
-        regions::{AvailableRegions, RegionChange, RegionList},
+        account::{Account, AccountSettings},
+        client::Client,
+        describe_vpn_connections::DescribeVpnConnections,
+        page::Filter,
         transport::{Authorities, ClientError, ConnectionSettings},
-        vpn::Filter,
     },
 };
 
-/// The variables of the process' environment, taken once.
+/// The longest time to connect, name resolution included. A resolver asks its second name server after 5 seconds.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// The environment variables of the process.
 pub type Variables = BTreeMap<String, String>;
 
-/// What wiring is made with beside the configuration; the same over all reloads.
+/// What is needed beside the configuration. It stays the same over all reloads.
 #[derive(Clone)]
-pub struct Surroundings {
-    /// The process' environment.
+pub struct Context {
+    /// The environment of the process.
     pub variables: Variables,
     /// The exporter's own metrics.
     pub telemetry: Telemetry,
@@ -37,10 +49,10 @@ pub struct Surroundings {
     pub shard: Shard,
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for Context {
     /// Variables may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").field("shard", &self.shard).finish_non_exhaustive()
+        f.debug_struct("Context").field("shard", &self.shard).finish_non_exhaustive()
     }
 }
 
@@ -48,117 +60,107 @@ impl fmt::Debug for Surroundings {
 #[derive(Debug)]
 pub struct Wiring {
     config: Config,
-    surroundings: Surroundings,
+    context: Context,
     authorities: Authorities,
     client: Client,
-    accounts: BTreeMap<AccountName, Account>,
+    accounts: BTreeMap<AccountName, WiredAccount>,
 }
 
-#[derive(Debug, Clone)]
-struct Account {
-    api: Arc<AccountApi>,
-    regions: AccountRegions,
-    settings: HashMap<Region, Arc<Settings>>,
+#[derive(Debug)]
+struct WiredAccount {
+    account: Arc<Account>,
+    /// Used only if the account's regions are `all`.
+    discovered: DiscoveredRegions,
 }
 
-#[derive(Debug, Clone)]
-enum AccountRegions {
-    Listed(Vec<Region>),
-    Discovered {
-        api: Arc<TargetApi>,
-        list: RegionList,
-        /// Regions that answered that they have no VPN; they are left alone until the next look-up.
-        unsupported: BTreeSet<Region>,
-    },
+#[derive(Debug, Clone, Default)]
+struct DiscoveredRegions {
+    list: RegionList,
+    /// Regions without VPN. They are not polled until the next discovery.
+    excluded: BTreeSet<Region>,
 }
 
 impl Wiring {
-    /// Makes everything anew. Nothing is sent.
-    pub fn new(
-        config: Config,
-        surroundings: Surroundings,
-        authorities: Authorities,
-    ) -> Result<Self, ClientError> {
-        surroundings.telemetry.set_shard(surroundings.shard);
-        let client = client(&config, authorities.clone())?;
-        let accounts = BTreeMap::new();
-        let wiring = Self { config, surroundings, authorities, client, accounts };
-        Ok(wiring.with_accounts(|wiring, account| wiring.account(account, None, None)))
+    /// Prepares everything. Nothing is sent. This must run within a Tokio runtime.
+    pub fn new(config: Config, context: Context, authorities: Authorities) -> Result<Self, ClientError> {
+        context.telemetry.set_shard(context.shard);
+        let client = Client::new(connection(&config), connect_timeout(&config), authorities.clone())?;
+        Ok(Self::with_accounts(config, context, authorities, client, &BTreeMap::new()))
     }
 
-    /// What a new configuration makes of this. Accounts for which nothing changed are the very same ones as before; of the
-    /// others, those that call as before keep their credentials and their rate limit, and those whose regions are
-    /// discovered keep the ones they have. All connections are made anew, and trust these authorities.
+    /// The wiring for a new configuration. Accounts with equal settings keep their credentials and their rate limit. All
+    /// connections are replaced, and trust these authorities.
     pub fn reloaded(&self, config: Config, authorities: Authorities) -> Result<Self, ClientError> {
-        let api_stays = config.api == self.config.api;
-        let poll_stays = config.poll == self.config.poll && config.metrics == self.config.metrics;
-        let client = if api_stays {
+        let (connection_before, connection) = (connection(&self.config), connection(&config));
+        let client = if connection == connection_before {
             self.client.renew(authorities.clone(), connect_timeout(&config))?;
             self.client.clone()
         } else {
-            client(&config, authorities.clone())?
+            Client::new(connection, connect_timeout(&config), authorities.clone())?
         };
-        let surroundings = self.surroundings.clone();
-        let wiring = Self { config, surroundings, authorities, client, accounts: BTreeMap::new() };
-        Ok(wiring.with_accounts(|wiring, account| {
-            let configured = self.config.accounts.iter().find(|before| before.name == account.name);
-            let Some((configured, before)) = configured.zip(self.accounts.get(&account.name)) else {
-                return wiring.account(account, None, None);
-            };
-            if api_stays && poll_stays && configured == account {
-                return before.clone();
-            }
-            let caller_stays = configured.site == account.site
-                && configured.credentials == account.credentials
-                && configured.assume_role == account.assume_role;
-            let api = (api_stays && caller_stays).then(|| Arc::clone(&before.api));
-            wiring.account(account, api, Some(&before.regions))
-        }))
+        Ok(Self::with_accounts(config, self.context.clone(), authorities, client, &self.accounts))
     }
 
-    /// The configuration that this was made from.
+    fn with_accounts(
+        config: Config,
+        context: Context,
+        authorities: Authorities,
+        client: Client,
+        before: &BTreeMap<AccountName, WiredAccount>,
+    ) -> Self {
+        let wired = |account: &config::Account| {
+            let settings = account_settings(&config, &context, account);
+            let before = before.get(&account.name);
+            let same = before.filter(|before| *before.account.settings() == settings);
+            let account = match same {
+                Some(same) => Arc::clone(&same.account),
+                None => new_account(settings, &context, &client),
+            };
+            let discovered = before.map(|before| before.discovered.clone()).unwrap_or_default();
+            WiredAccount { account, discovered }
+        };
+        let accounts = config.accounts.iter().map(|account| (account.name.clone(), wired(account))).collect();
+        Self { config, context, authorities, client, accounts }
+    }
+
+    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The targets that this process is to poll, and how.
+    /// The targets that this process polls, and how.
     #[must_use]
-    pub fn plan(&mut self) -> Plan {
-        let Self { config, surroundings, accounts, .. } = self;
+    pub fn plan(&self) -> Plan {
         let mut plan = Plan::new();
-        for account in &config.accounts {
-            let wired = accounts.get_mut(&account.name).expect("every configured account is wired");
-            for region in wired.regions.polled() {
-                let target = Target { account: account.name.clone(), region };
-                if surroundings.shard.owns(&target) {
-                    let settings = wired
-                        .settings
-                        .entry(target.region.clone())
-                        .or_insert_with(|| settings(config, account, &wired.api, &target));
-                    plan.insert(target, Arc::clone(settings));
+        for config in &self.config.accounts {
+            let wired = &self.accounts[&config.name];
+            let settings = poll_settings(&self.config, config);
+            for region in wired.regions(config) {
+                let target = Target { account: config.name.clone(), region };
+                if self.context.shard.owns(&target) {
+                    let (account, settings) = (Arc::clone(&wired.account), settings.clone());
+                    plan.insert(target, Assignment { account, settings });
                 }
             }
         }
         plan
     }
 
-    /// The accounts whose regions are looked up, and what to call for it.
+    /// The accounts whose regions are discovered.
     #[must_use]
-    pub fn discoveries(&self) -> BTreeMap<AccountName, Arc<TargetApi>> {
-        let looked_up = self.accounts.iter().filter_map(|(name, account)| match &account.regions {
-            AccountRegions::Listed(_) => None,
-            AccountRegions::Discovered { api, .. } => Some((name.clone(), Arc::clone(api))),
-        });
-        looked_up.collect()
+    pub fn discoveries(&self) -> BTreeMap<AccountName, Arc<Account>> {
+        let discovered = self.config.accounts.iter().filter(|config| config.regions == Regions::All);
+        let account = |name: &AccountName| (name.clone(), Arc::clone(&self.accounts[name].account));
+        discovered.map(|config| account(&config.name)).collect()
     }
 
-    /// A copy with this account alone, at its other site. The error says why the HTTP client cannot be created.
+    /// The wiring of this account alone, at its other site.
     pub fn at_other_site(&self, account: &config::Account) -> Result<Self, ClientError> {
         let accounts = vec![config::Account { site: account.site.other(), ..account.clone() }];
         let config = Config { accounts, ..self.config.clone() };
-        let surroundings = Surroundings { shard: Shard::SOLE, ..self.surroundings.clone() };
-        Self::new(config, surroundings, self.authorities.clone())
+        let context = Context { shard: Shard::SOLE, ..self.context.clone() };
+        Self::new(config, context, self.authorities.clone())
     }
 
     /// The names of all accounts.
@@ -166,127 +168,83 @@ impl Wiring {
         self.accounts.keys()
     }
 
-    /// Takes in what a look-up found. Regions that were set aside are tried again.
-    pub fn discovered(&mut self, account: &AccountName, found: &AvailableRegions) -> RegionChange {
-        match self.accounts.get_mut(account).map(|account| &mut account.regions) {
-            Some(AccountRegions::Discovered { list, unsupported, .. }) => {
-                unsupported.clear();
-                list.update(found)
+    /// Applies the regions that a discovery found. Excluded regions are polled again.
+    pub fn apply_discovery(&mut self, account: &AccountName, found: &BTreeSet<Region>) -> RegionChange {
+        match self.discovered(account) {
+            Some(discovered) => {
+                discovered.excluded.clear();
+                discovered.list.update(found)
             }
-            // A look-up that ended after its account was configured otherwise.
-            Some(AccountRegions::Listed(_)) | None => RegionChange::default(),
+            None => RegionChange::default(),
         }
     }
 
-    /// Sets a region aside that was discovered and has no VPN; false for one that the user named, which is polled on.
-    pub fn set_aside(&mut self, target: &Target) -> bool {
-        match self.accounts.get_mut(&target.account).map(|account| &mut account.regions) {
-            Some(AccountRegions::Discovered { unsupported, .. }) => unsupported.insert(target.region.clone()),
-            Some(AccountRegions::Listed(_)) | None => false,
-        }
+    /// Excludes a discovered region that has no VPN. Returns false for a region that is configured by name, which is still
+    /// polled, and for one that is excluded already.
+    pub fn exclude(&mut self, target: &Target) -> bool {
+        let discovered = self.discovered(&target.account);
+        discovered.is_some_and(|discovered| discovered.excluded.insert(target.region.clone()))
     }
 
-    fn with_accounts(mut self, account: impl Fn(&Self, &config::Account) -> Account) -> Self {
-        let accounts = self.config.accounts.iter();
-        self.accounts = accounts.map(|config| (config.name.clone(), account(&self, config))).collect();
-        self
-    }
-
-    /// An account with what it keeps of its past, if it has one.
-    fn account(
-        &self,
-        config: &config::Account,
-        api: Option<Arc<AccountApi>>,
-        regions: Option<&AccountRegions>,
-    ) -> Account {
-        let api = api.unwrap_or_else(|| self.account_api(config));
-        let regions = match &config.regions {
-            Regions::Listed(regions) => AccountRegions::Listed(regions.clone()),
-            Regions::All => self.discovery(config, &api, regions),
-        };
-        Account { api, regions, settings: HashMap::new() }
-    }
-
-    fn account_api(&self, config: &config::Account) -> Arc<AccountApi> {
-        let telemetry = self.surroundings.telemetry.account(&config.name);
-        let rate = self.config.api.requests_per_second / f64::from(self.surroundings.shard.count());
-        let limit = Arc::new(RateLimit::new(rate, telemetry.throttle.clone()));
-        let sources = keyring::Sources {
-            metadata_endpoint: &self.config.api.metadata_endpoint,
-            endpoint: self.config.endpoint(config),
-            client: &self.client,
-            variables: &self.surroundings.variables,
-            limit: &limit,
-            telemetry: &telemetry,
-        };
-        let keyring = sources.keyring(config);
-        Arc::new(AccountApi { client: self.client.clone(), keyring, limit, telemetry })
-    }
-
-    fn discovery(
-        &self,
-        config: &config::Account,
-        api: &Arc<AccountApi>,
-        before: Option<&AccountRegions>,
-    ) -> AccountRegions {
-        let region = Region::new(keyring::HOME_REGION).expect("this is the name of a region");
-        let url = self.config.endpoint(config).url(Service::REGION.name, &region);
-        let api = TargetApi::new(Arc::clone(api), Target { account: config.name.clone(), region }, url);
-        let (list, unsupported) = match before {
-            Some(AccountRegions::Discovered { list, unsupported, .. }) => (list.clone(), unsupported.clone()),
-            Some(AccountRegions::Listed(_)) | None => Default::default(),
-        };
-        AccountRegions::Discovered { api: Arc::new(api), list, unsupported }
+    /// The discovered regions of an account whose regions are `all`.
+    fn discovered(&mut self, name: &AccountName) -> Option<&mut DiscoveredRegions> {
+        let config = self.config.accounts.iter().find(|config| config.name == *name)?;
+        let wired = self.accounts.get_mut(name).filter(|_| config.regions == Regions::All)?;
+        Some(&mut wired.discovered)
     }
 }
 
-impl AccountRegions {
-    fn polled(&self) -> Vec<Region> {
-        match self {
-            Self::Listed(regions) => regions.clone(),
-            Self::Discovered { list, unsupported, .. } => {
-                list.regions().filter(|region| !unsupported.contains(region)).cloned().collect()
-            }
+impl WiredAccount {
+    fn regions(&self, config: &config::Account) -> Vec<Region> {
+        let DiscoveredRegions { list, excluded } = &self.discovered;
+        match &config.regions {
+            Regions::Listed(regions) => regions.clone(),
+            Regions::All => list.regions().filter(|region| !excluded.contains(region)).cloned().collect(),
         }
     }
 }
 
-fn settings(
-    config: &Config,
-    account: &config::Account,
-    api: &Arc<AccountApi>,
-    target: &Target,
-) -> Arc<Settings> {
-    let filters = account.filters.iter();
-    let url = config.endpoint(account).url(Service::VPC.name, &target.region);
-    Arc::new(Settings {
-        api: TargetApi::new(Arc::clone(api), target.clone(), url),
-        filters: filters
-            .map(|filter| Filter { name: filter.name.clone(), values: filter.values.clone() })
-            .collect(),
+fn account_settings(config: &Config, context: &Context, account: &config::Account) -> AccountSettings {
+    AccountSettings {
+        name: account.name.clone(),
+        endpoint: config.endpoint(account),
+        metadata_endpoint: config.api.metadata_endpoint.clone(),
+        connection: connection(config),
+        requests_per_second: config.api.requests_per_second / f64::from(context.shard.count()),
+        credentials: account.credentials.clone(),
+        assume_role: account.assume_role.clone(),
+    }
+}
+
+fn new_account(settings: AccountSettings, context: &Context, client: &Client) -> Arc<Account> {
+    let telemetry = context.telemetry.account(&settings.name);
+    let account = Account::new(settings, client, telemetry, &context.variables);
+    account.count_from_zero::<DescribeVpnConnections<'_>>();
+    Arc::new(account)
+}
+
+fn poll_settings(config: &Config, account: &config::Account) -> Settings {
+    let filter =
+        |filter: &config::Filter| Filter { name: filter.name.clone(), values: filter.values.clone() };
+    Settings {
+        filters: account.filters.iter().map(filter).collect(),
         interval: config.poll.interval,
         timeout: config.poll.timeout,
         stale_after: config.poll.stale_after,
         discovered: account.regions == Regions::All,
         tag_labels: config.metrics.tag_labels.clone(),
-    })
+    }
 }
 
-/// The longest time to connect, name resolution included. A resolver asks its second name server after 5 seconds.
-const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
+fn connection(config: &Config) -> ConnectionSettings {
+    ConnectionSettings {
+        request_timeout: config.api.request_timeout,
+        ca_file: config.api.ca_file.clone(),
+        proxy: config.api.proxy.clone(),
+    }
+}
 
 /// Seven tenths of the time that a request may take, so that the request itself has time after a slow connect.
 fn connect_timeout(Config { api, poll, .. }: &Config) -> Duration {
     (api.request_timeout.min(poll.timeout) * 7 / 10).min(MAX_CONNECT_TIMEOUT)
-}
-
-fn client(config: &Config, authorities: Authorities) -> Result<Client, ClientError> {
-    let api = &config.api;
-    let settings = ConnectionSettings {
-        request_timeout: api.request_timeout,
-        connect_timeout: connect_timeout(config),
-        ca_file: api.ca_file.clone(),
-        proxy: api.proxy.clone(),
-    };
-    Client::new(settings, authorities)
 }

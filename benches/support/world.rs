@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tencentcloud_vpn_exporter::{
     config::Config,
-    domain::Shard,
+    domain::shard::Shard,
     metrics::Renderer,
-    poll::{Settings, poll},
+    poll::poller::{Assignment, poll},
     snapshot::{Snapshot, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,
-    wiring::{Surroundings, Wiring},
+    wiring::{Context, Wiring},
 };
 
 use super::process::Api;
@@ -28,7 +28,7 @@ pub fn renderer() -> Renderer {
 #[derive(Debug)]
 pub struct Watched {
     pub state: TargetSnapshot,
-    pub settings: Arc<Settings>,
+    pub assignment: Assignment,
     pub telemetry: Telemetry,
 }
 
@@ -40,16 +40,16 @@ impl Watched {
         std::fs::write(&file, api.config(1, "60s")).expect("the configuration can be written");
         let config = Config::load(Some(&file), &BTreeMap::new()).expect("a valid configuration").config;
         let telemetry = telemetry();
-        let surroundings =
-            Surroundings { variables: BTreeMap::new(), telemetry: telemetry.clone(), shard: Shard::SOLE };
-        let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
-        let (target, settings) = wiring.plan().pop_first().expect("a target");
-        Self { state: TargetSnapshot::new(target), settings, telemetry }
+        let context =
+            Context { variables: BTreeMap::new(), telemetry: telemetry.clone(), shard: Shard::SOLE };
+        let wiring = Wiring::new(config, context, Authorities::of_system()).expect("a client");
+        let (target, assignment) = wiring.plan().pop_first().expect("a target");
+        Self { state: TargetSnapshot::new(target), assignment, telemetry }
     }
 
     /// Polls once: how many tunnels changed.
     pub async fn poll(&mut self) -> usize {
-        let (state, changes) = poll(&self.settings, &self.state).await;
+        let (state, changes) = poll(&self.assignment, &self.state).await;
         assert_eq!(state.failure(), None);
         self.state = state;
         changes.len()

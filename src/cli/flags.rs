@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::{
-    domain::{Region, Shard, TunnelId, TunnelState},
+    domain::{shard::Shard, status::TunnelState, target::Region, tunnel::TunnelId},
     logging::{Format, Level},
     web::telemetry_path::TelemetryPath,
 };

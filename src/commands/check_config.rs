@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use super::{
-    context::{shard, surroundings},
+    context::{context, shard},
     failure::{Failure, client_failure, usage},
     output::print,
     probe,
 };
 use crate::{
     cli::CheckConfigFlags,
-    config::{Account, Config, CredentialSource, Regions},
-    domain::SecretText,
+    config::{Account, Config, Regions},
+    domain::credential_source::CredentialSource,
+    domain::secret::SecretText,
     logging,
     tencent::transport::Authorities,
     web::protection::Protection,
@@ -20,8 +21,8 @@ use crate::{
 
 pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
-    let surroundings = surroundings(shard(flags.daemon.shard))?;
-    let loaded = Config::load(flags.daemon.config.file.as_deref(), &surroundings.variables);
+    let context = context(shard(flags.daemon.shard))?;
+    let loaded = Config::load(flags.daemon.config.file.as_deref(), &context.variables);
     let protection = flags.daemon.web.config_file.as_deref().map(Protection::open).transpose();
     let problems = [loaded.as_ref().err().map(ToString::to_string), protection.err().map(|e| e.to_string())];
     let problems: Vec<_> = problems.into_iter().flatten().collect();
@@ -36,8 +37,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
         );
     }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
-    let wiring =
-        Wiring::new(loaded.config, surroundings, Authorities::of_system()).map_err(client_failure)?;
+    let wiring = Wiring::new(loaded.config, context, Authorities::of_system()).map_err(client_failure)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
         probe::run(wiring).await?;

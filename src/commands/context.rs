@@ -5,15 +5,15 @@ use std::{env, ffi::OsString, path::Path};
 use crate::{
     cli::flags::ShardFlags,
     config::{Config, problem::Problems},
-    domain::Shard,
+    domain::shard::Shard,
     telemetry::{BuildInfo, Telemetry},
     version,
-    wiring::{Surroundings, Variables},
+    wiring::{Context, Variables},
 };
 
-pub(super) fn surroundings(shard: Shard) -> Result<Surroundings, prometheus::Error> {
+pub(super) fn context(shard: Shard) -> Result<Context, prometheus::Error> {
     let build = BuildInfo { version: version::VERSION, revision: version::REVISION, rustc: version::RUSTC };
-    Ok(Surroundings { variables: variables(), telemetry: Telemetry::new(&build)?, shard })
+    Ok(Context { variables: variables(), telemetry: Telemetry::new(&build)?, shard })
 }
 
 /// The variables of the environment. A value that is not UTF-8 is kept with replacement characters, so that the

@@ -5,7 +5,7 @@ use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 use simulator::{Options, Simulator};
 
 use super::{
-    context::surroundings,
+    context::context,
     failure::Failure,
     output::print,
     serve::{Prepared, prepare, serve},
@@ -15,8 +15,16 @@ use super::{
 use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
-    config::{Account, Api, Config, CredentialSource, Metrics, Poll, Regions},
-    domain::{AccountName, Endpoint, Region, Secret, SecretText, Shard, Site, TagLabel},
+    config::{Account, Api, Config, Metrics, Poll, Regions},
+    domain::{
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        secret::{Secret, SecretText},
+        shard::Shard,
+        site::Site,
+        tag_label::TagLabel,
+        target::{AccountName, Region},
+    },
     logging,
     tencent::transport::Authorities,
 };
@@ -36,7 +44,7 @@ pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failu
     let prepared = prepared??;
     print(addresses(&prepared, flags.web.telemetry_path.as_str())?.as_bytes())?;
     tokio::select! {
-        result = serve(&flags.web, prepared, surroundings(Shard::SOLE)?, signals) => result,
+        result = serve(&flags.web, prepared, context(Shard::SOLE)?, signals) => result,
         () = simulator.run(std::future::pending()) => Ok(()),
     }
 }

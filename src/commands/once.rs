@@ -12,8 +12,7 @@ use crate::{cli::OnceFlags, logging, metrics::Renderer, snapshot::Snapshots};
 
 pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     logging::start(&flags.log.level, flags.log.format);
-    let Prepared { mut wiring, telemetry, regions_known } =
-        prepare(&flags.config, shard(flags.shard)).await?;
+    let Prepared { wiring, telemetry, regions_known } = prepare(&flags.config, shard(flags.shard)).await?;
     let mut renderer = Renderer::new(&telemetry, wiring.config().metrics.tag_labels.clone())?;
     let states = poll_each_once(wiring.plan()).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());

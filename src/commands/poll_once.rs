@@ -9,17 +9,22 @@ use tokio::{
 };
 
 use super::{
-    context::{load, surroundings},
+    context::{context, load},
     failure::{Failure, client_failure, usage},
     output::report,
 };
 use crate::{
     cli::flags::ConfigFlags,
-    domain::{AccountName, Shard},
-    poll::{self, Plan, failure},
+    domain::{shard::Shard, target::AccountName},
+    poll::{failure, fleet::Plan, poller},
     snapshot::TargetSnapshot,
     telemetry::Telemetry,
-    tencent::{ApiError, regions, transport::Authorities},
+    tencent::{
+        action::{Action, home_region},
+        describe_regions::DescribeRegions,
+        error::ApiError,
+        transport::Authorities,
+    },
     wiring::Wiring,
 };
 
@@ -35,10 +40,10 @@ pub(super) struct Prepared {
 }
 
 pub(super) async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure> {
-    let surroundings = surroundings(shard)?;
-    let config = load(config.file.as_deref(), &surroundings.variables).map_err(usage)?;
-    let telemetry = surroundings.telemetry.clone();
-    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).map_err(client_failure)?;
+    let context = context(shard)?;
+    let config = load(config.file.as_deref(), &context.variables).map_err(usage)?;
+    let telemetry = context.telemetry.clone();
+    let mut wiring = Wiring::new(config, context, Authorities::of_system()).map_err(client_failure)?;
     let regions_known = discover_regions(&mut wiring).await.is_empty();
     Ok(Prepared { wiring, telemetry, regions_known })
 }
@@ -46,16 +51,17 @@ pub(super) async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepar
 /// Discovers the regions of accounts whose regions are `all`. Reports and returns each failure.
 pub(super) async fn discover_regions(wiring: &mut Wiring) -> Vec<(AccountName, ApiError)> {
     let deadline = Instant::now() + DISCOVERY_TIMEOUT;
-    let discoveries = wiring.discoveries().into_iter().map(|(account, api)| async move {
-        let result = api.available_regions(deadline).await;
-        (account, api.route(), result)
+    let discoveries = wiring.discoveries().into_iter().map(|(name, account)| async move {
+        let region = home_region();
+        let result = account.post(&DescribeRegions::VPN, &region, deadline).await;
+        (name, account.route(DescribeRegions::SERVICE, &region), result)
     });
     let mut failed = Vec::new();
     for (account, route, result) in join_all(discoveries).await {
         match result {
-            Ok(regions) => drop(wiring.discovered(&account, &regions)),
+            Ok(regions) => drop(wiring.apply_discovery(&account, &regions.value)),
             Err(error) => {
-                let failure = failure::from_error(&error, &route, regions::PERMISSION);
+                let failure = failure::from_error(&error, &route, DescribeRegions::PERMISSION);
                 report(format_args!("{account}: region discovery failed: {}", failure.message));
                 failed.push((account, error));
             }
@@ -66,10 +72,12 @@ pub(super) async fn discover_regions(wiring: &mut Wiring) -> Vec<(AccountName, A
 
 /// Polls every target once, and reports each failure.
 pub(super) async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
-    let mut polls: JoinSet<TargetSnapshot> = plan
-        .into_iter()
-        .map(|(target, settings)| async move { poll::poll(&settings, &TargetSnapshot::new(target)).await.0 })
-        .collect();
+    let mut polls: JoinSet<TargetSnapshot> =
+        plan.into_iter()
+            .map(|(target, assignment)| async move {
+                poller::poll(&assignment, &TargetSnapshot::new(target)).await.0
+            })
+            .collect();
     let mut snapshots = Vec::new();
     while let Some(snapshot) = polls.join_next().await {
         snapshots.push(snapshot?);

@@ -12,15 +12,16 @@ use super::{
 };
 use crate::{
     config::{Account, Config},
-    domain::{Reason, Site, Target},
-    poll::{Settings, failure},
+    domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
+    poll::{failure, poller::Assignment},
     tencent::{
-        ApiError,
-        client::Dated,
-        credentials::SourceError,
-        regions,
+        action::{Action, Dated, Service, home_region},
+        credentials::source::SourceError,
+        describe_regions::DescribeRegions,
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
+        page::Page,
         transport::{ClientError, Route},
-        vpn::{self, DescribeVpnConnections, Page},
     },
     wiring::Wiring,
 };
@@ -33,15 +34,15 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
         .map(|(account, error)| Row {
             account: account.to_string(),
             region: "all".to_owned(),
-            route: discoveries[&account].route(),
+            route: discoveries[&account].route(Service::REGION, &home_region()),
             discovered: false,
-            permission: regions::PERMISSION,
+            permission: DescribeRegions::PERMISSION,
             result: Err(error),
             clock_offset: None,
         })
         .collect();
     let plan = wiring.plan();
-    rows.extend(join_all(plan.iter().map(|(target, settings)| probe(target, settings))).await);
+    rows.extend(join_all(plan.iter().map(|(target, assignment)| probe(target, assignment))).await);
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     print(probe_table(&rows).as_bytes())?;
     for account in accounts_with_unknown_key(&wiring, &rows) {
@@ -63,11 +64,19 @@ fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Ac
 /// Finds out whether the other site knows an account's key.
 async fn query_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
     let (site, other) = (account.site, account.site.other());
-    let mut there = wiring.at_other_site(account)?;
+    let there = wiring.at_other_site(account)?;
+    let has_site =
+        |(target, assignment): &(&Target, &Assignment)| Site::of(&route(target, assignment).url).is_some();
     let (route, result) = match there.discoveries().remove(&account.name) {
-        Some(api) => (api.route(), api.available_regions(Instant::now() + DISCOVERY_TIMEOUT).await.map(drop)),
-        None => match there.plan().values().find(|settings| Site::of(settings.api.url()).is_some()) {
-            Some(settings) => (settings.api.route(), first_page(settings).await.map(drop)),
+        Some(account) => {
+            let (region, deadline) = (home_region(), Instant::now() + DISCOVERY_TIMEOUT);
+            let result = account.post(&DescribeRegions::VPN, &region, deadline).await;
+            (account.route(Service::REGION, &region), result.map(drop))
+        }
+        None => match there.plan().iter().find(has_site) {
+            Some((target, assignment)) => {
+                (route(target, assignment), first_page(target, assignment).await.map(drop))
+            }
             None => {
                 return Ok(format!(
                     "the {other} site was not queried: the account's regions have hosts of their own"
@@ -95,14 +104,19 @@ fn is_known_key(error: &ApiError) -> bool {
 }
 
 /// Requests one tunnel within a poll's time-out. The response also has the number of all tunnels.
-async fn first_page(settings: &Settings) -> Result<Dated<Page>, ApiError> {
-    let parameters = DescribeVpnConnections { filters: &settings.filters, offset: 0, limit: 1 };
-    settings.api.describe_dated(&parameters, Instant::now() + settings.timeout).await
+async fn first_page(target: &Target, assignment: &Assignment) -> Result<Dated<Page<Tunnel>>, ApiError> {
+    let Assignment { account, settings } = assignment;
+    let action = DescribeVpnConnections::new(&settings.filters, 0, 1);
+    account.post(&action, &target.region, Instant::now() + settings.timeout).await
+}
+
+fn route(target: &Target, assignment: &Assignment) -> Route {
+    assignment.account.route(Service::VPC, &target.region)
 }
 
 /// Calls one target, and reports a failure.
-async fn probe(target: &Target, settings: &Settings) -> Row {
-    let result = first_page(settings).await;
+async fn probe(target: &Target, assignment: &Assignment) -> Row {
+    let result = first_page(target, assignment).await;
     let server_time = match &result {
         Ok(answer) => answer.server_time,
         Err(ApiError::Api { server_time, .. }) => *server_time,
@@ -111,9 +125,9 @@ async fn probe(target: &Target, settings: &Settings) -> Row {
     let row = Row {
         account: target.account.to_string(),
         region: target.region.to_string(),
-        route: settings.api.route(),
-        discovered: settings.discovered,
-        permission: vpn::PERMISSION,
+        route: route(target, assignment),
+        discovered: assignment.settings.discovered,
+        permission: DescribeVpnConnections::PERMISSION,
         result: result.map(|answer| answer.value.total_count),
         clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
     };
@@ -177,7 +191,7 @@ impl Row {
                 | Reason::Connection
                 | Reason::Throttled
                 | Reason::ServerError
-                | Reason::MalformedAnswer,
+                | Reason::MalformedResponse,
                 _,
             ) => return "unknown".to_owned(),
         };
@@ -219,7 +233,7 @@ mod tests {
     fn row(result: Result<u64, ApiError>) -> Row {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
         let route = Route { url, proxy: None };
-        let permission = vpn::PERMISSION;
+        let permission = DescribeVpnConnections::PERMISSION;
         let (account, region) = ("main".to_owned(), "eu".to_owned());
         Row { account, region, route, discovered: false, permission, result, clock_offset: None }
     }

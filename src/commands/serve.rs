@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{
-    context::{load, shard, surroundings, variables},
+    context::{context, load, shard, variables},
     failure::{Failure, client_failure, usage},
     signals::Signals,
     systemd,
@@ -15,14 +15,14 @@ use crate::{
     cli::{DaemonFlags, flags::WebFlags},
     config::Config,
     logging,
-    poll::LookUpPauses,
+    poll::discovery::LookUpPauses,
     tencent::transport::Authorities,
     web::{
         limits::{self, Limits},
         listen,
         protection::Protection,
     },
-    wiring::{Surroundings, Variables},
+    wiring::{Context, Variables},
 };
 
 pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Fai
     let read_config = config_reader(flags.config.file.clone(), variables());
     let prepare = app::read_in_time(prepare(&flags.web, read_config));
     let Some(prepared) = signals.shutdown.run_until_cancelled(prepare).await else { return Ok(()) };
-    serve(&flags.web, prepared??, surroundings(shard(flags.shard))?, signals).await
+    serve(&flags.web, prepared??, context(shard(flags.shard))?, signals).await
 }
 
 /// What the daemon needs before it runs.
@@ -61,7 +61,7 @@ async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure
 pub(super) async fn serve(
     flags: &WebFlags,
     prepared: Prepared,
-    surroundings: Surroundings,
+    context: Context,
     signals: Signals,
 ) -> Result<(), Failure> {
     limits::raise_open_files();
@@ -69,7 +69,7 @@ pub(super) async fn serve(
         config: prepared.config,
         authorities: prepared.authorities,
         read_config: prepared.read_config,
-        surroundings,
+        context,
         look_ups: LookUpPauses::default(),
         listeners: prepared.listeners,
         telemetry_path: flags.telemetry_path.clone(),

@@ -5,12 +5,16 @@ use std::{collections::HashSet, path::Path};
 use config::ValueKind;
 
 use super::{
-    Account, CredentialSource, Filter, Regions,
+    Account, Filter, Regions,
     credentials::{assume_role, credentials},
     reader::{Node, Table, distinct},
     regions,
 };
-use crate::domain::{AccountName, Region, Site};
+use crate::domain::{
+    credential_source::CredentialSource,
+    site::Site,
+    target::{AccountName, Region},
+};
 
 /// The remedy where there are no accounts.
 const LIST_ACCOUNTS: &str = "list at least one account, with its name and regions";

@@ -3,11 +3,14 @@
 use std::{path::Path, time::Duration};
 
 use super::{
-    CredentialSource,
     reader::{Node, Table},
     sections::{duration, path},
 };
-use crate::domain::{Role, Secret, SecretText};
+use crate::domain::{
+    credential_source::CredentialSource,
+    role::Role,
+    secret::{Secret, SecretText},
+};
 
 /// The remedy for a wrong `type`.
 const TYPES: &str = "write one of static, environment, profile, instance_role, workload_identity and default";

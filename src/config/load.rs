@@ -15,7 +15,7 @@ use super::{
     variables::Variables,
     yaml,
 };
-use crate::domain::{Proxy, Site};
+use crate::domain::{proxy::Proxy, site::Site};
 
 /// The keys at or below which values are secrets.
 const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "external_id"];

@@ -18,7 +18,16 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::{AccountName, CaFile, Endpoint, Proxy, Region, Role, SecretText, Site, TagLabel};
+use crate::domain::{
+    ca_file::CaFile,
+    credential_source::CredentialSource,
+    endpoint::Endpoint,
+    proxy::Proxy,
+    role::Role,
+    site::Site,
+    tag_label::TagLabel,
+    target::{AccountName, Region},
+};
 
 /// The whole configuration, from file and environment.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,28 +132,6 @@ pub enum Regions {
     All,
     /// These regions; at least one, without duplicates.
     Listed(Vec<Region>),
-}
-
-/// `credentials`: the source of an account's credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CredentialSource {
-    /// `static`: in the configuration, or in files that it names.
-    Static {
-        /// `secret_id` or `secret_id_file`.
-        secret_id: SecretText,
-        /// `secret_key` or `secret_key_file`.
-        secret_key: SecretText,
-    },
-    /// `environment`: `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and perhaps `TENCENTCLOUD_TOKEN`.
-    Environment,
-    /// `profile`: the INI file of Tencent's own tools.
-    Profile,
-    /// `instance_role`: the metadata service.
-    InstanceRole,
-    /// `workload_identity`: the pod's identity on TKE.
-    WorkloadIdentity,
-    /// `default`: the official SDK's chain.
-    Default,
 }
 
 /// One of an account's `filters`.

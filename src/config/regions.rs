@@ -53,7 +53,7 @@ pub(super) const KNOWN: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Region;
+    use crate::domain::target::Region;
 
     #[test]
     fn known_regions_are_sorted_and_valid() {

@@ -12,7 +12,11 @@ use super::{
     reader::{Node, Table},
 };
 use crate::{
-    domain::{CaFile, Endpoint, TagLabel, base_url},
+    domain::{
+        ca_file::CaFile,
+        endpoint::{Endpoint, base_url},
+        tag_label::TagLabel,
+    },
     regular_file,
 };
 

@@ -1,13 +1,13 @@
-//! Certificate authorities beside the system's.
+//! Certificate authorities that are added to the system's.
 
 use std::{fmt, path::PathBuf};
 
-/// `api.ca_file`, as it was when the configuration was read: two that differ in a byte are two.
+/// `api.ca_file` with its content at the time when the configuration was read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaFile {
-    /// Where it was read.
+    /// The path.
     pub path: PathBuf,
-    /// What it held: PEM, it is hoped.
+    /// The content, which should be PEM.
     pub pem: Vec<u8>,
 }
 

@@ -1,33 +1,33 @@
-//! Where the API's services are found: a template that a service and a region fill in.
+//! The addresses of the API's services: a template with placeholders for service and region.
 //!
-//! Answers carry pre-shared keys, so plain HTTP is accepted on a loopback host alone.
+//! Responses have pre-shared keys, so plain HTTP is accepted only for a loopback host.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-use super::Region;
+use super::target::Region;
 
 /// The domain of Tencent's own endpoints, on all of its sites.
 const TENCENT_DOMAIN: &str = ".tencentcloudapi.com";
-/// Where a finance region is found.
+/// The address of a finance region.
 const FINANCE: &str = "{service}.{region}.tencentcloudapi.com";
-/// What stands for the placeholders while a template is read as a URL.
+/// Replace the placeholders while a template is read as a URL.
 const SAMPLE_SERVICE: &str = "service-placeholder";
 const SAMPLE_REGION: &str = "region-placeholder";
 const SAMPLES: [&str; 2] = [SAMPLE_SERVICE, SAMPLE_REGION];
 
-/// Why a text is not the address of an API or of a metadata service. The text itself, which may hold a password, is
-/// no part of the message.
+/// Why a text is not the address of an API or of a metadata service. The message does not repeat the text, which may hold
+/// a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpoint {
-    /// It is no URL, or a URL without a host.
+    /// It is not a URL, or a URL without a host.
     #[error("is not a URL; write a scheme and a host, such as https://{{service}}.intl.tencentcloudapi.com")]
     NotAUrl,
     /// Its scheme is neither `https` nor `http`.
     #[error("has a scheme that is neither https nor http")]
     Scheme,
-    /// It is `http` to another machine.
+    /// It is `http`, and the host is not loopback.
     #[error("would send pre-shared keys in clear; write https, or http with a loopback address")]
     Plain,
     /// It has a user, a password, a path, a query or a fragment.
@@ -36,7 +36,7 @@ pub enum InvalidEndpoint {
     /// It has braces around something else than `service` and `region`, or braces without a partner.
     #[error("has a placeholder that is not known; known are {{service}} and {{region}}")]
     Placeholder,
-    /// It has a placeholder that is not one whole label of the host: what is filled in might make it no host.
+    /// It has a placeholder that is only a part of a label of the host. With its value, the host might be invalid.
     #[error(
         "has a placeholder with something beside it; set it apart by dots, such as {{service}}.{{region}}.example"
     )]

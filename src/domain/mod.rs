@@ -1,35 +1,21 @@
-//! The words of the project: accounts, regions, targets and tunnels, each a type that is valid once it exists.
+//! The terms of the project: accounts, regions, targets and tunnels. Each is a type whose values are valid.
 //!
-//! Nothing here does I/O, knows a wire format or names a metric.
+//! It must not depend on I/O, wire formats or metrics.
 
-mod ca_file;
+pub mod ca_file;
+pub mod credential_source;
 pub mod display;
-mod endpoint;
-mod listing;
-mod proxy;
-mod reason;
-mod role;
-mod secret;
-mod shard;
-mod site;
-mod standing;
-mod tag_label;
-mod target;
-mod tunnel;
-
-pub use ca_file::CaFile;
-pub use endpoint::{Endpoint, InvalidEndpoint, base_url};
-pub use listing::{Listing, UnknownValue};
-pub use proxy::{InvalidProxy, Proxy};
-pub use reason::Reason;
-pub use role::Role;
-pub use secret::{Secret, SecretText};
-pub use shard::Shard;
-pub use site::Site;
-pub use standing::Standing;
-pub use tag_label::TagLabel;
-pub use target::{AccountName, InvalidName, Region, Target};
-pub use tunnel::{
-    HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, NegotiationType, NetStatus, StatusField,
-    Tunnel, TunnelId, TunnelState, Verdict,
-};
+pub mod endpoint;
+pub mod listing;
+pub mod proxy;
+pub mod reason;
+pub mod role;
+pub mod row;
+pub mod secret;
+pub mod shard;
+pub mod site;
+pub mod status;
+pub mod tag_label;
+pub mod target;
+pub mod tunnel;
+pub mod tunnel_status;

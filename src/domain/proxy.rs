@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use url::Url;
 
-use super::Secret;
+use super::secret::Secret;
 
 /// The variables that name a proxy for `https`. The first one that is not empty counts.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

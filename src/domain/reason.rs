@@ -1,29 +1,29 @@
-//! Why something failed, in a few words that machines can tell apart.
+//! The reasons of failures, which are a label of the metrics.
 
-/// Why a call, and with it a poll, failed: a small closed set, the label `reason` of the metrics.
+/// Why a call or a poll failed: the label `reason` of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// No connection, no trusted TLS, or an answer that broke off.
+    /// No connection, no trusted TLS, or a response that broke off.
     Connection,
-    /// The API asked for fewer requests.
+    /// The API received too many requests.
     Throttled,
     /// The API, or a gateway before it, failed: `InternalError`, `ServiceUnavailable`, HTTP 5xx.
     ServerError,
-    /// An answer that is none of the API's.
-    MalformedAnswer,
+    /// A response that the API never sends.
+    MalformedResponse,
     /// `AuthFailure` and its kind: the credentials are refused.
     Auth,
-    /// The credentials are good and the permission is missing, or this address is not let in.
+    /// A permission is missing, or the API does not accept this address.
     Unauthorized,
-    /// Our clock and the API's are too far apart, and correcting it did not help.
+    /// The clocks differ, and the correction did not help.
     ClockSkew,
-    /// The source of the credentials gave none.
+    /// The source returned no credentials.
     Credentials,
     /// The region has no such product.
     UnsupportedRegion,
-    /// Any other refusal: the request itself is at fault.
+    /// Any other refusal: the request itself is wrong.
     Refused,
 }
 
@@ -34,7 +34,7 @@ impl Reason {
         Self::Connection,
         Self::Throttled,
         Self::ServerError,
-        Self::MalformedAnswer,
+        Self::MalformedResponse,
         Self::Auth,
         Self::Unauthorized,
         Self::ClockSkew,
@@ -51,7 +51,7 @@ impl Reason {
             Self::Connection => "connection",
             Self::Throttled => "throttled",
             Self::ServerError => "server_error",
-            Self::MalformedAnswer => "malformed_answer",
+            Self::MalformedResponse => "malformed_response",
             Self::Auth => "auth",
             Self::Unauthorized => "unauthorized",
             Self::ClockSkew => "clock_skew",
@@ -61,7 +61,7 @@ impl Reason {
         }
     }
 
-    /// Whether more of the same can do harm: refused credentials and addresses that are not let in.
+    /// Whether repeated requests can do harm: refused credentials, and an address that is not accepted.
     #[must_use]
     pub const fn is_refusal_of_identity(self) -> bool {
         matches!(self, Self::Auth | Self::Unauthorized)

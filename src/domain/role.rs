@@ -1,24 +1,24 @@
-//! A role that is taken on for credentials that last for hours.
+//! A role that is assumed to get temporary credentials.
 
 use std::time::Duration;
 
-use super::Secret;
+use super::secret::Secret;
 
-/// A role, and how it is taken on. Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
+/// A role, and how it is assumed. Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// `RoleArn`, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
     pub arn: String,
-    /// `RoleSessionName`: 2 to 128 of `[\w+=,.@_-]`; it is seen in the account's audit log.
+    /// `RoleSessionName`: 2 to 128 of `[\w+=,.@_-]`; the account's audit log shows it.
     pub session_name: String,
-    /// `ExternalId`, where the role asks for one.
+    /// `ExternalId`, where the role requires one.
     pub external_id: Option<Secret>,
     /// `DurationSeconds`: up to 12 hours.
     pub duration: Duration,
 }
 
 impl Role {
-    /// A role that is taken on under this program's name, for the API's own two hours.
+    /// A role with this program's name as the session, for the API's default of two hours.
     #[must_use]
     pub fn new(arn: impl Into<String>) -> Self {
         Self {

@@ -1,22 +1,21 @@
-//! The one type that holds a secret: a key, a token, a password.
+//! The only type for secrets: keys, tokens and passwords.
 
 use std::{fmt, path::PathBuf};
 
 use zeroize::Zeroizing;
 
-/// A text that must never be seen: it is redacted in `Debug`, has no `Display` and no `Serialize`, and its memory is
-/// zeroed when it is dropped.
+/// A secret text. It is redacted in `Debug`, has no `Display` and no `Serialize`, and is zeroed when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Keeps a text secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// A key or token of Tencent Cloud: visible ASCII characters, and no quotes at its ends. The message about any other
-    /// text follows its place, and does not repeat it.
+    /// A key or token of Tencent Cloud: visible ASCII characters without quotes at the ends. The error follows the place of
+    /// the text, and does not repeat it.
     pub fn key(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             Err("is empty")
@@ -29,14 +28,14 @@ impl Secret {
         }
     }
 
-    /// The text itself, for what must send it or sign with it.
+    /// The text, to send it or to sign with it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// A secret that is written in the configuration, or the file that holds it.
+/// A secret in the configuration, or a file that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretText {
     /// The secret itself.

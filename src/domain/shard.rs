@@ -1,13 +1,13 @@
-//! Which share of the targets a process polls, where several split the work.
+//! The share of the targets that this process polls.
 
 use sha2::{Digest, Sha256};
 
-use super::Target;
+use super::target::Target;
 
-/// One of several processes that share the targets without talking to each other.
+/// One of several processes that divide the targets among them without communication.
 ///
-/// Each target belongs to the shard whose name and its own give the largest hash together (rendezvous hashing): a shard
-/// more takes its fair share from all others, and moves nothing between them.
+/// Each target belongs to the shard with the largest hash of shard and target (rendezvous hashing). One more shard takes its
+/// share from all others, and moves nothing between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
@@ -15,7 +15,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The only process there is.
+    /// The only process.
     pub const SOLE: Self = Self { index: 0, count: 1 };
 
     /// Shard `index`, counted from 0, of `count`; `None` if there is no such shard.
@@ -43,7 +43,7 @@ impl Shard {
     }
 }
 
-/// The same on every machine and in every version: shards must agree while one after another is upgraded.
+/// The same on every machine and in every version, because shards are upgraded one after another.
 fn weight(target: &Target, shard: u32) -> [u8; 32] {
     let mut hash = Sha256::new();
     for name in [target.account.as_str(), target.region.as_str()] {
@@ -57,7 +57,7 @@ fn weight(target: &Target, shard: u32) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountName, Region};
+    use crate::domain::target::{AccountName, Region};
 
     fn targets() -> Vec<Target> {
         let accounts = (0..50).map(|number| AccountName::new(&format!("account-{number}")).expect("a name"));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 
 /// The site of an account. Whether a key of one site works at the other is not documented.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl fmt::Display for Site {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Region;
+    use crate::domain::target::Region;
 
     #[test]
     fn site_is_read_back_from_its_url() {

@@ -1,28 +1,28 @@
-//! What is watched: an account, a region, and the pair of them that is polled.
+//! Accounts, regions, and their pairs, which are the targets of polls.
 
 use std::{fmt, sync::Arc};
 
 /// Why a text cannot name an account or a region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// There is no text.
+    /// It is empty.
     #[error("must not be empty")]
     Empty,
-    /// The text is longer than any name needs.
+    /// It is too long.
     #[error("must not be longer than {limit} characters")]
     TooLong {
         /// How many characters are allowed.
         limit: usize,
     },
-    /// A character that has no place in such a name.
+    /// It has a character that is not allowed.
     #[error("must not contain {found:?}; allowed are {allowed}")]
     Character {
         /// The first character that is not allowed.
         found: char,
-        /// What is, in words.
+        /// The allowed characters.
         allowed: &'static str,
     },
-    /// It would not be one part of a host name.
+    /// It is not a label of a host name.
     #[error("must begin with a letter, end with a letter or a digit, and have no two hyphens in a row")]
     Hyphens,
 }
@@ -85,7 +85,7 @@ impl fmt::Display for Region {
     }
 }
 
-/// What is polled as one: an account in a region.
+/// An account in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
     /// The account.

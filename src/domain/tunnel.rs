@@ -4,17 +4,22 @@
 
 use std::fmt;
 
-use super::TagLabel;
+use super::{
+    row::Row,
+    status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+    tag_label::TagLabel,
+    tunnel_status::TunnelStatus,
+};
 
-/// The longest id that is believed; real ones have 13 characters.
+/// The longest id that is accepted. Real ones have 13 characters.
 const MAX_ID_CHARS: usize = 128;
 
-/// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel made anew has another one.
+/// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel that is created again has another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TunnelId(Box<str>);
 
 impl TunnelId {
-    /// Accepts 1 to 128 characters, none of them a control character; anything else is no id, and gives `None`.
+    /// Accepts 1 to 128 characters without control characters. `None` for anything else.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
         let fits = !id.is_empty() && id.chars().nth(MAX_ID_CHARS).is_none() && !id.contains(char::is_control);
@@ -34,143 +39,12 @@ impl fmt::Display for TunnelId {
     }
 }
 
-/// Declares a status of the API: its known values, and `Unknown` for all that is new, null, absent or empty.
-macro_rules! status {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$value_doc])* $value,)+
-            /// New to us, null, absent or empty: nothing is known, and so nothing is claimed.
-            Unknown,
-        }
-
-        impl $name {
-            /// Every value, in the order in which it is exposed.
-            pub const ALL: &[Self] = &[$(Self::$value,)+ Self::Unknown];
-
-            /// The value as the API spells it, `UNKNOWN` for what it does not.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$value => $text,)+
-                    Self::Unknown => "UNKNOWN",
-                }
-            }
-
-            /// Reads the API's spelling, in upper or lower case, as old documents have it; everything else is `Unknown`.
-            #[must_use]
-            pub fn parse(text: &str) -> Self {
-                let known = [$(($text, Self::$value),)+].into_iter();
-                let mut same = known.filter(|(known, _)| known.eq_ignore_ascii_case(text));
-                same.next().map_or(Self::Unknown, |(_, value)| value)
-            }
-
-            /// What this status says of the link.
-            #[must_use]
-            pub const fn verdict(self) -> Verdict {
-                match self {
-                    Self::Available => Verdict::Up,
-                    Self::Unknown => Verdict::Unknown,
-                    #[allow(unreachable_patterns, reason = "every status has its own set of values")]
-                    _ => Verdict::Down,
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-status! {
-    /// Where a tunnel is in its life: the API's `State`.
-    TunnelState {
-        /// It is being made.
-        Pending = "PENDING",
-        /// It exists and is in service.
-        Available = "AVAILABLE",
-        /// It is being deleted.
-        Deleting = "DELETING",
-    }
-}
-
-status! {
-    /// Whether the two ends are connected: the API's `NetStatus`.
-    NetStatus {
-        /// Connected.
-        Available = "AVAILABLE",
-        /// Not connected.
-        Unavailable = "UNAVAILABLE",
-    }
-}
-
-status! {
-    /// What the probes through the tunnel say, where they are configured: the API's `HealthCheckStatus`.
-    HealthCheckStatus {
-        /// Probes are answered.
-        Available = "AVAILABLE",
-        /// Probes are lost.
-        Unavailable = "UNAVAILABLE",
-    }
-}
-
-/// Which of a tunnel's three statuses; the label `field` of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StatusField {
-    /// [`TunnelState`].
-    State,
-    /// [`NetStatus`].
-    NetStatus,
-    /// [`HealthCheckStatus`].
-    HealthCheckStatus,
-}
-
-impl StatusField {
-    /// Every field, in the order of the document.
-    pub const ALL: [Self; 3] = [Self::State, Self::NetStatus, Self::HealthCheckStatus];
-
-    /// The label's value.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::NetStatus => "net_status",
-            Self::HealthCheckStatus => "health_check_status",
-        }
-    }
-
-    /// Whether the document has this value.
-    #[must_use]
-    pub fn knows(self, value: &str) -> bool {
-        match self {
-            Self::State => TunnelState::parse(value) != TunnelState::Unknown,
-            Self::NetStatus => NetStatus::parse(value) != NetStatus::Unknown,
-            Self::HealthCheckStatus => HealthCheckStatus::parse(value) != HealthCheckStatus::Unknown,
-        }
-    }
-}
-
-/// What one status, or all of them together, say of a tunnel's link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Everything that is known and applies is `AVAILABLE`, and nothing is unknown.
-    Up,
-    /// At least one known status is not `AVAILABLE`.
-    Down,
-    /// Nothing is known to be down, and something is unknown.
-    Unknown,
-}
-
-/// A tunnel's health check: configured with a status, or not configured and then without one.
+/// A tunnel's health check. Only a configured one has a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthCheck {
-    /// None is configured: a status is not applicable, and whatever the API sent for it is not read.
+    /// There is none. A status in the response is not read.
     NotConfigured,
-    /// One is configured; this is what it says.
+    /// There is one, with this status.
     Configured(HealthCheckStatus),
 }
 
@@ -188,9 +62,9 @@ impl HealthCheck {
 /// Who starts the negotiation of a tunnel: the API's `NegotiationType`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NegotiationType {
-    /// `flowTrigger`: traffic does. Without traffic such a tunnel may rightly be unconnected.
+    /// `flowTrigger`: traffic does. Without traffic such a tunnel may be unconnected.
     FlowTrigger,
-    /// `active`, `passive`, or a kind that is new to us, as the API spells it; empty where it is absent.
+    /// `active`, `passive`, or a new kind, as the API spells it; empty where it is absent.
     Other(Box<str>),
 }
 
@@ -234,15 +108,15 @@ pub struct IkeParameters {
 pub struct IpsecParameters {
     /// `EncryptAlgorithm`; `NULL` means that nothing is encrypted.
     pub encryption: Box<str>,
-    /// `IntegrityAlgorith` (sic), or `IntegrityAlgorithm` in newer answers.
+    /// `IntegrityAlgorith` (sic), or `IntegrityAlgorithm` in newer responses.
     pub integrity: Box<str>,
     /// `PfsDhGroup`; `NULL` means no perfect forward secrecy.
     pub pfs_dh_group: Box<str>,
 }
 
-/// One VPN tunnel as one listing showed it. The API's pre-shared key is no part of it.
+/// A VPN tunnel as one listing showed it, without the pre-shared key.
 ///
-/// Texts are the API's, cut to 128 characters, and empty where the API left them out.
+/// Texts are the API's, cut to 128 characters, and empty where they are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
     /// `VpnConnectionId`.
@@ -280,44 +154,29 @@ pub struct Tunnel {
     pub ike: IkeParameters,
     /// The part of `IPSECOptionsSpecification` that is exposed.
     pub ipsec: IpsecParameters,
-    /// `CreatedTime` in Unix seconds; `None` where it cannot be read.
+    /// `CreatedTime` in Unix seconds. `None`: it cannot be read.
     pub created: Option<i64>,
     /// `TagSet`: keys and values, in the API's order.
     pub tags: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Tunnel {
-    /// The state of the link: down if any known status that applies is not `AVAILABLE`, whatever the others; else
-    /// unknown if any is `UNKNOWN`; else up.
+    /// The status as all views count it.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let verdicts = [
-            Some(self.state.verdict()),
-            Some(self.net_status.verdict()),
-            self.health_check.status().map(HealthCheckStatus::verdict),
-        ];
-        let says = |verdict| verdicts.contains(&Some(verdict));
-        if says(Verdict::Down) {
-            Verdict::Down
-        } else if says(Verdict::Unknown) {
-            Verdict::Unknown
-        } else {
-            Verdict::Up
-        }
+    pub fn overall_status(&self) -> TunnelStatus {
+        if self.is_idle() { TunnelStatus::Idle } else { self.connection() }
     }
 
-    /// The same tunnel with all statuses unknown. Whether a health check is configured stays as it was.
+    /// Whether the tunnel is connected: down if any status that applies is known and not `AVAILABLE`; otherwise unknown if
+    /// any is `UNKNOWN`; otherwise up. An idle tunnel is down.
     #[must_use]
-    pub fn with_unknown_statuses(&self) -> Self {
-        Self {
-            state: TunnelState::Unknown,
-            net_status: NetStatus::Unknown,
-            health_check: match self.health_check {
-                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
-                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
-            },
-            ..self.clone()
-        }
+    pub fn connection(&self) -> TunnelStatus {
+        let statuses = [
+            Some(self.state.connection()),
+            Some(self.net_status.connection()),
+            self.health_check.status().map(HealthCheckStatus::connection),
+        ];
+        statuses.into_iter().flatten().min().unwrap_or(TunnelStatus::Unknown)
     }
 
     /// Drops all tags but those that become labels.
@@ -336,14 +195,39 @@ impl Tunnel {
         }
     }
 
-    /// Whether the tunnel merely waits for traffic: it is triggered by traffic, without a health check, not connected, and not
-    /// known to be made or deleted just now. Every view counts such a tunnel as idle, not as down.
+    /// Whether the tunnel waits for traffic: traffic triggers it, it has no health check and is not connected, and it is not
+    /// being created or deleted. All views count such a tunnel as idle, not as down.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, TunnelState::Available | TunnelState::Unknown)
             && self.net_status == NetStatus::Unavailable
             && self.health_check == HealthCheck::NotConfigured
             && self.negotiation_type == NegotiationType::FlowTrigger
+    }
+}
+
+impl Row for Tunnel {
+    type Id = TunnelId;
+
+    fn id(&self) -> &TunnelId {
+        &self.id
+    }
+
+    /// Whether a health check is configured stays as it was.
+    fn with_unknown_statuses(&self) -> Self {
+        Self {
+            state: TunnelState::Unknown,
+            net_status: NetStatus::Unknown,
+            health_check: match self.health_check {
+                HealthCheck::NotConfigured => HealthCheck::NotConfigured,
+                HealthCheck::Configured(_) => HealthCheck::Configured(HealthCheckStatus::Unknown),
+            },
+            ..self.clone()
+        }
+    }
+
+    fn is_worse_than(&self, other: &Self) -> bool {
+        other.connection() != TunnelStatus::Down && self.connection() != TunnelStatus::Up
     }
 }
 
@@ -376,31 +260,31 @@ mod tests {
     }
 
     #[test]
-    fn a_known_bad_status_outweighs_an_unknown_one() {
+    fn known_bad_status_goes_before_unknown() {
         use HealthCheck::{Configured, NotConfigured};
         use HealthCheckStatus as Health;
         use NetStatus as Net;
         use TunnelState as State;
         let table = [
-            (State::Available, Net::Available, NotConfigured, Verdict::Up),
-            (State::Available, Net::Available, Configured(Health::Available), Verdict::Up),
-            (State::Available, Net::Available, Configured(Health::Unavailable), Verdict::Down),
-            (State::Available, Net::Available, Configured(Health::Unknown), Verdict::Unknown),
-            (State::Available, Net::Unavailable, NotConfigured, Verdict::Down),
-            (State::Available, Net::Unknown, NotConfigured, Verdict::Unknown),
-            (State::Unknown, Net::Unavailable, NotConfigured, Verdict::Down),
-            (State::Unknown, Net::Available, NotConfigured, Verdict::Unknown),
-            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), Verdict::Down),
-            (State::Pending, Net::Available, NotConfigured, Verdict::Down),
-            (State::Deleting, Net::Unknown, Configured(Health::Unknown), Verdict::Down),
+            (State::Available, Net::Available, NotConfigured, TunnelStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Available), TunnelStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Unavailable), TunnelStatus::Down),
+            (State::Available, Net::Available, Configured(Health::Unknown), TunnelStatus::Unknown),
+            (State::Available, Net::Unavailable, NotConfigured, TunnelStatus::Down),
+            (State::Available, Net::Unknown, NotConfigured, TunnelStatus::Unknown),
+            (State::Unknown, Net::Unavailable, NotConfigured, TunnelStatus::Down),
+            (State::Unknown, Net::Available, NotConfigured, TunnelStatus::Unknown),
+            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), TunnelStatus::Down),
+            (State::Pending, Net::Available, NotConfigured, TunnelStatus::Down),
+            (State::Deleting, Net::Unknown, Configured(Health::Unknown), TunnelStatus::Down),
         ];
-        for (state, net, health, verdict) in table {
-            assert_eq!(tunnel(state, net, health).verdict(), verdict, "{state} {net} {health:?}");
+        for (state, net, health, expected) in table {
+            assert_eq!(tunnel(state, net, health).connection(), expected, "{state} {net} {health:?}");
         }
     }
 
     #[test]
-    fn only_an_unconnected_flow_trigger_tunnel_without_a_check_is_idle() {
+    fn idle_tunnel_waits_for_traffic() {
         let idle = tunnel(TunnelState::Available, NetStatus::Unavailable, HealthCheck::NotConfigured);
         assert!(idle.is_idle());
         assert!(Tunnel { state: TunnelState::Unknown, ..idle.clone() }.is_idle());
@@ -416,21 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn status_is_read_in_any_case() {
-        for text in ["AVAILABLE", "available", "Available"] {
-            assert_eq!(TunnelState::parse(text), TunnelState::Available, "{text:?}");
-        }
-        assert_eq!(NetStatus::parse("Unavailable"), NetStatus::Unavailable);
-        for text in ["", "AVAILABLE ", "UNKNOWN", "UPDATING"] {
-            assert_eq!(TunnelState::parse(text), TunnelState::Unknown, "{text:?}");
-        }
-        for &status in NetStatus::ALL {
-            assert_eq!(NetStatus::parse(status.as_str()), status);
-        }
-    }
-
-    #[test]
-    fn an_id_has_1_to_128_characters_that_can_be_printed() {
+    fn id_has_1_to_128_printable_characters() {
         assert!(TunnelId::new("").is_none());
         assert!(TunnelId::new("vpnx-\u{1b}[31m").is_none());
         assert!(TunnelId::new(&"x".repeat(128)).is_some());

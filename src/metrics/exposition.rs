@@ -22,7 +22,7 @@ use super::{
     target, tunnel,
 };
 use crate::{
-    domain::{TagLabel, Target},
+    domain::{tag_label::TagLabel, target::Target},
     snapshot::{Snapshot, TargetSnapshot, TunnelRecord},
     telemetry::Telemetry,
 };

@@ -2,7 +2,7 @@
 
 use super::family::{Emit, Family, Spec, seconds};
 use crate::{
-    domain::{Reason, StatusField},
+    domain::{reason::Reason, status::StatusField},
     snapshot::TargetSnapshot,
 };
 

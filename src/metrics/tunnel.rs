@@ -3,8 +3,11 @@
 use super::family::{Emit, Family, Spec, seconds};
 use crate::{
     domain::{
-        HealthCheck, HealthCheckStatus, NetStatus, StatusField, TagLabel, Target, Tunnel, TunnelState,
-        Verdict,
+        status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+        tag_label::TagLabel,
+        target::Target,
+        tunnel::{HealthCheck, Tunnel},
+        tunnel_status::TunnelStatus,
     },
     snapshot::TunnelRecord,
 };
@@ -26,10 +29,10 @@ const METRICS: &[TunnelMetric] = &[
             "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1.",
         ),
         labels: &[],
-        samples: |record, emit| match record.tunnel.verdict() {
-            Verdict::Up => emit(&[], 1.0),
-            Verdict::Down => emit(&[], 0.0),
-            Verdict::Unknown => {}
+        samples: |record, emit| match record.tunnel.connection() {
+            TunnelStatus::Up => emit(&[], 1.0),
+            TunnelStatus::Down => emit(&[], 0.0),
+            TunnelStatus::Unknown | TunnelStatus::Idle => {}
         },
     },
     TunnelMetric {

@@ -13,12 +13,19 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{TargetApi, failure};
+use super::failure;
 use crate::{
-    domain::{AccountName, Reason},
+    domain::{
+        reason::Reason,
+        target::{AccountName, Region},
+    },
     snapshot::{FailedLookUp, FailedLookUps, Failure},
     telemetry::{DiscoveryTelemetry, Telemetry},
-    tencent::regions::{AvailableRegions, PERMISSION},
+    tencent::{
+        account::Account,
+        action::{Action, home_region},
+        describe_regions::DescribeRegions,
+    },
 };
 
 /// For one look-up, retries included.
@@ -46,7 +53,7 @@ pub struct LookUp {
     /// The account.
     pub account: AccountName,
     /// The regions; if the look-up failed, the list stays as it was.
-    pub found: Result<AvailableRegions, Failure>,
+    pub found: Result<BTreeSet<Region>, Failure>,
 }
 
 /// The look-ups of all accounts whose regions are `all`.
@@ -55,7 +62,7 @@ pub struct Discovery {
     telemetry: Telemetry,
     pauses: LookUpPauses,
     seekers: JoinSet<()>,
-    accounts: BTreeMap<AccountName, (Arc<TargetApi>, AbortHandle)>,
+    accounts: BTreeMap<AccountName, (Arc<Account>, AbortHandle)>,
     /// Accounts for which a look-up has ended, well or not.
     tried: BTreeSet<AccountName>,
     /// How many regions the last good look-up of an account found.
@@ -81,10 +88,10 @@ impl Discovery {
     }
 
     /// Makes the accounts that are looked up be these; one that is called otherwise than before is looked up at once.
-    pub fn follow(&mut self, accounts: &BTreeMap<AccountName, Arc<TargetApi>>) {
+    pub fn follow(&mut self, accounts: &BTreeMap<AccountName, Arc<Account>>) {
         self.accounts.retain(|name, (api, seeker)| {
             let present = accounts.get(name);
-            let stays = present.is_some_and(|present| Arc::ptr_eq(present, api));
+            let stays = present.is_some_and(|present| present.settings() == api.settings());
             if !stays {
                 seeker.abort();
             }
@@ -134,7 +141,7 @@ impl Discovery {
             return;
         }
         if let Ok(found) = found {
-            self.known.insert(account.clone(), found.0.len());
+            self.known.insert(account.clone(), found.len());
         }
         let regions = self.known.get(account).copied().unwrap_or_default();
         self.failed.send_modify(|failed| match found {
@@ -161,7 +168,7 @@ impl Discovery {
 #[derive(Debug)]
 struct Seeker {
     account: AccountName,
-    api: Arc<TargetApi>,
+    api: Arc<Account>,
     telemetry: DiscoveryTelemetry,
     pauses: LookUpPauses,
     /// Why the last look-up failed; `None` if it did not.
@@ -172,8 +179,12 @@ impl Seeker {
     /// Looks at once, and again after each pause, until nobody listens.
     async fn run(mut self, look_ups: mpsc::Sender<LookUp>) {
         loop {
-            let found = self.api.available_regions(Instant::now() + TIMEOUT).await;
-            let found = found.map_err(|error| failure::from_error(&error, &self.api.route(), PERMISSION));
+            let region = home_region();
+            let found = self.api.post(&DescribeRegions::VPN, &region, Instant::now() + TIMEOUT).await;
+            let route = self.api.route(DescribeRegions::SERVICE, &region);
+            let found = found.map(|response| response.value);
+            let found =
+                found.map_err(|error| failure::from_error(&error, &route, DescribeRegions::PERMISSION));
             self.note(found.as_ref().err());
             let pause = if found.is_ok() { self.pauses.after_success } else { self.pauses.after_failure };
             let look_up = LookUp { account: self.account.clone(), found };

@@ -1,35 +1,37 @@
-//! Why a poll failed: a message that names the place and the remedy.
+//! Failures of polls and discoveries, with a message that names the place and the remedy.
 
 use std::time::Duration;
 
 use crate::{
-    domain::{Reason, Site, display::is_unsafe_for_display},
+    domain::{display::is_unsafe_for_display, reason::Reason, site::Site},
     snapshot::Failure,
-    tencent::{ApiError, error::unknown_key_advice, transport::Route},
+    tencent::{
+        error::{ApiError, unknown_key_advice},
+        transport::Route,
+    },
 };
 
-/// Turns an error of the API into a failure of a poll or of a look-up of regions. The message names the route, and the
-/// permission where that is missing.
+/// The failure for an error of the API. The message names the route, and the permission where that is missing.
 #[must_use]
 pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure {
     let reason = error.reason();
     let place = match error {
-        // The API's own words, and those of a source of credentials, say whose they are.
+        // These messages name their place already.
         ApiError::Api { .. } | ApiError::Credentials(_) => String::new(),
         _ => format!("{route}: "),
     };
-    // Words from outside are printed on terminals too.
-    let words = error.to_string().replace(is_unsafe_for_display, " ");
+    // Messages are printed on terminals, and the API's text may contain anything.
+    let message = error.to_string().replace(is_unsafe_for_display, " ");
     let advice = match Site::of(&route.url).filter(|_| error.is_unknown_key()) {
-        // The credentials' own message has this advice already.
+        // The message of the source has this advice already.
         Some(_) if matches!(error, ApiError::Credentials(_)) => String::new(),
         Some(site) => format!("; {}", unknown_key_advice(site)),
         None => advice(reason, permission),
     };
-    Failure { reason, message: format!("{place}{words}{advice}") }
+    Failure { reason, message: format!("{place}{message}{advice}") }
 }
 
-/// The failure of a poll that had not ended by its deadline.
+/// The failure of a poll that did not end by its deadline.
 pub(super) fn deadline_passed(timeout: Duration) -> Failure {
     let timeout = humantime::format_duration(timeout);
     let message = format!(
@@ -38,7 +40,7 @@ pub(super) fn deadline_passed(timeout: Duration) -> Failure {
     Failure { reason: Reason::Timeout, message }
 }
 
-/// What to do, where neither the error itself says it nor waiting does it.
+/// What to do, where the error does not say it and waiting does not help.
 fn advice(reason: Reason, permission: &str) -> String {
     let advice = match reason {
         Reason::Timeout | Reason::Connection => {
@@ -51,7 +53,7 @@ fn advice(reason: Reason, permission: &str) -> String {
         }
         Reason::ClockSkew => "; set this machine's clock",
         Reason::UnsupportedRegion => "; check the spelling of the region",
-        Reason::MalformedAnswer => "; check the account's site or api.endpoint, and any proxy",
+        Reason::MalformedResponse => "; check the account's site or api.endpoint, and any proxy",
         Reason::ServerError | Reason::Credentials | Reason::Refused => "",
     };
     advice.to_owned()
@@ -64,7 +66,10 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::{domain::Proxy, tencent::vpn::PERMISSION};
+    use crate::{
+        domain::{proxy::Proxy, tunnel::Tunnel},
+        tencent::page::Listed,
+    };
 
     fn api_error(code: &str, message: &str) -> ApiError {
         ApiError::Api {
@@ -77,7 +82,7 @@ mod tests {
 
     fn message(error: &ApiError) -> String {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
-        from_error(error, &Route { url, proxy: None }, PERMISSION).message
+        from_error(error, &Route { url, proxy: None }, Tunnel::PERMISSION).message
     }
 
     #[test]
@@ -99,7 +104,7 @@ mod tests {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
         let refused = ApiError::Connection("connection refused".into());
         assert_eq!(
-            from_error(&refused, &Route { url, proxy }, PERMISSION).message,
+            from_error(&refused, &Route { url, proxy }, Tunnel::PERMISSION).message,
             "https://vpc.tencentcloudapi.com/ through the proxy http://proxy.example:3128: connection refused; \
              check the account's site or api.endpoint, the network and any proxy"
         );
@@ -113,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_in_the_words_of_the_api_with_what_to_check() {
+    fn refusal_has_the_message_of_the_api() {
         assert_eq!(
             message(&api_error("UnsupportedRegion", "No such region.")),
             "UnsupportedRegion: No such region. (request 6a9e); check the spelling of the region"
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn words_from_outside_are_one_line_that_rules_no_terminal() {
+    fn message_is_one_line_without_control_characters() {
         assert_eq!(message(&api_error("Refused", "a\r\nb\u{1b}[2J")), "Refused: a  b [2J (request 6a9e)");
     }
 }

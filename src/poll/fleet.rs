@@ -1,4 +1,4 @@
-//! The pollers of all targets: started, told of new settings, and ended, as plans come in.
+//! The pollers of all targets: they are started, reassigned and ended to match the plan.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,26 +10,26 @@ use tokio::{
     task::{AbortHandle, JoinError, JoinSet},
 };
 
-use super::{Settings, poller::Poller};
+use super::poller::{Assignment, Poller};
 use crate::{
-    domain::Target,
+    domain::target::Target,
     snapshot::{Snapshots, TargetSnapshot},
 };
 
-/// Which targets are to be polled, and how. Settings that are the very same as before change nothing.
-pub type Plan = BTreeMap<Target, Arc<Settings>>;
+/// The targets to poll, and how.
+pub type Plan = BTreeMap<Target, Assignment>;
 
 /// All pollers of this process.
 #[derive(Debug)]
 pub struct Fleet {
     snapshots: Snapshots,
     pollers: JoinSet<()>,
-    posts: HashMap<Target, Post>,
+    handles: HashMap<Target, Handle>,
 }
 
 #[derive(Debug)]
-struct Post {
-    settings: watch::Sender<Arc<Settings>>,
+struct Handle {
+    assignment: watch::Sender<Assignment>,
     poller: AbortHandle,
 }
 
@@ -37,44 +37,44 @@ impl Fleet {
     /// No pollers yet.
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
-        Self { snapshots, pollers: JoinSet::new(), posts: HashMap::new() }
+        Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new() }
     }
 
-    /// Makes the pollers be those of the plan. Targets that stay keep what is known of them, and are polled at once if their
-    /// settings are new; targets that go leave the snapshot at once.
-    pub fn follow(&mut self, plan: Plan) {
-        self.posts.retain(|target, post| {
+    /// Starts and ends pollers to match the plan. A target that stays keeps its state, and is polled at once if its
+    /// assignment differs. A target that is gone leaves the snapshot at once.
+    pub fn reconcile(&mut self, plan: Plan) {
+        self.handles.retain(|target, handle| {
             let stays = plan.contains_key(target);
             if !stays {
-                post.poller.abort();
+                handle.poller.abort();
                 self.snapshots.remove(target);
             }
             stays
         });
-        for (target, settings) in plan {
-            match self.posts.get(&target) {
-                Some(post) => {
-                    post.settings.send_if_modified(|present| {
-                        let new = !Arc::ptr_eq(present, &settings);
-                        *present = settings;
-                        new
+        for (target, assignment) in plan {
+            match self.handles.get(&target) {
+                Some(handle) => {
+                    handle.assignment.send_if_modified(|present| {
+                        let differs = *present != assignment;
+                        *present = assignment;
+                        differs
                     });
                 }
-                None => self.start(target, settings),
+                None => self.start(target, assignment),
             }
         }
     }
 
-    fn start(&mut self, target: Target, settings: Arc<Settings>) {
-        let (settings, receiver) = watch::channel(settings);
+    fn start(&mut self, target: Target, assignment: Assignment) {
+        let (assignment, receiver) = watch::channel(assignment);
         let state = Arc::new(TargetSnapshot::new(target.clone()));
         self.snapshots.add(Arc::clone(&state));
         let poller = Poller::new(self.snapshots.clone(), receiver, state);
         let poller = self.pollers.spawn(poller.run());
-        self.posts.insert(target, Post { settings, poller });
+        self.handles.insert(target, Handle { assignment, poller });
     }
 
-    /// Waits for a poller that ended by itself, which only a panic makes it do.
+    /// Waits until a poller ends by itself, which happens only if it panics.
     pub async fn failure(&mut self) -> JoinError {
         loop {
             match self.pollers.join_next().await {
@@ -85,7 +85,7 @@ impl Fleet {
         }
     }
 
-    /// Ends all polls, wherever they are.
+    /// Ends all polls.
     pub async fn stop(mut self) {
         self.pollers.shutdown().await;
     }

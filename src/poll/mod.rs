@@ -1,15 +1,12 @@
-//! When targets are polled, and how one poll reads them: all pages or nothing, within the account's rate limit.
+//! Decides when targets are polled and regions are discovered, and reads complete listings.
+//!
+//! It must not depend on how results are shown.
 
-mod api;
-mod discovery;
+pub mod discovery;
 pub mod failure;
-mod fleet;
-pub mod limit;
+pub mod fleet;
 pub mod listing;
-mod poller;
+mod log;
+pub mod poller;
+mod reading;
 mod schedule;
-
-pub use api::{AccountApi, TargetApi};
-pub use discovery::{Discovery, LookUp, LookUpPauses};
-pub use fleet::{Fleet, Plan};
-pub use poller::{Settings, poll};

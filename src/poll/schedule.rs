@@ -1,4 +1,4 @@
-//! When a target is polled: at once, and then at its own moments in the interval.
+//! When a target is polled: at once, and then at its own time in each interval.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,9 +7,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::domain::Target;
+use crate::domain::target::Target;
 
-/// The moments at which one target is polled, an interval apart.
+/// The times at which one target is polled, an interval apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
     anchor: Instant,
@@ -17,12 +17,12 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Moments that begin a part of the interval after `start`; `phase` is that part, from 0 to 1.
+    /// The first time is `phase` intervals after `start`; `phase` is from 0 to 1.
     pub(super) fn new(start: Instant, interval: Duration, phase: f64) -> Self {
         Self { anchor: start + interval.mul_f64(phase), interval }
     }
 
-    /// The first moment after `now`. Moments that were missed are not made up for.
+    /// The first time after `now`. Missed times are skipped.
     pub(super) fn next(&self, now: Instant) -> Instant {
         let Some(since) = now.checked_duration_since(self.anchor) else { return self.anchor };
         let interval = self.interval.as_nanos();
@@ -31,7 +31,7 @@ impl Schedule {
     }
 }
 
-/// A target's place in the interval: always the same, and evenly spread over many targets.
+/// The part of the interval at which a target is polled: always the same, and evenly spread over many targets.
 pub(super) fn phase(target: &Target) -> f64 {
     let mut hasher = DefaultHasher::new();
     target.hash(&mut hasher);
@@ -41,12 +41,12 @@ pub(super) fn phase(target: &Target) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AccountName, Region};
+    use crate::domain::target::{AccountName, Region};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn polls_are_an_interval_apart_from_the_targets_own_moment_on() {
+    fn polls_are_an_interval_apart() {
         let start = Instant::now();
         let schedule = Schedule::new(start, MINUTE, 0.25);
         let first = schedule.next(start);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_moment_is_left_out() {
+    fn missed_time_is_skipped() {
         let start = Instant::now();
         let schedule = Schedule::new(start, MINUTE, 0.0);
         let late = start + 2 * MINUTE + Duration::from_secs(10);

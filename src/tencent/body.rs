@@ -1,4 +1,4 @@
-//! The bodies of answers: read whole, bounded in size and in how many are held at once, and zeroed when they are dropped.
+//! The bodies of responses: read whole, limited in size and in the number of large ones, and zeroed when dropped.
 
 use std::ops::Deref;
 
@@ -6,23 +6,23 @@ use reqwest::Response;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
-use super::{ApiError, client::connection};
+use super::error::ApiError;
 
-/// The most that one answer may hold, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// The largest body, in bytes, after decompression. A page of 100 real tunnels has about 160 KiB.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// An answer that is larger than this, in bytes, waits for a place among the large ones.
-const LARGE_ANSWER_BYTES: usize = 256 * 1024;
+/// A body that is larger than this, in bytes, needs a permit.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
 
-/// How many large answers are held at once. Together with the others that is 96 MiB at most.
-const MAX_LARGE_ANSWERS: usize = 8;
+/// How many large bodies are held at once. Together with the others they take 96 MiB at most.
+const MAX_LARGE_BODIES: usize = 8;
 
-/// The body of an answer; it may hold secrets, and is zeroed when it is dropped.
+/// The body of a response. It may hold secrets, so it is zeroed when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     bytes: Zeroizing<Vec<u8>>,
-    /// A large one's place among the large ones.
-    place: Option<SemaphorePermit<'a>>,
+    /// A large body keeps its permit until it is dropped.
+    permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Deref for Body<'_> {
@@ -33,29 +33,29 @@ impl Deref for Body<'_> {
     }
 }
 
-/// The places for answers that are large.
+/// The permits for large bodies.
 #[derive(Debug)]
 pub(super) struct Bodies(Semaphore);
 
 impl Default for Bodies {
     fn default() -> Self {
-        Self(Semaphore::new(MAX_LARGE_ANSWERS))
+        Self(Semaphore::new(MAX_LARGE_BODIES))
     }
 }
 
 impl Bodies {
-    /// Reads a body whole, and no more of it than is allowed. A large one has its place for as long as it is held; who has
-    /// one waits for nothing but bytes, so that no two answers can wait for each other.
+    /// Reads a body whole, up to the limit. A reader with a permit waits for bytes alone, so two readers cannot wait for each
+    /// other.
     pub(super) async fn read(&self, mut response: Response) -> Result<Body<'_>, ApiError> {
         let mut body = Body::default();
-        while let Some(chunk) = response.chunk().await.map_err(|error| connection(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| ApiError::connection(&error))? {
             let length = body.len() + chunk.len();
-            if length > MAX_ANSWER_BYTES {
-                let limit = MAX_ANSWER_BYTES / 1024 / 1024;
-                return Err(ApiError::Malformed(format!("it is larger than {limit} MiB")));
+            if length > MAX_BODY_BYTES {
+                let limit = MAX_BODY_BYTES / 1024 / 1024;
+                return Err(ApiError::malformed(format!("it is larger than {limit} MiB")));
             }
-            if length > LARGE_ANSWER_BYTES && body.place.is_none() {
-                body.place = Some(self.0.acquire().await.expect("the semaphore is never closed"));
+            if length > LARGE_BODY_BYTES && body.permit.is_none() {
+                body.permit = Some(self.0.acquire().await.expect("the semaphore is never closed"));
             }
             append(&mut body.bytes, &chunk);
         }

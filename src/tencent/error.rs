@@ -1,16 +1,16 @@
-//! What can go wrong with one call, and what its caller may do about it.
+//! The errors of one call, and what the caller can do about each.
 
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use super::credentials::SourceError;
-use crate::domain::{Reason, Secret, Site};
+use super::{credentials::source::SourceError, transport::root_cause};
+use crate::domain::{reason::Reason, secret::Secret, site::Site};
 
-/// The API that was called does not know the key.
+/// The code for a key that the API does not know.
 const UNKNOWN_KEY: &str = "AuthFailure.SecretIdNotFound";
 
-/// The code where something that the call names does not exist.
+/// The code for something that does not exist.
 pub(super) const NOT_FOUND: &str = "ResourceNotFound";
 
 /// The code of an error of the API, such as `AuthFailure.SignatureFailure`.
@@ -55,32 +55,32 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// What a caller may do about an error within the same poll.
+/// What the caller can do about an error before its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Try again after a pause, which the answer may have named.
+    /// Try again after a pause. The response may have set its shortest length.
     Backoff(Option<Duration>),
-    /// Correct the clock by the API's and try again once; the API's time, where its answer told it.
+    /// Correct the clock by the API's and try again once. `None`: the response had no time.
     CorrectClock(Option<Timestamp>),
     /// Get new temporary credentials and try again once.
     RenewCredentials,
-    /// Report it, and do not hammer.
+    /// Report it, and do not try again.
     Report,
 }
 
-/// Why one call gave no answer that can be used.
+/// Why one call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// The API answered with an error.
+    /// The API returned an error.
     #[error("{code}: {message} (request {request_id})")]
     Api {
         /// Such as `AuthFailure.SignatureFailure`.
         code: ErrorCode,
         /// The API's own words.
         message: String,
-        /// `RequestId`, for Tencent's support; empty if the answer had none.
+        /// `RequestId`, for Tencent's support; empty if the response had none.
         request_id: String,
-        /// The API's clock, by the answer's `Date`.
+        /// The API's clock, by the `Date` header.
         server_time: Option<Timestamp>,
     },
     /// An HTTP status that the API itself never sends.
@@ -91,20 +91,20 @@ pub enum ApiError {
         /// `Retry-After`, where it was given.
         retry_after: Option<Duration>,
     },
-    /// No whole answer within the time-out.
-    #[error("no answer within {}", humantime::format_duration(*.0))]
+    /// No complete response within the time-out.
+    #[error("no response within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// No time was left to wait for an answer.
+    /// The deadline passed before a request could be sent.
     #[error("no time was left")]
     OutOfTime,
     /// No connection within the time to connect.
     #[error("no connection within {}, name resolution included", humantime::format_duration(*.0))]
     NoConnection(Duration),
-    /// No connection, no trusted TLS, or an answer that broke off.
+    /// No connection, no trusted TLS, or a response that broke off.
     #[error("{0}")]
     Connection(String),
-    /// An answer that is none of the API's.
-    #[error("malformed answer: {0}")]
+    /// A response that the API never sends.
+    #[error("malformed response: {0}")]
     Malformed(String),
     /// There are no credentials to sign with.
     #[error("credentials: {0}")]
@@ -112,6 +112,16 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// A response that the API never sends. `problem` must not repeat it.
+    pub(crate) fn malformed(problem: impl Into<String>) -> Self {
+        Self::Malformed(problem.into())
+    }
+
+    /// A failure below HTTP.
+    pub(super) fn connection(error: &reqwest::Error) -> Self {
+        Self::Connection(root_cause(error))
+    }
+
     /// The label `reason` of this error.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -119,14 +129,14 @@ impl ApiError {
             Self::Api { code, .. } => reason_of_code(code.exact()),
             Self::Status { status: 429, .. } => Reason::Throttled,
             Self::Status { status: 500.., .. } => Reason::ServerError,
-            Self::Status { .. } | Self::Malformed(_) => Reason::MalformedAnswer,
+            Self::Status { .. } | Self::Malformed(_) => Reason::MalformedResponse,
             Self::Timeout(_) | Self::OutOfTime => Reason::Timeout,
             Self::Connection(_) | Self::NoConnection(_) => Reason::Connection,
             Self::Credentials(_) => Reason::Credentials,
         }
     }
 
-    /// What a caller may do, given whether the call was signed with temporary credentials.
+    /// What the caller can do. Some errors can be helped only if the call was signed with temporary credentials.
     #[must_use]
     pub fn remedy(&self, temporary_credentials: bool) -> Remedy {
         if let Self::Api { code, server_time, .. } = self {
@@ -147,7 +157,7 @@ impl ApiError {
         }
     }
 
-    /// Whether the API that was called does not know the key. The key may belong to the other site.
+    /// Whether the API does not know the key. The key may belong to the other site.
     #[must_use]
     pub fn is_unknown_key(&self) -> bool {
         match self {
@@ -157,8 +167,8 @@ impl ApiError {
         }
     }
 
-    /// Whether the API does not find what the call names. A look-up of a deleted tunnel can fail with it instead of returning
-    /// an empty list.
+    /// Whether the API does not find what the call names. The API may return this error for a deleted tunnel, instead of an
+    /// empty list.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Api { code, .. } if code.exact() == NOT_FOUND)
@@ -172,7 +182,7 @@ impl ApiError {
     }
 }
 
-/// What to do where this site does not know a key.
+/// What to do if this site does not know a key.
 #[must_use]
 pub fn unknown_key_advice(site: Site) -> String {
     let other = site.other();
@@ -183,7 +193,7 @@ pub fn unknown_key_advice(site: Site) -> String {
     )
 }
 
-/// Sorts the API's codes; a code covers its dotted refinements, and what is unknown is a plain refusal.
+/// The reason of an error code. A code includes its dotted refinements; an unknown code is a plain refusal.
 fn reason_of_code(code: &str) -> Reason {
     let (family, refinement) = code.split_once('.').unwrap_or((code, ""));
     match (family, refinement) {
@@ -224,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn each_code_has_its_reason_and_its_remedy() {
+    fn each_code_has_a_reason_and_a_remedy() {
         use Reason as R;
         let backoff = Remedy::Backoff(None);
         let clock = Remedy::CorrectClock(None);
@@ -268,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_id_is_renewed_only_where_it_is_temporary() {
+    fn only_temporary_unknown_id_is_renewed() {
         for code in ["AuthFailure.SecretIdNotFound", "AuthFailure.InvalidSecretId"] {
             assert_eq!(api(code).remedy(true), Remedy::RenewCredentials);
             assert_eq!(api(code).remedy(false), Remedy::Report);
@@ -276,13 +286,13 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_a_gateway_is_tried_again_and_a_redirect_is_not() {
+    fn gateway_status_is_retried_but_redirect_is_not() {
         let after = Some(Duration::from_secs(7));
         let status = |status| ApiError::Status { status, retry_after: after };
         assert_eq!(status(429).remedy(false), Remedy::Backoff(after));
         assert_eq!(status(503).remedy(false), Remedy::Backoff(after));
         assert_eq!(status(302).remedy(false), Remedy::Report);
         assert_eq!(status(302).to_string(), "HTTP status 302 (redirects are not followed)");
-        assert_eq!(status(403).reason(), Reason::MalformedAnswer);
+        assert_eq!(status(403).reason(), Reason::MalformedResponse);
     }
 }

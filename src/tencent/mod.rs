@@ -1,19 +1,24 @@
-//! Tencent Cloud's API, version 3.0: one signed call, its errors, and the wire shapes of the actions in use.
+//! Tencent Cloud's API, version 3.0: calls for an account, and one file for each action.
 //!
-//! It knows nothing of when tunnels are polled, nor which metrics there are; credentials are renewed and asked for again here.
+//! It must not depend on pollers, the snapshot or the exposition. It counts requests through `telemetry`.
 
-pub mod answer;
+pub mod account;
+pub mod action;
 mod body;
+pub mod caller;
 pub mod client;
 pub mod credentials;
-pub mod deletion;
+pub mod envelope;
 pub mod error;
-pub mod regions;
+mod field;
+pub mod page;
+pub mod rate_limit;
+mod retry;
 pub mod sign;
-pub mod sts;
 pub mod transport;
-pub mod vpn;
 
-pub use client::{Call, Client, Service};
-pub use credentials::Credentials;
-pub use error::{ApiError, ErrorCode, Remedy};
+pub mod assume_role;
+pub mod assume_role_with_web_identity;
+pub mod delete_vpn_connection;
+pub mod describe_regions;
+pub mod describe_vpn_connections;

@@ -1,4 +1,4 @@
-//! The signature TC3-HMAC-SHA256, in pure stages: each is a value that can be looked at.
+//! The signature TC3-HMAC-SHA256, in stages that are values.
 //!
 //! Source: Tencent Cloud, "Signature method v3" of API 3.0, whose published example is checked below, stage by stage.
 
@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::domain::Secret;
+use crate::domain::secret::Secret;
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 const SIGNED_HEADERS: &str = "content-type;host";
 
-/// What is signed of a `POST /`: byte for byte what is sent.
+/// The signed parts of a `POST /`, byte for byte as they are sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The product, such as `vpc`.

@@ -1,7 +1,7 @@
 //! Connections to the API: TLS, the proxy, and pools of connections that can be dropped.
 //!
-//! A proxy or balancer can keep a connection open and stop answering. So a request that times out, or whose caller stops
-//! waiting, drops all pooled connections, and the next request opens a new one.
+//! A proxy or balancer can keep a connection open and silent. So a request that times out, or whose caller stops waiting,
+//! drops all pooled connections, and the next request opens a new one.
 
 use std::{
     error::Error,
@@ -20,18 +20,15 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::domain::{CaFile, Proxy};
+use crate::domain::{ca_file::CaFile, proxy::Proxy};
 
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 
 /// How connections are made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
     /// The time limit for one request, its response's body included.
     pub request_timeout: Duration,
-    /// The time limit for one connection, TLS included. It is divided among the addresses of a host name, so it must be
-    /// well below the time that a caller waits.
-    pub connect_timeout: Duration,
     /// More certificate authorities than the system's.
     pub ca_file: Option<CaFile>,
     /// The proxy for all hosts but loopback addresses and those that `NO_PROXY` lists.
@@ -57,12 +54,12 @@ pub enum ClientError {
     Settings(String),
 }
 
-/// The system's certificate authorities, as they were when they were read.
+/// The system's certificate authorities.
 #[derive(Debug, Clone)]
 pub struct Authorities(RootCertStore);
 
 impl Authorities {
-    /// Reads them. This blocks while the mount of their files does not answer. Files that cannot be read are logged.
+    /// Reads them. This blocks while the mount of their files hangs. Files that cannot be read are logged.
     #[must_use]
     pub fn of_system() -> Self {
         let mut roots = RootCertStore::empty();
@@ -124,14 +121,18 @@ pub(super) struct Lease {
 }
 
 impl Transport {
-    /// Prepares pools of connections. Nothing is sent.
-    pub(super) fn new(settings: ConnectionSettings, authorities: Authorities) -> Result<Self, ClientError> {
+    /// Prepares pools of connections. Nothing is sent. `connect_timeout` is the time limit for one connection, TLS included.
+    /// It is divided among the addresses of a host name, so it must be well below the time that a caller waits.
+    pub(super) fn new(
+        settings: ConnectionSettings,
+        connect_timeout: Duration,
+        authorities: Authorities,
+    ) -> Result<Self, ClientError> {
         // The matcher only applies NO_PROXY, so any address stands for the proxy.
         let matcher =
             |proxy: &Proxy| Matcher::builder().all("http://proxy").no(proxy.no_proxy().to_owned()).build();
         let matcher = settings.proxy.as_ref().map(matcher);
         let tls = tls(authorities, settings.ca_file.as_ref())?;
-        let connect_timeout = settings.connect_timeout;
         let pools = Pools::new(&settings, connect_timeout, &tls)?;
         let state = Mutex::new(State { connect_timeout, tls, pools, generation: 0 });
         Ok(Self { settings, matcher, state })
@@ -353,9 +354,8 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let proxy = Proxy::from_variables(&variables).expect("a proxy");
         let timeout = Duration::from_secs(10);
-        let settings =
-            ConnectionSettings { request_timeout: timeout, connect_timeout: timeout, ca_file: None, proxy };
-        let transport = Transport::new(settings, Authorities::of_system());
+        let settings = ConnectionSettings { request_timeout: timeout, ca_file: None, proxy };
+        let transport = Transport::new(settings, timeout, Authorities::of_system());
         let transport = transport.expect("the system's authorities");
         for (url, is_proxied) in [
             ("https://vpc.intl.tencentcloudapi.com", true),

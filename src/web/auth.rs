@@ -16,7 +16,7 @@ use sha2::Sha256;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use zeroize::Zeroizing;
 
-use crate::domain::Secret;
+use crate::domain::secret::Secret;
 
 /// How many passwords are checked at once.
 const MAX_CHECKS: usize = 1;

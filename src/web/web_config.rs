@@ -26,7 +26,7 @@ use crate::{
         reader::{Diagnostics, Node},
         yaml,
     },
-    domain::Secret,
+    domain::secret::Secret,
 };
 
 /// The content of the web configuration file.

@@ -40,7 +40,7 @@ test("a search finds as one types, and stays in the address", () =>
     assert.equal(new URL(page.url()).search, "");
   }));
 
-test("a search within one standing stays within it", () =>
+test("a search within one status stays within it", () =>
   visitInSlowMotion(`${EVERYDAY}?show=up`, async (page) => {
     await page.locator("#search").fill("berlin");
     await page.locator("#search").press("Enter");

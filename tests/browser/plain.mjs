@@ -1,4 +1,4 @@
-// The page without its script: search, standings and pages by links and a form.
+// The page without its script: search, statuses and pages by links and a form.
 import test from "node:test";
 import assert from "node:assert/strict";
 import { visit } from "./browser.mjs";

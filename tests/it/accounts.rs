@@ -170,7 +170,7 @@ fn expiry(metrics: &Metrics, account: &str) -> Option<f64> {
 }
 
 #[tokio::test]
-async fn every_source_serves_many_polls_with_tokens_that_live_for_two_seconds() {
+async fn every_source_serves_with_short_lived_tokens() {
     let cloud = Cloud::new(Some(Duration::from_secs(2))).await;
     let daemon = cloud.daemon(&SOURCES.map(|(name, ..)| name)).await;
     let first = daemon.until(|metrics| metrics.sum("up", &[]) == 14.0).await;
@@ -189,7 +189,7 @@ async fn every_source_serves_many_polls_with_tokens_that_live_for_two_seconds() 
 }
 
 #[tokio::test]
-async fn credentials_are_renewed_once_for_all_regions_of_an_account() {
+async fn regions_share_one_renewal() {
     let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
     let daemon = cloud.daemon(&["instance"]).await;
     daemon.until(|metrics| polls(metrics, "instance") >= 80.0).await;
@@ -200,7 +200,7 @@ async fn credentials_are_renewed_once_for_all_regions_of_an_account() {
 }
 
 #[tokio::test]
-async fn credentials_that_the_api_revokes_are_replaced_without_a_failed_poll() {
+async fn revoked_credentials_fail_no_poll() {
     let cloud = Cloud::new(None).await;
     let daemon = cloud.daemon(&["instance", "assumed", "files"]).await;
     let before = daemon.until(|metrics| metrics.sum("up", &[]) == 6.0).await;
@@ -219,7 +219,7 @@ async fn credentials_that_the_api_revokes_are_replaced_without_a_failed_poll() {
 }
 
 #[tokio::test]
-async fn a_source_that_fails_fails_the_targets_of_its_account_and_touches_nobody_else() {
+async fn failing_source_fails_its_account_only() {
     let cloud = Cloud::new(None).await;
     cloud.befall("MetadataCredentials", FaultKind::Reset);
     let daemon = cloud.daemon(&["instance", "pod", "files"]).await;
@@ -241,7 +241,7 @@ async fn a_source_that_fails_fails_the_targets_of_its_account_and_touches_nobody
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_good() {
+async fn failed_renewal_keeps_good_credentials() {
     let cloud = Cloud::new(Some(Duration::from_secs(8))).await;
     let log = Log::capture();
     let daemon = cloud.daemon(&["pod"]).await;
@@ -261,11 +261,11 @@ async fn a_renewal_that_fails_keeps_the_old_credentials_for_as_long_as_they_are_
     cloud.write("token", WEB_TOKEN);
     let after = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
     assert!(expiry(&after, "pod") > Some(expired));
-    log.only(&["INFO", "credentials renewed after all"]);
+    log.only(&["INFO", "credentials renewed after failures"]);
 }
 
 #[tokio::test]
-async fn a_changed_credentials_file_ends_refusals_at_once() {
+async fn changed_credentials_file_ends_refusals() {
     let cloud = Cloud::new(None).await;
     let (_, key) = cloud.key_pair();
     cloud.write("key", "a-key-that-was-never-good");
@@ -284,7 +284,7 @@ async fn a_changed_credentials_file_ends_refusals_at_once() {
 }
 
 #[tokio::test]
-async fn a_reload_that_changes_nothing_about_who_calls_keeps_credentials() {
+async fn reload_keeps_credentials_of_unchanged_accounts() {
     let cloud = Cloud::new(None).await;
     let daemon = cloud.daemon(&["instance", "assumed"]).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 4.0).await;
@@ -312,10 +312,10 @@ async fn a_reload_that_changes_nothing_about_who_calls_keeps_credentials() {
 }
 
 #[tokio::test]
-async fn the_default_chain_serves_from_its_first_link_that_has_something_and_says_which() {
+async fn default_chain_logs_its_source() {
     for (missing, link) in [
         (&[][..], "the environment"),
-        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open taken on by the profile "),
+        (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"], "roleName/open assumed by the profile "),
         (&["TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY", "HOME"], "the role watcher of this instance"),
     ] {
         let log = Log::capture();
@@ -330,7 +330,7 @@ async fn the_default_chain_serves_from_its_first_link_that_has_something_and_say
 }
 
 #[tokio::test]
-async fn the_default_chain_without_any_credentials_names_each_place_where_it_looked() {
+async fn empty_default_chain_names_each_source() {
     let cloud = Cloud::new(None).await;
     cloud.befall("MetadataRole", FaultKind::Status { status: 404, retry_after: None });
     let log = Log::capture();

@@ -9,11 +9,17 @@ use std::{
 
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
-    config::{
-        Account, Api, Config, CredentialSource, Filter, Metrics, Poll, Regions, load::Loaded,
-        problem::Problems,
+    config::{Account, Api, Config, Filter, Metrics, Poll, Regions, load::Loaded, problem::Problems},
+    domain::{
+        ca_file::CaFile,
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        role::Role,
+        secret::{Secret, SecretText},
+        site::Site,
+        tag_label::TagLabel,
+        target::{AccountName, Region},
     },
-    domain::{AccountName, CaFile, Endpoint, Region, Role, Secret, SecretText, Site, TagLabel},
 };
 
 const BAD: &str = "tests/fixtures/config/bad";

@@ -7,11 +7,16 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Value, value::RawValue};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Listing, Reason, Region, TagLabel, Target},
+    domain::{
+        listing::Listing,
+        reason::Reason,
+        tag_label::TagLabel,
+        target::{AccountName, Region, Target},
+    },
     metrics::Renderer,
     snapshot::{Failure, Snapshots, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
-    tencent::{client::FromResponse, vpn::Page},
+    tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections},
 };
 use test_support::{Metrics, Sample};
 
@@ -29,9 +34,9 @@ fn at(second: i64) -> Timestamp {
 
 fn listing(answer: &Value) -> Listing {
     let response: Box<RawValue> = serde_json::from_value(answer["Response"].clone()).expect("JSON");
-    let page = Page::from_response(&response).expect("a page");
+    let page = DescribeVpnConnections::read(&response).expect("a page");
     Listing {
-        tunnels: page.tunnels,
+        rows: page.rows,
         rows_without_id: page.rows_without_id,
         in_doubt: [].into(),
         unknown_values: page.unknown_values,

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use simulator::Options;
-use tencentcloud_vpn_exporter::domain::StatusField;
+use tencentcloud_vpn_exporter::domain::status::StatusField;
 use test_support::{
     Api, Daemon, Metrics,
     binary::{Place, assert_told, run},

@@ -1,7 +1,7 @@
 //! The path of tunnels from the API to the metrics, over real HTTP on both sides.
 
 use serde_json::json;
-use tencentcloud_vpn_exporter::{poll, snapshot::TargetSnapshot};
+use tencentcloud_vpn_exporter::{poll::poller, snapshot::TargetSnapshot};
 use test_support::{Api, Daemon, Metrics, frozen, only_target};
 
 const GUANGZHOU: &str = "ap-guangzhou";
@@ -28,7 +28,7 @@ async fn every_tunnel_of_every_region_is_shown_once() {
 }
 
 #[tokio::test]
-async fn a_tunnel_that_changes_is_seen_to_change_and_one_that_goes_is_gone() {
+async fn changed_and_deleted_tunnels_are_seen() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let place = GUANGZHOU;
     let ids = api.control.ids(place).expect("the region");
@@ -55,7 +55,7 @@ async fn a_tunnel_that_changes_is_seen_to_change_and_one_that_goes_is_gone() {
 }
 
 #[tokio::test]
-async fn accounts_are_polled_apart_and_one_that_is_refused_does_not_touch_the_other() {
+async fn refused_account_does_not_affect_another() {
     let api = Api::start(frozen(&[(GUANGZHOU, 4)])).await;
     let good = api.account("good", &[GUANGZHOU]);
     let bad = api.account("bad", &[GUANGZHOU]).replace("secret_id: 'AKID", "secret_id: 'AKIDx");
@@ -72,7 +72,7 @@ async fn accounts_are_polled_apart_and_one_that_is_refused_does_not_touch_the_ot
 }
 
 #[tokio::test]
-async fn filters_of_an_account_narrow_what_is_watched() {
+async fn filters_narrow_the_listing() {
     let api = Api::start(frozen(&[(GUANGZHOU, 5)])).await;
     let ids = api.control.ids(GUANGZHOU).expect("the region");
     let filters = format!("  filters: [{{name: vpn-connection-id, values: [{}, {}]}}]\n", ids[1], ids[3]);
@@ -86,7 +86,7 @@ async fn filters_of_an_account_narrow_what_is_watched() {
 }
 
 #[tokio::test]
-async fn a_scrape_never_calls_the_api() {
+async fn scrape_never_calls_the_api() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let daemon =
         Daemon::start(&api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 5s, stale_after: 2h")).await;
@@ -99,7 +99,7 @@ async fn a_scrape_never_calls_the_api() {
 }
 
 #[tokio::test]
-async fn ready_comes_with_the_first_attempt_even_if_it_fails() {
+async fn failed_first_poll_counts_for_ready() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let daemon =
         Daemon::start(&api.config_with(&["ap-nowhere"], "interval: 1h, timeout: 5s, stale_after: 2h")).await;
@@ -114,7 +114,7 @@ async fn ready_comes_with_the_first_attempt_even_if_it_fails() {
 }
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_poll_does_not_wait_for_it() {
+async fn stop_does_not_wait_for_a_poll() {
     let silent = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
     let address = silent.local_addr().expect("an address");
     let config = format!(
@@ -131,18 +131,18 @@ async fn a_stop_in_the_middle_of_a_poll_does_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn only_tags_that_become_labels_are_kept() {
+async fn only_labelled_tags_are_kept() {
     let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
     let config = api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n";
-    let (target, settings) = only_target(&config);
-    let (state, _) = poll::poll(&settings, &TargetSnapshot::new(target)).await;
+    let (target, assignment) = only_target(&config);
+    let (state, _) = poller::poll(&assignment, &TargetSnapshot::new(target)).await;
     let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));
     assert!(keys().count() > 0, "no tunnel has a tag");
     assert!(keys().all(|key| key == "env"), "{:?}", keys().collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn added_tag_label_is_filled_in_at_once() {
+async fn added_tag_label_has_values_at_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
     let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 10s");
     let daemon = Daemon::start(&config).await;

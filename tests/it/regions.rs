@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use simulator::{Fault, FaultKind, OfferedRegion};
-use tencentcloud_vpn_exporter::poll::LookUpPauses;
+use tencentcloud_vpn_exporter::poll::discovery::LookUpPauses;
 use test_support::{Api, Daemon, Metrics, Sample, Setting, frozen, log::Log};
 
 const GUANGZHOU: &str = "ap-guangzhou";
@@ -144,7 +144,7 @@ async fn look_ups_that_fail_leave_the_list_as_it_is_and_are_told() {
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_look_up(&during)), (Some(0.0), last_success));
     assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
-    log.only(&["WARN", "regions cannot be looked up", "malformed_answer"]);
+    log.only(&["WARN", "regions cannot be looked up", "malformed_response"]);
     log.only(&["WARN", "regions cannot be looked up", "unauthorized"]);
 
     offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use tencentcloud_vpn_exporter::domain::Shard;
+use tencentcloud_vpn_exporter::domain::shard::Shard;
 use test_support::{Api, Daemon, Metrics, Setting, frozen};
 
 /// Enough targets for fair shares to show.

@@ -1,7 +1,7 @@
 //! What the status page says, as text.
 
 use tencentcloud_vpn_exporter::{
-    domain::{HealthCheckStatus, Reason, Tunnel},
+    domain::{reason::Reason, status::HealthCheckStatus, tunnel::Tunnel},
     snapshot::{FailedLookUps, Snapshot},
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
@@ -87,7 +87,7 @@ fn down_comes_before_unknown_before_up_and_idle_is_apart() {
 }
 
 #[test]
-fn the_latest_change_comes_first_within_a_standing() {
+fn the_latest_change_comes_first_within_a_status() {
     let all = ["vpnx-1", "vpnx-2", "vpnx-3"];
     let up = |id: &str| tunnel(id, id);
     let world = target("production", "ap-guangzhou")
@@ -308,7 +308,7 @@ fn a_search_looks_for_every_word_in_what_a_row_shows() {
 }
 
 #[test]
-fn one_standing_can_be_shown_alone() {
+fn one_status_can_be_shown_alone() {
     assert_eq!(names(&everyday(), "show=idle"), ["on-demand-audit", "no name"]);
     assert_eq!(names(&everyday(), "show=down&q=berlin"), ["office-berlin-primary"]);
     let html = html(&everyday(), "show=down&q=berlin");
@@ -316,10 +316,10 @@ fn one_standing_can_be_shown_alone() {
         text(part(&html, "<div class=\"heading\">", "</div>")),
         "Tunnels 1 of 14 tunnels, down only, found by “ berlin ” · Show all"
     );
-    assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other standings keep the search");
+    assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other statuses keep the search");
     assert!(
         html.contains("<input type=\"hidden\" name=\"show\" value=\"down\">"),
-        "the search keeps the standing"
+        "the search keeps the status"
     );
 }
 

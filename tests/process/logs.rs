@@ -150,7 +150,8 @@ async fn change_of_state_is_one_line() {
         assert_eq!(lines.len(), 1, "{log}");
         let text = |field: &str| row[field].as_str().expect("a text");
         let expected = [
-            ("message", "tunnel changed: net_status AVAILABLE -> UNAVAILABLE"),
+            ("message", "tunnel changed"),
+            ("change", "net_status AVAILABLE -> UNAVAILABLE"),
             ("account", "main"),
             ("region", GUANGZHOU),
             ("vpn_gateway_id", text("VpnGatewayId")),
@@ -183,7 +184,8 @@ async fn tunnel_name_forges_no_line_or_field() {
         }
         daemon.stderr.lines(&["tunnel changed"], HOSTILE.len()).await;
         let log = stop(daemon).await.stderr;
-        let changed = [("level", "info"), ("message", "tunnel changed: state AVAILABLE -> DELETING")];
+        let changed =
+            [("level", "info"), ("message", "tunnel changed"), ("change", "state AVAILABLE -> DELETING")];
         let lines = with(format, &log, &changed);
         // Control characters are replaced, because terminals obey them.
         let visible =

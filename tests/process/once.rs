@@ -24,8 +24,7 @@ async fn each_of_2350_tunnels_is_printed_once() {
     put_some_into_every_state(&api);
     let ended = once(&api, &REGIONS.map(|(name, _)| name)).await;
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    let news =
-        ended.stderr.lines().filter(|line| line.contains("a value that is new to this exporter")).count();
+    let news = ended.stderr.lines().filter(|line| line.contains("unknown status value")).count();
     assert_eq!((news, ended.stderr.lines().count()), (3, 3), "{}", ended.stderr);
 
     let printed = Printed::read(&ended.stdout);

@@ -213,7 +213,7 @@ impl Stage {
             (Weather::Echo("AuthFailure.TokenFailure"), "AuthFailure.TokenFailure: (redacted)"),
             (Weather::Echo("UnauthorizedOperation"), "UnauthorizedOperation: (redacted)"),
             (Weather::Echo("InternalError"), "InternalError: (redacted)"),
-            (Weather::Fault(page), "malformed answer: it is no JSON object"),
+            (Weather::Fault(page), "malformed response: it is not a JSON object"),
             (Weather::Fault(FaultKind::Status { status: 502, retry_after: None }), "HTTP status 502"),
             (Weather::Fault(skew), "clock differs from the"),
             (Weather::Revoked(Some(no_expiry)), "ExpiredTime is missing"),

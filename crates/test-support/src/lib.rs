@@ -31,12 +31,15 @@ use tempfile::TempDir;
 use tencentcloud_vpn_exporter::{
     app::{self, AppError, Start},
     config::Config,
-    domain::{Region, Shard, Target},
-    poll::{LookUpPauses, Settings},
+    domain::{
+        shard::Shard,
+        target::{Region, Target},
+    },
+    poll::{discovery::LookUpPauses, poller::Assignment},
     telemetry::{BuildInfo, Telemetry},
     tencent::transport::Authorities,
     web::{limits::Limits, listen, state::ReloadRequest, telemetry_path::TelemetryPath},
-    wiring::{Surroundings, Variables, Wiring},
+    wiring::{Context, Variables, Wiring},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -165,11 +168,7 @@ impl Daemon {
                 before_reading();
                 Ok((read(&file)?, Authorities::of_system()))
             }),
-            surroundings: Surroundings {
-                variables,
-                telemetry: Telemetry::new(&build).expect("metrics"),
-                shard,
-            },
+            context: Context { variables, telemetry: Telemetry::new(&build).expect("metrics"), shard },
             look_ups,
             listeners,
             telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
@@ -214,15 +213,15 @@ impl Daemon {
 }
 
 /// The one target of this configuration, and how it is polled, for tests that poll it themselves.
-pub fn only_target(config: &str) -> (Target, Arc<Settings>) {
+pub fn only_target(config: &str) -> (Target, Assignment) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yml");
     std::fs::write(&file, config).expect("the configuration can be written");
     let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
     let telemetry = Telemetry::new(&build).expect("metrics");
-    let surroundings = Surroundings { variables: Variables::new(), telemetry, shard: Shard::SOLE };
+    let context = Context { variables: Variables::new(), telemetry, shard: Shard::SOLE };
     let config = read(&file).expect("a valid configuration");
-    let mut wiring = Wiring::new(config, surroundings, Authorities::of_system()).expect("a client");
+    let wiring = Wiring::new(config, context, Authorities::of_system()).expect("a client");
     wiring.plan().pop_first().expect("one target")
 }
 

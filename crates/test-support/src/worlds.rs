@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tencentcloud_vpn_exporter::{
     domain::{
-        AccountName, HealthCheck, HealthCheckStatus, IkeParameters, IpsecParameters, Listing,
-        NegotiationType, NetStatus, Reason, Region, Target, Tunnel, TunnelId, TunnelState,
+        listing::Listing,
+        reason::Reason,
+        status::{HealthCheckStatus, NetStatus, TunnelState},
+        target::{AccountName, Region, Target},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
     snapshot::{FailedLookUp, FailedLookUps, Failure, Snapshot, Snapshots, TargetSnapshot},
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
@@ -37,7 +40,7 @@ pub fn target(account: &str, region: &str) -> Watched {
 impl Watched {
     /// A good poll, so many seconds ago.
     pub fn lists(self, seconds_ago: i64, tunnels: impl IntoIterator<Item = Tunnel>) -> Self {
-        let listing = Listing { tunnels: tunnels.into_iter().collect(), ..Listing::default() };
+        let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
         let (mut state, _) = self.0.succeeded(listing, ago(seconds_ago), Duration::from_millis(142));
         state.next_poll = Some(ago(seconds_ago - MINUTE));
         Self(state)

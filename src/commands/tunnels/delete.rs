@@ -15,13 +15,21 @@ use crate::{
         output::{one_line, print},
         poll_once::{Prepared, prepare},
     },
-    domain::{NetStatus, Shard, Target, Tunnel, TunnelState, Verdict},
+    domain::{
+        shard::Shard,
+        status::{NetStatus, TunnelState},
+        target::Target,
+        tunnel::Tunnel,
+        tunnel_status::TunnelStatus,
+    },
     logging,
-    poll::{TargetApi, failure, listing},
+    poll::{failure, listing},
     tencent::{
-        ApiError,
-        deletion::{self, Accepted, DELETE_VPN_CONNECTION, DeleteVpnConnection, DeletionError},
-        vpn::PERMISSION,
+        account::Account,
+        action::{Action, Service},
+        delete_vpn_connection::{DeleteVpnConnection, DeletionError},
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
     },
 };
 
@@ -42,14 +50,14 @@ pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), Failure>
             "refused: this is not a terminal, so the deletion cannot be confirmed; to delete without a question, add --yes",
         ));
     }
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
-    let Some(settings) = wiring.plan().remove(&target) else {
+    let Some(assignment) = wiring.plan().remove(&target) else {
         let unconfigured =
             || usage(format!("{target} is not configured; name an account and a region that are"));
         return Err(if regions_known { unconfigured() } else { Failure::AlreadyReported });
     };
-    Deletion { flags, target, api: &settings.api }.run().await
+    Deletion { flags, target, account: &assignment.account }.run().await
 }
 
 /// How a deletion began.
@@ -63,7 +71,7 @@ enum Begun {
 struct Deletion<'a> {
     flags: &'a DeleteFlags,
     target: Target,
-    api: &'a TargetApi,
+    account: &'a Account,
 }
 
 impl Deletion<'_> {
@@ -120,17 +128,22 @@ impl Deletion<'_> {
     /// The present tunnel. `None` only if a complete response does not list it, or if the API does not find it.
     async fn query(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + QUERY_TIMEOUT;
-        listing::find(self.api, &self.flags.vpn_connection_id, deadline).await
+        listing::find(self.account, &self.target.region, &self.flags.vpn_connection_id, deadline).await
     }
 
     /// An error of a query with its place and remedy.
     fn explain(&self, error: &ApiError) -> String {
-        failure::from_error(error, &self.api.route(), PERMISSION).message
+        self.message(error, DescribeVpnConnections::PERMISSION)
     }
 
     /// An error of the deletion with its place and remedy.
     fn explain_deletion(&self, error: &ApiError) -> String {
-        failure::from_error(error, &self.api.route(), deletion::PERMISSION).message
+        self.message(error, DeleteVpnConnection::PERMISSION)
+    }
+
+    fn message(&self, error: &ApiError, permission: &str) -> String {
+        let route = self.account.route(Service::VPC, &self.target.region);
+        failure::from_error(error, &route, permission).message
     }
 
     fn description(&self, tunnel: &Tunnel) -> String {
@@ -214,8 +227,7 @@ impl Deletion<'_> {
             vpn_gateway_id: &self.flags.vpn_gateway_id,
             vpn_connection_id: self.flags.vpn_connection_id.as_str(),
         };
-        let Accepted = self.api.once(DELETE_VPN_CONNECTION, parameters.body()).await?;
-        Ok(())
+        Ok(self.account.post_once(&parameters, &self.target.region).await?)
     }
 
     /// Waits until the tunnel is gone, or until the flags' time-out after `start`.
@@ -252,8 +264,8 @@ impl Deletion<'_> {
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
-    match (tunnel.verdict(), tunnel.net_status) {
-        (Verdict::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
+    match (tunnel.connection(), tunnel.net_status) {
+        (TunnelStatus::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
         (_, NetStatus::Unavailable) => "",
         _ => "WARNING: this tunnel may be in use. Hosts behind it will be cut off.\n\n",
     }

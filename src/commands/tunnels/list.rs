@@ -13,17 +13,23 @@ use crate::{
         poll_once::{Prepared, poll_each_once, prepare},
         table::{BOLD_RED, Cell, GREEN, YELLOW, table},
     },
-    domain::{HealthCheckStatus, Region, Shard, Standing, Target, Tunnel},
+    domain::{
+        shard::Shard,
+        status::HealthCheckStatus,
+        target::{Region, Target},
+        tunnel::Tunnel,
+        tunnel_status::TunnelStatus,
+    },
     logging,
-    poll::Plan,
+    poll::fleet::Plan,
     snapshot::TunnelRecord,
     wiring::Wiring,
 };
 
 pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     logging::start(&flags.log.level, flags.log.format);
-    let Prepared { mut wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
-    let states = poll_each_once(plan(&mut wiring, regions_known, flags)?).await?;
+    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<Row> = states
         .iter()
@@ -46,7 +52,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
 }
 
 /// The targets of the flags. Accounts and regions of the flags must be configured, as far as that is known.
-fn plan(wiring: &mut Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
+fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
     }
@@ -64,7 +70,7 @@ fn matches(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
-        && (!flags.down || Standing::of(tunnel) == Standing::Down)
+        && (!flags.down || tunnel.overall_status() == TunnelStatus::Down)
 }
 
 /// One printed tunnel.
@@ -101,7 +107,7 @@ impl Row {
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
-            link: Standing::of(tunnel).as_str(),
+            link: tunnel.overall_status().as_str(),
             created: tunnel.created,
         }
     }

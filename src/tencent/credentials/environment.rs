@@ -3,12 +3,12 @@
 use futures_util::future::{self, BoxFuture, FutureExt};
 use zeroize::Zeroizing;
 
-use super::{Credentials, Loaded, Source, SourceError};
-use crate::domain::Secret;
+use super::source::{Credentials, Loaded, Source, SourceError};
+use crate::domain::secret::Secret;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const SECRET_KEY: &str = "TENCENTCLOUD_SECRET_KEY";
-/// Either name is in use; the first that is set counts.
+/// Both names are in use. The first that is set counts.
 const TOKENS: [&str; 2] = ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 
 /// `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and `TENCENTCLOUD_TOKEN` or `TENCENTCLOUD_SECURITY_TOKEN` if they
@@ -26,7 +26,7 @@ impl Environment {
             let problem = |problem| SourceError::Failed(format!("the environment variable {name} {problem}"));
             Some(Secret::key(value).map_err(problem))
         };
-        // Half a key pair is no reason to go on with credentials of someone else.
+        // With half a key pair, the default chain must not continue with another identity.
         let missing = if set(SECRET_ID).is_some() || set(SECRET_KEY).is_some() {
             SourceError::Failed
         } else {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_pair_is_taken_without_the_white_space_around_it() {
+    fn white_space_around_a_key_is_removed() {
         let credentials =
             load(&[(SECRET_ID, " AKIDexample\n"), (SECRET_KEY, "key")]).expect("both").credentials;
         assert_eq!(credentials.secret_id.expose(), "AKIDexample");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_goes_by_either_name_and_the_first_counts() {
+    fn token_has_two_names() {
         let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
         for (tokens, expected) in [
             (&[("TENCENTCLOUD_TOKEN", "one")][..], Some("one")),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_missing_or_empty_is_named_and_absent() {
+    fn missing_or_empty_variable_is_absent() {
         let absent =
             |name| SourceError::Absent(format!("the environment variable {name} is not set; export it"));
         assert_eq!(load(&[]), Err(absent(SECRET_ID)));

@@ -1,16 +1,16 @@
-//! Temporary credentials on the wire, as the Security Token Service and the metadata service both give them.
+//! The wire shape of temporary credentials, which the Security Token Service and the metadata service share.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Credentials, Expiry, Loaded, SourceError};
+use super::source::{Credentials, Expiry, Loaded, SourceError};
 use crate::{
-    domain::Secret,
+    domain::secret::Secret,
     tencent::{
-        ApiError,
-        answer::{self, Field},
+        error::ApiError,
+        field::{Field, text},
     },
 };
 
@@ -19,7 +19,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Temporary credentials, as they came.
 #[derive(Debug)]
-pub(in crate::tencent) struct Issued {
+pub struct Issued {
     credentials: Credentials,
     expires: Timestamp,
 }
@@ -47,14 +47,12 @@ impl Issued {
             secret_key: secret(fields.tmp_secret_key, "TmpSecretKey")?,
             token: Some(secret(fields.token, "Token")?),
         };
-        let expires =
-            answer::text(expired_time).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
+        let expires = text(expired_time).and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
         let expires = expires.ok_or_else(|| malformed("ExpiredTime"))?;
         Ok(Self { credentials, expires })
     }
 
-    /// The loaded credentials. `now` is our clock and `server_time` the server's clock, which is used if the two are
-    /// far apart.
+    /// The loaded credentials. `now` is our clock, and `server_time` the server's, which is used if the two are far apart.
     pub(in crate::tencent) fn loaded(
         self,
         origin: String,
@@ -65,8 +63,10 @@ impl Issued {
         let now = server_time.filter(far_apart).unwrap_or(now);
         let remaining = Duration::try_from(self.expires.duration_since(now)).unwrap_or_default();
         if remaining.is_zero() {
-            let expired =
-                format!("{origin}: what came had expired at {}; is the clock there right?", self.expires);
+            let expired = format!(
+                "{origin}: the credentials had expired at {}; check the clock of that service",
+                self.expires
+            );
             return Err(SourceError::Failed(expired));
         }
         let expiry = Some(Expiry { time: self.expires, remaining });
@@ -75,10 +75,10 @@ impl Issued {
 }
 
 fn secret(field: Field<'_>, name: &str) -> Result<Secret, ApiError> {
-    let text = answer::text(field).filter(|text| !text.is_empty()).ok_or_else(|| malformed(name))?;
+    let text = text(field).filter(|text| !text.is_empty()).ok_or_else(|| malformed(name))?;
     Ok(Secret::new(text))
 }
 
 fn malformed(name: &str) -> ApiError {
-    ApiError::Malformed(format!("its {name} is missing or cannot be read"))
+    ApiError::malformed(format!("its {name} is missing or cannot be read"))
 }

@@ -8,32 +8,33 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt};
 use zeroize::Zeroizing;
 
-use super::{Credentials, Loaded, Source, SourceError, secret_file::SecretFile};
-use crate::{
-    domain::{Role, Secret},
-    tencent::sts::Sts,
+use super::{
+    secret_file::SecretFile,
+    source::{Credentials, Loaded, Source, SourceError},
+    sts::Sts,
 };
+use crate::domain::{role::Role, secret::Secret};
 
-/// In the home directory.
+/// The path in the home directory.
 const OF_USER: &str = ".tencentcloud/credentials";
-/// Where the home directory has none.
+/// The path of the file for all users.
 const OF_SYSTEM: &str = "/etc/tencentcloud/credentials";
 
-/// Names the only file to read, as for the official SDK for Go.
+/// The variable with the path of the only file to read, as for the official SDK for Go.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
-/// The section `[default]` of a profile: `secret_id`, `secret_key`, and maybe a `role_arn` to take on with them.
+/// The section `[default]` of a profile: `secret_id`, `secret_key`, and maybe the `role_arn` of a role to assume with them.
 #[derive(Debug)]
 pub struct Profile {
-    /// The first that is there is read.
+    /// The first that exists is read.
     files: Vec<SecretFile>,
-    /// Whether the user named the file: then it must be there.
+    /// Whether the user named the file. Then it must exist.
     is_named: bool,
-    /// Who gives out the credentials of a role.
+    /// Issues the credentials of a role.
     sts: Sts,
 }
 
-/// What the section says.
+/// The content of the section.
 #[derive(Debug)]
 struct Section {
     credentials: Credentials,
@@ -53,7 +54,7 @@ impl Profile {
         }
     }
 
-    /// The first of these files that is there.
+    /// The first of these files that exists.
     #[must_use]
     pub fn first_of(files: impl IntoIterator<Item = impl Into<PathBuf>>, sts: Sts) -> Self {
         Self { files: files.into_iter().map(SecretFile::new).collect(), is_named: false, sts }
@@ -84,7 +85,7 @@ impl Profile {
     }
 }
 
-/// Where Tencent Cloud's own tools keep the file: in the home directory, or else in `/etc`.
+/// The files of Tencent Cloud's own tools: in the home directory, or else in `/etc`.
 fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
     home.map(|home| home.join(OF_USER)).into_iter().chain([OF_SYSTEM.into()]).collect()
 }
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_section_is_read_and_no_other() {
+    fn only_the_default_section_is_read() {
         let text = "\
             # written by hand\n\
             [other]\nsecret_id = AKIDother\n\
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_line_ends_and_an_empty_role_do_no_harm() {
+    fn windows_line_ends_and_empty_role_are_accepted() {
         let text = "[default]\r\nsecret_id=AKIDexample\r\nsecret_key=key\r\nrole_arn=\r\n";
         let Section { credentials, role_arn } = read(text).expect("a profile");
         assert_eq!(credentials.secret_key.expose(), "key");
@@ -225,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_kind_is_refused_by_its_line_without_its_content() {
+    fn file_of_another_kind_is_not_repeated() {
         let message = read("[default]\nsecret_id=AKIDexample\nSECRET\n").expect_err("no INI file");
         assert!(message.starts_with("/p: line ") && !message.contains("SECRET"), "{message}");
     }
 
     #[test]
-    fn the_users_file_goes_before_the_systems() {
+    fn file_of_the_user_goes_first() {
         let system = PathBuf::from("/etc/tencentcloud/credentials");
         assert_eq!(
             usual_files(Some(Path::new("/home/op"))),

@@ -1,7 +1,7 @@
-//! Files that hold secrets, read whole; what they hold stays in no buffer.
+//! Files that hold secrets. They are read whole, and the buffers are zeroed.
 //!
 //! A file on a mount that does not answer blocks the thread that reads it, and nothing can end that thread. So each read
-//! has a thread of its own and a time-out, and a later read does not wait for an earlier one.
+//! has its own thread and a time-out, and no read waits for an earlier one.
 
 use std::{
     io,
@@ -16,9 +16,9 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::SourceError;
+use super::source::SourceError;
 use crate::{
-    domain::Secret,
+    domain::secret::Secret,
     regular_file::{self, ReadError},
 };
 
@@ -35,7 +35,7 @@ pub(super) struct SecretFile {
     hung: Mutex<Hung>,
 }
 
-/// Reads that did not end in time; each still has its thread.
+/// Reads that did not end in time. Each still has its thread.
 #[derive(Debug, Default)]
 struct Hung {
     reads: Vec<JoinHandle<Bytes>>,
@@ -44,17 +44,17 @@ struct Hung {
 }
 
 impl SecretFile {
-    /// The file at `path`, which need not be there yet.
+    /// The file at `path`, which need not exist yet.
     pub(super) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), read: regular_file::read, hung: Mutex::default() }
     }
 
-    /// Where it is.
+    /// The path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The secret that is all the file holds, without the white space around it.
+    /// The content as a secret, without the white space around it.
     pub(super) async fn secret(&self) -> Result<Secret, SourceError> {
         let text = self.text().await?;
         match text.trim() {
@@ -67,13 +67,13 @@ impl SecretFile {
     pub(super) async fn text(&self) -> Result<Zeroizing<String>, SourceError> {
         let mut read = self.begin()?;
         let Ok(done) = timeout(READ_TIMEOUT, &mut read).await else {
-            self.leave_behind(read);
+            self.abandon(read);
             return Err(self.no_answer());
         };
         let bytes = done.expect("reading a file does not panic").map_err(|error| self.unreadable(&error))?;
         match std::str::from_utf8(&bytes) {
             Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-            Err(_) => Err(self.failed("it is no text in UTF-8")),
+            Err(_) => Err(self.failed("it is not UTF-8 text")),
         }
     }
 
@@ -87,21 +87,21 @@ impl SecretFile {
         Ok(spawn_blocking(move || read(&path).map(Zeroizing::new)))
     }
 
-    /// The pause doubles with each read that hangs, so that a mount that hangs for a day holds some ten threads.
-    fn leave_behind(&self, read: JoinHandle<Bytes>) {
+    /// The pause doubles with each read that hangs, so a mount that hangs for a day blocks about ten threads.
+    fn abandon(&self, read: JoinHandle<Bytes>) {
         let mut hung = self.hung();
         hung.next_read = Some(Instant::now() + READ_TIMEOUT * (1_u32 << hung.reads.len().min(20)));
         hung.reads.push(read);
     }
 
     fn hung(&self) -> MutexGuard<'_, Hung> {
-        // A panic leaves no change half done.
+        // No code under this lock panics.
         self.hung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn no_answer(&self) -> SourceError {
         let seconds = READ_TIMEOUT.as_secs();
-        self.failed(format_args!("reading it takes longer than {seconds} s; see whether its mount answers"))
+        self.failed(format_args!("reading it takes longer than {seconds} s; check its mount"))
     }
 
     fn unreadable(&self, error: &ReadError) -> SourceError {
@@ -113,7 +113,7 @@ impl SecretFile {
             ReadError::Io(error) => {
                 self.failed(format_args!("{error}; this process must be able to read it"))
             }
-            ReadError::TooLarge => self.failed(format_args!("{error}; is it the right file?")),
+            ReadError::TooLarge => self.failed(format_args!("{error}; check the path")),
             ReadError::Directory | ReadError::NotRegular => self.failed(error),
         }
     }
@@ -178,8 +178,7 @@ mod tests {
         let path = folder.path().join("key");
         let file = hanging(&path);
         let _pipe = Pipe::at(&path);
-        let told =
-            format!("{}: reading it takes longer than 10 s; see whether its mount answers", path.display());
+        let told = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
         assert_eq!(problem_after_the_time_out(&file).await, told);
         fs::remove_file(&path).expect("a pipe");
         fs::write(&path, "good\n").expect("a file");

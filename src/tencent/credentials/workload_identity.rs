@@ -1,12 +1,13 @@
-//! `workload_identity`: the identity of a pod on Tencent Kubernetes Engine, which a role trusts.
+//! `workload_identity`: the identity of a pod on Tencent Kubernetes Engine that a role trusts.
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Loaded, Source, SourceError, secret_file::SecretFile};
-use crate::{
-    domain::{Region, Role},
-    tencent::sts::{Sts, WebIdentity},
+use super::{
+    secret_file::SecretFile,
+    source::{Loaded, Source, SourceError},
+    sts::Sts,
 };
+use crate::domain::{role::Role, target::Region};
 
 const REGION: &str = "TKE_REGION";
 const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
@@ -27,14 +28,14 @@ struct Identity {
 }
 
 impl WorkloadIdentity {
-    /// Takes what it needs from variables, looked up by name. `sts` is called in the pod's own region, whichever it names.
+    /// Reads the variables, which are looked up by name. `sts` is called in the pod's region instead of its own.
     #[must_use]
     pub fn new(variable: impl Fn(&str) -> Option<String>, sts: Sts) -> Self {
         let required = |name: &str| {
             let value = variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
             value.ok_or_else(|| {
                 SourceError::Absent(format!(
-                    "the environment variable {name} is not set; let the pod's service account have a role"
+                    "the environment variable {name} is not set; give the pod's service account a role"
                 ))
             })
         };
@@ -56,16 +57,15 @@ impl WorkloadIdentity {
 }
 
 impl Identity {
-    async fn prove(&self) -> Result<Loaded, SourceError> {
+    async fn assume_role(&self) -> Result<Loaded, SourceError> {
         let Self { provider_id, token_file, role, sts } = self;
         let token = token_file.secret().await?;
-        let identity = WebIdentity { provider_id, token: &token };
-        sts.assume_role_with_web_identity(role, &identity).await
+        sts.assume_role_with_web_identity(role, provider_id, &token).await
     }
 }
 
 impl Source for WorkloadIdentity {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
-        async { self.0.as_ref().map_err(Clone::clone)?.prove().await }.boxed()
+        async { self.0.as_ref().map_err(Clone::clone)?.assume_role().await }.boxed()
     }
 }

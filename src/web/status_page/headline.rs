@@ -4,7 +4,7 @@ use super::{
     summary::{PollStatus, Summary},
     text::{counted, number},
 };
-use crate::domain::Standing;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// The headline and its severity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
         let (targets, blind, unseen) = (summary.targets.len(), summary.blind(), summary.unseen_accounts());
         let waiting = summary.count_targets(PollStatus::Waiting);
-        let [down, unknown] = [Standing::Down, Standing::Unknown].map(|standing| summary.count(standing));
+        let [down, unknown] =
+            [TunnelStatus::Down, TunnelStatus::Unknown].map(|tunnel_status| summary.count(tunnel_status));
         if targets == 0 && unseen == 0 {
             return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
         }
@@ -65,7 +66,7 @@ impl Headline {
 }
 
 fn all_well(summary: &Summary<'_>) -> String {
-    let [up, idle] = [Standing::Up, Standing::Idle].map(|standing| summary.count(standing));
+    let [up, idle] = [TunnelStatus::Up, TunnelStatus::Idle].map(|tunnel_status| summary.count(tunnel_status));
     match (up, idle) {
         (0, 0) => "No tunnels".to_owned(),
         (0, _) => format!("{} idle", counted(idle, "tunnel")),

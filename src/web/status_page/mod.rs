@@ -6,11 +6,11 @@
 mod headline;
 mod query;
 mod relative_time;
-mod standing;
 mod summary;
 mod target_row;
 mod text;
 mod tunnel_row;
+mod tunnel_status;
 mod tunnels;
 
 use askama::Template;
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::{state::Page, telemetry_path::TelemetryPath};
 use crate::{
-    domain::Standing,
+    domain::tunnel_status::TunnelStatus,
     snapshot::{FailedLookUps, Snapshot},
     version,
 };
@@ -68,7 +68,7 @@ impl StatusPage {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }
     }
 
-    /// Renders the snapshot. In the query, `q` is a search, `show` one standing, `page` a page number.
+    /// Renders the snapshot. In the query, `q` is a search, `show` one status, `page` a page number.
     #[must_use]
     pub fn render(
         &self,

@@ -1,8 +1,8 @@
-//! The query string of the page: a search, one standing, a page number.
+//! The query string of the page: a search, one status, a page number.
 
 use url::form_urlencoded;
 
-use crate::domain::Standing;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// The longest search, in characters; no text of a tunnel is longer.
 const MAX_SEARCH: usize = 128;
@@ -12,8 +12,8 @@ const MAX_SEARCH: usize = 128;
 pub(super) struct Query {
     /// The search, as typed.
     pub(super) search: String,
-    /// The only standing to show. `None` shows all.
-    pub(super) show: Option<Standing>,
+    /// The only status to show. `None` shows all.
+    pub(super) show: Option<TunnelStatus>,
     /// The page, counted from 1; possibly beyond the last.
     pub(super) page: usize,
 }
@@ -24,7 +24,9 @@ impl Query {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
-                "show" => parsed.show = Standing::ALL.into_iter().find(|standing| standing.as_str() == value),
+                "show" => {
+                    parsed.show = TunnelStatus::ALL.into_iter().find(|status| status.as_str() == value);
+                }
                 "page" => parsed.page = value.parse().unwrap_or(1).max(1),
                 _ => {}
             }
@@ -43,8 +45,8 @@ impl Query {
         if !self.search.is_empty() {
             pairs.append_pair("q", &self.search);
         }
-        if let Some(standing) = self.show {
-            pairs.append_pair("show", standing.as_str());
+        if let Some(tunnel_status) = self.show {
+            pairs.append_pair("show", tunnel_status.as_str());
         }
         if self.page > 1 {
             pairs.append_pair("page", &self.page.to_string());
@@ -60,8 +62,8 @@ impl Query {
         Self { page, ..self.clone() }.link()
     }
 
-    /// A link to the first page of one standing, or of all, with the same search.
-    pub(super) fn link_to(&self, show: Option<Standing>) -> String {
+    /// A link to the first page of one status, or of all, with the same search.
+    pub(super) fn link_to(&self, show: Option<TunnelStatus>) -> String {
         Self { show, page: 1, ..self.clone() }.link()
     }
 }
@@ -90,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn other_standing_starts_on_first_page() {
+    fn other_status_starts_on_first_page() {
         let query = Query::parse("q=x&show=down&page=3");
-        assert_eq!(query.link_to(Some(Standing::Idle)), "?q=x&show=idle");
+        assert_eq!(query.link_to(Some(TunnelStatus::Idle)), "?q=x&show=idle");
         assert_eq!(query.link_to(None), "?q=x");
         assert_eq!(query.link_to_page(4), "?q=x&show=down&page=4");
     }

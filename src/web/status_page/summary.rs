@@ -1,8 +1,8 @@
-//! Counts a snapshot: tunnels by standing, and targets by the outcome of their last poll.
+//! Counts a snapshot: tunnels by status, and targets by the outcome of their last poll.
 
 use super::text;
 use crate::{
-    domain::{AccountName, Standing},
+    domain::{target::AccountName, tunnel_status::TunnelStatus},
     snapshot::{FailedLookUp, FailedLookUps, Snapshot, TargetSnapshot, TunnelRecord},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Summary<'a> {
     pub(super) tunnels: Vec<SeenTunnel<'a>>,
     /// The accounts whose region discovery fails; those without a known region first.
     pub(super) look_ups: Vec<(&'a AccountName, &'a FailedLookUp)>,
-    counts: [usize; Standing::ALL.len()],
+    counts: [usize; TunnelStatus::ALL.len()],
 }
 
 /// The outcome of a target's last poll.
@@ -39,13 +39,13 @@ pub(super) enum PollStatus {
 pub(super) struct SeenTunnel<'a> {
     pub(super) target: &'a TargetSnapshot,
     pub(super) record: &'a TunnelRecord,
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
 }
 
-/// One part of the bar: the share of one standing.
+/// One part of the bar: the share of one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
     pub(super) start: usize,
     pub(super) width: usize,
 }
@@ -70,22 +70,22 @@ impl<'a> Summary<'a> {
             target.tunnels().iter().map(move |record| SeenTunnel {
                 target,
                 record,
-                standing: Standing::of(&record.tunnel),
+                tunnel_status: record.tunnel.overall_status(),
             })
         };
         let tunnels: Vec<_> = snapshot.values().flat_map(|target| seen(target)).collect();
-        let mut counts = [0; Standing::ALL.len()];
+        let mut counts = [0; TunnelStatus::ALL.len()];
         for tunnel in &tunnels {
-            counts[tunnel.standing as usize] += 1;
+            counts[tunnel.tunnel_status as usize] += 1;
         }
         let mut look_ups: Vec<_> = failed_look_ups.iter().collect();
         look_ups.sort_by_key(|(_, look_up)| look_up.regions > 0);
         Self { targets, tunnels, look_ups, counts }
     }
 
-    /// The number of tunnels with this standing.
-    pub(super) fn count(&self, standing: Standing) -> usize {
-        self.counts[standing as usize]
+    /// The number of tunnels with this status.
+    pub(super) fn count(&self, tunnel_status: TunnelStatus) -> usize {
+        self.counts[tunnel_status as usize]
     }
 
     /// The number of targets with this outcome.
@@ -103,22 +103,22 @@ impl<'a> Summary<'a> {
     }
 
     /// The count as text: a dash before any poll has succeeded, because 0 would claim to know.
-    pub(super) fn number(&self, standing: Standing) -> String {
+    pub(super) fn number(&self, tunnel_status: TunnelStatus) -> String {
         if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
             return "–".to_owned();
         }
-        text::number(self.count(standing))
+        text::number(self.count(tunnel_status))
     }
 
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
-        let present = || Standing::ALL.into_iter().filter(|standing| self.count(*standing) > 0);
+        let present = || TunnelStatus::ALL.into_iter().filter(|tunnel_status| self.count(*tunnel_status) > 0);
         // The least widths are subtracted first; the rest is divided by count.
         let free = BAR - SLIVER * present().count();
         let mut start = 0;
-        let shares = present().map(|standing| {
-            let width = SLIVER + free * self.count(standing) / self.tunnels.len();
-            let share = Share { standing, start, width };
+        let shares = present().map(|tunnel_status| {
+            let width = SLIVER + free * self.count(tunnel_status) / self.tunnels.len();
+            let share = Share { tunnel_status, start, width };
             start += width;
             share
         });

@@ -10,7 +10,7 @@ use super::{
     text::{counted, legible, number},
 };
 use crate::{
-    domain::{AccountName, Reason},
+    domain::{reason::Reason, target::AccountName},
     snapshot::{FailedLookUp, Failure, TargetSnapshot},
 };
 
@@ -201,7 +201,7 @@ fn describe(reason: Reason) -> &'static str {
         Reason::Connection => "no connection",
         Reason::Throttled => "the API asks for fewer requests",
         Reason::ServerError => "the API failed",
-        Reason::MalformedAnswer => "an answer that is not the API's",
+        Reason::MalformedResponse => "a response that is not the API's",
         Reason::Auth => "the credentials are refused",
         Reason::Unauthorized => "the permission is missing",
         Reason::ClockSkew => "the clocks are too far apart",

@@ -10,14 +10,17 @@ use super::{
     text::legible,
 };
 use crate::{
-    domain::{HealthCheckStatus, Standing, StatusField, Verdict},
+    domain::{
+        status::{HealthCheckStatus, StatusField},
+        tunnel_status::TunnelStatus,
+    },
     snapshot::TunnelRecord,
 };
 
 /// A tunnel.
 #[derive(Debug)]
 pub(super) struct TunnelRow<'a> {
-    pub(super) standing: Standing,
+    pub(super) tunnel_status: TunnelStatus,
     pub(super) name: Cow<'a, str>,
     pub(super) id: Cow<'a, str>,
     pub(super) account: Cow<'a, str>,
@@ -41,7 +44,7 @@ pub(super) struct Status {
     pub(super) class: &'static str,
 }
 
-/// Since when a tunnel has its standing.
+/// Since when a tunnel has its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Since {
     /// Since a change that a poll saw.
@@ -56,11 +59,11 @@ pub(super) enum Since {
 
 impl<'a> TunnelRow<'a> {
     pub(super) fn of(seen: &SeenTunnel<'a>, started: Timestamp, now: Timestamp) -> Self {
-        let SeenTunnel { target, record, standing } = *seen;
+        let SeenTunnel { target, record, tunnel_status } = *seen;
         let tunnel = &record.tunnel;
         let blind = PollStatus::of(target) == PollStatus::Failed;
         Self {
-            standing,
+            tunnel_status,
             name: legible(&tunnel.name),
             id: legible(tunnel.id.as_str()),
             account: legible(target.target.account.as_str()),
@@ -80,36 +83,37 @@ impl<'a> TunnelRow<'a> {
 
 impl Status {
     fn of(record: &TunnelRecord, field: StatusField) -> Self {
-        let class = match verdict(record, field) {
+        let class = match connection(record, field) {
             None => "none",
-            Some(Verdict::Up) => "good",
-            Some(Verdict::Down) => "bad",
-            Some(Verdict::Unknown) => "unsure",
+            Some(TunnelStatus::Up) => "good",
+            Some(TunnelStatus::Down) => "bad",
+            Some(TunnelStatus::Unknown | TunnelStatus::Idle) => "unsure",
         };
         Self { word: record.tunnel.status(field).unwrap_or("not configured"), class }
     }
 }
 
 /// The meaning of one status; `None` where it does not apply.
-fn verdict(record: &TunnelRecord, field: StatusField) -> Option<Verdict> {
+fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus> {
     let tunnel = &record.tunnel;
     match field {
-        StatusField::State => Some(tunnel.state.verdict()),
-        StatusField::NetStatus => Some(tunnel.net_status.verdict()),
-        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::verdict),
+        StatusField::State => Some(tunnel.state.connection()),
+        StatusField::NetStatus => Some(tunnel.net_status.connection()),
+        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::connection),
     }
 }
 
-/// The change that led to a tunnel's standing; `None` if no poll saw it.
+/// The change that led to a tunnel's status; `None` if no poll saw it.
 ///
 /// For an up tunnel that is the last change of any status. A down tunnel has been down since the first of its bad statuses
 /// became bad.
 pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
     let record = seen.record;
-    if matches!(seen.standing, Standing::Up | Standing::Unknown) {
+    if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
         return record.last_transition();
     }
-    let bad = StatusField::ALL.into_iter().filter(|&field| verdict(record, field) == Some(Verdict::Down));
+    let bad =
+        StatusField::ALL.into_iter().filter(|&field| connection(record, field) == Some(TunnelStatus::Down));
     // `None` means bad from the start, and is the minimum.
     bad.map(|field| record.history(field).last_transition).min().flatten()
 }
@@ -117,7 +121,7 @@ pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
 fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
     let turn = last_turn(seen).map(|time| RelativeTime::new(time, now));
     match turn {
-        turn if seen.standing == Standing::Unknown => Since::NotKnown(turn),
+        turn if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(turn),
         Some(turn) => Since::Change(turn),
         None => match created_after(seen, started, now) {
             Some(created) => Since::AtLeastCreation(RelativeTime::new(created, now)),

@@ -10,7 +10,7 @@ use super::{
     text::{counted, number},
     tunnel_row::{TunnelRow, last_turn},
 };
-use crate::domain::Standing;
+use crate::domain::tunnel_status::TunnelStatus;
 
 /// The tunnels of one page; few enough for a phone.
 const PAGE: usize = 200;
@@ -30,11 +30,11 @@ pub(super) struct Tunnels<'a> {
     pub(super) groups: Vec<Group<'a>>,
 }
 
-/// The tunnels of a page with one standing.
+/// The tunnels of a page with one status.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
-    pub(super) standing: Standing,
-    /// The number of tunnels with this standing that the query matches, on all pages.
+    pub(super) tunnel_status: TunnelStatus,
+    /// The number of tunnels with this status that the query matches, on all pages.
     pub(super) total: String,
     pub(super) rows: Vec<TunnelRow<'a>>,
 }
@@ -43,16 +43,16 @@ impl<'a> Tunnels<'a> {
     pub(super) fn of(summary: &Summary<'a>, query: &Query, started: Timestamp, now: Timestamp) -> Self {
         let mut found = matching(summary, query);
         // The worst first, then the latest change. The sort is stable, so equal ones stay ordered by target and id.
-        found.sort_by_cached_key(|seen| (seen.standing, Reverse(last_turn(seen))));
+        found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(last_turn(seen))));
         let pages = found.len().div_ceil(PAGE).max(1);
         let page = query.page.min(pages);
         let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
         let rows: Vec<_> = rows.copied().collect();
-        let groups = rows.chunk_by(|a, b| a.standing == b.standing).map(|alike| {
-            let standing = alike[0].standing;
-            let total = found.iter().filter(|seen| seen.standing == standing).count();
+        let groups = rows.chunk_by(|a, b| a.tunnel_status == b.tunnel_status).map(|alike| {
+            let tunnel_status = alike[0].tunnel_status;
+            let total = found.iter().filter(|seen| seen.tunnel_status == tunnel_status).count();
             let rows = alike.iter().map(|seen| TunnelRow::of(seen, started, now)).collect();
-            Group { standing, total: number(total), rows }
+            Group { tunnel_status, total: number(total), rows }
         });
         Self { total: summary.tunnels.len(), found: found.len(), page, pages, groups: groups.collect() }
     }
@@ -74,9 +74,10 @@ impl<'a> Tunnels<'a> {
 fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
     let search = query.search.to_lowercase();
     let words: Vec<&str> = search.split_whitespace().collect();
-    let standing = |seen: &&SeenTunnel<'a>| query.show.is_none_or(|standing| standing == seen.standing);
+    let tunnel_status =
+        |seen: &&SeenTunnel<'a>| query.show.is_none_or(|tunnel_status| tunnel_status == seen.tunnel_status);
     let matches = |seen: &&SeenTunnel<'a>| words.is_empty() || has_all(seen, &words);
-    summary.tunnels.iter().filter(standing).filter(matches).copied().collect()
+    summary.tunnels.iter().filter(tunnel_status).filter(matches).copied().collect()
 }
 
 fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {

@@ -3,7 +3,7 @@
 use std::{env, process::Stdio};
 
 use simulator::{Fault, FaultKind};
-use tencentcloud_vpn_exporter::tencent::credentials::Source;
+use tencentcloud_vpn_exporter::tencent::credentials::source::Source;
 use tokio::process::Command;
 
 use super::rig::{OTHER_ACCOUNT, Served, WEB_TOKEN, file, options};
@@ -19,7 +19,7 @@ fn html() -> FaultKind {
 }
 
 #[tokio::test]
-async fn the_role_of_the_machine_serves() {
+async fn instance_role_serves() {
     let served = Served::start(options()).await;
     assert_eq!(served.account_of(&served.instance_role()).await.as_deref(), Ok(FIRST_ACCOUNT));
     let loaded = served.instance_role().load().await.expect("credentials");
@@ -29,35 +29,35 @@ async fn the_role_of_the_machine_serves() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_told_by_its_place_without_its_content() {
+async fn malformed_metadata_is_not_repeated() {
     let served = Served::start(options()).await;
     let place = format!("metadata service, {}latest/meta-data/cam/security-credentials/", served.url);
     let removed = |pointer: &str| FaultKind::Remove { pointer: pointer.to_owned() };
     for (action, kind, problem) in [
-        ("MetadataRole", html(), ": it answers with no role's name; give the instance a role"),
+        ("MetadataRole", html(), ": the response has no role name; give the instance a role"),
         (
             "MetadataRole",
             FaultKind::Status { status: 404, retry_after: None },
             ": this instance has no role; give",
         ),
         ("MetadataRole", FaultKind::Status { status: 403, retry_after: None }, ": HTTP status 403; give"),
-        ("MetadataCredentials", html(), "watcher: malformed answer: it is no JSON object"),
+        ("MetadataCredentials", html(), "watcher: malformed response: it is not a JSON object"),
         (
             "MetadataCredentials",
             FaultKind::Status { status: 500, retry_after: None },
             "watcher: HTTP status 500",
         ),
-        ("MetadataCredentials", removed("/Token"), "watcher: malformed answer: its Token is missing or"),
+        ("MetadataCredentials", removed("/Token"), "watcher: malformed response: its Token is missing or"),
         (
             "MetadataCredentials",
             removed("/ExpiredTime"),
-            "watcher: malformed answer: its ExpiredTime is missing",
+            "watcher: malformed response: its ExpiredTime is missing",
         ),
-        ("MetadataCredentials", removed("/Code"), "watcher: malformed answer: it has no Code"),
+        ("MetadataCredentials", removed("/Code"), "watcher: malformed response: it has no Code"),
         (
             "MetadataCredentials",
             FaultKind::Error { code: "RoleNotFound".to_owned() },
-            "watcher: malformed answer: its Code is \"RoleNotFound\", not Success",
+            "watcher: malformed response: its Code is \"RoleNotFound\", not Success",
         ),
     ] {
         served.control.set_faults(at(action, kind.clone())).expect("a fault");
@@ -68,18 +68,18 @@ async fn an_answer_that_is_none_is_told_by_its_place_without_its_content() {
 }
 
 #[tokio::test]
-async fn credentials_that_had_expired_when_they_came_are_none() {
+async fn expired_credentials_are_refused() {
     let served = Served::start(options()).await;
     let kind = FaultKind::Replace { pointer: "/ExpiredTime".to_owned(), value: 1_700_000_000.into() };
     served.control.set_faults(at("MetadataCredentials", kind)).expect("a fault");
     assert_eq!(
         served.instance_role().load().await.expect_err("no credentials").to_string(),
-        "the role watcher of this instance: what came had expired at 2023-11-14T22:13:20Z; is the clock there right?"
+        "the role watcher of this instance: the credentials had expired at 2023-11-14T22:13:20Z; check the clock of that service"
     );
 }
 
 #[tokio::test]
-async fn a_clock_that_is_hours_off_does_not_change_how_long_credentials_last() {
+async fn wrong_clock_does_not_change_the_lifetime() {
     let served = Served::start(options()).await;
     for seconds in [100_000, -100_000] {
         served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("a fault");
@@ -90,7 +90,7 @@ async fn a_clock_that_is_hours_off_does_not_change_how_long_credentials_last() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_out_of_reach_is_passed_over_unless_it_has_served() {
+async fn unreachable_metadata_service_is_skipped_at_first() {
     let served = Served::start(options()).await;
     let (_folder, token) = file(WEB_TOKEN);
     let out_of_reach = || served.control.set_faults(at("MetadataRole", FaultKind::Reset)).expect("a fault");
@@ -107,11 +107,10 @@ async fn a_service_that_is_out_of_reach_is_passed_over_unless_it_has_served() {
 }
 
 /// The test below, run by this same program with other variables.
-const PROXIED: &str =
-    "credentials::metadata::behind_a_dead_proxy_only_this_host_and_the_metadata_service_are_reached";
+const PROXIED: &str = "credentials::metadata::dead_proxy_blocks_other_hosts_only";
 
 #[tokio::test]
-async fn the_metadata_service_is_asked_past_every_proxy() {
+async fn metadata_service_is_called_without_proxy() {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--exact", PROXIED, "--ignored"]).stdin(Stdio::null());
     // Nobody listens on port 9 of this machine, and a proxy that does not answer is as good as one that answers.
@@ -128,13 +127,13 @@ async fn the_metadata_service_is_asked_past_every_proxy() {
 
 #[tokio::test]
 #[ignore = "needs the variables of a proxy; another test runs it with them"]
-async fn behind_a_dead_proxy_only_this_host_and_the_metadata_service_are_reached() {
+async fn dead_proxy_blocks_other_hosts_only() {
     let served = Served::start(options()).await;
     assert!(served.instance_role().load().await.is_ok());
     assert!(served.assumed().load().await.is_ok(), "no proxy leads to a loopback address");
     let mut elsewhere = served.assumed();
     // An address that is kept for documentation (RFC 5737): without the proxy, nothing would refuse it.
-    elsewhere.sts.url = "http://192.0.2.1".parse().expect("a URL");
+    elsewhere.sts = served.sts_at("https://192.0.2.1");
     let message = elsewhere.load().await.expect_err("a dead proxy").to_string();
     assert!(message.contains("refused"), "{message}");
 }

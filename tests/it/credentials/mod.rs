@@ -1,5 +1,6 @@
-//! Credentials and regions, from the first request for them to the call that is signed, against the simulated services.
+//! Credentials, regions and calls of one account against the simulated services.
 
+mod caller;
 mod metadata;
 mod regions;
 mod renewal;

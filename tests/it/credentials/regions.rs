@@ -1,29 +1,27 @@
 //! The regions that an account has.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
 use simulator::OfferedRegion;
 use tencentcloud_vpn_exporter::{
-    domain::Region,
-    tencent::{
-        ApiError,
-        regions::{AvailableRegions, RegionList, describe_regions},
-    },
+    domain::target::Region,
+    tencent::{caller::Signer, describe_regions::DescribeRegions, error::ApiError},
+    wiring::region_list::RegionList,
 };
 
-use super::rig::{Served, keyring, options, region};
+use super::rig::{Served, cache, options, region};
 
 fn offered(name: &str, available: bool) -> OfferedRegion {
     OfferedRegion { region: name.to_owned(), available }
 }
 
-async fn look_up(served: &Served) -> Result<AvailableRegions, ApiError> {
-    let credentials = keyring(served.environment(0)).current().await?;
-    let region = region();
-    served.client.send(&describe_regions(&region, &served.url), &credentials, Timestamp::now()).await
+async fn look_up(served: &Served) -> Result<BTreeSet<Region>, ApiError> {
+    let cache = cache(served.environment(0));
+    served.caller.post_once(&DescribeRegions::VPN, &region(), Signer::Cache(&cache)).await
 }
 
 #[tokio::test]
-async fn regions_join_and_leave_as_look_ups_find_them() {
+async fn regions_follow_discoveries() {
     let served = Served::start(options()).await;
     let mut list = RegionList::default();
     let offers = [
@@ -43,7 +41,7 @@ async fn regions_join_and_leave_as_look_ups_find_them() {
 }
 
 #[tokio::test]
-async fn an_empty_offer_is_a_failure() {
+async fn empty_region_list_is_malformed() {
     let served = Served::start(options()).await;
     served.control.set_offered_regions(vec![]);
     let problem = ApiError::Malformed("none of its 0 regions can be polled".into());
@@ -51,7 +49,7 @@ async fn an_empty_offer_is_a_failure() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_look_is_told_so() {
+async fn refused_discovery_is_an_error() {
     let served = Served::start(options()).await;
     let account = served.control.accounts()[0].number.clone();
     served.control.forbid(&account, "DescribeRegions").expect("an account");

@@ -6,15 +6,19 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use simulator::{Entry, Fault, FaultKind, Options};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Reason, Target},
-    poll::{AccountApi, Settings, TargetApi, limit::RateLimit, poll},
+    domain::{reason::Reason, target::Target},
+    poll::poller::{Assignment, Settings, poll},
     snapshot::TargetSnapshot,
-    telemetry::{BuildInfo, Telemetry},
-    tencent::{ApiError, credentials::Keyring, credentials::Source},
+    tencent::{
+        account::Account,
+        credentials::{cache::CredentialCache, source::Source},
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
+    },
 };
 use tokio::time::{Instant, timeout};
 
-use super::rig::{DEADLINE, Served, WEB_TOKEN, file, keyring, options, region};
+use super::rig::{DEADLINE, Served, WEB_TOKEN, account_name, cache, file, options, region};
 
 /// A world in which temporary credentials live for so many seconds, and answers take a moment.
 async fn hasty(seconds: u64) -> Served {
@@ -29,11 +33,11 @@ async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
 /// Calls the API without a break until the source was asked by this action so often. No call may fail, unless the test itself
 /// stands still for so long that the token ends meanwhile.
 async fn call_until(served: &Served, source: impl Source + 'static, action: &str, times: usize) {
-    let keyring = keyring(source);
+    let cache = cache(source);
     let calls = async {
         while served.count(action) < times {
             let start = Instant::now();
-            let credentials = keyring.current().await.expect("credentials");
+            let credentials = cache.current().await.expect("credentials");
             if let Err(error) = served.list(&credentials).await {
                 assert!(start.elapsed() > Duration::from_millis(200), "{error}");
             }
@@ -43,66 +47,60 @@ async fn call_until(served: &Served, source: impl Source + 'static, action: &str
 }
 
 #[tokio::test]
-async fn a_role_is_taken_on_again_before_each_two_seconds_are_over() {
+async fn role_is_assumed_again_in_time() {
     let served = hasty(2).await;
     call_until(&served, served.assumed(), "AssumeRole", 4).await;
 }
 
 #[tokio::test]
-async fn the_role_of_the_machine_is_asked_for_again_before_each_two_seconds_are_over() {
+async fn instance_role_is_loaded_again_in_time() {
     let served = hasty(2).await;
     call_until(&served, served.instance_role(), "MetadataCredentials", 4).await;
 }
 
 #[tokio::test]
-async fn a_pod_proves_its_identity_again_before_each_two_seconds_are_over() {
+async fn pod_identity_is_renewed_in_time() {
     let served = hasty(2).await;
     let (_folder, token) = file(WEB_TOKEN);
     let pod = served.workload_identity(&token, &[]);
     call_until(&served, pod, "AssumeRoleWithWebIdentity", 4).await;
 }
 
-/// The settings of one target that signs with what this keyring has.
-fn settings(served: &Served, keyring: Keyring) -> Settings {
-    let target = target();
-    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
-    let telemetry = Telemetry::new(&build).expect("metrics").account(&target.account);
-    let limit = Arc::new(RateLimit::new(1e6, telemetry.throttle.clone()));
-    let account = Arc::new(AccountApi { client: served.client.clone(), keyring, limit, telemetry });
-    Settings {
-        api: TargetApi::new(account, target, served.url.clone()),
+fn assignment(account: Account) -> Assignment {
+    let settings = Settings {
         filters: vec![],
         interval: DEADLINE,
         timeout: DEADLINE,
         stale_after: DEADLINE,
         discovered: false,
         tag_labels: vec![],
-    }
+    };
+    Assignment { account: Arc::new(account), settings }
 }
 
 fn target() -> Target {
-    Target { account: AccountName::new("production").expect("a name"), region: region() }
+    Target { account: account_name(), region: region() }
 }
 
 #[tokio::test]
-async fn credentials_that_are_renewed_in_the_middle_of_a_listing_do_not_fail_it() {
+async fn renewal_during_a_listing_fails_no_poll() {
     let served = Served::start(Options {
         regions: vec![(region().to_string(), 8000)],
-        latency: Duration::from_millis(150),
+        latency: Duration::from_millis(300),
         token_lifetime: Some(Duration::from_secs(8)),
         ..options()
     })
     .await;
-    let keyring = keyring(served.assumed());
+    let account = served.account();
     let start = Instant::now();
-    // Credentials that live for 7 to 8 s are renewed after three quarters of that.
+    // Credentials that live for 7 to 8 s are renewed after three quarters of that, or a little later.
     while start.elapsed() < Duration::from_secs(5) {
-        let credentials = keyring.current().await.expect("credentials");
-        served.list(&credentials).await.expect("a listing");
+        let action = DescribeVpnConnections::new(&[], 0, 1);
+        account.post(&action, &region(), start + DEADLINE).await.expect("a listing");
     }
     served.control.clear_journal();
-    let settings = settings(&served, keyring);
-    let (after, _) = in_time(poll(&settings, &TargetSnapshot::new(target()))).await;
+    let assignment = assignment(account);
+    let (after, _) = in_time(poll(&assignment, &TargetSnapshot::new(target()))).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 8000), "{:?}", after.last_poll);
     let journal = served.control.journal();
     let listing = journal.iter().filter(|entry| entry.action == "DescribeVpnConnections");
@@ -112,24 +110,24 @@ async fn credentials_that_are_renewed_in_the_middle_of_a_listing_do_not_fail_it(
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_why_until_it_succeeds() {
+async fn failed_renewal_is_reported_after_the_end() {
     let served = hasty(4).await;
-    let keyring = keyring(served.assumed());
-    keyring.current().await.expect("credentials");
+    let cache = cache(served.assumed());
+    cache.current().await.expect("credentials");
     let start = Instant::now();
     let fails = Fault::new(FaultKind::Error { code: "InternalError.DbError".to_owned() });
     let fails = Fault { action: Some("AssumeRole".to_owned()), ..fails };
     served.control.set_faults(vec![fails]).expect("a fault");
     let error = in_time(async {
         loop {
-            let credentials = match keyring.current().await {
+            let credentials = match cache.current().await {
                 Ok(credentials) => credentials,
                 Err(error) => break error,
             };
             // What is sent in the last moment comes too late.
             if let Err(error) = served.list(&credentials).await {
                 assert_eq!(error.reason(), Reason::Auth);
-                break keyring.renew(&credentials).await.expect_err("a failure");
+                break cache.renew(&credentials).await.expect_err("a failure");
             }
         }
     })
@@ -144,61 +142,60 @@ async fn a_renewal_that_fails_leaves_what_is_good_and_then_a_failure_that_says_w
 
     served.control.set_faults(vec![]).expect("no fault");
     let recovered = async {
-        while keyring.current().await.is_err() {
+        while cache.current().await.is_err() {
             tokio::task::yield_now().await;
         }
     };
     in_time(recovered).await;
-    let credentials = keyring.current().await.expect("credentials");
+    let credentials = cache.current().await.expect("credentials");
     served.list(&credentials).await.expect("a listing");
     assert!(served.count("AssumeRole") <= tries + 2);
 }
 
 #[tokio::test]
-async fn a_failing_source_touches_nobody_elses() {
+async fn failing_source_does_not_affect_another() {
     let served = Served::start(options()).await;
     served.control.forbid(&served.control.accounts()[0].number, "AssumeRole").expect("an account");
-    let (failing, other) = (keyring(served.assumed()), keyring(served.environment(1)));
+    let (failing, other) = (cache(served.assumed()), cache(served.environment(1)));
     assert!(matches!(failing.current().await, Err(ApiError::Credentials(_))));
     let credentials = other.current().await.expect("credentials");
     served.list(&credentials).await.expect("a listing");
 }
 
 #[tokio::test]
-async fn a_thousand_who_are_refused_at_once_renew_once_and_go_on() {
+async fn thousand_refused_callers_renew_once() {
     let served = Served::start(options()).await;
-    let keyring = keyring(served.assumed());
-    let before = join_all(iter::repeat_with(|| keyring.current()).take(1000)).await;
+    let cache = cache(served.assumed());
+    let before = join_all(iter::repeat_with(|| cache.current()).take(1000)).await;
     assert_eq!(served.count("AssumeRole"), 1);
     served.control.revoke_tokens();
     let refused = before[0].clone().expect("credentials");
     let error = served.list(&refused).await.expect_err("worthless credentials");
     assert_eq!(error.reason(), Reason::Auth);
-    let renewals = join_all(iter::repeat_with(|| keyring.renew(&refused)).take(1000)).await;
+    let renewals = join_all(iter::repeat_with(|| cache.renew(&refused)).take(1000)).await;
     assert!(renewals.iter().all(|others| *others == Ok(true)));
-    let after = join_all(iter::repeat_with(|| keyring.current()).take(1000)).await;
+    let after = join_all(iter::repeat_with(|| cache.current()).take(1000)).await;
     assert_eq!(served.count("AssumeRole"), 2);
     served.list(after[999].as_ref().expect("credentials")).await.expect("a listing");
 }
 
 #[tokio::test]
-async fn the_end_that_is_told_is_the_one_that_the_service_gave() {
+async fn reported_end_is_the_services() {
     let served = Served::start(options()).await;
     let (tell, mut told) = tokio::sync::watch::channel(None);
-    let account = AccountName::new("production").expect("a name");
-    let keyring = Keyring::new(account, served.assumed(), fastrand::f64, move |end| {
+    let cache = CredentialCache::new(account_name(), served.assumed(), fastrand::f64, move |end| {
         tell.send_replace(end);
     });
-    keyring.current().await.expect("credentials");
+    cache.current().await.expect("credentials");
     let end = told.borrow_and_update().expect("an end");
     let seconds = end.duration_since(Timestamp::now()).as_secs();
     assert!((7190..=7200).contains(&seconds), "{seconds} s");
 }
 
 #[tokio::test]
-async fn credentials_that_are_revoked_in_the_middle_of_a_listing_do_not_fail_it() {
+async fn revocation_during_a_listing_fails_no_poll() {
     let served = Served::start(Options { regions: vec![(region().to_string(), 2000)], ..options() }).await;
-    let settings = settings(&served, keyring(served.assumed()));
+    let assignment = assignment(served.account());
     let pages = |count: usize| {
         let control = served.control.clone();
         async move {
@@ -208,7 +205,7 @@ async fn credentials_that_are_revoked_in_the_middle_of_a_listing_do_not_fail_it(
         }
     };
     let before = TargetSnapshot::new(target());
-    let ((after, _), ()) = in_time(async { tokio::join!(poll(&settings, &before), pages(5)) }).await;
+    let ((after, _), ()) = in_time(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
     assert_eq!(served.count("AssumeRole"), 2);
     let journal = served.control.journal();

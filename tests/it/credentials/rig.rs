@@ -1,21 +1,39 @@
 //! The simulated services, and what calls them.
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, FutureExt};
-use jiff::Timestamp;
 use reqwest::Url;
 use simulator::{self, Control, Options, Simulator, WebIdentity};
 use tencentcloud_vpn_exporter::{
-    domain::{AccountName, Reason, Region, Role, Secret},
+    domain::{
+        credential_source::CredentialSource,
+        endpoint::Endpoint,
+        proxy::Proxy,
+        role::Role,
+        secret::Secret,
+        target::{AccountName, Region},
+        tunnel::Tunnel,
+    },
+    telemetry::{AccountTelemetry, BuildInfo, Telemetry},
     tencent::{
-        ApiError, Call, Client, Credentials, Service,
+        account::{Account, AccountSettings},
+        caller::{Caller, Signer},
+        client::Client,
         credentials::{
-            AssumeRole, DefaultChain, Environment, InstanceRole, Keyring, Profile, Source, WorkloadIdentity,
+            assumed_role::AssumedRole,
+            cache::CredentialCache,
+            default_chain::DefaultChain,
+            environment::Environment,
+            instance_role::InstanceRole,
+            profile::Profile,
+            source::{Credentials, Source},
+            sts::Sts,
+            workload_identity::WorkloadIdentity,
         },
-        sts::{Meter, Sts},
+        describe_vpn_connections::DescribeVpnConnections,
+        error::ApiError,
+        page::Page,
         transport::{Authorities, ConnectionSettings},
-        vpn::{DESCRIBE_VPN_CONNECTIONS, DescribeVpnConnections, Page},
     },
 };
 use tokio::task::JoinHandle;
@@ -59,22 +77,26 @@ pub(crate) fn web_identity(token: &str) -> WebIdentity {
     WebIdentity { provider_id: "tke".to_owned(), token: token.to_owned() }
 }
 
-/// An account that may send as it likes.
-#[derive(Debug)]
-struct Unlimited;
+pub(crate) fn account_name() -> AccountName {
+    AccountName::new("production").expect("a name")
+}
 
-impl Meter for Unlimited {
-    fn turn(&self) -> BoxFuture<'_, ()> {
-        ready(()).boxed()
-    }
+pub(crate) fn telemetry() -> AccountTelemetry {
+    let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+    Telemetry::new(&build).expect("metrics").account(&account_name())
+}
 
-    fn count(&self, _: &'static str, _: Duration, _: Option<Reason>) {}
+/// With the proxy of the environment, as the exporter itself.
+fn connection() -> ConnectionSettings {
+    let proxy = Proxy::from_variables(&std::env::vars().collect()).expect("variables of a proxy");
+    ConnectionSettings { request_timeout: Duration::from_secs(5), ca_file: None, proxy }
 }
 
 /// The simulated services, served until this is dropped.
 pub(crate) struct Served {
     pub(crate) control: Control,
     pub(crate) client: Client,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) url: Url,
     task: JoinHandle<()>,
 }
@@ -83,47 +105,59 @@ impl Served {
     pub(crate) async fn start(options: Options) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
         let simulator = Simulator::bind(options, address).await.expect("a simulator");
-        let url = format!("http://{}", simulator.local_addr()).parse().expect("a URL");
-        let settings = ConnectionSettings {
-            request_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-            ca_file: None,
-            proxy: None,
-        };
-        let client = Client::new(settings, Authorities::of_system()).expect("a client");
+        let url: Url = format!("http://{}", simulator.local_addr()).parse().expect("a URL");
+        let client = Client::new(connection(), Duration::from_secs(5), Authorities::of_system());
+        let client = client.expect("a client");
+        let caller = caller(&client, url.as_str());
         let control = simulator.control();
-        Self { control, client, url, task: tokio::spawn(simulator.run(std::future::pending())) }
+        Self { control, client, caller, url, task: tokio::spawn(simulator.run(std::future::pending())) }
     }
 
     pub(crate) fn sts(&self) -> Sts {
-        let meter = Arc::new(Unlimited);
-        Sts {
-            client: self.client.clone(),
-            url: self.url.clone(),
-            region: region(),
-            clock: Timestamp::now,
-            meter,
-        }
+        Sts { caller: Arc::clone(&self.caller), region: region() }
     }
 
-    /// The key pair of an account, as if its owner had exported it.
-    pub(crate) fn environment(&self, account: usize) -> Environment {
+    /// The service at another address.
+    pub(crate) fn sts_at(&self, endpoint: &str) -> Sts {
+        Sts { caller: caller(&self.client, endpoint), region: region() }
+    }
+
+    /// The variables with the key pair of an account, as if its owner had exported it.
+    fn variables(&self, account: usize) -> BTreeMap<String, String> {
         let credentials = self.control.accounts()[account].credentials.clone();
-        Environment::new(move |name| match name {
-            "TENCENTCLOUD_SECRET_ID" => Some(credentials.secret_id.clone()),
-            "TENCENTCLOUD_SECRET_KEY" => Some(credentials.secret_key.clone()),
-            _ => None,
-        })
+        let variables = [
+            ("TENCENTCLOUD_SECRET_ID", credentials.secret_id),
+            ("TENCENTCLOUD_SECRET_KEY", credentials.secret_key),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    pub(crate) fn environment(&self, account: usize) -> Environment {
+        let variables = self.variables(account);
+        Environment::new(|name| variables.get(name).cloned())
     }
 
     pub(crate) fn instance_role(&self) -> InstanceRole {
-        InstanceRole::new(self.client.clone(), &self.url, Timestamp::now)
+        InstanceRole::new(self.client.clone(), &self.url)
     }
 
-    /// The other account's role, taken on with the first account's key pair.
-    pub(crate) fn assumed(&self) -> AssumeRole {
-        let role = Role { external_id: Some(Secret::new(EXTERNAL_ID)), ..Role::new(ROLE_ARN) };
-        AssumeRole { inner: Box::new(self.environment(0)), role, sts: self.sts() }
+    /// The other account's role, assumed with the first account's key pair.
+    pub(crate) fn assumed(&self) -> AssumedRole {
+        AssumedRole { inner: Box::new(self.environment(0)), role: role(), sts: self.sts() }
+    }
+
+    /// The API as called by the other account's role.
+    pub(crate) fn account(&self) -> Account {
+        let settings = AccountSettings {
+            name: account_name(),
+            endpoint: Endpoint::new(self.url.as_str()).expect("an endpoint"),
+            metadata_endpoint: self.url.clone(),
+            connection: connection(),
+            requests_per_second: 1e6,
+            credentials: CredentialSource::Environment,
+            assume_role: Some(role()),
+        };
+        Account::new(settings, &self.client, telemetry(), &self.variables(0))
     }
 
     /// A pod's identity, as the cluster would give it; `changes` are made to its variables.
@@ -164,16 +198,9 @@ impl Served {
     }
 
     /// Lists the tunnels with these credentials.
-    pub(crate) async fn list(&self, credentials: &Credentials) -> Result<Page, ApiError> {
-        let (region, parameters) = (region(), DescribeVpnConnections { filters: &[], offset: 0, limit: 100 });
-        let call = Call {
-            service: Service::VPC,
-            action: DESCRIBE_VPN_CONNECTIONS,
-            region: &region,
-            url: &self.url,
-            body: parameters.body(),
-        };
-        self.client.send(&call, credentials, Timestamp::now()).await
+    pub(crate) async fn list(&self, credentials: &Credentials) -> Result<Page<Tunnel>, ApiError> {
+        let action = DescribeVpnConnections::new(&[], 0, 100);
+        self.caller.post_once(&action, &region(), Signer::Credentials(credentials)).await
     }
 
     /// Lists the tunnels with what a source gives, and tells which account was asked for them.
@@ -195,9 +222,17 @@ impl Drop for Served {
     }
 }
 
-/// An account that nobody else is in step with.
-pub(crate) fn keyring(source: impl Source + 'static) -> Keyring {
-    Keyring::new(AccountName::new("production").expect("a name"), source, || 0.0, |_| {})
+fn role() -> Role {
+    Role { external_id: Some(Secret::new(EXTERNAL_ID)), ..Role::new(ROLE_ARN) }
+}
+
+fn caller(client: &Client, endpoint: &str) -> Arc<Caller> {
+    let endpoint = Endpoint::new(endpoint).expect("an endpoint");
+    Arc::new(Caller::new(account_name(), endpoint, client.clone(), 1e6, telemetry()))
+}
+
+pub(crate) fn cache(source: impl Source + 'static) -> CredentialCache {
+    CredentialCache::new(account_name(), source, || 0.0, |_| {})
 }
 
 /// A folder with one file in it, and the path of that file.

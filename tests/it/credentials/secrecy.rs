@@ -7,12 +7,17 @@ use std::{
 
 use simulator::{Fault, FaultKind, TOKEN_MARK};
 use tencentcloud_vpn_exporter::{
-    domain::{Role, Secret, SecretText},
-    tencent::credentials::{AssumeRole, Fixed, Profile, Source},
+    domain::{
+        role::Role,
+        secret::{Secret, SecretText},
+    },
+    tencent::credentials::{
+        assumed_role::AssumedRole, profile::Profile, source::Source, static_keys::StaticKeys,
+    },
 };
 use tracing::level_filters::LevelFilter;
 
-use super::rig::{EXTERNAL_ID, Served, WEB_TOKEN, file, keyring, options};
+use super::rig::{EXTERNAL_ID, Served, WEB_TOKEN, cache, file, options};
 
 /// Everything that is written to it, for all to read.
 #[derive(Clone, Default)]
@@ -43,18 +48,18 @@ impl Paper {
 /// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
 async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper) -> Vec<String> {
     paper.note(format!("{source:?}\n").as_bytes());
-    let keyring = keyring(source);
+    let cache = cache(source);
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let report = match keyring.current().await {
+        let report = match cache.current().await {
             Ok(credentials) => {
                 seen.extend(credentials.token.as_ref().map(|token| token.expose().to_owned()));
                 seen.push(credentials.secret_key.expose().to_owned());
                 let listed = served.list(&credentials).await;
-                let renewed = keyring.renew(&credentials).await;
-                format!("{credentials:?} {listed:?} {renewed:?} {keyring:?}\n")
+                let renewed = cache.renew(&credentials).await;
+                format!("{credentials:?} {listed:?} {renewed:?} {cache:?}\n")
             }
-            Err(error) => format!("{error} {error:?} {keyring:?}\n"),
+            Err(error) => format!("{error} {error:?} {cache:?}\n"),
         };
         paper.note(report.as_bytes());
     }
@@ -62,7 +67,7 @@ async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper)
 }
 
 #[tokio::test]
-async fn no_secret_is_seen_however_things_go() {
+async fn no_secret_is_logged_or_reported() {
     let paper = Paper::default();
     let writer = paper.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -100,14 +105,14 @@ async fn no_secret_is_seen_however_things_go() {
     for faults in weather {
         served.control.set_faults(faults).expect("faults");
         let secret_id = SecretText::Value(Secret::new(own.secret_id.as_str()));
-        let fixed = |place| Fixed::new(secret_id.clone(), place);
+        let keys = |place| StaticKeys::new(secret_id.clone(), place);
         let role = served.assumed().role;
-        let broken_role = AssumeRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
+        let broken_role = AssumedRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
         let profile = Profile::first_of([broken_profile.as_str()], served.sts());
         secrets.extend(
-            exercise(&served, fixed(SecretText::Value(Secret::new(own.secret_key.as_str()))), &paper).await,
+            exercise(&served, keys(SecretText::Value(Secret::new(own.secret_key.as_str()))), &paper).await,
         );
-        secrets.extend(exercise(&served, fixed(SecretText::File(broken_key.clone().into())), &paper).await);
+        secrets.extend(exercise(&served, keys(SecretText::File(broken_key.clone().into())), &paper).await);
         secrets.extend(exercise(&served, profile, &paper).await);
         secrets.extend(exercise(&served, served.assumed(), &paper).await);
         secrets.extend(exercise(&served, broken_role, &paper).await);

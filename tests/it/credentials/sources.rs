@@ -4,12 +4,20 @@ use std::fs;
 
 use simulator::{Fault, FaultKind, Options};
 use tencentcloud_vpn_exporter::{
-    domain::{Role, Secret, SecretText},
-    tencent::credentials::{AssumeRole, Fixed, Profile, Source, SourceError},
+    domain::{
+        role::Role,
+        secret::{Secret, SecretText},
+    },
+    tencent::credentials::{
+        assumed_role::AssumedRole,
+        profile::Profile,
+        source::{Source, SourceError},
+        static_keys::StaticKeys,
+    },
 };
 
 use super::rig::{
-    EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, Served, WEB_TOKEN, file, keyring, options, web_identity,
+    EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, Served, WEB_TOKEN, cache, file, options, web_identity,
 };
 
 const FIRST_ACCOUNT: &str = "100000000001";
@@ -35,27 +43,27 @@ fn profile(served: &Served, account: usize, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_pair_in_files_serves_and_is_read_again_when_it_changes() {
+async fn key_files_are_read_again() {
     let served = Served::start(options()).await;
     let accounts = served.control.accounts();
     let (_id_folder, id_path) = file(&accounts[0].credentials.secret_id);
     let (_key_folder, key_path) = file(&accounts[0].credentials.secret_key);
-    let fixed =
-        Fixed::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
-    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(FIRST_ACCOUNT));
+    let keys =
+        StaticKeys::new(SecretText::File(id_path.clone().into()), SecretText::File(key_path.clone().into()));
+    assert_eq!(served.account_of(&keys).await.as_deref(), Ok(FIRST_ACCOUNT));
     fs::write(&id_path, &accounts[1].credentials.secret_id).expect("a file");
     fs::write(&key_path, &accounts[1].credentials.secret_key).expect("a file");
-    assert_eq!(served.account_of(&fixed).await.as_deref(), Ok(SECOND_ACCOUNT));
+    assert_eq!(served.account_of(&keys).await.as_deref(), Ok(SECOND_ACCOUNT));
 }
 
 #[tokio::test]
-async fn the_environment_serves() {
+async fn environment_serves() {
     let served = Served::start(options()).await;
     assert_eq!(served.account_of(&served.environment(1)).await.as_deref(), Ok(SECOND_ACCOUNT));
 }
 
 #[tokio::test]
-async fn the_first_profile_that_is_there_serves() {
+async fn first_existing_profile_serves() {
     let served = Served::start(options()).await;
     let (_folder, path) = file(&profile(&served, 1, ""));
     let profile = Profile::first_of(["/nowhere/credentials", path.as_str()], served.sts());
@@ -65,7 +73,7 @@ async fn the_first_profile_that_is_there_serves() {
 }
 
 #[tokio::test]
-async fn a_profile_with_a_role_serves_as_that_role() {
+async fn profile_with_role_serves_as_the_role() {
     let served = Served::start(options()).await;
     let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/open");
     let (_folder, path) = file(&profile(&served, 0, &role));
@@ -74,29 +82,29 @@ async fn a_profile_with_a_role_serves_as_that_role() {
 }
 
 #[tokio::test]
-async fn a_role_is_taken_on_with_its_external_id() {
+async fn role_is_assumed_with_external_id() {
     let served = Served::start(options()).await;
     assert_eq!(served.account_of(&served.assumed()).await.as_deref(), Ok(OTHER_ACCOUNT));
     let loaded = served.assumed().load().await.expect("credentials");
     let remaining = loaded.expiry.expect("an end").remaining.as_secs();
     assert!((7190..=7200).contains(&remaining), "{remaining} s");
-    assert_eq!(loaded.origin, format!("the role {ROLE_ARN} taken on by the environment"));
+    assert_eq!(loaded.origin, format!("the role {ROLE_ARN} assumed by the environment"));
 }
 
 #[tokio::test]
-async fn a_role_may_be_taken_on_with_the_role_of_the_machine() {
+async fn role_is_assumed_with_instance_role() {
     let served = Served::start(options()).await;
-    let source = AssumeRole { inner: Box::new(served.instance_role()), ..served.assumed() };
+    let source = AssumedRole { inner: Box::new(served.instance_role()), ..served.assumed() };
     assert_eq!(served.account_of(&source).await.as_deref(), Ok(OTHER_ACCOUNT));
-    assert_eq!(keyring(source).current().await.map(|_| served.count("MetadataCredentials")), Ok(2));
+    assert_eq!(cache(source).current().await.map(|_| served.count("MetadataCredentials")), Ok(2));
 }
 
 #[tokio::test]
-async fn a_refusal_of_a_role_says_which_with_code_request_and_remedy() {
+async fn refused_role_is_named_with_remedy() {
     let served = Served::start(options()).await;
-    let with_role = |role| AssumeRole { role, ..served.assumed() };
+    let with_role = |role| AssumedRole { role, ..served.assumed() };
     let stranger = with_role(Role::new(ROLE_ARN));
-    let place = |arn: &str| format!("sts:AssumeRole of the role {arn} taken on by the environment: ");
+    let place = |arn: &str| format!("sts:AssumeRole of the role {arn} assumed by the environment: ");
     let remedy = "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller";
     assert_eq!(
         without_request_id(&problem(&stranger).await),
@@ -109,7 +117,7 @@ async fn a_refusal_of_a_role_says_which_with_code_request_and_remedy() {
     assert_eq!(
         without_request_id(&problem(&with_role(Role::new(missing))).await),
         format!(
-            "{}ResourceNotFound.RoleNotFound: There is no role `{missing}`. (request …); is the role spelt as the account has it?",
+            "{}ResourceNotFound.RoleNotFound: There is no role `{missing}`. (request …); check the spelling of the role",
             place(missing)
         )
     );
@@ -120,7 +128,7 @@ async fn a_refusal_of_a_role_says_which_with_code_request_and_remedy() {
 }
 
 #[tokio::test]
-async fn a_token_service_that_cannot_be_reached_is_named() {
+async fn unreachable_token_service_is_named() {
     let served = Served::start(options()).await;
     served
         .control
@@ -131,7 +139,7 @@ async fn a_token_service_that_cannot_be_reached_is_named() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_hours_off_keeps_nobody_from_taking_on_a_role() {
+async fn role_is_assumed_despite_wrong_clock() {
     let served = Served::start(options()).await;
     let hours = i64::from(i16::MAX);
     for seconds in [hours, -hours] {
@@ -144,7 +152,7 @@ async fn a_clock_that_is_hours_off_keeps_nobody_from_taking_on_a_role() {
 }
 
 #[tokio::test]
-async fn a_pods_identity_serves_and_its_token_is_read_each_time() {
+async fn pod_token_is_read_each_time() {
     let served = Served::start(options()).await;
     let (_folder, path) = file(WEB_TOKEN);
     let pod = served.workload_identity(&path, &[]);
@@ -153,18 +161,18 @@ async fn a_pods_identity_serves_and_its_token_is_read_each_time() {
     let message = without_request_id(&problem(&pod).await);
     assert_eq!(
         message,
-        "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open taken on by this pod: \
+        "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open assumed by this pod: \
          InvalidParameter.WebIdentityTokenError: The token is not one that this provider has issued last. (request …); \
-         does the account trust this identity provider, and is the token meant for it?"
+         check that the account trusts this identity provider and that the token is for it"
     );
     fs::write(&path, "SECRET-second\n").expect("a file");
     assert_eq!(served.account_of(&pod).await.as_deref(), Ok(OTHER_ACCOUNT));
 }
 
 #[tokio::test]
-async fn a_pods_identity_says_which_variable_is_missing_or_wrong() {
+async fn missing_pod_variable_is_named() {
     let served = Served::start(options()).await;
-    let remedy = "is not set; let the pod's service account have a role";
+    let remedy = "is not set; give the pod's service account a role";
     for name in ["TKE_REGION", "TKE_PROVIDER_ID", "TKE_WEB_IDENTITY_TOKEN_FILE", "TKE_ROLE_ARN"] {
         let pod = served.workload_identity("/nowhere/token", &[(name, " ")]);
         assert_eq!(problem(&pod).await, format!("the environment variable {name} {remedy}"));
@@ -178,7 +186,7 @@ async fn a_pods_identity_says_which_variable_is_missing_or_wrong() {
 }
 
 #[tokio::test]
-async fn the_default_chain_takes_the_first_link_that_has_something() {
+async fn default_chain_uses_the_first_source() {
     let served = Served::start(options()).await;
     let (_profile_folder, profile) = file(&profile(&served, 1, ""));
     let (_token_folder, token) = file(WEB_TOKEN);
@@ -244,7 +252,7 @@ async fn named_profile_is_the_only_one_read() {
 }
 
 #[tokio::test]
-async fn the_default_chain_says_what_each_link_lacks() {
+async fn default_chain_names_each_absent_source() {
     let served = Served::start(Options { instance_role: None, ..options() }).await;
     let url = &served.url;
     assert_eq!(
@@ -253,14 +261,14 @@ async fn the_default_chain_says_what_each_link_lacks() {
             "none in the default chain: (1) the environment variable TENCENTCLOUD_SECRET_ID is not set; export it, \
              (2) there is no profile; write one to /nowhere/credentials, (3) metadata service, \
              {url}latest/meta-data/cam/security-credentials/: this instance has no role; give the instance a role, \
-             and see that the service can be reached, (4) the environment variable TKE_REGION is not set; \
-             let the pod's service account have a role"
+             and check that the service can be reached, (4) the environment variable TKE_REGION is not set; \
+             give the pod's service account a role"
         )
     );
 }
 
 #[tokio::test]
-async fn a_link_that_is_set_up_and_fails_gives_way_to_nobody_elses_credentials() {
+async fn failing_source_ends_the_default_chain() {
     let served = Served::start(options()).await;
     let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/nobody");
     let (_folder, path) = file(&profile(&served, 0, &role));
@@ -270,7 +278,7 @@ async fn a_link_that_is_set_up_and_fails_gives_way_to_nobody_elses_credentials()
 }
 
 #[tokio::test]
-async fn the_default_chain_stays_with_the_link_that_has_served() {
+async fn default_chain_keeps_its_source() {
     let served = Served::start(options()).await;
     let (folder, path) = file(&profile(&served, 1, ""));
     let hidden = folder.path().join("hidden");
@@ -280,7 +288,7 @@ async fn the_default_chain_stays_with_the_link_that_has_served() {
     assert_eq!(
         problem(&chain).await,
         format!(
-            "there is no profile; write one to {path}; the default chain stays with this until a restart"
+            "there is no profile; write one to {path}; the default chain uses only this source until a restart"
         )
     );
     fs::rename(&hidden, &path).expect("a file");
@@ -288,10 +296,12 @@ async fn the_default_chain_stays_with_the_link_that_has_served() {
 }
 
 #[tokio::test]
-async fn a_static_secret_goes_into_no_message() {
+async fn static_secret_is_in_no_message() {
     let served = Served::start(options()).await;
-    let fixed =
-        Fixed::new(SecretText::Value(Secret::new("AKIDnobody")), SecretText::Value(Secret::new("SECRET")));
-    let message = served.account_of(&fixed).await.expect_err("a refusal");
+    let keys = StaticKeys::new(
+        SecretText::Value(Secret::new("AKIDnobody")),
+        SecretText::Value(Secret::new("SECRET")),
+    );
+    let message = served.account_of(&keys).await.expect_err("a refusal");
     assert!(message.starts_with("AuthFailure.SecretIdNotFound") && !message.contains("SECRET"), "{message}");
 }

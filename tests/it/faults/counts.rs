@@ -37,17 +37,17 @@ async fn crowded_with(tunnels: usize, poll: &str) -> (Scene, Metrics) {
 }
 
 #[tokio::test]
-async fn a_count_that_is_too_low_costs_no_tunnel() {
+async fn low_count_costs_no_tunnel() {
     lies(1).await;
 }
 
 #[tokio::test]
-async fn a_count_that_is_too_high_costs_no_tunnel() {
+async fn high_count_costs_no_tunnel() {
     lies(TUNNELS as u64 + 1).await;
 }
 
 #[tokio::test]
-async fn a_count_that_is_far_too_high_costs_no_tunnel_and_few_requests() {
+async fn huge_count_costs_few_requests() {
     let scene = lies(90_000).await;
     let polls = scene.daemon.scrape().await.value("polls_total", &BEFALLEN);
     // Two listings of a first page and of as many more as are asked for at once.
@@ -82,30 +82,30 @@ async fn lies(tunnels_in_all: u64) -> Scene {
 }
 
 #[tokio::test]
-async fn a_count_that_hides_many_tunnels_fails_polls_and_costs_no_tunnel() {
+async fn count_that_hides_many_tunnels_fails_polls() {
     let (scene, before) = crowded(250).await;
     scene.befall(count(100));
-    let during = scene.fails("malformed_answer", &before).await;
+    let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_answer");
+    scene.logged_once("malformed_response");
 }
 
 #[tokio::test]
-async fn a_count_that_hides_many_tunnels_in_two_listings_is_found_out_by_asking_for_some() {
+async fn sample_reveals_two_wrong_listings() {
     let (scene, before) = crowded(250).await;
     scene.order([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
-    let failures = with_reason(BEFALLEN, "malformed_answer");
+    let failures = with_reason(BEFALLEN, "malformed_response");
     let after =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
     assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
     let warning = scene.log.only(&["WARN", "poll failed"]);
-    assert!(warning.contains("two listings lack tunnels that are there"), "{warning}");
+    assert!(warning.contains("two listings lack rows that are there"), "{warning}");
     scene.recovers(&before, &after).await;
 }
 
 #[tokio::test]
-async fn many_tunnels_that_are_deleted_at_once_leave_soon() {
+async fn many_deleted_tunnels_leave_soon() {
     let (scene, before) = crowded(250).await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[50..200] {
@@ -118,7 +118,7 @@ async fn many_tunnels_that_are_deleted_at_once_leave_soon() {
 }
 
 #[tokio::test]
-async fn a_row_without_an_id_is_left_out_counted_and_told_once() {
+async fn row_without_id_is_counted_and_logged_once() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     let place = GUANGZHOU;
@@ -191,7 +191,7 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
 }
 
 #[tokio::test]
-async fn look_up_that_finds_nothing_ends_no_doubt() {
+async fn empty_look_up_ends_no_doubt() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     let place = GUANGZHOU;
@@ -258,7 +258,7 @@ fn unknown_states(metrics: &Metrics) -> f64 {
 }
 
 #[tokio::test]
-async fn tunnels_that_the_api_does_not_find_leave() {
+async fn tunnels_not_found_leave() {
     const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
     let config = |api: &Api, poll: &str| {
         let accounts = Scene::accounts(api);
@@ -284,12 +284,12 @@ async fn tunnels_that_the_api_does_not_find_leave() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_shows_others_than_were_asked_for_proves_nothing() {
+async fn look_up_with_other_tunnels_is_malformed() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     scene.befall(FaultKind::Rows { count: 100 });
-    let during = scene.fails("malformed_answer", &before).await;
+    let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_answer");
+    scene.logged_once("malformed_response");
 }

@@ -12,32 +12,32 @@ use test_support::{
 // No answer, or none in time.
 
 #[tokio::test]
-async fn answers_later_than_the_time_out_fail_polls() {
+async fn late_responses_fail_polls() {
     outage(FaultKind::Latency { milliseconds: 60_000 }, "timeout").await;
 }
 
 #[tokio::test]
-async fn answers_that_never_begin_fail_polls() {
+async fn missing_response_heads_fail_polls() {
     outage(FaultKind::StallHeaders, "timeout").await;
 }
 
 #[tokio::test]
-async fn bodies_that_never_end_in_silence_fail_polls() {
+async fn stalled_bodies_fail_polls() {
     outage(FaultKind::StallBody, "timeout").await;
 }
 
 #[tokio::test]
-async fn bodies_that_drip_fail_polls() {
+async fn slow_bodies_fail_polls() {
     outage(FaultKind::Drip { bytes_per_second: 10 }, "timeout").await;
 }
 
 #[tokio::test]
-async fn connections_that_are_reset_fail_polls() {
+async fn reset_connections_fail_polls() {
     outage(FaultKind::Reset, "connection").await;
 }
 
 #[tokio::test]
-async fn bodies_that_are_cut_off_fail_polls() {
+async fn truncated_bodies_fail_polls() {
     outage(FaultKind::Truncate, "connection").await;
 }
 
@@ -49,12 +49,12 @@ async fn internal_errors_fail_polls() {
 }
 
 #[tokio::test]
-async fn an_unavailable_service_fails_polls() {
+async fn unavailable_service_fails_polls() {
     outage(error("ServiceUnavailable"), "server_error").await;
 }
 
 #[tokio::test]
-async fn being_told_to_call_less_fails_polls() {
+async fn exceeded_request_limit_fails_polls() {
     outage(error("RequestLimitExceeded.UinLimitExceeded"), "throttled").await;
 }
 
@@ -74,24 +74,24 @@ async fn missing_permission_fails_polls() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_let_in_fails_polls() {
+async fn refused_address_fails_polls() {
     outage(error("IpNotInWhitelist"), "unauthorized").await;
 }
 
 #[tokio::test]
-async fn a_region_that_does_not_have_the_product_fails_polls() {
+async fn unsupported_region_fails_polls() {
     outage(error("UnsupportedRegion"), "unsupported_region").await;
 }
 
 // What gateways in between answer.
 
 #[tokio::test]
-async fn a_broken_gateway_fails_polls() {
+async fn gateway_errors_fail_polls() {
     outage(status(502), "server_error").await;
 }
 
 #[tokio::test]
-async fn a_gateway_that_asks_for_patience_fails_polls() {
+async fn gateway_with_retry_after_fails_polls() {
     let patience = |text: &str| FaultKind::Status { status: 429, retry_after: Some(text.to_owned()) };
     let scene = outage(patience("1"), "throttled").await;
     // Longer than any clock goes on.
@@ -105,10 +105,10 @@ async fn a_gateway_that_asks_for_patience_fails_polls() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_fail_polls() {
+async fn redirects_fail_polls() {
     let elsewhere = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
     let location = format!("http://{}/", elsewhere.local_addr().expect("an address"));
-    outage(FaultKind::Redirect { location }, "malformed_answer").await;
+    outage(FaultKind::Redirect { location }, "malformed_response").await;
     let visitor = tokio::time::timeout(std::time::Duration::ZERO, elsewhere.accept()).await;
     assert!(visitor.is_err(), "the redirect was followed");
 }
@@ -117,74 +117,74 @@ async fn redirects_are_not_followed_and_fail_polls() {
 
 #[tokio::test]
 async fn html_fails_polls() {
-    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_answer").await;
+    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn truncated_json_fails_polls() {
     let text = r#"{"Response": {"TotalCount": 3, "VpnConnectionSet": [{"VpnConnectionId": "vpnx-1"#;
-    outage(body("application/json", text), "malformed_answer").await;
+    outage(body("application/json", text), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn an_empty_body_fails_polls() {
-    outage(body("application/json", ""), "malformed_answer").await;
+async fn empty_body_fails_polls() {
+    outage(body("application/json", ""), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn wrong_types_fail_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_answer").await;
+    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn an_answer_without_response_fails_polls() {
-    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_answer").await;
+async fn missing_response_object_fails_polls() {
+    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_response").await;
 }
 
 #[tokio::test]
-async fn an_endless_body_fails_polls() {
-    heavy_outage(FaultKind::Endless, "malformed_answer").await;
+async fn endless_body_fails_polls() {
+    heavy_outage(FaultKind::Endless, "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_body_that_is_endless_once_it_is_decompressed_fails_polls() {
-    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_answer").await;
+async fn huge_decompressed_body_fails_polls() {
+    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_page_of_100_000_rows_fails_polls() {
-    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_answer").await;
+async fn page_of_100_000_rows_fails_polls() {
+    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_page_of_rows_without_ids_fails_polls() {
+async fn page_without_ids_fails_polls() {
     let rows = json!([{"State": "AVAILABLE"}, {"State": "AVAILABLE"}, {"State": "AVAILABLE"}]);
-    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_answer").await;
+    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_negative_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_answer").await;
+async fn negative_count_fails_polls() {
+    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_huge_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_answer").await;
+async fn unbelievable_count_fails_polls() {
+    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn a_count_of_tunnels_beside_no_list_of_them_fails_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_answer").await;
+async fn count_without_rows_fails_polls() {
+    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_response").await;
 }
 
 #[tokio::test]
-async fn an_answer_from_the_end_of_time_fails_polls() {
+async fn date_at_the_end_of_time_fails_polls() {
     let end = jiff::Timestamp::MAX.as_second() - jiff::Timestamp::now().as_second();
     outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
 }
 
 #[tokio::test]
-async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
+async fn request_cut_off_by_deadline_is_counted() {
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
     let scene = Scene::of(world, |api| {
         let accounts = Scene::accounts(api);
@@ -203,7 +203,7 @@ async fn requests_that_the_polls_deadline_cuts_off_are_counted() {
 }
 
 #[tokio::test]
-async fn reasons_that_alternate_are_told_once_each() {
+async fn alternating_reasons_are_logged_once_each() {
     let scene = Scene::with("interval: 250ms, timeout: 20s, stale_after: 1h").await;
     scene.healthy().await;
     scene.order([

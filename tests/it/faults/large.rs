@@ -11,7 +11,7 @@ use test_support::{
 const GREEDY: usize = 10;
 
 #[tokio::test]
-async fn many_large_answers_at_once_are_refused_for_what_they_are_and_others_do_not_wait() {
+async fn large_responses_delay_no_other_account() {
     let greedy: Vec<_> = (0..GREEDY).map(|number| format!("region-{number}")).collect();
     let mut regions: Vec<_> = greedy.iter().map(|name| (&**name, 1)).collect();
     regions.push((FRANKFURT, 2));
@@ -29,7 +29,7 @@ async fn many_large_answers_at_once_are_refused_for_what_they_are_and_others_do_
     let endless =
         greedy.iter().map(|name| Fault { region: Some(name.clone()), ..Fault::new(FaultKind::Endless) });
     scene.api.control.set_faults(endless.collect()).expect("faults that can happen");
-    let malformed = [("reason", "malformed_answer")];
+    let malformed = [("reason", "malformed_response")];
     let during = scene
         .daemon
         .until(|metrics| {

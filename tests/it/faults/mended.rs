@@ -22,7 +22,7 @@ fn names(regions: &[String]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn calls_that_fail_now_and_then_are_tried_again_and_cost_no_poll() {
+async fn occasional_failures_are_retried() {
     let table = [
         (error("InternalError.ModuleError"), "server_error"),
         (error("ServiceUnavailable"), "server_error"),
@@ -68,7 +68,7 @@ async fn calls_that_fail_now_and_then_are_tried_again_and_cost_no_poll() {
 }
 
 #[tokio::test]
-async fn an_error_is_tried_again_within_the_poll_only_where_its_kind_asks_for_that() {
+async fn only_some_errors_are_retried() {
     let table = [
         ("InternalError", "server_error", true),
         ("InternalError.ModuleError", "server_error", true),
@@ -112,12 +112,12 @@ async fn an_error_is_tried_again_within_the_poll_only_where_its_kind_asks_for_th
 }
 
 #[tokio::test]
-async fn a_clock_that_is_slow_is_corrected_by_the_apis_and_told_until_it_is_right_again() {
+async fn slow_clock_is_corrected() {
     skewed(3600).await;
 }
 
 #[tokio::test]
-async fn a_clock_that_is_fast_is_corrected_by_the_apis_and_told_until_it_is_right_again() {
+async fn fast_clock_is_corrected() {
     skewed(-3600).await;
 }
 

@@ -18,17 +18,17 @@ fn up(metrics: &Metrics) -> Option<f64> {
 }
 
 #[tokio::test]
-async fn polls_whose_signature_is_refused_come_ever_more_rarely() {
+async fn refused_signature_slows_polls_down() {
     slows_down("AuthFailure.SignatureFailure").await;
 }
 
 #[tokio::test]
-async fn polls_without_permission_come_ever_more_rarely() {
+async fn missing_permission_slows_polls_down() {
     slows_down("UnauthorizedOperation").await;
 }
 
 #[tokio::test]
-async fn polls_from_an_address_that_is_not_let_in_come_ever_more_rarely() {
+async fn refused_address_slows_polls_down() {
     slows_down("IpInBlacklist").await;
 }
 
@@ -91,7 +91,7 @@ async fn other_refusals_do_not_slow_polls_down() {
 }
 
 #[tokio::test]
-async fn new_credentials_in_files_end_a_refusal_within_seconds() {
+async fn new_credentials_end_a_refusal_soon() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("key");
     std::fs::write(&file, "not-the-key\n").expect("a file");

@@ -18,7 +18,7 @@ fn polls(metrics: &Metrics) -> Option<f64> {
 }
 
 #[tokio::test]
-async fn tunnels_go_at_their_time_without_a_poll_and_come_back_with_their_past() {
+async fn stale_tunnels_leave_and_keep_their_history() {
     let hourly = |timeout: u32| format!("interval: 1h, timeout: {timeout}s, stale_after: 5s");
     let scene = Scene::with(&hourly(5)).await;
     let before = scene.healthy().await;
@@ -64,7 +64,7 @@ async fn tunnels_go_at_their_time_without_a_poll_and_come_back_with_their_past()
 }
 
 #[tokio::test]
-async fn tunnels_go_at_their_time_also_while_a_poll_hangs() {
+async fn stale_tunnels_leave_during_a_hung_poll() {
     let scene = Scene::with("interval: 250ms, timeout: 8s, stale_after: 10s").await;
     let before = scene.healthy().await;
     scene.befall(FaultKind::StallHeaders);
@@ -82,7 +82,7 @@ async fn tunnels_go_at_their_time_also_while_a_poll_hangs() {
 }
 
 #[tokio::test]
-async fn a_target_that_never_answered_shows_no_tunnels_and_says_so() {
+async fn target_without_success_shows_no_tunnels() {
     let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1s").await;
     let befallen = |metrics: &Metrics| metrics.value("up", &BEFALLEN);
     scene.befall(error("InternalError"));

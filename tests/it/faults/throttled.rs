@@ -15,7 +15,7 @@ fn account(api: &Api, name: &str, credentials: &Credentials) -> String {
 }
 
 #[tokio::test]
-async fn an_account_that_the_api_throttles_is_polled_as_often_as_it_lets_us_and_others_as_ever() {
+async fn throttled_account_delays_no_other() {
     let world = Options { requests_per_second: 10, accounts: 2, ..frozen(&[(GUANGZHOU, 2), (FRANKFURT, 2)]) };
     let poll = "interval: 250ms, timeout: 30s, stale_after: 1h";
     let scene = Scene::of(world, |api| {
@@ -42,7 +42,7 @@ async fn an_account_that_the_api_throttles_is_polled_as_often_as_it_lets_us_and_
 }
 
 #[tokio::test]
-async fn an_account_keeps_its_own_limit_over_all_its_regions_and_tells_how_long_it_waited() {
+async fn rate_limit_covers_all_regions_of_an_account() {
     let regions: Vec<_> = (0..8).map(|number| format!("region-{number}")).collect();
     let names: Vec<_> = regions.iter().map(|name| &**name).collect();
     let world = frozen(&names.iter().map(|name| (*name, 1)).collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use test_support::{
 };
 
 #[tokio::test]
-async fn a_server_that_is_not_trusted_is_told_nothing_and_fails_polls() {
+async fn untrusted_server_receives_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (trusted, other) = (Certificate::new(), Certificate::new());
     let file = folder.path().join("ca.pem");

@@ -63,7 +63,7 @@ async fn hostile_first_answer_deletes_nothing() {
     for (name, kind) in hostile(&tunnel.id).into_iter().take(8) {
         scene.set_faults([(LIST, 0, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
-        assert_told(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed answer: a look-up "]);
+        assert_told(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a look-up "]);
     }
     assert_eq!(scene.deletions(), 0);
 }

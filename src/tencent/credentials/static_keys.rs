@@ -1,13 +1,16 @@
-//! `static`: credentials that the configuration holds, or the files that it names.
+//! `static`: a key pair in the configuration, or in files.
 
 use futures_util::future::{BoxFuture, FutureExt};
 
-use super::{Credentials, Loaded, Source, SourceError, secret_file::SecretFile};
-use crate::domain::{Secret, SecretText};
+use super::{
+    secret_file::SecretFile,
+    source::{Credentials, Loaded, Source, SourceError},
+};
+use crate::domain::secret::{Secret, SecretText};
 
 /// A long-lived key pair.
 #[derive(Debug)]
-pub struct Fixed {
+pub struct StaticKeys {
     secret_id: Text,
     secret_key: Text,
 }
@@ -18,8 +21,8 @@ enum Text {
     File(SecretFile),
 }
 
-impl Fixed {
-    /// `SecretId` and `SecretKey`, or the files that they are in.
+impl StaticKeys {
+    /// `SecretId` and `SecretKey`, or the files that hold them.
     #[must_use]
     pub fn new(secret_id: SecretText, secret_key: SecretText) -> Self {
         Self { secret_id: secret_id.into(), secret_key: secret_key.into() }
@@ -36,7 +39,7 @@ impl Fixed {
 }
 
 impl Text {
-    /// The secret. A file is read anew each time, as mounted secrets change.
+    /// The secret. A file is read each time, because mounted secrets change.
     async fn read(&self) -> Result<Secret, SourceError> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
@@ -54,7 +57,7 @@ impl From<SecretText> for Text {
     }
 }
 
-impl Source for Fixed {
+impl Source for StaticKeys {
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
         self.read().boxed()
     }
@@ -68,13 +71,14 @@ mod tests {
     use crate::regular_file::ReadError;
 
     #[tokio::test]
-    async fn a_file_is_read_again_at_every_load() {
+    async fn file_is_read_at_each_load() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
-        let fixed = Fixed::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
+        let keys =
+            StaticKeys::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
         for key in ["one", "two"] {
             fs::write(&path, format!("{key}\n")).expect("a file");
-            assert_eq!(fixed.load().await.expect("a key pair").credentials.secret_key.expose(), key);
+            assert_eq!(keys.load().await.expect("a key pair").credentials.secret_key.expose(), key);
         }
     }
 
@@ -82,12 +86,13 @@ mod tests {
         "it has white space or other characters that no key of Tencent Cloud has; write the key alone";
 
     #[tokio::test]
-    async fn a_file_that_holds_no_secret_is_named_and_its_content_is_not() {
+    async fn unusable_key_file_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
-        let fixed = Fixed::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
+        let keys =
+            StaticKeys::new(SecretText::Value(Secret::new("AKIDexample")), SecretText::File(path.clone()));
         let place = path.display();
-        let problem = || async { fixed.load().await.expect_err("no secret").to_string() };
+        let problem = || async { keys.load().await.expect_err("no secret").to_string() };
         assert_eq!(
             problem().await,
             format!("{place}: there is no such file; create it, or correct the path")
@@ -97,7 +102,7 @@ mod tests {
             (b"key one\n", OTHER_CHARACTERS),
             (b"\xef\xbb\xbfkey", OTHER_CHARACTERS),
             (b"\"key\"\n", "it has quotes at its ends, which are not part of a key; remove them"),
-            (b"\xff\xfe", "it is no text in UTF-8"),
+            (b"\xff\xfe", "it is not UTF-8 text"),
         ] {
             fs::write(&path, content).expect("a file");
             assert_eq!(problem().await, format!("{place}: {expected}"));
@@ -110,6 +115,6 @@ mod tests {
         assert_eq!(problem().await, format!("{place}: {}", ReadError::NotRegular));
         fs::remove_file(&path).expect("a link");
         fs::write(&path, "x".repeat(2 << 20)).expect("a file");
-        assert_eq!(problem().await, format!("{place}: it is larger than 1 MiB; is it the right file?"));
+        assert_eq!(problem().await, format!("{place}: it is larger than 1 MiB; check the path"));
     }
 }

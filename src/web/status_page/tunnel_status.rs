@@ -1,8 +1,8 @@
-//! How the page shows a standing.
+//! How the page shows a status.
 
-use crate::domain::Standing;
+use crate::domain::tunnel_status::TunnelStatus;
 
-impl Standing {
+impl TunnelStatus {
     /// Its name for people.
     pub(super) fn word(self) -> &'static str {
         match self {

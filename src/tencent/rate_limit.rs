@@ -1,4 +1,4 @@
-//! An account's share of requests: the same for all its regions, and its waiters are served in turn.
+//! The limit on an account's requests, over all regions and actions. Callers are served in the order in which they came.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -12,20 +12,20 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How many requests may go at once when none went before: enough to make up for a timer that fires a little late.
+/// How many requests may be sent at once after a pause: enough to make up for a timer that fires a little late.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("two is not zero");
 
-/// A limit on the requests of one account, counted where they are sent.
+/// A limit on the requests of one account.
 #[derive(Debug)]
 pub struct RateLimit {
-    /// One waiter at a time asks the limiter, the others stand in line behind it.
+    /// One caller at a time asks the limiter. The semaphore serves the others first come, first served.
     turn: Semaphore,
     limiter: DefaultDirectRateLimiter,
     throttle: Counter,
 }
 
 impl RateLimit {
-    /// So many requests a second; seconds spent waiting are added to `throttle`.
+    /// A limit of `requests_per_second`. The time that callers wait is added to `throttle`, in seconds.
     #[must_use]
     pub fn new(requests_per_second: f64, throttle: Counter) -> Self {
         let period = Duration::from_secs_f64(1.0 / requests_per_second).max(Duration::from_nanos(1));
@@ -33,7 +33,7 @@ impl RateLimit {
         Self { turn: Semaphore::new(1), limiter: RateLimiter::direct(quota), throttle }
     }
 
-    /// Waits until one request may be sent. Dropping the future gives up the place in the line.
+    /// Waits until one request may be sent. Dropping the future gives up the place in the queue.
     pub async fn wait(&self) {
         let _waited = Waited { start: Instant::now(), throttle: &self.throttle };
         let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
@@ -43,7 +43,7 @@ impl RateLimit {
     }
 }
 
-/// Measures a wait, also one that is given up.
+/// Counts the time of a wait when it is dropped, so that a cancelled wait counts too.
 struct Waited<'a> {
     start: Instant,
     throttle: &'a Counter,

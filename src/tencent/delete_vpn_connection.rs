@@ -1,4 +1,4 @@
-//! `DeleteVpnConnection`: its parameters, and what each of its errors means.
+//! `DeleteVpnConnection`: its parameters, and the meaning of its errors.
 //!
 //! Source: the document of `DeleteVpnConnection`, version 2017-03-12, of 2025-11-13. Only the command line uses this; the
 //! daemon never deletes.
@@ -6,16 +6,13 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ApiError, client::FromResponse, error::NOT_FOUND};
-use crate::domain::Reason;
+use super::{
+    action::{Action, Service},
+    error::{ApiError, NOT_FOUND},
+};
+use crate::domain::reason::Reason;
 
-/// `DeleteVpnConnection`: begins to delete one tunnel, which is `DELETING` for a while and then gone.
-pub const DELETE_VPN_CONNECTION: &str = "DeleteVpnConnection";
-
-/// What a policy must allow for it.
-pub const PERMISSION: &str = "vpc:DeleteVpnConnection";
-
-/// The parameters of `DeleteVpnConnection`.
+/// Begins to delete one tunnel, which is `DELETING` for a while and then gone.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteVpnConnection<'a> {
@@ -25,26 +22,20 @@ pub struct DeleteVpnConnection<'a> {
     pub vpn_connection_id: &'a str,
 }
 
-impl DeleteVpnConnection<'_> {
-    /// The JSON body.
-    #[must_use]
-    pub fn body(&self) -> String {
-        serde_json::to_string(self).expect("texts are always JSON")
+impl Action for DeleteVpnConnection<'_> {
+    const NAME: &'static str = "DeleteVpnConnection";
+    const SERVICE: Service = Service::VPC;
+    const PERMISSION: &'static str = "vpc:DeleteVpnConnection";
+    /// The response to an accepted deletion is empty.
+    type Response = ();
+
+    fn read(_: &RawValue) -> Result<(), ApiError> {
+        Ok(())
     }
 }
 
-/// The answer to an accepted deletion: it has nothing in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted;
-
-impl FromResponse for Accepted {
-    fn from_response(_: &RawValue) -> Result<Self, ApiError> {
-        Ok(Self)
-    }
-}
-
-/// Why a tunnel is not being deleted, and what to do. Which cause gives which code is not documented: this is our reading,
-/// and the API's own words stand behind each.
+/// Why a tunnel is not being deleted, and what to do. The document does not say which cause has which code: this is our
+/// reading, and the API's own message is the source of each error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeletionError {
     /// `InvalidParameterValue.Malformed`.
@@ -70,7 +61,7 @@ pub enum DeletionError {
         "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others"
     )]
     Forbidden(#[source] ApiError),
-    /// Whether the request arrived is not known.
+    /// It is unknown whether the request arrived.
     #[error("whether the request arrived is not known; look at `tunnels list` before you try again")]
     Ambiguous(#[source] ApiError),
     /// Any other refusal.
@@ -102,7 +93,7 @@ impl From<ApiError> for DeletionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tencent::credentials::SourceError;
+    use crate::tencent::credentials::source::SourceError;
 
     fn api(code: &str) -> ApiError {
         let (message, request_id) = ("no".into(), "e1".into());
@@ -110,17 +101,17 @@ mod tests {
     }
 
     #[test]
-    fn the_parameters_are_spelt_as_in_the_document() {
+    fn parameters_are_spelt_as_in_the_document() {
         let parameters =
             DeleteVpnConnection { vpn_gateway_id: "vpngw-7lcl5331", vpn_connection_id: "vpnx-p0j11j28" };
         assert_eq!(
-            parameters.body(),
-            r#"{"VpnGatewayId":"vpngw-7lcl5331","VpnConnectionId":"vpnx-p0j11j28"}"#
+            *parameters.body(),
+            br#"{"VpnGatewayId":"vpngw-7lcl5331","VpnConnectionId":"vpnx-p0j11j28"}"#
         );
     }
 
     #[test]
-    fn what_may_have_arrived_is_ambiguous_and_a_refusal_is_not() {
+    fn refusal_is_not_ambiguous() {
         for error in
             [ApiError::Connection("reset".into()), api("InternalError"), api("InternalError.ModuleError")]
         {

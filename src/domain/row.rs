@@ -1,0 +1,19 @@
+//! What the rows of all listings have in common.
+
+use std::fmt;
+
+/// A row of a listing, such as a tunnel.
+pub trait Row: Clone + fmt::Debug + Send + Sync {
+    /// The id of a row. It never changes.
+    type Id: Clone + Ord + fmt::Debug + fmt::Display + Send + Sync;
+
+    /// The id.
+    fn id(&self) -> &Self::Id;
+
+    /// The same row with all statuses unknown: for a row that may or may not be there.
+    #[must_use]
+    fn with_unknown_statuses(&self) -> Self;
+
+    /// Whether this row is used rather than another with the same id on the same page.
+    fn is_worse_than(&self, other: &Self) -> bool;
+}

@@ -1,0 +1,90 @@
+//! What the log says about polls. Each line has a fixed text, and is logged once.
+
+use crate::{
+    domain::{listing::Listing, status::StatusField, tunnel_status::TunnelStatus},
+    snapshot::{Change, Failure, Poll, TargetSnapshot},
+};
+
+/// Logs the first unknown value of each status.
+pub(super) fn unknown_values(before: &TargetSnapshot, listing: &Listing) {
+    for field in StatusField::ALL.into_iter().filter(|&field| before.unknown_values[field as usize] == 0) {
+        if let Some(new) = listing.unknown_values.iter().find(|new| new.field == field) {
+            tracing::warn!(
+                account = %before.target.account, region = %before.target.region, field = field.as_str(),
+                value = %new.value, "unknown status value; it is shown as UNKNOWN"
+            );
+        }
+    }
+}
+
+/// Logs what a poll changed. A failure is logged if its reason is new since the last success. `App` logs that a discovered
+/// region has no VPN.
+pub(super) fn poll(
+    before: &TargetSnapshot,
+    after: &TargetSnapshot,
+    changes: &[Change],
+    is_new_failure: bool,
+) {
+    let (account, region) = (&after.target.account, &after.target.region);
+    match (before.failure(), after.failure()) {
+        (_, Some(now)) if is_new_failure => failure(after, now),
+        (_, Some(now)) => tracing::debug!(
+            %account, %region, reason = now.reason.as_str(), error = %now.message, "poll failed again"
+        ),
+        (Some(_), None) => tracing::info!(%account, %region, "polls succeed again"),
+        (None, None) => {}
+    }
+    if let Some(Poll { failure: None, duration, .. }) = &after.last_poll {
+        tracing::debug!(%account, %region, tunnels = after.tunnels().len(), ?duration, "polled");
+    }
+    if after.inconsistencies > before.inconsistencies {
+        tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
+    }
+    if before.rows_without_id == 0 && after.rows_without_id > 0 {
+        tracing::warn!(%account, %region, "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN");
+    }
+    if before.listed().is_none() && after.listed().is_some() {
+        first_listing(after);
+    }
+    for one in changes {
+        change(after, one);
+    }
+}
+
+fn failure(state: &TargetSnapshot, failure: &Failure) {
+    let message = match state.tunnels() {
+        [] => "poll failed",
+        _ => "poll failed; the last good tunnels stay until they are stale",
+    };
+    tracing::warn!(
+        account = %state.target.account, region = %state.target.region,
+        reason = failure.reason.as_str(), error = %failure.message, "{message}"
+    );
+}
+
+fn first_listing(state: &TargetSnapshot) {
+    let statuses = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
+    let count = |wanted| statuses().filter(|status| *status == wanted).count();
+    tracing::info!(
+        account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
+        up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), unknown = count(TunnelStatus::Unknown), idle = count(TunnelStatus::Idle),
+        "first listing"
+    );
+}
+
+fn change(state: &TargetSnapshot, change: &Change) {
+    let (record, message, statuses) = match change {
+        Change::Appeared(record) => (record, "tunnel appeared", None),
+        Change::Disappeared(record) => (record, "tunnel disappeared", None),
+        Change::Changed { record, statuses } => {
+            let each = statuses.iter().map(|(field, from, to)| format!("{} {from} -> {to}", field.as_str()));
+            (record, "tunnel changed", Some(each.collect::<Vec<_>>().join(", ")))
+        }
+    };
+    let tunnel = &record.tunnel;
+    tracing::info!(
+        account = %state.target.account, region = %state.target.region,
+        vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,
+        change = statuses, "{message}"
+    );
+}

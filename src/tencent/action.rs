@@ -1,0 +1,99 @@
+//! What an action of the API is: its name, its parameters, and how its response is read.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::error::ApiError;
+use crate::domain::{secret::Secret, target::Region};
+
+/// The size of most request bodies without their secrets, in bytes, with room to spare.
+const BODY_BYTES: usize = 1024;
+
+/// A product of Tencent Cloud and the version of its API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// The name, as in the host and in the credential scope.
+    pub name: &'static str,
+    /// `X-TC-Version`.
+    pub version: &'static str,
+}
+
+impl Service {
+    /// Virtual Private Cloud, which has the VPN tunnels.
+    pub const VPC: Self = Self { name: "vpc", version: "2017-03-12" };
+    /// Security Token Service, which issues temporary credentials.
+    pub const STS: Self = Self { name: "sts", version: "2018-08-13" };
+    /// Region management, which lists the regions of a product.
+    pub const REGION: Self = Self { name: "region", version: "2022-06-27" };
+}
+
+/// The region in which services are called that are the same in all regions, such as STS.
+#[must_use]
+pub fn home_region() -> Region {
+    Region::new("ap-guangzhou").expect("this is the name of a region")
+}
+
+/// One action of the API. Serializing it gives its parameters.
+pub trait Action: Serialize + fmt::Debug + Sync {
+    /// `X-TC-Action`.
+    const NAME: &'static str;
+    /// The product that the action belongs to.
+    const SERVICE: Service;
+    /// What a policy must allow for it.
+    const PERMISSION: &'static str;
+    /// What its response is read into.
+    type Response: Send;
+
+    /// Reads the content of `Response`, which is known not to be an error.
+    fn read(response: &RawValue) -> Result<Self::Response, ApiError>;
+
+    /// The secrets among the parameters. No error repeats them.
+    fn secrets(&self) -> Vec<&Secret> {
+        Vec::new()
+    }
+
+    /// The JSON body. Its buffer is large enough from the start: a buffer that grows leaves copies of secrets behind.
+    fn body(&self) -> Zeroizing<Vec<u8>> {
+        let secrets: usize = self.secrets().into_iter().map(|secret| secret.expose().len()).sum();
+        let mut body = Zeroizing::new(Vec::with_capacity(BODY_BYTES + 2 * secrets));
+        serde_json::to_writer(&mut *body, self).expect("numbers and texts are always JSON");
+        body
+    }
+}
+
+/// A secret among the parameters. The request has it in clear.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SecretParameter<'a>(pub(super) &'a Secret);
+
+impl Serialize for SecretParameter<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+/// A response, and when the server says that it was sent.
+#[derive(Debug)]
+pub struct Dated<T> {
+    /// The response.
+    pub value: T,
+    /// The server's clock, by the `Date` header.
+    pub server_time: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::role::Role, tencent::assume_role_with_web_identity::AssumeRoleWithWebIdentity};
+
+    #[test]
+    fn buffer_of_a_body_never_grows() {
+        let token = Secret::new("\"".repeat(20_000));
+        let role = Role::new("qcs::cam::uin/1:roleName/r");
+        let body = AssumeRoleWithWebIdentity::new(&role, "tke", &token).body();
+        assert_eq!(body.capacity(), BODY_BYTES + 2 * token.expose().len());
+    }
+}

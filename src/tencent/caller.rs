@@ -1,0 +1,247 @@
+//! Calls the API for one account: in its turn, with the right time, counted, and repeated where that can help.
+//!
+//! Every action of every product is called through this file. It must not depend on where credentials come from.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use super::{
+    action::{Action, Dated, Service},
+    client::{Client, Context},
+    credentials::{cache::CredentialCache, source::Credentials},
+    error::ApiError,
+    rate_limit::RateLimit,
+    retry::{Retries, Step},
+    transport::Route,
+};
+use crate::{
+    domain::{
+        endpoint::Endpoint,
+        target::{AccountName, Region},
+    },
+    telemetry::AccountTelemetry,
+};
+
+/// A smaller difference between the clocks is not corrected: the API accepts 300 seconds.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What the requests of a call are signed with.
+#[derive(Debug, Clone, Copy)]
+pub enum Signer<'a> {
+    /// The present credentials of the account.
+    Cache(&'a CredentialCache),
+    /// These credentials.
+    Credentials(&'a Credentials),
+    /// Nothing: the parameters prove the identity.
+    Unsigned,
+}
+
+/// Calls the API for one account.
+#[derive(Debug)]
+pub struct Caller {
+    account: AccountName,
+    endpoint: Endpoint,
+    client: Client,
+    limit: RateLimit,
+    telemetry: AccountTelemetry,
+    /// The API's clock minus ours in each region where a correction is in force, in seconds.
+    clock_offsets: Mutex<BTreeMap<Region, i64>>,
+}
+
+impl Caller {
+    /// Calls `endpoint` at most `requests_per_second` times a second. Nothing is sent yet.
+    #[must_use]
+    pub fn new(
+        account: AccountName,
+        endpoint: Endpoint,
+        client: Client,
+        requests_per_second: f64,
+        telemetry: AccountTelemetry,
+    ) -> Self {
+        let limit = RateLimit::new(requests_per_second, telemetry.throttle.clone());
+        Self { account, endpoint, client, limit, telemetry, clock_offsets: Mutex::default() }
+    }
+
+    /// Calls an action until it succeeds, cannot succeed, or `deadline` is too near for another attempt.
+    ///
+    /// Without a deadline the call is repeated only where that helps at once, not after a pause.
+    pub async fn post<A: Action>(
+        &self,
+        action: &A,
+        region: &Region,
+        signer: Signer<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Dated<A::Response>, ApiError> {
+        let mut retries = Retries::new();
+        // An earlier error says more than that the deadline cut off the last attempt.
+        let mut last_error = None;
+        loop {
+            let credentials = match before(deadline, self.take_turn(signer)).await {
+                Some(credentials) => credentials?,
+                None => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
+            };
+            let error = match self.post_attempt(action, region, credentials.as_ref(), deadline).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let time_left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let cut_off = matches!(error, ApiError::Timeout(_)) && time_left == Some(Duration::ZERO);
+            if let (true, Some(earlier)) = (cut_off, last_error.take()) {
+                return Err(earlier);
+            }
+            let is_temporary = credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
+            match retries.next(error.remedy(is_temporary), time_left) {
+                Some(Step::Pause(pause)) => sleep(pause).await,
+                Some(Step::CorrectClock(server_time)) => self.correct_clock(region, server_time),
+                Some(Step::RenewCredentials) => {
+                    if !renew(signer, credentials.as_ref(), deadline).await? {
+                        return Err(error);
+                    }
+                }
+                None => return Err(error),
+            }
+            last_error = Some(error);
+        }
+    }
+
+    /// Calls an action with exactly one request, in the account's turn: for actions that must not be repeated.
+    pub async fn post_once<A: Action>(
+        &self,
+        action: &A,
+        region: &Region,
+        signer: Signer<'_>,
+    ) -> Result<A::Response, ApiError> {
+        let credentials = self.take_turn(signer).await?;
+        Ok(self.post_attempt(action, region, credentials.as_ref(), None).await?.value)
+    }
+
+    /// Sends exactly one request, counts it, and compares the clocks. It ends at the deadline, if there is one.
+    async fn post_attempt<A: Action>(
+        &self,
+        action: &A,
+        region: &Region,
+        credentials: Option<&Credentials>,
+        deadline: Option<Instant>,
+    ) -> Result<Dated<A::Response>, ApiError> {
+        let telemetry = self.telemetry.action(A::NAME);
+        let url = self.url(A::SERVICE, region);
+        let context = Context { url: &url, region, credentials, now: self.server_time(region) };
+        let start = Instant::now();
+        let result = before(deadline, self.client.post(action, &context)).await;
+        let result = result.unwrap_or_else(|| {
+            let waited = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+            Err(ApiError::Timeout(Duration::from_millis(waited)))
+        });
+        telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
+        match &result {
+            Ok(response) => self.check_clock(region, response.server_time),
+            Err(error) => tracing::debug!(
+                account = %self.account, %region, action = A::NAME, %error, "request failed"
+            ),
+        }
+        result
+    }
+
+    /// Waits for the account's turn, and then takes the credentials: temporary ones may end during the wait.
+    async fn take_turn(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
+        self.limit.wait().await;
+        match signer {
+            Signer::Cache(cache) => cache.current().await.map(Some),
+            Signer::Credentials(credentials) => Ok(Some(credentials.clone())),
+            Signer::Unsigned => Ok(None),
+        }
+    }
+
+    /// The route of requests to a product in a region.
+    #[must_use]
+    pub fn route(&self, service: Service, region: &Region) -> Route {
+        self.client.route(&self.url(service, region))
+    }
+
+    fn url(&self, service: Service, region: &Region) -> Url {
+        self.endpoint.url(service.name, region)
+    }
+
+    /// Starts the counters of an action at zero before its first request.
+    pub(super) fn count_from_zero<A: Action>(&self) {
+        drop(self.telemetry.action(A::NAME));
+    }
+
+    /// The metrics of the account.
+    pub(super) fn telemetry(&self) -> &AccountTelemetry {
+        &self.telemetry
+    }
+
+    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    pub(super) fn clock_offset(&self, region: &Region) -> i64 {
+        self.clock_offsets().get(region).copied().unwrap_or_default()
+    }
+
+    /// The time by the API's clock, as far as it is known.
+    fn server_time(&self, region: &Region) -> Timestamp {
+        let now = Timestamp::now();
+        // A server can send a date so far off that the sum is no time.
+        now.checked_add(SignedDuration::from_secs(self.clock_offset(region))).unwrap_or(now)
+    }
+
+    /// Compares the clocks again while a correction is in force: ours may have been set meanwhile.
+    fn check_clock(&self, region: &Region, server_time: Option<Timestamp>) {
+        if let (Some(server_time), true) = (server_time, self.clock_offset(region) != 0) {
+            self.correct_clock(region, server_time);
+        }
+    }
+
+    fn correct_clock(&self, region: &Region, server_time: Timestamp) {
+        let before = self.clock_offset(region);
+        let offset = server_time.duration_since(Timestamp::now());
+        let change = offset - SignedDuration::from_secs(before);
+        let is_off = offset.abs() >= CLOCK_TOLERANCE;
+        if is_off && change.abs() < CLOCK_TOLERANCE {
+            return;
+        }
+        let offset = if is_off { offset.as_secs() } else { 0 };
+        if offset == before {
+            return;
+        }
+        self.clock_offsets().insert(region.clone(), offset);
+        let account = &self.account;
+        if offset == 0 {
+            tracing::info!(%account, %region, "clock agrees with the API's again");
+        } else {
+            tracing::warn!(
+                %account, %region, offset_seconds = offset,
+                "clock differs from the API's; requests are sent with the API's time"
+            );
+        }
+    }
+
+    fn clock_offsets(&self) -> MutexGuard<'_, BTreeMap<Region, i64>> {
+        // Each change is a single insertion.
+        self.clock_offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The output of a future; `None` if the deadline passes first.
+async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+/// Renews the refused credentials of the account. Returns whether there are others to try before the deadline.
+async fn renew(
+    signer: Signer<'_>,
+    refused: Option<&Credentials>,
+    deadline: Option<Instant>,
+) -> Result<bool, ApiError> {
+    let (Signer::Cache(cache), Some(refused)) = (signer, refused) else { return Ok(false) };
+    before(deadline, cache.renew(refused)).await.unwrap_or(Ok(false))
+}

@@ -1,0 +1,130 @@
+//! Lists that the API returns in pages: the parameters and the response that all such actions have in common.
+
+use std::{collections::BTreeMap, marker::PhantomData};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    action::{Action, Service},
+    error::ApiError,
+    field::{Field, object, text},
+};
+use crate::domain::{listing::UnknownValue, row::Row};
+
+/// The largest number of rows on a page.
+pub const PAGE_ROWS: usize = 100;
+
+/// The largest number of values of a filter.
+pub const MAX_FILTER_VALUES: usize = 5;
+
+/// A condition that narrows a list. A row must meet all filters, with one value of each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Filter {
+    /// A name from the action's document, such as `vpn-gateway-id`.
+    pub name: String,
+    /// Up to five values.
+    pub values: Vec<String>,
+}
+
+/// How the API lists a kind of row. An implementation is all that a new kind needs here.
+pub trait Listed: Row {
+    /// The action, such as `DescribeVpnConnections`.
+    const ACTION: &'static str;
+    /// What a policy must allow for it.
+    const PERMISSION: &'static str;
+    /// The field of the response that has the rows.
+    const SET: &'static str;
+    /// The field of a row that has its id.
+    const ID: &'static str;
+    /// The filter by id.
+    const ID_FILTER: &'static str;
+
+    /// Reads one row. `None`: it has no usable id. Values that are not in the document are added to `unknown_values`.
+    fn read(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Self>;
+}
+
+/// The action that lists rows of the kind `R`, a page at a time.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Describe<'a, R> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    filters: &'a [Filter],
+    offset: usize,
+    limit: usize,
+    #[serde(skip)]
+    kind: PhantomData<fn() -> R>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<R> {
+    /// How many rows the whole list has, by the API's count.
+    pub total_count: u64,
+    /// The rows with an id.
+    pub rows: Vec<R>,
+    /// How many rows had no usable id.
+    pub rows_without_id: usize,
+    /// The values that are not in the document; they read `UNKNOWN`.
+    pub unknown_values: Vec<UnknownValue>,
+}
+
+impl<'a, R> Describe<'a, R> {
+    /// The page of at most `limit` rows that begins after `offset` rows. Up to ten filters.
+    #[must_use]
+    pub fn new(filters: &'a [Filter], offset: usize, limit: usize) -> Self {
+        Self { filters, offset, limit, kind: PhantomData }
+    }
+}
+
+impl<R: Listed> Action for Describe<'_, R> {
+    const NAME: &'static str = R::ACTION;
+    const SERVICE: Service = Service::VPC;
+    const PERMISSION: &'static str = R::PERMISSION;
+    type Response = Page<R>;
+
+    fn read(response: &RawValue) -> Result<Page<R>, ApiError> {
+        let mut fields: BTreeMap<String, &RawValue> = object(response.get().as_bytes())?;
+        let rows = rows(fields.remove(R::SET), R::SET)?;
+        let mut page = Page {
+            total_count: total_count(fields.remove("TotalCount"))?,
+            rows: Vec::with_capacity(rows.len()),
+            rows_without_id: 0,
+            unknown_values: Vec::new(),
+        };
+        for row in rows {
+            match R::read(row, &mut page.unknown_values) {
+                Some(row) => page.rows.push(row),
+                None => page.rows_without_id += 1,
+            }
+        }
+        Ok(page)
+    }
+}
+
+impl<R> Page<R> {
+    /// Whether the page has no row, with or without an id.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.rows_without_id == 0
+    }
+}
+
+/// The rows of a page; null stands for none.
+fn rows<'a>(field: Field<'a>, name: &str) -> Result<Vec<&'a RawValue>, ApiError> {
+    let json = field.ok_or_else(|| ApiError::malformed(format!("it has no {name}")))?;
+    let rows: Option<Vec<&RawValue>> =
+        serde_json::from_str(json.get()).map_err(|_| ApiError::malformed(format!("{name} is not a list")))?;
+    let rows = rows.unwrap_or_default();
+    if rows.len() > PAGE_ROWS {
+        let problem = format!("a page has {} rows, more than the {PAGE_ROWS} asked for", rows.len());
+        return Err(ApiError::malformed(problem));
+    }
+    Ok(rows)
+}
+
+fn total_count(field: Field<'_>) -> Result<u64, ApiError> {
+    let text = text(field).ok_or_else(|| ApiError::malformed("it has no TotalCount"))?;
+    text.parse().map_err(|_| ApiError::malformed("TotalCount is not a count"))
+}

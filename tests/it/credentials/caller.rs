@@ -1,0 +1,48 @@
+//! All calls of an account share its rate limit, its clock correction and its counters, also those to STS.
+
+use std::sync::Arc;
+
+use simulator::{Fault, FaultKind};
+use tencentcloud_vpn_exporter::{
+    domain::endpoint::Endpoint,
+    tencent::{
+        caller::Caller,
+        credentials::{assumed_role::AssumedRole, source::Source, sts::Sts},
+    },
+};
+
+use super::rig::{Served, account_name, options, region, telemetry};
+
+#[tokio::test]
+async fn sts_waits_for_the_accounts_turn() {
+    let served = Served::start(options()).await;
+    let telemetry = telemetry();
+    let endpoint = Endpoint::new(served.url.as_str()).expect("an endpoint");
+    let caller = Caller::new(account_name(), endpoint, served.client.clone(), 20.0, telemetry.clone());
+    let sts = Sts { caller: Arc::new(caller), region: region() };
+    let source = AssumedRole { sts, ..served.assumed() };
+    for _ in 0..4 {
+        source.load().await.expect("credentials");
+    }
+    // Two requests may be sent at once. The third and the fourth wait for a twentieth of a second each.
+    assert!(telemetry.throttle.get() > 0.05, "{} s", telemetry.throttle.get());
+}
+
+#[tokio::test]
+async fn sts_keeps_the_corrected_clock() {
+    let served = Served::start(options()).await;
+    served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 4000 })]).expect("a fault");
+    for requests in [2, 3] {
+        served.assumed().load().await.expect("credentials");
+        assert_eq!(served.count("AssumeRole"), requests);
+    }
+}
+
+#[tokio::test]
+async fn failed_sts_request_is_not_repeated() {
+    let served = Served::start(options()).await;
+    let status = FaultKind::Status { status: 503, retry_after: None };
+    served.control.set_faults(vec![Fault::new(status)]).expect("a fault");
+    served.assumed().load().await.expect_err("no credentials");
+    assert_eq!(served.count("AssumeRole"), 1, "the cache decides when it is repeated");
+}
