@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn each_obstacle_is_named() {
+    fn probe_row_names_each_failure() {
         let table = [
             (Ok(3), "yes", "yes"),
             (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn session_names_and_external_ids_have_2_to_128_characters() {
+    fn session_name_and_external_id_lengths_are_limited() {
         for length in [2, 128] {
             assert!(session_name(&"x".repeat(length)).is_ok(), "{length}");
             assert!(external_id(&"x".repeat(length)).is_ok(), "{length}");

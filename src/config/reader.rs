@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_reported_with_place_path_and_remedy() {
+    fn all_problems_have_place_path_and_remedy() {
         let root = table([("intervall", value("5m")), ("regions", value(vec!["ap-guangzhou", "Nowhere"]))]);
         let found = problems(&root, |root| {
             let root = root.table(&["interval", "regions"]).expect("a table");

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused() {
+    fn invalid_endpoint_is_refused() {
         use InvalidEndpoint::{MoreThanAHost, NotAUrl, PartOfALabel, Placeholder, Plain, Scheme};
         let table = [
             ("", NotAUrl),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finance_region_has_its_own_address_at_tencent_and_none_elsewhere() {
+    fn finance_region_has_its_own_tencent_host() {
         let own = "https://vpc.ap-shanghai-fsi.tencentcloudapi.com";
         let table = [
             ("https://{service}.tencentcloudapi.com", own),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn one_services_address_at_tencent_is_told_from_a_proxy() {
+    fn tencent_host_of_one_service_is_recognised() {
         let is_for_one = |template| Endpoint::new(template).expect(template).is_for_one_service();
         assert!(is_for_one("https://vpc.tencentcloudapi.com"));
         assert!(!is_for_one("https://{service}.tencentcloudapi.com"));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metadata_service_may_be_plain_http_but_has_no_path() {
+    fn metadata_url_may_use_http_without_a_path() {
         let parse = |text| base_url(text).map(String::from);
         assert_eq!(parse("http://metadata.tencentyun.com"), Ok("http://metadata.tencentyun.com/".to_owned()));
         assert_eq!(parse("https://127.0.0.1:81/"), Ok("https://127.0.0.1:81/".to_owned()));

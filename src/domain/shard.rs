@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn three_shards_cover_every_target_once_and_about_evenly() {
+    fn three_shards_divide_targets_evenly() {
         let mut shares = [0; 3];
         for target in targets() {
             shares[owner(&target, 3) as usize] += 1;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fourth_shard_takes_its_fair_share_and_moves_nothing_else() {
+    fn fourth_shard_moves_only_its_own_share() {
         let moved: Vec<_> =
             targets().into_iter().filter(|target| owner(target, 3) != owner(target, 4)).collect();
         assert!(moved.iter().all(|target| owner(target, 4) == 3), "what moves, moves to the new shard");

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_region_is_fit_for_a_host_name() {
+    fn region_is_valid_in_a_host_name() {
         assert!(Region::new("ap-shanghai-fsi").is_ok_and(|region| region.is_finance()));
         assert!(Region::new("eu-frankfurt").is_ok_and(|region| !region.is_finance()));
         for bad in ["", "Frankfurt", "eu.frankfurt", "eu/..", "eu frankfurt", "999", "-eu", "eu-", "xn--a"] {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_may_be_named_in_any_script() {
+    fn account_name_may_use_any_script() {
         assert!(AccountName::new("生产 \"prod\"").is_ok());
         let problem = AccountName::new("a\nb").expect_err("a line feed");
         assert_eq!(problem.to_string(), "must not contain '\\n'; allowed are all but control characters");

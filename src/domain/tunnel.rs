@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn known_bad_status_goes_before_unknown() {
+    fn known_bad_status_outranks_unknown() {
         use HealthCheck::{Configured, NotConfigured};
         use HealthCheckStatus as Health;
         use NetStatus as Net;

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn random_text_is_kept_whole() {
+    fn random_bytes_survive_compression() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut compressor = Compressor::new();
         for size in [1, 4095, 4096, 4097, 65_535, 1_000_000] {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_parts_are_an_empty_member() {
+    fn no_parts_make_an_empty_gzip_member() {
         assert!(unzip(&member(&[])).is_empty());
         assert!(Compressor::new().part(&[]).is_empty());
     }

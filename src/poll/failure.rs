@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_way_to_the_api_is_told_with_its_end_and_what_to_check() {
+    fn connection_failure_names_url_and_remedy() {
         let refused = ApiError::Connection("connection refused".into());
         assert_eq!(
             message(&refused),

@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_slow_polls_down_to_one_in_ten_minutes() {
+    fn refused_polls_wait_at_most_ten_minutes() {
         let minute = Duration::from_mins(1);
         let pauses: Vec<u64> = (0..8).map(|refusals| refusal_pause(minute, refusals).as_secs()).collect();
         assert_eq!(pauses, [0, 0, 60, 120, 240, 480, 600, 600]);

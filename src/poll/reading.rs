@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn later_page_counts_in_any_order() {
+    fn later_page_wins_in_any_order() {
         let early = Instant::now();
         let late = early + Duration::from_millis(1);
         for pages in [
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn worse_row_of_a_page_counts() {
+    fn worse_row_of_a_page_wins() {
         let at = Instant::now();
         let row =
             |status: &str| json!({"VpnConnectionId": "vpnx-1", "State": "AVAILABLE", "NetStatus": status});

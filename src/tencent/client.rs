@@ -245,7 +245,7 @@ mod tests {
     use crate::domain::reason::Reason;
 
     #[test]
-    fn secret_at_the_cut_leaves_nothing_behind() {
+    fn truncated_message_shows_no_part_of_secret() {
         let secret = Secret::new("Gu5t9xGARNpq86cd98joQYCN3EXAMPLE");
         for before in [0, MAX_ERROR_CHARS - 31, MAX_ERROR_CHARS - 1, MAX_ERROR_CHARS] {
             let message = "…".repeat(before) + secret.expose();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_inside_a_code_changes_no_reason() {
+    fn secret_in_an_error_code_keeps_its_reason() {
         let secret = Secret::new("Error");
         let error = ApiError::Api {
             code: "InternalError.ModuleError".into(),

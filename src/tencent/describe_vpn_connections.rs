@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn enable_health_check_goes_before_the_status() {
+    fn disabled_health_check_outranks_its_status() {
         let check = |enable: Value, status: Value| {
             tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "EnableHealthCheck": enable, "HealthCheckStatus": status}))
                 .health_check
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn status_without_text_is_not_repeated() {
+    fn status_of_another_type_is_not_shown() {
         let page = page_of(&json!([{"VpnConnectionId": "vpnx-1", "State": {"PreShareKey": "hunter2"}}]));
         let page = page.expect("a page");
         assert_eq!(page.rows[0].state, TunnelState::Unknown);
@@ -525,7 +525,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bad_field_costs_that_field_alone(index in 0_usize..64, value in any_json()) {
+        fn bad_field_does_not_affect_other_fields(index in 0_usize..64, value in any_json()) {
             let mut row = example_row();
             let keys: Vec<String> = row.as_object().expect("a row").keys().cloned().collect();
             let key = &keys[index % keys.len()];

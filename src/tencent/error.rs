@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn only_temporary_unknown_id_is_renewed() {
+    fn only_temporary_credentials_are_renewed_if_unknown() {
         for code in ["AuthFailure.SecretIdNotFound", "AuthFailure.InvalidSecretId"] {
             assert_eq!(api(code).remedy(true), Remedy::RenewCredentials);
             assert_eq!(api(code).remedy(false), Remedy::Report);

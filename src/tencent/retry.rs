@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_and_credentials_are_mended_once() {
+    fn clock_and_credentials_are_corrected_once() {
         let mut retries = Retries::new();
         let time = Timestamp::UNIX_EPOCH;
         let clock = Remedy::CorrectClock(Some(time));

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_example_agrees_at_every_stage() {
+    fn published_example_matches_at_every_step() {
         let request = published();
         assert_eq!(
             sha256_hex(request.body),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn header_values_are_signed_trimmed_and_in_lower_case() {
+    fn signed_header_values_are_trimmed_and_lowercase() {
         let untidy = Request {
             host: " CVM.tencentcloudapi.com",
             content_type: "Application/JSON; charset=UTF-8 ",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_date_of_the_scope_is_the_utc_one() {
+    fn signature_scope_has_the_utc_date() {
         let second = |second| Timestamp::from_second(second).expect("a time");
         let before = Request { time: second(1_551_139_199), ..published() };
         let after = Request { time: second(1_551_139_200), ..published() };

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_and_no_proxy_hosts_go_straight() {
+    fn loopback_and_no_proxy_hosts_bypass_proxy() {
         let variables = [("HTTPS_PROXY", "http://proxy.example:3128"), ("NO_PROXY", "direct.example")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let proxy = Proxy::from_variables(&variables).expect("a proxy");

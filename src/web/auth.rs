@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_user_with_the_decoys_password_is_denied() {
+    async fn unknown_user_with_a_known_password_is_denied() {
         let users = users(&[("ann", "sesame", 4)]);
         assert_eq!(users.login(&basic("ann", "sesame")).await, Login::Granted);
         for _ in 0..2 {

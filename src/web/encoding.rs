@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_not_sent_where_it_is_not_accepted() {
+    fn gzip_is_not_sent_unless_accepted() {
         for line in [
             "",
             "identity",

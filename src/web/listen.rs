@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn port_in_use_on_one_family_is_not_evaded() {
+    async fn port_in_use_on_one_family_is_reported() {
         let first = bind_one(":0").await.unwrap();
         let address = format!(":{}", first.local_addr().unwrap().port());
         assert!(bind_one(&address).await.unwrap_err().to_string().contains("already in use"));

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn accepting_pauses_without_files_alone() {
+    async fn accepting_pauses_only_when_files_run_out() {
         let warning = WarningLimit::default();
         let aborted = io::Error::from(io::ErrorKind::ConnectionAborted);
         assert_eq!(on_accept_error(&aborted, &warning).now_or_never(), Some(()));

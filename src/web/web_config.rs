@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn own_files_are_found_in_broken_text() {
+    fn certificate_paths_are_found_in_broken_configuration() {
         let found = |text: &str| own_files(Path::new("/etc/web.yml"), text);
         let expected = Some((PathBuf::from("/etc/server.pem"), PathBuf::from("/tls/server key")));
         let good = "tls_server_config:\n  cert_file: server.pem\n  key_file: '/tls/server key' # ours\n";

@@ -10,7 +10,7 @@ use std::{
 use simulator::{Account, Fault, FaultKind, Options, Role, WebIdentity};
 use tempfile::TempDir;
 use tencentcloud_vpn_exporter::wiring::Variables;
-use test_support::{Api, Daemon, Metrics, Setting, frozen, log::Log};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, frozen, log::Log};
 
 const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
 const OTHER_ACCOUNT: &str = "200000000002";
@@ -18,7 +18,7 @@ const EXTERNAL_ID: &str = "an-external-id";
 const WEB_TOKEN: &str = "a-web-token";
 
 /// Polls that come soon after each other.
-const OFTEN: &str = "interval: 250ms, timeout: 5s, stale_after: 1h";
+const FREQUENT_POLLS: &str = "interval: 250ms, timeout: 5s, stale_after: 1h";
 
 /// Every source, by the account that uses it, and whether what it gives is temporary.
 const SOURCES: [(&str, &str, bool); 7] = [
@@ -116,14 +116,14 @@ impl Cloud {
     }
 
     async fn daemon(&self, accounts: &[&str]) -> Daemon {
-        self.daemon_with(self.variables(), &self.config(accounts, OFTEN)).await
+        self.daemon_with(self.variables(), &self.config(accounts, FREQUENT_POLLS)).await
     }
 
     async fn daemon_with(&self, variables: Variables, config: &str) -> Daemon {
-        Daemon::start_in(Setting { variables, ..Setting::default() }, config).await
+        Daemon::start_in(DaemonOptions { variables, ..DaemonOptions::default() }, config).await
     }
 
-    fn befall(&self, action: &str, kind: FaultKind) {
+    fn set_fault(&self, action: &str, kind: FaultKind) {
         let fault = Fault { action: Some(action.to_owned()), ..Fault::new(kind) };
         self.api.control.set_faults(vec![fault]).expect("a fault that can happen");
     }
@@ -221,7 +221,7 @@ async fn revoked_credentials_fail_no_poll() {
 #[tokio::test]
 async fn failing_source_fails_its_account_only() {
     let cloud = Cloud::new(None).await;
-    cloud.befall("MetadataCredentials", FaultKind::Reset);
+    cloud.set_fault("MetadataCredentials", FaultKind::Reset);
     let daemon = cloud.daemon(&["instance", "pod", "files"]).await;
     let failed = |metrics: &Metrics| failures(metrics, "instance", "credentials") >= 4.0;
     let during = daemon.until(|metrics| failed(metrics) && metrics.sum("up", &[]) == 4.0).await;
@@ -322,7 +322,7 @@ async fn default_chain_logs_its_source() {
         let cloud = Cloud::new(None).await;
         let mut variables = cloud.variables();
         variables.retain(|name, _| !missing.contains(&name.as_str()));
-        let daemon = cloud.daemon_with(variables, &cloud.config(&["default"], OFTEN)).await;
+        let daemon = cloud.daemon_with(variables, &cloud.config(&["default"], FREQUENT_POLLS)).await;
         daemon.until(|metrics| up(metrics, "default") == 2.0).await;
         let found = log.only(&["INFO", "credentials found", "account=default"]);
         assert!(found.contains(link), "{found}");
@@ -332,9 +332,9 @@ async fn default_chain_logs_its_source() {
 #[tokio::test]
 async fn empty_default_chain_names_each_source() {
     let cloud = Cloud::new(None).await;
-    cloud.befall("MetadataRole", FaultKind::Status { status: 404, retry_after: None });
+    cloud.set_fault("MetadataRole", FaultKind::Status { status: 404, retry_after: None });
     let log = Log::capture();
-    let daemon = cloud.daemon_with(Variables::new(), &cloud.config(&["default"], OFTEN)).await;
+    let daemon = cloud.daemon_with(Variables::new(), &cloud.config(&["default"], FREQUENT_POLLS)).await;
     daemon.until(|metrics| failures(metrics, "default", "credentials") >= 2.0).await;
     let failed = log.lines(&["WARN", "poll failed", REGIONS[0]]).join("");
     for place in [

@@ -79,7 +79,11 @@ impl Watched {
         }
         self.api.control.set_faults(vec![]).expect("no fault");
         self.state = poller::poll(&self.assignment, &self.state).await.0;
-        assert_eq!(self.published(), self.living(), "in peace every tunnel is shown, and no other");
+        assert_eq!(
+            self.published(),
+            self.living(),
+            "without changes, exactly the existing tunnels are shown"
+        );
         tally.failed = self.state.failures.iter().sum();
         tally.inconsistent = self.state.inconsistencies;
         tally
@@ -105,7 +109,7 @@ impl Watched {
         deleted.len()
     }
 
-    /// Has tunnels come and go right after some of the next requests, whether of pages or of look-ups. Often as many are
+    /// Adds and deletes tunnels directly after some of the next requests for pages or look-ups. Often as many are
     /// made as are deleted, so that no count shows it.
     fn order_changes_between_pages(&mut self) {
         let faults = (0..self.rng.usize(..4)).map(|_| {

@@ -10,7 +10,7 @@ use simulator::Options;
 use tencentcloud_vpn_exporter::domain::status::StatusField;
 use test_support::{
     Api, Daemon, Metrics,
-    binary::{Place, assert_told, run},
+    binary::{Place, assert_exit, run},
     frozen,
 };
 
@@ -23,7 +23,7 @@ async fn world(tunnels: usize) -> Api {
 }
 
 /// The row of a tunnel that has a health check.
-fn checked_row(api: &Api) -> Value {
+fn row_with_health_check(api: &Api) -> Value {
     let rows = api.control.rows(GUANGZHOU).expect("the region");
     rows.into_iter().find(|row| row["EnableHealthCheck"] == true).expect("some tunnel has one")
 }
@@ -163,7 +163,7 @@ async fn assert_gone(daemon: &Daemon, id: &str) {
 #[tokio::test]
 async fn tunnel_is_followed_from_creation_to_deletion() {
     let api = world(9).await;
-    let row = checked_row(&api);
+    let row = row_with_health_check(&api);
     let id = text(&row, "VpnConnectionId");
     for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(LIFE[0].statuses) {
         set(&api, &id, field, status);
@@ -181,7 +181,7 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     let words = ["tunnels", "delete", "--yes", "--no-wait", "--account", "main", "--region", GUANGZHOU];
     let ids = ["--vpn-gateway-id", &text(&row, "VpnGatewayId"), "--vpn-connection-id", &id];
     let files = Place::with(&config);
-    assert_told("delete", &run(files.exporter(&[&words[..], &ids].concat())).await, 0, &[]);
+    assert_exit("delete", &run(files.exporter(&[&words[..], &ids].concat())).await, 0, &[]);
     assert_seen(&daemon, &id, &DELETING, since, &mut before).await;
 
     api.control.advance(HOUR);
@@ -201,7 +201,7 @@ fn series(metrics: &Metrics, id: &str) -> BTreeMap<(String, BTreeMap<String, Str
 #[tokio::test]
 async fn rename_changes_only_the_info() {
     let api = world(9).await;
-    let row = checked_row(&api);
+    let row = row_with_health_check(&api);
     let (id, old_name) = (text(&row, "VpnConnectionId"), text(&row, "VpnConnectionName"));
     let daemon = Daemon::start(&api.config(&[GUANGZHOU])).await;
     daemon.until(|metrics| metrics.sum("tunnel_up", &[]) == 9.0).await;

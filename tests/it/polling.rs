@@ -99,7 +99,7 @@ async fn scrape_never_calls_the_api() {
 }
 
 #[tokio::test]
-async fn failed_first_poll_counts_for_ready() {
+async fn failed_first_poll_makes_the_daemon_ready() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let daemon =
         Daemon::start(&api.config_with(&["ap-nowhere"], "interval: 1h, timeout: 5s, stale_after: 2h")).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{Fault, FaultKind, OfferedRegion};
 use tencentcloud_vpn_exporter::poll::discovery::DiscoveryIntervals;
-use test_support::{Api, Daemon, Metrics, Sample, Setting, frozen, log::Log};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, log::Log};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -33,7 +33,7 @@ fn config(api: &Api) -> String {
 }
 
 async fn start(api: &Api, discovery_intervals: DiscoveryIntervals) -> Daemon {
-    Daemon::start_in(Setting { discovery_intervals, ..Setting::default() }, &config(api)).await
+    Daemon::start_in(DaemonOptions { discovery_intervals, ..DaemonOptions::default() }, &config(api)).await
 }
 
 /// How many discoveries the API has answered, also with an error.
@@ -42,7 +42,7 @@ fn discoveries(api: &Api) -> usize {
 }
 
 /// Waits for this many more discoveries.
-async fn more_discoveries(api: &Api, more: usize) {
+async fn wait_for_discoveries(api: &Api, more: usize) {
     let enough = discoveries(api) + more;
     api.control
         .until(|entries| entries.iter().filter(|entry| entry.action == "DescribeRegions").count() >= enough)
@@ -106,7 +106,7 @@ async fn region_leaves_after_three_discoveries_without_it() {
 }
 
 #[tokio::test]
-async fn region_that_comes_back_in_time_never_left() {
+async fn region_that_returns_in_time_is_kept() {
     let (api, log) = (world().await, Log::capture());
     let slow = DiscoveryIntervals { after_success: Duration::from_secs(1), ..SOON };
     offer(&api, &[GUANGZHOU, FRANKFURT]);
@@ -114,9 +114,9 @@ async fn region_that_comes_back_in_time_never_left() {
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     for _ in 0..2 {
         offer(&api, &[GUANGZHOU]);
-        more_discoveries(&api, 2).await;
+        wait_for_discoveries(&api, 2).await;
         offer(&api, &[GUANGZHOU, FRANKFURT]);
-        more_discoveries(&api, 1).await;
+        wait_for_discoveries(&api, 1).await;
     }
     assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
     assert_eq!(log.lines(&["region is gone"]), [""; 0]);
@@ -138,7 +138,7 @@ async fn failed_discovery_keeps_the_regions() {
     let last_success = last_discovery(&during);
     let number = api.control.accounts()[0].number.clone();
     api.control.forbid(&number, "DescribeRegions").expect("an account");
-    more_discoveries(&api, 6).await;
+    wait_for_discoveries(&api, 6).await;
     let refused = [("action", "DescribeRegions"), ("reason", "unauthorized")];
     let refusals = |metrics: &Metrics| metrics.sum("api_request_failures_total", &refused);
     let during = daemon.until(|metrics| refusals(metrics) >= 4.0).await;
@@ -163,7 +163,7 @@ async fn region_without_vpn_is_retried_after_each_discovery() {
     let (api, log) = (world().await, Log::capture());
     offer(&api, &[GUANGZHOU, "ap-mumbai"]);
     let daemon = start(&api, SOON).await;
-    more_discoveries(&api, 3).await;
+    wait_for_discoveries(&api, 3).await;
     let tried = |api: &Api| api.control.journal().iter().filter(|entry| entry.region == "ap-mumbai").count();
     assert!(tried(&api) >= 2, "it was tried {} times after three discoveries and more", tried(&api));
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
@@ -173,7 +173,7 @@ async fn region_without_vpn_is_retried_after_each_discovery() {
 }
 
 #[tokio::test]
-async fn a_region_that_has_shown_tunnels_is_not_dropped_for_one_answer() {
+async fn region_with_tunnels_survives_unsupported_region_errors() {
     let api = world().await;
     offer(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SOON).await;

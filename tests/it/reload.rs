@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use simulator::{Fault, FaultKind};
 use test_support::{
-    Api, Daemon, Metrics, Setting, frozen, in_time,
+    Api, Daemon, DaemonOptions, Metrics, frozen, in_time,
     relay::Relay,
     scene::{FRANKFURT, GUANGZHOU},
 };
@@ -234,8 +234,11 @@ async fn hung_configuration_file_blocks_nothing() {
         // This returns once the other end is dropped.
         let _ = mounted.lock().expect("nothing panicked").recv();
     });
-    let daemon =
-        Daemon::start_in(Setting { before_reading, ..Setting::default() }, &api.config(&[GUANGZHOU])).await;
+    let daemon = Daemon::start_in(
+        DaemonOptions { before_reading, ..DaemonOptions::default() },
+        &api.config(&[GUANGZHOU]),
+    )
+    .await;
     let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     let reload = tokio::spawn(test_support::client().post(daemon.url("/-/reload")).send());
     in_time(is_read.recv()).await.expect("the file is read");

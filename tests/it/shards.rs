@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use tencentcloud_vpn_exporter::domain::shard::Shard;
-use test_support::{Api, Daemon, Metrics, Setting, frozen};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, frozen};
 
 /// Enough targets to compare the shares.
 const ACCOUNTS: usize = 12;
@@ -23,7 +23,7 @@ fn config(api: &Api) -> String {
 
 async fn shard(index: u32, count: u32, config: &str) -> Daemon {
     let shard = Shard::new(index, count).expect("a shard");
-    Daemon::start_in(Setting { shard, ..Setting::default() }, config).await
+    Daemon::start_in(DaemonOptions { shard, ..DaemonOptions::default() }, config).await
 }
 
 /// Starts this many daemons. Returns the shard of each target, by account and region.

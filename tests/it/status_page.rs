@@ -87,7 +87,7 @@ fn tunnels_are_grouped_with_the_worst_first() {
 }
 
 #[test]
-fn latest_change_comes_first_in_a_group() {
+fn latest_change_comes_first_within_a_status() {
     let all = ["vpnx-1", "vpnx-2", "vpnx-3"];
     let up = |id: &str| tunnel(id, id);
     let world = target("production", "ap-guangzhou")
@@ -354,7 +354,7 @@ fn every_tunnel_is_on_exactly_one_page() {
 }
 
 #[test]
-fn texts_of_the_cloud_are_escaped_and_visible() {
+fn texts_from_the_api_are_escaped_and_visible() {
     let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{7}\u{202e}\r\n";
     let world = snapshot([target("</script><script>alert(1)</script>", "eu-frankfurt")
         .lists(

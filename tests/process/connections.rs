@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use simulator::Options;
 use test_support::{
     Api, Daemon, Metrics,
-    binary::{Place, Process, assert_told, run},
+    binary::{Place, Process, assert_exit, run},
     frozen, local,
     relay::{Certificate, Relay},
 };
@@ -170,7 +170,7 @@ async fn probe_names_the_site_that_knows_the_key() {
         "elsewhere: the china site knows the key; set site: china",
         "nowhere: neither the international nor the china site knows the key; create a new one, or correct it",
     ];
-    assert_told("probe", &ended, 1, &words);
+    assert_exit("probe", &ended, 1, &words);
     assert!(!ended.stderr.contains("known:"), "{}", ended.stderr);
 }
 
@@ -183,7 +183,7 @@ async fn errors_of_the_proxy_name_the_proxy() {
         let mut command = place.exporter(&["once"]);
         command.env("HTTPS_PROXY", format!("http://operator:hunter2@{address}"));
         let ended = run(command).await;
-        assert_told("once", &ended, 1, &[&format!("through the proxy http://{address}")]);
+        assert_exit("once", &ended, 1, &[&format!("through the proxy http://{address}")]);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     }
 }
@@ -193,7 +193,7 @@ async fn unreadable_proxy_is_a_configuration_error() {
     let place = Place::with(test_support::binary::account(GUANGZHOU));
     let mut command = place.exporter(&["check-config"]);
     command.env("HTTPS_PROXY", "\"http://127.0.0.1:3128\"");
-    assert_told("quotes", &run(command).await, 64, &["HTTPS_PROXY: the value has quotes around it"]);
+    assert_exit("quotes", &run(command).await, 64, &["HTTPS_PROXY: the value has quotes around it"]);
 }
 
 #[tokio::test]
@@ -224,5 +224,5 @@ async fn broken_certificate_in_the_ca_file_is_named() {
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     place.write("ca.pem", Certificate::new().pem + broken);
     let ended = run(place.exporter(&["check-config"])).await;
-    assert_told("ca_file", &ended, 64, &["ca.pem: certificate 2 cannot be used"]);
+    assert_exit("ca_file", &ended, 64, &["ca.pem: certificate 2 cannot be used"]);
 }

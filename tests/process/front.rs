@@ -1,4 +1,4 @@
-//! What stands before the simulated services: TLS, as the real ones have it, an eye that sees every secret that
+//! A proxy in front of the simulated services: it adds TLS, records every secret that
 //! passes, and at times a voice that repeats what it was told.
 
 use std::{
@@ -33,7 +33,7 @@ use test_support::{client, local};
 const SECRET_FIELDS: [&str; 3] = ["TmpSecretKey", "Token", "PreShareKey"];
 
 /// The front, standing until it is dropped.
-pub struct Front {
+pub struct RecordingProxy {
     /// Where the API is, with TLS, for `localhost`.
     pub api: SocketAddr,
     /// Where the metadata service is, without it.
@@ -59,7 +59,7 @@ struct Seen {
     requests: usize,
 }
 
-impl Front {
+impl RecordingProxy {
     pub async fn before(origin: SocketAddr) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

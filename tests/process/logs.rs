@@ -85,7 +85,7 @@ fn with(format: &str, log: &str, expected: &[(&str, &str)]) -> Vec<BTreeMap<Stri
 }
 
 /// Waits for a number of further polls, so that repeated lines would be in the log.
-async fn let_poll(daemon: &Process, polls: f64) -> Metrics {
+async fn wait_for_polls(daemon: &Process, polls: f64) -> Metrics {
     let before = daemon.scrape().await.sum("polls_total", &[]);
     daemon.until(|metrics| metrics.sum("polls_total", &[]) >= before + polls).await
 }
@@ -112,7 +112,7 @@ async fn first_listing_is_one_line() {
         let files = Place::with(api.config(&[GUANGZHOU, FRANKFURT]));
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("tunnels", &[]) == 40.0).await;
-        let_poll(&daemon, 6.0).await;
+        wait_for_polls(&daemon, 6.0).await;
         let log = stop(daemon).await.stderr;
         let summary = [("level", "info"), ("message", "first listing"), ("account", "main")];
         let first = with(format, &log, &summary);
@@ -143,7 +143,7 @@ async fn change_of_state_is_one_line() {
         api.control.remove(place, &ids[2]).expect("the tunnel");
         let added = api.control.add(place).expect("the region");
         daemon.until(|metrics| metrics.count("tunnel_up", &[("vpn_connection_id", &added)]) == 1).await;
-        let_poll(&daemon, 3.0).await;
+        wait_for_polls(&daemon, 3.0).await;
         let log = stop(daemon).await.stderr;
 
         let lines = with(format, &log, &[("level", "info"), ("vpn_connection_id", &ids[1])]);
@@ -212,11 +212,11 @@ async fn failure_and_recovery_are_logged_once() {
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     files.write("key", "wrong");
     daemon.until(|metrics| metrics.value("up", &[]) == Some(0.0)).await;
-    let_poll(&daemon, 2.0).await;
+    wait_for_polls(&daemon, 2.0).await;
     daemon.until(|metrics| metrics.count("tunnel_up", &[]) == 0).await;
     files.write("key", &key);
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
-    let_poll(&daemon, 3.0).await;
+    wait_for_polls(&daemon, 3.0).await;
     let log = stop(daemon).await.stderr;
 
     let target = [("account", "main"), ("region", GUANGZHOU)];
@@ -233,7 +233,7 @@ async fn failure_and_recovery_are_logged_once() {
 }
 
 #[tokio::test]
-async fn untrusted_certificate_is_logged_by_us_alone() {
+async fn untrusted_certificate_is_logged_by_exporter_only() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let relay = Relay::start(api.address);
     relay.show(&Certificate::new());
@@ -262,7 +262,7 @@ async fn rows_without_an_id_are_logged_once() {
     let files = Place::with(api.config(&[GUANGZHOU]));
     let daemon = files.daemon(&[]).await;
     daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
-    let_poll(&daemon, 4.0).await;
+    wait_for_polls(&daemon, 4.0).await;
     let log = stop(daemon).await.stderr;
     let message = "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN";
     let line = [("level", "warn"), ("message", message), ("account", "main"), ("region", GUANGZHOU)];

@@ -2,7 +2,7 @@
 
 use test_support::{
     Api,
-    binary::{Place, Process, SECRET, account, assert_told, exporter, run},
+    binary::{Place, Process, SECRET, account, assert_exit, exporter, run},
     client, frozen, local,
 };
 use tokio::{
@@ -16,7 +16,7 @@ const GUANGZHOU: &str = "ap-guangzhou";
 async fn bad_configuration_has_place_and_remedy() {
     let negative = account(GUANGZHOU) + "poll: {interval: -30s}\n";
     let unknown_key = account(GUANGZHOU) + "poll: {intervall: 30s}\n";
-    let misplaced = account(GUANGZHOU).replace("secret_key", "secret_kye");
+    let config_with_misplaced_key = account(GUANGZHOU).replace("secret_key", "secret_kye");
     let cases: [(&str, &[u8], &[&str]); 7] = [
         ("not YAML", b"accounts: [\n", &["config.yml:2: is not valid YAML"]),
         (
@@ -32,13 +32,17 @@ async fn bad_configuration_has_place_and_remedy() {
             &["config.yml:5: poll.interval: \"-30s\" is not a duration: ", "; write one such as 30s"],
         ),
         ("an unknown key", unknown_key.as_bytes(), &["config.yml:5: poll.intervall", "interval"]),
-        ("a misspelt secret", misplaced.as_bytes(), &["accounts[0].credentials.secret_kye", "secret_key"]),
+        (
+            "a misspelt secret",
+            config_with_misplaced_key.as_bytes(),
+            &["accounts[0].credentials.secret_kye", "secret_key"],
+        ),
     ];
     for (case, config, words) in cases {
         let place = Place::with(config);
         for command in [&["--web.listen-address", "127.0.0.1:0"][..], &["once"], &["check-config"]] {
             let ended = run(place.exporter(command)).await;
-            assert_told(&format!("{case}, {command:?}"), &ended, 64, words);
+            assert_exit(&format!("{case}, {command:?}"), &ended, 64, words);
             assert_eq!(ended.stdout, "", "{case}");
         }
     }
@@ -48,13 +52,13 @@ async fn bad_configuration_has_place_and_remedy() {
 async fn missing_configuration_has_place_and_remedy() {
     let place = Place::with("");
     let ended = run(in_place(&place, &["--config.file", "nowhere.yml"])).await;
-    assert_told("a missing file", &ended, 64, &["nowhere.yml: cannot be read: No such file"]);
+    assert_exit("a missing file", &ended, 64, &["nowhere.yml: cannot be read: No such file"]);
     let ended = run(in_place(&place, &["--config.file", "."])).await;
-    assert_told("a folder", &ended, 64, &[".: cannot be read: it is a directory; name a file in it"]);
+    assert_exit("a folder", &ended, 64, &[".: cannot be read: it is a directory; name a file in it"]);
     let words = ["TENCENTCLOUD_REGION: is not set; list regions there", "--config.file"];
     for command in [&[][..], &["once"], &["check-config"]] {
         let ended = run(exporter(command)).await;
-        assert_told("nothing at all", &ended, 64, &words);
+        assert_exit("nothing at all", &ended, 64, &words);
     }
 }
 
@@ -82,7 +86,7 @@ async fn bad_flag_has_a_remedy() {
     ];
     for (flags, words) in cases {
         let ended = run(exporter(flags)).await;
-        assert_told(&flags.join(" "), &ended, 64, words);
+        assert_exit(&flags.join(" "), &ended, 64, words);
         assert_eq!(ended.stdout, "");
     }
 }
@@ -94,12 +98,12 @@ async fn port_in_use_has_a_remedy() {
     let place = Place::with(account(GUANGZHOU));
     let words = ["cannot listen on", &address, "already in use", "--web.listen-address"];
     let ended = run(place.exporter(&["--web.listen-address", &address])).await;
-    assert_told("the daemon", &ended, 1, &words);
+    assert_exit("the daemon", &ended, 1, &words);
     let ended = run(exporter(&["demo", "--web.listen-address", &address])).await;
-    assert_told("the demo", &ended, 1, &words);
+    assert_exit("the demo", &ended, 1, &words);
     assert_eq!(ended.stdout, "", "it prints no address at which nothing listens");
     let ended = run(exporter(&["simulate", "--listen-address", &address])).await;
-    assert_told("the simulator", &ended, 1, &["cannot listen on", &address]);
+    assert_exit("the simulator", &ended, 1, &["cannot listen on", &address]);
 }
 
 #[tokio::test]
@@ -119,23 +123,23 @@ async fn version_and_help_exit_with_0() {
 }
 
 #[tokio::test]
-async fn full_output_is_an_error_and_closed_output_is_silent() {
+async fn full_output_fails_and_closed_output_is_silent() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let place = Place::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
     for subcommand in ["once", "check-config"] {
         let ended = run(redirected(&place.exporter(&[subcommand]), ">/dev/full")).await;
-        assert_told(subcommand, &ended, 1, &["cannot write to standard output"]);
+        assert_exit(subcommand, &ended, 1, &["cannot write to standard output"]);
         let quiet = place.exporter(&[subcommand, "--log.level", "warn"]);
         let ended = run(redirected(&quiet, "| true")).await;
         assert_eq!(ended.stderr, "", "{subcommand}");
     }
     let ended =
         run(redirected(&exporter(&["demo", "--web.listen-address", "127.0.0.1:0"]), ">/dev/full")).await;
-    assert_told("demo", &ended, 1, &["cannot write to standard output"]);
+    assert_exit("demo", &ended, 1, &["cannot write to standard output"]);
     let ended = run(redirected(&exporter(&["--no-such-flag"]), "2>/dev/full")).await;
-    assert_told("a bad flag and no standard error", &ended, 64, &[]);
+    assert_exit("a bad flag and no standard error", &ended, 64, &[]);
     let ended = run(redirected(&exporter(&["--config.file", "/nowhere"]), "2>/dev/full")).await;
-    assert_told("a bad configuration and no standard error", &ended, 64, &[]);
+    assert_exit("a bad configuration and no standard error", &ended, 64, &[]);
 }
 
 /// The same command in a shell with a redirection.
@@ -154,7 +158,7 @@ async fn once_reports_failures_and_exits_with_1() {
     let closed = closed_port();
     for Failing { case, config, words } in failing(&api, &closed) {
         let ended = run(Place::with(config).exporter(&["once"])).await;
-        assert_told(case, &ended, 1, &words.each_ref().map(String::as_str));
+        assert_exit(case, &ended, 1, &words.each_ref().map(String::as_str));
         assert!(ended.stderr.lines().any(|line| line.starts_with("main in ap-")), "{case}: {}", ended.stderr);
         assert!(ended.stdout.contains("tencentcloud_vpn_up{account=\"main\",region="), "{case}");
     }
@@ -173,7 +177,7 @@ async fn failing_polls_are_logged_once() {
         assert_eq!(metrics.count("tunnel_up", &[]), 0, "{case}");
         daemon.signal("TERM").await;
         let ended = daemon.ended().await;
-        assert_told(case, &ended, 0, &words.each_ref().map(String::as_str));
+        assert_exit(case, &ended, 0, &words.each_ref().map(String::as_str));
         assert_eq!(ended.stderr.matches("poll failed").count(), 1, "{case}: {}", ended.stderr);
     }
 }
@@ -235,7 +239,7 @@ async fn demo_has_tunnels_and_prints_its_addresses() {
         assert!(answer.text().await.expect("a body").contains(content), "{url}");
     }
     demo.signal("INT").await;
-    assert_told("the demo", &demo.ended().await, 0, &["signal=SIGINT", "shutting down"]);
+    assert_exit("the demo", &demo.ended().await, 0, &["signal=SIGINT", "shutting down"]);
 }
 
 #[tokio::test]
@@ -243,5 +247,5 @@ async fn missing_secret_file_is_warned_about() {
     let account = "accounts: [{name: main, regions: [eu-frankfurt], \
                    credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
     let ended = run(Place::with(account).exporter(&["check-config"])).await;
-    assert_told("a missing file", &ended, 0, &["warning: later: there is no such file"]);
+    assert_exit("a missing file", &ended, 0, &["warning: later: there is no such file"]);
 }

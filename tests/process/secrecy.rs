@@ -1,4 +1,4 @@
-//! No secret leaves the program: every word that it writes through good and bad weather is searched for every key, token,
+//! The program never writes a secret: all its output, also after failures, is searched for every key, token,
 //! external id and pre-shared key in play.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::front::Front;
+use crate::front::RecordingProxy;
 use aho_corasick::AhoCorasick;
 use futures_util::future::join_all;
 use simulator::{Fault, FaultKind, Options, PRE_SHARE_KEY_MARK, Role, TOKEN_MARK, WebIdentity};
@@ -58,7 +58,7 @@ impl Paper {
     }
 }
 
-/// By what a secret is found: its mark if it has one, or else either half of it, as text or as a list of bytes.
+/// The patterns to search for a secret: its prefix if it has one, otherwise each half, as text or as bytes.
 fn traces(secret: &str) -> Vec<String> {
     if let Some(mark) = [TOKEN_MARK, PRE_SHARE_KEY_MARK].into_iter().find(|mark| secret.starts_with(mark)) {
         return vec![mark.to_owned()];
@@ -71,7 +71,7 @@ fn traces(secret: &str) -> Vec<String> {
 /// The simulated cloud, and a machine in it.
 struct Stage {
     api: Api,
-    front: Front,
+    front: RecordingProxy,
     files: TempDir,
 }
 
@@ -93,7 +93,7 @@ impl Stage {
             ..frozen(&[(REGION, 3)])
         };
         let api = Api::start(options).await;
-        let front = Front::before(api.address).await;
+        let front = RecordingProxy::before(api.address).await;
         let stage = Self { api, front, files: tempfile::tempdir().expect("a folder") };
         let (id, key) = stage.key_pair();
         stage.front.learn(&id, &key);
@@ -110,7 +110,7 @@ impl Stage {
                 &format!("[default]\nsecret_id = {id}\nsecret_key = {key}\n{role}\n"),
             ),
             ("config.yml", &stage.config()),
-            ("misplaced.yml", &stage.misplaced()),
+            ("misplaced.yml", &stage.config_with_misplaced_key()),
             ("broken.yml", &format!("accounts:\n- secret_key: \"{key}\n  x: {key}\n")),
         ] {
             let path = stage.path(name);
@@ -120,8 +120,8 @@ impl Stage {
         stage
     }
 
-    /// A key wherever a hasty hand might put it.
-    fn misplaced(&self) -> String {
+    /// A configuration with the key in wrong places.
+    fn config_with_misplaced_key(&self) -> String {
         let (_, key) = self.key_pair();
         let credentials = format!("{{type: {key}, secret_key: [{key}], token: {key}}}");
         format!(
@@ -203,42 +203,42 @@ impl Stage {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// What goes wrong, one after the other, and the words by which it is known to have.
-    fn weather(&self) -> [(Weather, &'static str); 8] {
+    /// The failures, and for each the log text that proves that it happened.
+    fn failures(&self) -> [(Failure, &'static str); 8] {
         let (_, key) = self.key_pair();
         let page = FaultKind::Body { content_type: "text/html".to_owned(), text: format!("<p>{key}</p>") };
         let skew = FaultKind::ClockSkew { seconds: 4000 };
         let no_expiry = FaultKind::Remove { pointer: "/Response/ExpiredTime".to_owned() };
         [
-            (Weather::Echo("AuthFailure.TokenFailure"), "AuthFailure.TokenFailure: (redacted)"),
-            (Weather::Echo("UnauthorizedOperation"), "UnauthorizedOperation: (redacted)"),
-            (Weather::Echo("InternalError"), "InternalError: (redacted)"),
-            (Weather::Fault(page), "malformed response: it is not a JSON object"),
-            (Weather::Fault(FaultKind::Status { status: 502, retry_after: None }), "HTTP status 502"),
-            (Weather::Fault(skew), "clock differs from the"),
-            (Weather::Revoked(Some(no_expiry)), "ExpiredTime is missing"),
-            (Weather::Revoked(None), "The token was revoked."),
+            (Failure::Echo("AuthFailure.TokenFailure"), "AuthFailure.TokenFailure: (redacted)"),
+            (Failure::Echo("UnauthorizedOperation"), "UnauthorizedOperation: (redacted)"),
+            (Failure::Echo("InternalError"), "InternalError: (redacted)"),
+            (Failure::Fault(page), "malformed response: it is not a JSON object"),
+            (Failure::Fault(FaultKind::Status { status: 502, retry_after: None }), "HTTP status 502"),
+            (Failure::Fault(skew), "clock differs from the"),
+            (Failure::Revoked(Some(no_expiry)), "ExpiredTime is missing"),
+            (Failure::Revoked(None), "The token was revoked."),
         ]
     }
 
-    fn set(&self, weather: Option<&Weather>) {
-        let faults = match weather {
-            Some(Weather::Fault(kind) | Weather::Revoked(Some(kind))) => vec![Fault::new(kind.clone())],
+    fn set(&self, failure: Option<&Failure>) {
+        let faults = match failure {
+            Some(Failure::Fault(kind) | Failure::Revoked(Some(kind))) => vec![Fault::new(kind.clone())],
             _ => vec![],
         };
         self.api.control.set_faults(faults).expect("faults that can happen");
-        self.front.echo(match weather {
-            Some(Weather::Echo(code)) => Some(code),
+        self.front.echo(match failure {
+            Some(Failure::Echo(code)) => Some(code),
             _ => None,
         });
-        if matches!(weather, Some(Weather::Revoked(_))) {
+        if matches!(failure, Some(Failure::Revoked(_))) {
             self.api.control.revoke_tokens();
         }
     }
 
     /// Revokes new tokens too, where tokens are revoked: a daemon may have had none that was good the first time.
-    async fn keep_revoking(&self, weather: &Weather) -> Infallible {
-        if !matches!(weather, Weather::Revoked(None)) {
+    async fn keep_revoking(&self, failure: &Failure) -> Infallible {
+        if !matches!(failure, Failure::Revoked(None)) {
             return std::future::pending().await;
         }
         loop {
@@ -248,12 +248,12 @@ impl Stage {
     }
 }
 
-enum Weather {
+enum Failure {
     /// Each call is answered with an error of this code, which repeats the call and the caller's key.
     Echo(&'static str),
-    /// This befalls every request.
+    /// This fault affects every request.
     Fault(FaultKind),
-    /// Temporary credentials are worthless, and this befalls every request for others.
+    /// Temporary credentials are worthless, and this fault affects every request for others.
     Revoked(Option<FaultKind>),
 }
 
@@ -293,7 +293,7 @@ impl Daemon {
     }
 
     /// Waits for one more poll of an account that may always be polled, and returns what is shown then.
-    async fn polls_on(&self) -> String {
+    async fn wait_for_poll(&self) -> String {
         let polls = async || {
             let answer = self.ask("/metrics").await;
             let (_, metrics) = answer.split_once('\n').expect("headers and a body");
@@ -326,24 +326,24 @@ impl Daemon {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_anything_that_the_program_writes() {
+async fn program_never_writes_a_secret() {
     let stage = Stage::new().await;
     let mut paper = Paper::default();
     let mut daemons = Vec::new();
     for (number, log) in LOGS.iter().enumerate() {
         daemons.push(Daemon::start(&stage, &format!("daemon-{number}"), log).await);
     }
-    for (weather, known_by) in stage.weather() {
+    for (failure, known_by) in stage.failures() {
         // All daemons at once, since pauses grow while credentials are refused.
         stage.set(None);
-        paper.note(join_all(daemons.iter().map(Daemon::polls_on)).await.concat());
-        stage.set(Some(&weather));
+        paper.note(join_all(daemons.iter().map(Daemon::wait_for_poll)).await.concat());
+        stage.set(Some(&failure));
         let says = join_all(daemons.iter().map(|daemon| daemon.says(known_by)));
         tokio::select! {
             said = says => paper.note(said.concat()),
-            never = stage.keep_revoking(&weather) => match never {},
+            never = stage.keep_revoking(&failure) => match never {},
         }
-        if matches!(weather, Weather::Echo("InternalError") | Weather::Revoked(None)) {
+        if matches!(failure, Failure::Echo("InternalError") | Failure::Revoked(None)) {
             let commands = ["check-config --probe", "once", "tunnels list", "tunnels list --output=json"];
             let written = commands.map(|command| stage.run(command, "config.yml"));
             paper.note(join_all(written).await.concat());
@@ -374,7 +374,7 @@ async fn no_secret_is_in_anything_that_the_program_writes() {
 }
 
 #[test]
-fn a_secret_that_is_written_is_found() {
+fn written_secret_is_found() {
     let key = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
     let (token, shared) = (format!("{TOKEN_MARK}rest"), format!("{PRE_SHARE_KEY_MARK}vpnx-1"));
     let secrets = BTreeSet::from([key, &token, &shared, EXTERNAL_ID].map(str::to_owned));

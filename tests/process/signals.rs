@@ -2,7 +2,7 @@
 
 use test_support::{
     Api, Metrics,
-    binary::{Place, Process, assert_stops_in_a_poll, assert_told, exporter},
+    binary::{Place, Process, assert_exit, assert_stops_during_a_poll, exporter},
     frozen, in_time,
 };
 use tokio::{
@@ -16,7 +16,7 @@ const FRANKFURT: &str = "eu-frankfurt";
 #[tokio::test]
 async fn stop_during_a_poll_is_clean() {
     for name in ["TERM", "INT"] {
-        assert_stops_in_a_poll(exporter(&[]), name, Process::id).await;
+        assert_stops_during_a_poll(exporter(&[]), name, Process::id).await;
     }
 }
 
@@ -41,7 +41,7 @@ async fn second_signal_exits_at_once() {
     daemon.signal("INT").await;
     daemon.stderr.line(&["signal=SIGINT", "shutting down"]).await;
     daemon.signal("TERM").await;
-    assert_told(
+    assert_exit(
         "a second signal",
         &daemon.ended().await,
         1,

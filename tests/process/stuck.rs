@@ -12,7 +12,7 @@ use std::{
 
 use test_support::{
     Api, Metrics, PATIENCE,
-    binary::{Place, Process, account, assert_told, exporter, run, signal},
+    binary::{Place, Process, account, assert_exit, exporter, run, signal},
     client, frozen, in_time, local, scrape_until,
 };
 use tokio::{
@@ -49,7 +49,7 @@ async fn unread_log_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn pipes_in_place_of_files_are_refused_until_replaced() {
+async fn pipes_instead_of_files_are_refused() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
     let key = api.control.credentials().secret_key.clone();
     let config = api.config(&[GUANGZHOU]).replace(&format!("secret_key: '{key}'"), "secret_key_file: key");
@@ -67,7 +67,7 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
 
     let is_blind = |metrics: &Metrics| metrics.count("up", &[]) == 1 && metrics.sum("up", &[]) == 0.0;
     for (name, _) in files {
-        put_pipe(&place.path(name));
+        replace_with_pipe(&place.path(name));
     }
     daemon.signal("HUP").await;
     let metrics = daemon.until(is_blind).await;
@@ -93,7 +93,7 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
     daemon.signal("HUP").await;
     daemon.stderr.line(&["configuration reloaded"]).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
-    put_pipe(&place.path("key"));
+    replace_with_pipe(&place.path("key"));
     daemon.until(is_blind).await;
     daemon.signal("TERM").await;
     assert_eq!(daemon.ended().await.code(), Some(0));
@@ -104,14 +104,14 @@ async fn pipes_in_place_of_files_are_refused_until_replaced() {
 async fn signal_stops_a_slow_start() {
     for name in ["TERM", "INT"] {
         let place = Place::with(account(GUANGZHOU));
-        put_pipe(&place.path("faults"));
+        replace_with_pipe(&place.path("faults"));
         let mut command = exporter(&["simulate", "--listen-address", "127.0.0.1:0", "--faults", "faults"]);
         command.current_dir(place.folder());
         let process = Process::start(command);
-        let _held = reader_of(&place.path("faults")).await;
+        let _held = open_when_read(&place.path("faults")).await;
         process.signal("HUP").await;
         process.signal(name).await;
-        assert_told(name, &process.ended().await, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
+        assert_exit(name, &process.ended().await, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
     }
 }
 
@@ -128,14 +128,14 @@ async fn hung_authorities_block_neither_health_nor_exit() {
     };
     let daemon = Process::serving(start()).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
-    put_pipe(&place.path("system.pem"));
+    replace_with_pipe(&place.path("system.pem"));
     daemon.signal("HUP").await;
-    let _held = reader_of(&place.path("system.pem")).await;
+    let _held = open_when_read(&place.path("system.pem")).await;
     let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
     assert_eq!(health.expect("an answer").status(), 200);
     // A start with the same pipe fails with a status after which a supervisor tries again.
     let words = ["certificate authorities, cannot be read within 10s; see whether their mounts answer"];
-    assert_told("start", &run(start()).await, 1, &words);
+    assert_exit("start", &run(start()).await, 1, &words);
     daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
     daemon.signal("TERM").await;
     assert_eq!(daemon.ended().await.code(), Some(0));
@@ -161,19 +161,19 @@ async fn healthcheck_works_despite_broken_files() {
             daemon.stderr.line(&["ready: every target was polled once"]).await;
         }
         place.write("config.yml", "accounts: [\n");
-        put_pipe(&place.path("web.yml"));
+        replace_with_pipe(&place.path("web.yml"));
         let address = daemon.address().to_string();
         let flags = ["--web.config.file", "web.yml", "--web.listen-address", &address];
         let healthy = run(place.exporter(&[&["healthcheck"], &flags[..]].concat())).await;
-        assert_told("healthy", &healthy, 0, &[]);
+        assert_exit("healthy", &healthy, 0, &[]);
         let ready = run(place.exporter(&[&["healthcheck", "--ready"], &flags[..]].concat())).await;
         let words: &[&str] = if is_ready { &[] } else { &["the response to /-/ready is 503"] };
-        assert_told("ready", &ready, u8::from(!is_ready).into(), words);
+        assert_exit("ready", &ready, u8::from(!is_ready).into(), words);
     }
 }
 
 /// Waits until a process reads this pipe. Dropping the result closes the pipe.
-async fn reader_of(pipe: &Path) -> File {
+async fn open_when_read(pipe: &Path) -> File {
     const O_NONBLOCK: i32 = 0o4000;
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -186,7 +186,7 @@ async fn reader_of(pipe: &Path) -> File {
 }
 
 /// Replaces a file by a pipe without a writer.
-fn put_pipe(path: &Path) {
+fn replace_with_pipe(path: &Path) {
     let pipe = path.with_extension("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run");
     assert!(made.success());

@@ -106,7 +106,7 @@ async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
-async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone() {
+async fn page_is_accessible_on_desktop_and_phone() {
     let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
     let stands = [
         ("EVERYDAY", Stand::start([everyday()]).await),
@@ -121,7 +121,7 @@ async fn every_world_is_accessible_and_quiet_in_light_and_dark_on_desk_and_phone
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
-async fn the_script_searches_and_refreshes_without_moving_anything() {
+async fn script_searches_and_refreshes_without_moving_rows() {
     let stands = [
         ("EVERYDAY", Stand::start([everyday()]).await),
         ("CHANGING", Stand::start([steady(0), steady(200)]).await),
@@ -140,7 +140,7 @@ async fn the_page_works_without_its_script() {
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
-async fn the_daemon_serves_what_it_polled_as_a_page_that_works() {
+async fn daemon_serves_a_working_page() {
     const REGION: &str = "ap-guangzhou";
     let api = Api::start(frozen(&[(REGION, 3)])).await;
     let ids = api.control.ids(REGION).expect("the region");

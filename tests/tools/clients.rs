@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 #[tokio::test]
 #[ignore = "needs curl, Python and Node; tests/run runs it"]
-async fn curl_python_and_node_read_a_large_compressed_scrape_whole() {
+async fn curl_python_and_node_read_gzip() {
     let server = Server::with_defaults().await;
     let text = much();
     server.exposition.send_replace(Arc::new(exposition(&text)));
@@ -40,7 +40,7 @@ async fn curl_python_and_node_read_a_large_compressed_scrape_whole() {
 
 #[tokio::test]
 #[ignore = "needs curl and Python; tests/run runs it"]
-async fn curl_and_python_read_a_large_compressed_scrape_over_tls() {
+async fn curl_and_python_read_gzip_over_tls() {
     let authority = Authority::new("servers");
     let files = Files::tls(&authority.server(), "");
     files.write("ca.pem", &authority.pem);

@@ -47,7 +47,7 @@ async fn until(address: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
 
 #[tokio::test]
 #[ignore = "needs libfaketime; tests/run runs it"]
-async fn polls_go_on_at_their_pace_when_the_systems_clock_jumps() {
+async fn system_clock_jump_does_not_disturb_polls() {
     let api = Api::start(frozen(&REGIONS.map(|region| (region, 1)))).await;
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {

@@ -24,7 +24,7 @@ fn check(module: &str) {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
-fn dashboards_are_complete_and_in_step() {
+fn dashboards_are_complete_and_up_to_date() {
     check("test_dashboards");
 }
 
@@ -60,7 +60,7 @@ fn refused_credentials_alert_and_change_no_tunnel() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
-fn job_labels_hide_no_blindness() {
+fn job_labels_hide_no_blind_target() {
     check("test_labels");
 }
 
@@ -72,7 +72,7 @@ fn rules_pass_their_tests() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
-fn inhibitions_leave_the_alert_that_matters() {
+fn inhibitions_keep_the_alert_that_matters() {
     check("test_inhibitions");
 }
 

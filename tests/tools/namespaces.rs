@@ -5,11 +5,11 @@
 use jiff::Timestamp;
 use test_support::{
     Metrics,
-    binary::{self, Process, assert_stops_in_a_poll},
+    binary::{self, Process, assert_stops_during_a_poll},
 };
 use tokio::process::Command;
 
-/// Of signals that it has no handler for, the system keeps the first process of a container.
+/// The first process of a container does not receive signals that it has no handler for.
 #[tokio::test]
 #[ignore = "needs root for namespaces; tests/run runs it"]
 async fn first_process_of_a_namespace_stops_on_signals() {
@@ -22,7 +22,7 @@ async fn first_process_of_a_namespace_stops_on_signals() {
     for name in ["TERM", "INT"] {
         let mut command = Command::new("unshare");
         command.args(unshare).arg(binary::path()).env_clear();
-        assert_stops_in_a_poll(command, name, |unshare| child_of(unshare.id())).await;
+        assert_stops_during_a_poll(command, name, |unshare| child_of(unshare.id())).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tencent's official Python SDK as a client of the simulator: what it is content with, any client may be.
+//! Tencent's official Python SDK as a client of the simulator: a check that the simulator is realistic.
 
 use crate::sdk_client::Sdk;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const ARN: &str = "qcs::cam::uin/100000000001:roleName/monitoring";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the SDK; tests/run runs it"]
-async fn the_official_sdk_is_content() {
+async fn official_sdk_understands_the_simulator() {
     let options = Options {
         regions: vec![(EU.to_owned(), 230)],
         frozen: true,
@@ -26,15 +26,15 @@ async fn the_official_sdk_is_content() {
     let (control, credentials) = (simulator.control(), simulator.credentials().clone());
     let served = tokio::spawn(simulator.run(std::future::pending()));
 
-    pages_are_read_whole(&sdk, &control, &credentials).await;
-    refusals_are_understood(&sdk, &control, &credentials).await;
-    deletions_are_understood(&sdk, &control, &credentials).await;
-    roles_are_taken_on(&sdk, &credentials).await;
-    regions_are_listed(&sdk, &credentials).await;
+    check_pages(&sdk, &control, &credentials).await;
+    check_refusals(&sdk, &control, &credentials).await;
+    check_deletions(&sdk, &control, &credentials).await;
+    check_roles(&sdk, &credentials).await;
+    check_regions(&sdk, &credentials).await;
     served.abort();
 }
 
-async fn pages_are_read_whole(sdk: &Sdk, control: &Control, credentials: &Credentials) {
+async fn check_pages(sdk: &Sdk, control: &Control, credentials: &Credentials) {
     let pages = [0, 100, 200].map(|offset| json!({"Offset": offset, "Limit": 100}));
     let answers = sdk.describe(credentials, &pages).await;
     let rows: Vec<_> =
@@ -67,7 +67,7 @@ fn assert_understood(sent: &Value, understood: &Value) {
     }
 }
 
-async fn refusals_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials) {
+async fn check_refusals(sdk: &Sdk, control: &Control, credentials: &Credentials) {
     let id = &control.ids(EU).expect("the region")[0];
     let filter = json!([{"Name": "vpc-id", "Values": ["vpc-0a36uwkr"]}]);
     let (parameters, expected): (Vec<_>, Vec<_>) = [
@@ -98,7 +98,7 @@ fn codes(answers: &[Value]) -> Vec<&str> {
     answers.iter().map(|answer| answer["Error"].as_str().unwrap_or("none")).collect()
 }
 
-async fn deletions_are_understood(sdk: &Sdk, control: &Control, credentials: &Credentials) {
+async fn check_deletions(sdk: &Sdk, control: &Control, credentials: &Credentials) {
     let row = &control.rows(EU).expect("the region")[0];
     let (gateway, tunnel) = (&row["VpnGatewayId"], &row["VpnConnectionId"]);
     let order = |gateway: &Value, tunnel: &Value| {
@@ -120,7 +120,7 @@ async fn deletions_are_understood(sdk: &Sdk, control: &Control, credentials: &Cr
     assert_eq!(codes(&sdk.call(credentials, None, &calls).await), expected);
 }
 
-async fn roles_are_taken_on(sdk: &Sdk, credentials: &Credentials) {
+async fn check_roles(sdk: &Sdk, credentials: &Credentials) {
     let role = json!({"RoleArn": ARN, "RoleSessionName": "sdk", "DurationSeconds": 7200});
     let mut identity = role.clone();
     identity["ProviderId"] = json!("tke");
@@ -138,7 +138,7 @@ async fn roles_are_taken_on(sdk: &Sdk, credentials: &Credentials) {
     }
 }
 
-async fn regions_are_listed(sdk: &Sdk, credentials: &Credentials) {
+async fn check_regions(sdk: &Sdk, credentials: &Credentials) {
     let calls = [call("region", "DescribeRegions", &json!({"Product": "vpc"}))];
     let answers = sdk.call(credentials, None, &calls).await;
     assert_eq!(answers[0]["RegionSet"][0]["Region"], EU, "{answers:?}");

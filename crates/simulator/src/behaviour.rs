@@ -38,18 +38,18 @@ impl Status {
     pub(super) const DELETING: Self = Self { state: State::Deleting, connected: false, healthy: false };
 }
 
-/// The plan that a tunnel follows until someone interferes.
+/// How a tunnel behaves until a test changes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Behaviour {
     /// Always up.
     Steady,
-    /// Triggered by traffic that never comes: not connected, and rightly so.
+    /// Connects only for traffic, and there is none: not connected, which is correct.
     Idle,
     /// Down now and then.
     Outages(Cycle),
     /// Connected, while its health check fails now and then.
     Sick(Cycle),
-    /// Up and down by turns, now and then.
+    /// Changes between up and down, from time to time.
     Flapping(Cycle),
     /// Being made until then.
     Made { until: Duration },
@@ -106,7 +106,7 @@ impl Behaviour {
         }
     }
 
-    /// Whether the plan shows only with a health check, only without one, or with either.
+    /// Whether the behaviour is visible only with a health check, only without one, or in both cases.
     pub(super) fn health_check(&self) -> Option<bool> {
         match self {
             Self::Sick(_) => Some(true),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_comes_ends_and_comes_again() {
+    fn outage_begins_ends_and_returns() {
         let cycle = Cycle { first: seconds(20), every: seconds(100), lasts: seconds(30) };
         let behaviour = Behaviour::Outages(cycle);
         let connected = |at| behaviour.status(seconds(at)).connected;
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flapping_tunnel_goes_down_and_up_by_turns() {
+    fn flapping_tunnel_goes_down_and_up() {
         let cycle = Cycle { first: seconds(0), every: seconds(100), lasts: seconds(48) };
         let behaviour = Behaviour::Flapping(cycle);
         let connected = [0, 12, 24, 36, 48, 60, 100].map(|at| behaviour.status(seconds(at)).connected);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn small_worlds_have_something_to_see_within_a_minute_and_are_mostly_up() {
+    fn small_world_changes_often_but_is_mostly_up() {
         for seed in 0..50 {
             for tunnels in [1, 3, 10, 24, 100] {
                 let plans = plans(tunnels, &mut Rng::with_seed(seed));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_shows_every_kind_of_plan() {
+    fn demo_shows_every_behaviour() {
         let plans = plans(24, &mut Rng::with_seed(1));
         let count = |is: fn(&Behaviour) -> bool| plans.iter().filter(|plan| is(plan)).count();
         assert_eq!(count(|plan| matches!(plan, Behaviour::Idle)), 1);

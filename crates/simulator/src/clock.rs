@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// One instant, as each part of the simulator sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// Since the world began: what tunnels go by.
+    /// Time since the simulation started; it controls the tunnels.
     pub(super) world: Duration,
     /// The server's clock, in Unix seconds: what signatures and the `Date` header go by.
     pub(super) unix: u64,
@@ -45,7 +45,7 @@ impl Clock {
         Moment { world: passed.saturating_add(advanced), unix, instant }
     }
 
-    /// Pushes the world on; the clock that signatures are checked by stays.
+    /// Moves the simulated time forward. The clock used to check signatures does not change.
     pub(super) fn advance(&self, by: Duration) {
         let mut advanced = self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
         *advanced = advanced.saturating_add(by);

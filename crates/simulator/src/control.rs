@@ -1,4 +1,4 @@
-//! The hand that a test or a demo has in the simulated world: it sees what was asked, and changes what is there.
+//! Controls a simulated world from a test or a demo: reads the requests and changes the tunnels.
 
 use std::{
     sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
@@ -21,7 +21,7 @@ use super::{
     world::{GatewayState, World},
 };
 
-/// What a change was meant for is not there.
+/// The object to change does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
     /// The options named no such region.
@@ -132,7 +132,7 @@ impl Control {
         self.api.journal.until(condition).await;
     }
 
-    /// Puts these faults in the place of all that are in force.
+    /// Replaces all active faults with these.
     pub fn set_faults(&self, faults: Vec<Fault>) -> Result<(), InvalidFault> {
         self.options.check_faults(&faults)?;
         self.api.faults.replace(faults);

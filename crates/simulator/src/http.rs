@@ -1,4 +1,4 @@
-//! The listener: connections and routes. What an answer says is the API's business, and what spoils it the faults'.
+//! The listener: connections and routes. The API makes the responses, and the faults change them.
 
 use std::{
     error::Error,
@@ -33,7 +33,7 @@ use super::{
 
 /// The longest body that is read, in bytes: far more than any of the actions needs.
 const LONGEST_BODY: usize = 1 << 20;
-/// How long no connection is accepted after one could not be.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
@@ -91,7 +91,7 @@ async fn respond(
     }
 }
 
-/// A call of an action, with all that befalls it.
+/// Handles a call of an action, with its faults.
 async fn call(api: &Api, head: &Parts, body: &[u8]) -> Result<Response<Body>, Reset> {
     let asked = Asked {
         region: request::text(&head.headers, request::REGION).unwrap_or_default(),
@@ -173,7 +173,7 @@ fn order(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> R
     answer(api, StatusCode::OK, JSON, faults)
 }
 
-/// Of API 3.0's two methods only the one that is in the documents is spoken here.
+/// Accepts only `POST`, the method of the documents, although API 3.0 has two.
 fn refuse(api: &Api, method: &Method, read: bool) -> Response<Body> {
     let error = if read {
         ApiError::new("UnsupportedProtocol", format!("The request is a {method} and must be a POST."))
@@ -210,7 +210,7 @@ mod tests {
     use crate::Options;
 
     #[test]
-    fn faults_are_ordered_from_this_machine_only() {
+    fn faults_are_accepted_from_loopback_only() {
         let control = Control::new(&Options::default()).expect("good options");
         let status = |peer: &str| {
             let peer = SocketAddr::new(peer.parse().expect("an address"), 40_000);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_beyond_the_last_date_still_has_one() {
+    fn time_after_year_9999_becomes_the_last_date() {
         assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     }

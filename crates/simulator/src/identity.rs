@@ -1,4 +1,4 @@
-//! Who may call, and what: the accounts, what they are forbidden, and the credentials that stand for them.
+//! Accounts, their credentials, and the actions that are forbidden to them.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,4 @@
-//! What was asked, for a test to look at: the last requests in the order of their answers, without bodies.
+//! The last requests, for tests: in the order of their responses, without bodies.
 
 use std::{
     collections::VecDeque,
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_entry_that_is_written_while_one_looks_is_not_missed() {
+    async fn entry_written_during_a_check_is_seen() {
         let journal = Journal::default();
         let met = journal.until(|entries| {
             if entries.is_empty() {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_entries_are_forgotten() {
+    fn full_journal_drops_its_oldest_entries() {
         let journal = Journal::default();
         for second in 0..LENGTH as u64 + 2 {
             journal.write(Entry { at: Duration::from_secs(second), ..Entry::default() });

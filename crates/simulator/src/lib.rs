@@ -1,8 +1,8 @@
-//! The VPC API, embedded: the other side of the wire, for the demo, for tests and for any other client.
+//! A simulated VPC API for the demo, for tests and for any other client.
 //!
 //! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`, with what
 //! stands beside them: STS, the list of regions, and the metadata service. It knows nothing of the client in
-//! `crate::tencent`: signatures are checked by a reading of its own, so that one mistake cannot hide in both.
+//! `crate::tencent`: it checks signatures with its own code, so a mistake in the client is found.
 
 mod api;
 mod behaviour;

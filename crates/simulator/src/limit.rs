@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_account_region_and_action_has_a_budget_for_any_second() {
+    fn rate_limit_is_per_account_region_and_action() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut limit = Limit::new(2);

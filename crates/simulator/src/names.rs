@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_apart() {
+    fn tunnel_names_are_unique() {
         let names: HashSet<_> = (0..10_000).map(tunnel_name).collect();
         assert_eq!(names.len(), 10_000);
         assert_eq!(tunnel_name(0), "branch-rotterdam-primary");

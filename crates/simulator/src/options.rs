@@ -1,4 +1,4 @@
-//! What a simulated world looks like, and which wishes make no sense.
+//! The options of a simulated world, and their validation.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_make_no_sense_are_named() {
+    fn invalid_options_are_reported() {
         let good = Options::default();
         assert_eq!(good.check(), Ok(()));
         let regions = |regions: &[(&str, usize)]| Options {

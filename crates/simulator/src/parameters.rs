@@ -66,7 +66,7 @@ impl Parameters {
         }
     }
 
-    /// Refuses what no one has asked for.
+    /// Refuses parameters that no code has read.
     pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_an_object_of_known_keys() {
+    fn body_is_an_object_of_known_keys() {
         for bad in ["", "[]", "5", "{", "<html>"] {
             assert_eq!(Parameters::parse(bad.as_bytes()).expect_err(bad).code, "InvalidParameter");
         }

@@ -141,7 +141,7 @@ mod tests {
     const NOW: u64 = 1_551_113_065;
 
     #[test]
-    fn credentials_are_good_with_their_token_until_they_expire() {
+    fn temporary_credentials_need_their_unexpired_token() {
         let sessions = Sessions::new(None);
         let role = Role { account: "1".into(), name: "monitoring".into(), external_id: None };
         let one = sessions.give(&role, 7200, NOW);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_life_can_be_ordered() {
+    fn token_lifetime_can_be_set() {
         let role = Role { account: "1".into(), name: "monitoring".into(), external_id: None };
         let temporary = Sessions::new(Some(Duration::from_secs(2))).give(&role, 7200, NOW);
         assert_eq!(temporary.expires.expired_time, NOW + 2);

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_of_the_published_example_is_met() {
+    fn published_example_is_accepted() {
         let authorization = Authorization::parse(HEADER).expect("the published header");
         let request =
             authorization.canonical_request("cvm.tencentcloudapi.com", &headers(""), BODY.as_bytes());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_anything_that_is_signed_is_found() {
+    fn change_of_any_signed_part_is_refused() {
         let failure = || Err("AuthFailure.SignatureFailure".to_owned());
         let host = "cvm.tencentcloudapi.com";
         assert_eq!(check(HEADER, "vpc.tencentcloudapi.com", KEY, TIMESTAMP, BODY), failure());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn another_shape_of_header_is_refused() {
+    fn malformed_authorization_header_is_refused() {
         let bad = [
             "",
             "SKIP",

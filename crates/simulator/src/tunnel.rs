@@ -126,7 +126,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Tunnel {
-    /// Draws what the place leaves open.
+    /// Chooses the remaining attributes at random.
     pub(super) fn draw(place: Place<'_>, rng: &mut Rng) -> Self {
         let Place { id, customer_gateway_id, gateway, number, behaviour } = place;
         // Two of three bytes of the networks behind the tunnel; every tunnel of a region has its own.
@@ -177,7 +177,7 @@ impl Tunnel {
         }
     }
 
-    /// Has it `DELETING` for this time, and then gone, whatever it was said to be before.
+    /// Makes it `DELETING` for this time, and then deletes it. This overrides every earlier change.
     pub(super) fn delete(&mut self, during: Range<Duration>) {
         self.changes.remove("State");
         self.deletion = Some(during);

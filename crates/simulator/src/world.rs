@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_world_at_every_moment() {
+    fn same_seed_makes_the_same_world() {
         let [one, two] = [1, 1].map(|seed| World::new(&options(seed, 24)));
         for second in [0, 30, 60, 3600] {
             assert_eq!(text(&one, second), text(&two, second));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frozen_world_is_up_and_stays_as_it_is() {
+    fn frozen_world_is_up_and_never_changes() {
         let world = World::new(&Options { frozen: true, ..options(1, 100) });
         assert_eq!(text(&world, 0), text(&world, 600));
         let region = world.region("ap-guangzhou").expect("the region");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_that_is_planned_to_go_is_deleting_and_then_gone() {
+    fn deleted_tunnel_is_deleting_before_it_disappears() {
         let world = World::new(&options(1, 24));
         let region = world.region("ap-guangzhou").expect("the region");
         let count = |second| region.listed(Duration::from_secs(second)).count();

@@ -23,7 +23,7 @@ pub fn path() -> String {
     std::env::var("CARGO_BIN_EXE_tencentcloud-vpn-exporter").expect("Cargo runs this test")
 }
 
-/// What no output may ever have; it stands where secrets are configured.
+/// A secret for configurations; no output may contain it.
 pub const SECRET: &str = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
 
 /// A configuration of one account and region, with credentials that nobody accepts.
@@ -93,7 +93,7 @@ pub struct Process {
     address: Option<SocketAddr>,
 }
 
-/// What is left of a program that ended.
+/// The exit status and the output of a program.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -110,7 +110,7 @@ impl Ended {
 
 /// Asserts how a program ended: its status, and words of one message; no panic and no secret.
 #[track_caller]
-pub fn assert_told(case: &str, ended: &Ended, status: i32, words: &[&str]) {
+pub fn assert_exit(case: &str, ended: &Ended, status: i32, words: &[&str]) {
     let Ended { stdout, stderr, .. } = ended;
     assert_eq!(ended.code(), Some(status), "{case}: {stderr}");
     for word in words {
@@ -242,7 +242,7 @@ fn has(line: &str, words: &[&str]) -> bool {
 }
 
 /// Starts the daemon with an API that never answers, and sends the process that is the daemon a signal.
-pub async fn assert_stops_in_a_poll(mut command: Command, name: &str, daemon: fn(&Process) -> u32) {
+pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon: fn(&Process) -> u32) {
     let silent = TcpListener::bind(local()).await.expect("a free port");
     let endpoint = silent.local_addr().expect("an address");
     let patient = format!(
@@ -256,5 +256,5 @@ pub async fn assert_stops_in_a_poll(mut command: Command, name: &str, daemon: fn
     let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
     signal(daemon(&process), name).await;
     let ended = process.ended().await;
-    assert_told(name, &ended, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
+    assert_exit(name, &ended, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
 }

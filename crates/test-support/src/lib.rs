@@ -116,7 +116,7 @@ impl Drop for Api {
 }
 
 /// What a daemon finds beside its configuration.
-pub struct Setting {
+pub struct DaemonOptions {
     pub variables: Variables,
     pub shard: Shard,
     pub discovery_intervals: DiscoveryIntervals,
@@ -124,7 +124,7 @@ pub struct Setting {
     pub before_reading: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Default for Setting {
+impl Default for DaemonOptions {
     /// An empty environment, all targets, and regions that are discovered once.
     fn default() -> Self {
         Self {
@@ -148,12 +148,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon with a configuration file of this content.
     pub async fn start(config: &str) -> Self {
-        Self::start_in(Setting::default(), config).await
+        Self::start_in(DaemonOptions::default(), config).await
     }
 
     /// The same in a setting of its own.
-    pub async fn start_in(setting: Setting, config: &str) -> Self {
-        let Setting { variables, shard, discovery_intervals, before_reading } = setting;
+    pub async fn start_in(setting: DaemonOptions, config: &str) -> Self {
+        let DaemonOptions { variables, shard, discovery_intervals, before_reading } = setting;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -266,7 +266,7 @@ pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     }
 }
 
-/// A client that goes nowhere but to loopback. Making one is slow, so there is one for all tests; it uses no connection
+/// A client for loopback only. Creating one is slow, so all tests share it; it uses no connection
 /// twice, since connections end with the runtime of the test that made them.
 pub fn client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {

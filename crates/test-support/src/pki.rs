@@ -121,13 +121,13 @@ impl Files {
     }
 }
 
-/// What a client trusts, shows and speaks.
+/// The TLS settings of a client: authorities, certificate and protocols.
 pub struct Trust {
     config: ClientConfig,
 }
 
 impl Trust {
-    pub fn in_authority(authority: &Authority) -> Self {
+    pub fn trusting(authority: &Authority) -> Self {
         Self::build(authority, None, rustls::ALL_VERSIONS, ring::default_provider())
     }
 

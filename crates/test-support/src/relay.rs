@@ -72,7 +72,7 @@ impl Drop for Relay {
     }
 }
 
-/// A certificate for loopback that nobody but itself vouches for.
+/// A self-signed certificate for loopback.
 pub struct Certificate {
     pub pem: String,
     server: Arc<ServerConfig>,

@@ -1,4 +1,4 @@
-//! One target that something befalls, two that nothing may touch, and what the metrics and the log must say of them.
+//! One target with faults and two without, and assertions about their metrics and log lines.
 
 use simulator::{self, Fault, FaultKind};
 
@@ -10,8 +10,8 @@ pub const FRANKFURT: &str = "eu-frankfurt";
 /// The labels of a target.
 pub type Target = [(&'static str, &'static str); 2];
 
-/// The target that is befallen.
-pub const BEFALLEN: Target = [("account", "main"), ("region", GUANGZHOU)];
+/// The target with faults.
+pub const FAULTY_TARGET: Target = [("account", "main"), ("region", GUANGZHOU)];
 
 /// The others: another region of its account, and another account.
 pub const OTHERS: [Target; 2] =
@@ -48,8 +48,8 @@ impl Scene {
         [api.account("main", &[GUANGZHOU, FRANKFURT]), api.account("other", &[FRANKFURT])]
     }
 
-    /// Has this happen to every request of the befallen target, and nothing else.
-    pub fn befall(&self, kind: FaultKind) {
+    /// Makes this fault affect every request of the faulty target. It replaces all other faults.
+    pub fn set_fault(&self, kind: FaultKind) {
         self.order([Fault::new(kind)]);
     }
 
@@ -59,15 +59,15 @@ impl Scene {
         self.api.control.set_faults(faults.into_iter().map(here).collect()).expect("faults that can happen");
     }
 
-    /// Has nothing happen any more.
+    /// Removes all faults.
     pub fn lift(&self) {
         self.order([]);
     }
 
-    /// Waits until all targets are well, and returns what is shown then.
+    /// Waits until all polls succeed, and returns the metrics.
     pub async fn healthy(&self) -> Metrics {
         let metrics = self.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
-        assert_eq!(metrics.count("tunnel_up", &BEFALLEN), TUNNELS);
+        assert_eq!(metrics.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
         assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0, "{metrics}");
         metrics
     }
@@ -76,34 +76,38 @@ impl Scene {
     /// targets do not notice.
     pub async fn fails(&self, reason: &str, before: &Metrics) -> Metrics {
         let failures =
-            |metrics: &Metrics| metrics.value("poll_failures_total", &with_reason(BEFALLEN, reason));
+            |metrics: &Metrics| metrics.value("poll_failures_total", &with_reason(FAULTY_TARGET, reason));
         let first = self.daemon.until(|metrics| failures(metrics) >= Some(1.0)).await;
         let again = |metrics: &Metrics| failures(metrics) > failures(&first) && has_polled(metrics, before);
         let during = self.daemon.until(again).await;
         for metrics in [&first, &during] {
-            assert_eq!(metrics.value("up", &BEFALLEN), Some(0.0));
-            assert_eq!(metrics.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN));
-            assert_eq!(tunnels(metrics, BEFALLEN), tunnels(before, BEFALLEN), "the last good tunnels stay");
+            assert_eq!(metrics.value("up", &FAULTY_TARGET), Some(0.0));
+            assert_eq!(metrics.value("tunnels", &FAULTY_TARGET), before.value("tunnels", &FAULTY_TARGET));
+            assert_eq!(
+                tunnels(metrics, FAULTY_TARGET),
+                tunnels(before, FAULTY_TARGET),
+                "the tunnels of the last successful poll are still shown"
+            );
         }
-        assert_eq!(during.value(LAST_SUCCESS, &BEFALLEN), first.value(LAST_SUCCESS, &BEFALLEN));
-        assert_eq!(during.sum("poll_failures_total", &BEFALLEN), failures(&during).unwrap_or_default());
-        untouched(before, &during);
+        assert_eq!(during.value(LAST_SUCCESS, &FAULTY_TARGET), first.value(LAST_SUCCESS, &FAULTY_TARGET));
+        assert_eq!(during.sum("poll_failures_total", &FAULTY_TARGET), failures(&during).unwrap_or_default());
+        assert_others_unaffected(before, &during);
         during
     }
 
-    /// Waits until the befallen target is well again: nothing of its tunnels was lost.
+    /// Waits until polls of the faulty target succeed again, and asserts that its tunnels are unchanged.
     pub async fn recovers(&self, before: &Metrics, during: &Metrics) -> Metrics {
-        let up = |metrics: &Metrics| metrics.value("up", &BEFALLEN) == Some(1.0);
+        let up = |metrics: &Metrics| metrics.value("up", &FAULTY_TARGET) == Some(1.0);
         let after = self.daemon.until(|metrics| up(metrics) && has_polled(metrics, during)).await;
-        assert!(after.value(LAST_SUCCESS, &BEFALLEN) > during.value(LAST_SUCCESS, &BEFALLEN));
-        assert_eq!(tunnels(&after, BEFALLEN), tunnels(before, BEFALLEN));
-        untouched(during, &after);
+        assert!(after.value(LAST_SUCCESS, &FAULTY_TARGET) > during.value(LAST_SUCCESS, &FAULTY_TARGET));
+        assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(before, FAULTY_TARGET));
+        assert_others_unaffected(during, &after);
         after
     }
 
     /// The log says once that the befallen target failed, and why, and once that it is well again; it says nothing of the
     /// others.
-    pub fn logged_once(&self, reason: &str) {
+    pub fn assert_logged_once(&self, reason: &str) {
         let failed = self.log.only(&["WARN", "poll failed"]);
         assert!(failed.contains(&format!("reason=\"{reason}\"")), "{failed}");
         assert!(failed.contains("account=main") && failed.contains(GUANGZHOU), "{failed}");
@@ -117,24 +121,24 @@ impl Scene {
     }
 }
 
-/// What this fault does to the target that it befalls, from its beginning to its end, with polls that fail within four
+/// Tests a fault from its start to the recovery of the target, with polls that fail within four
 /// seconds.
 pub async fn outage(kind: FaultKind, reason: &str) -> Scene {
-    outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
+    check_outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
 /// The same for a fault that takes so much work that polls need more time.
-pub async fn heavy_outage(kind: FaultKind, reason: &str) -> Scene {
-    outage_in(Scene::with("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+pub async fn check_slow_outage(kind: FaultKind, reason: &str) -> Scene {
+    check_outage_in(Scene::with("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
 }
 
-async fn outage_in(scene: Scene, kind: FaultKind, reason: &str) -> Scene {
+async fn check_outage_in(scene: Scene, kind: FaultKind, reason: &str) -> Scene {
     let before = scene.healthy().await;
-    scene.befall(kind);
+    scene.set_fault(kind);
     let during = scene.fails(reason, &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once(reason);
+    scene.assert_logged_once(reason);
     scene
 }
 
@@ -159,9 +163,9 @@ fn has_polled(now: &Metrics, before: &Metrics) -> bool {
     OTHERS.iter().all(|target| now.value("polls_total", target) > before.value("polls_total", target))
 }
 
-/// The targets that nothing may touch are as well as they were, and never were otherwise.
+/// Asserts that no poll of the other targets failed, and that their tunnels are unchanged.
 #[track_caller]
-pub fn untouched(before: &Metrics, now: &Metrics) {
+pub fn assert_others_unaffected(before: &Metrics, now: &Metrics) {
     for target in OTHERS {
         assert_eq!(now.value("up", &target), Some(1.0), "{target:?}\n{now}");
         assert_eq!(now.sum("poll_failures_total", &target), 0.0, "{target:?}\n{now}");

@@ -61,7 +61,7 @@ impl Default for Setup {
 
 impl Setup {
     pub async fn start(self) -> Server {
-        keep_log();
+        capture_log();
         let (exposition, exposition_seen) = watch::channel(Arc::new(exposition("tencentcloud_vpn_up 1\n")));
         let (ready, ready_seen) = watch::channel(false);
         let (reload, reloads) = mpsc::channel(1);
@@ -100,7 +100,7 @@ impl Server {
     }
 
     /// A client whose receive buffer has a few kilobytes.
-    pub async fn connect_narrowly(&self) -> Client {
+    pub async fn connect_with_small_buffer(&self) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         Client { stream: socket.connect(self.address).await.unwrap() }
@@ -118,7 +118,7 @@ impl Server {
     }
 
     /// Publishes an exposition too large for any socket's buffers, and gives its text.
-    pub fn publish_much(&self) -> String {
+    pub fn publish_large_exposition(&self) -> String {
         let text = much();
         self.exposition.send_replace(Arc::new(exposition(&text)));
         text
@@ -220,7 +220,7 @@ pub fn logged(words: &[&str]) -> usize {
 static LOG: Mutex<String> = Mutex::new(String::new());
 
 /// Keeps the log of all tests of this process.
-fn keep_log() {
+fn capture_log() {
     struct Log;
     impl io::Write for Log {
         fn write(&mut self, line: &[u8]) -> io::Result<usize> {

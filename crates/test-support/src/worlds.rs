@@ -182,7 +182,7 @@ pub fn with_failed_discovery(mut snapshot: Snapshot, accounts: &[(&str, usize)])
     snapshot
 }
 
-/// One target of four cannot be seen into since a moment, another for so long that its tunnels are withheld.
+/// Four targets: one fails for a short time, one for so long that its tunnels are hidden, and one never succeeded.
 pub fn blind() -> Snapshot {
     let tunnels = |count: usize| (0..count).map(|n| tunnel(&format!("vpnx-{n:08}"), &format!("branch-{n}")));
     let refusal = "AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure that your SecretId is \

@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn renewal_comes_early_and_nobody_waits() {
+    async fn early_renewal_delays_no_caller() {
         let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
         let cache = script.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn load_ends_with_its_cache() {
+    async fn dropped_cache_stops_its_load() {
         let script = Script::new([Ok(lasting("one", HOURS))]);
         let cache = script.cache();
         assert!(timeout(LOAD / 2, cache.current()).await.is_err());
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn endless_credentials_are_reread_before_use() {
+    async fn credentials_without_expiry_are_reread_before_use() {
         let script = Script::new([Ok(endless("one")), Ok(endless("two")), Err(failure())]);
         let cache = script.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
@@ -581,7 +581,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn end_of_credentials_is_reported() {
+    async fn expiry_of_credentials_is_reported() {
         let reported = Arc::new(Mutex::new(Vec::new()));
         let script = Script::new([Ok(lasting("one", Duration::from_secs(2))), Ok(endless("two"))]);
         let account = AccountName::new("production").expect("a name");

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn token_has_two_names() {
+    fn token_variable_has_two_names() {
         let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
         for (tokens, expected) in [
             (&[("TENCENTCLOUD_TOKEN", "one")][..], Some("one")),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_or_broken_key_is_refused_unrepeated() {
+    fn invalid_key_is_refused_but_not_shown() {
         let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
         let quotes = "has quotes at its ends, which are not part of a key; remove them";
         let characters =

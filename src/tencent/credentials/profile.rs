@@ -226,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn file_of_another_kind_is_not_repeated() {
+    fn invalid_profile_text_is_not_shown() {
         let message = read("[default]\nsecret_id=AKIDexample\nSECRET\n").expect_err("no INI file");
         assert!(message.starts_with("/p: line ") && !message.contains("SECRET"), "{message}");
     }
 
     #[test]
-    fn file_of_the_user_goes_first() {
+    fn user_profile_is_tried_first() {
         let system = PathBuf::from("/etc/tencentcloud/credentials");
         assert_eq!(
             usual_files(Some(Path::new("/home/op"))),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn file_below_a_file_is_absent() {
+    async fn path_through_a_file_is_absent() {
         let file = SecretFile::new("/dev/null/.tencentcloud/credentials");
         assert!(matches!(file.text().await, Err(SourceError::Absent(_))));
     }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn file_that_hangs_holds_few_threads() {
+    async fn hung_file_occupies_few_threads() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let file = hanging(&path);

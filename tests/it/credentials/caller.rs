@@ -14,7 +14,7 @@ use tencentcloud_vpn_exporter::{
 use super::rig::{Served, account_name, options, region, telemetry};
 
 #[tokio::test]
-async fn sts_waits_for_the_accounts_turn() {
+async fn sts_requests_share_the_account_rate_limit() {
     let served = Served::start(options()).await;
     let telemetry = telemetry();
     let endpoint = Endpoint::new(served.url.as_str()).expect("an endpoint");

@@ -1,4 +1,4 @@
-//! The role of the machine, and a metadata service that is not there, not reached, or not itself.
+//! Credentials of the instance role, and a metadata service that is missing, unreachable or wrong.
 
 use std::{env, process::Stdio};
 
@@ -19,7 +19,7 @@ fn html() -> FaultKind {
 }
 
 #[tokio::test]
-async fn instance_role_serves() {
+async fn instance_role_gives_credentials() {
     let served = Served::start(options()).await;
     assert_eq!(served.account_of(&served.instance_role()).await.as_deref(), Ok(FIRST_ACCOUNT));
     let loaded = served.instance_role().load().await.expect("credentials");

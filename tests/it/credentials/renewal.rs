@@ -30,7 +30,7 @@ async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
     timeout(DEADLINE, wanted).await.expect("it takes too long")
 }
 
-/// Calls the API without a break until the source was asked by this action so often. No call may fail, unless the test itself
+/// Calls the API continuously until the source has sent this number of requests. No call may fail, unless the test itself
 /// stands still for so long that the token ends meanwhile.
 async fn call_until(served: &Served, source: impl Source + 'static, action: &str, times: usize) {
     let cache = cache(source);
@@ -110,7 +110,7 @@ async fn renewal_during_a_listing_fails_no_poll() {
 }
 
 #[tokio::test]
-async fn failed_renewal_is_reported_after_the_end() {
+async fn failed_renewal_is_reported_after_expiry() {
     let served = hasty(4).await;
     let cache = cache(served.assumed());
     cache.current().await.expect("credentials");
@@ -180,7 +180,7 @@ async fn thousand_refused_callers_renew_once() {
 }
 
 #[tokio::test]
-async fn reported_end_is_the_services() {
+async fn reported_expiry_is_that_of_the_service() {
     let served = Served::start(options()).await;
     let (tell, mut told) = tokio::sync::watch::channel(None);
     let cache = CredentialCache::new(account_name(), served.assumed(), fastrand::f64, move |end| {

@@ -1,4 +1,4 @@
-//! No secret is seen in anything that is logged, printed or reported, however things go.
+//! No secret is in a log line, an output or an error, also after failures.
 
 use std::{
     io,
@@ -92,7 +92,7 @@ async fn no_secret_is_logged_or_reported() {
         let kind = FaultKind::Body { content_type: "application/json".to_owned(), text };
         Fault { action: Some(action.to_owned()), ..Fault::new(kind) }
     };
-    let weather = [
+    let failures = [
         vec![],
         vec![
             echo("AssumeRole", &format!("{key} {EXTERNAL_ID}")),
@@ -102,7 +102,7 @@ async fn no_secret_is_logged_or_reported() {
         vec![Fault::new(FaultKind::Body { content_type: "text/html".to_owned(), text: format!("{{{key}") })],
         vec![Fault::new(FaultKind::Remove { pointer: "/Response/ExpiredTime".to_owned() })],
     ];
-    for faults in weather {
+    for faults in failures {
         served.control.set_faults(faults).expect("faults");
         let secret_id = SecretText::Value(Secret::new(own.secret_id.as_str()));
         let keys = |place| StaticKeys::new(secret_id.clone(), place);

@@ -57,13 +57,13 @@ async fn key_files_are_read_again() {
 }
 
 #[tokio::test]
-async fn environment_serves() {
+async fn environment_gives_credentials() {
     let served = Served::start(options()).await;
     assert_eq!(served.account_of(&served.environment(1)).await.as_deref(), Ok(SECOND_ACCOUNT));
 }
 
 #[tokio::test]
-async fn first_existing_profile_serves() {
+async fn first_existing_profile_is_used() {
     let served = Served::start(options()).await;
     let (_folder, path) = file(&profile(&served, 1, ""));
     let profile = Profile::first_of(["/nowhere/credentials", path.as_str()], served.sts());
@@ -73,7 +73,7 @@ async fn first_existing_profile_serves() {
 }
 
 #[tokio::test]
-async fn profile_with_role_serves_as_the_role() {
+async fn profile_with_a_role_assumes_that_role() {
     let served = Served::start(options()).await;
     let role = format!("role_arn = qcs::cam::uin/{OTHER_ACCOUNT}:roleName/open");
     let (_folder, path) = file(&profile(&served, 0, &role));

@@ -1,4 +1,4 @@
-//! Answers that can be read and do not tell the truth: counts that lie, and rows without ids.
+//! Valid responses with wrong content: wrong counts, and rows without ids.
 
 use serde_json::json;
 use simulator::{Fault, FaultKind};
@@ -6,7 +6,9 @@ use simulator::{Fault, FaultKind};
 use super::replaced;
 use test_support::{
     Api, Metrics, frozen,
-    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, tunnels, untouched, with_reason},
+    scene::{
+        FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels, with_reason,
+    },
 };
 
 const POLL: &str = "interval: 250ms, timeout: 20s, stale_after: 1h";
@@ -16,15 +18,15 @@ fn count(value: u64) -> FaultKind {
 }
 
 fn inconsistencies(metrics: &Metrics) -> Option<f64> {
-    metrics.value("listing_inconsistencies_total", &BEFALLEN)
+    metrics.value("listing_inconsistencies_total", &FAULTY_TARGET)
 }
 
 /// The same with so many tunnels in the befallen region.
-async fn crowded(tunnels: usize) -> (Scene, Metrics) {
-    crowded_with(tunnels, POLL).await
+async fn scene_with_tunnels(tunnels: usize) -> (Scene, Metrics) {
+    scene_with_tunnels_and_poll(tunnels, POLL).await
 }
 
-async fn crowded_with(tunnels: usize, poll: &str) -> (Scene, Metrics) {
+async fn scene_with_tunnels_and_poll(tunnels: usize, poll: &str) -> (Scene, Metrics) {
     let world = frozen(&[(GUANGZHOU, tunnels), (FRANKFURT, 2)]);
     let scene = Scene::of(world, |api| {
         let accounts = Scene::accounts(api);
@@ -32,24 +34,24 @@ async fn crowded_with(tunnels: usize, poll: &str) -> (Scene, Metrics) {
     })
     .await;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
-    assert_eq!(before.count("tunnel_up", &BEFALLEN), tunnels);
+    assert_eq!(before.count("tunnel_up", &FAULTY_TARGET), tunnels);
     (scene, before)
 }
 
 #[tokio::test]
-async fn low_count_costs_no_tunnel() {
+async fn low_count_hides_no_tunnel() {
     lies(1).await;
 }
 
 #[tokio::test]
-async fn high_count_costs_no_tunnel() {
+async fn high_count_hides_no_tunnel() {
     lies(TUNNELS as u64 + 1).await;
 }
 
 #[tokio::test]
-async fn huge_count_costs_few_requests() {
+async fn huge_count_causes_few_requests() {
     let scene = lies(90_000).await;
-    let polls = scene.daemon.scrape().await.value("polls_total", &BEFALLEN);
+    let polls = scene.daemon.scrape().await.value("polls_total", &FAULTY_TARGET);
     // Two listings of a first page and of as many more as are asked for at once.
     assert!(Some(scene.requests(GUANGZHOU) as f64) <= polls.map(|polls| (polls + 1.0) * 18.0));
 }
@@ -60,20 +62,20 @@ async fn lies(tunnels_in_all: u64) -> Scene {
     let before = scene.healthy().await;
     assert_eq!(inconsistencies(&before), Some(0.0));
 
-    scene.befall(count(tunnels_in_all));
+    scene.set_fault(count(tunnels_in_all));
     let during = scene.daemon.until(|metrics| inconsistencies(metrics) >= Some(2.0)).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
-    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
+    assert_eq!(tunnels(&during, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
 
     scene.lift();
     let mut last = during;
     loop {
         let polled = |metrics: &Metrics| {
-            metrics.value("polls_total", &BEFALLEN) > last.value("polls_total", &BEFALLEN)
+            metrics.value("polls_total", &FAULTY_TARGET) > last.value("polls_total", &FAULTY_TARGET)
         };
         let metrics = scene.daemon.until(polled).await;
-        assert_eq!(tunnels(&metrics, BEFALLEN), tunnels(&before, BEFALLEN));
-        untouched(&before, &metrics);
+        assert_eq!(tunnels(&metrics, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
+        assert_others_unaffected(&before, &metrics);
         if inconsistencies(&metrics) == inconsistencies(&last) {
             return scene;
         }
@@ -83,22 +85,22 @@ async fn lies(tunnels_in_all: u64) -> Scene {
 
 #[tokio::test]
 async fn count_that_hides_many_tunnels_fails_polls() {
-    let (scene, before) = crowded(250).await;
-    scene.befall(count(100));
+    let (scene, before) = scene_with_tunnels(250).await;
+    scene.set_fault(count(100));
     let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_response");
+    scene.assert_logged_once("malformed_response");
 }
 
 #[tokio::test]
 async fn sample_reveals_two_wrong_listings() {
-    let (scene, before) = crowded(250).await;
+    let (scene, before) = scene_with_tunnels(250).await;
     scene.order([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
-    let failures = with_reason(BEFALLEN, "malformed_response");
+    let failures = with_reason(FAULTY_TARGET, "malformed_response");
     let after =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
-    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
+    assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     let warning = scene.log.only(&["WARN", "poll failed"]);
     assert!(warning.contains("two listings lack rows that are there"), "{warning}");
     scene.recovers(&before, &after).await;
@@ -106,15 +108,15 @@ async fn sample_reveals_two_wrong_listings() {
 
 #[tokio::test]
 async fn many_deleted_tunnels_leave_soon() {
-    let (scene, before) = crowded(250).await;
+    let (scene, before) = scene_with_tunnels(250).await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[50..200] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) != Some(250.0)).await;
-    assert_eq!(after.count("tunnel_up", &BEFALLEN), 100);
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) != Some(250.0)).await;
+    assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), 100);
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
-    untouched(&before, &after);
+    assert_others_unaffected(&before, &after);
 }
 
 #[tokio::test]
@@ -124,30 +126,30 @@ async fn row_without_id_is_counted_and_logged_once() {
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
     let nameless = |metrics: &Metrics| {
-        let [account, region] = BEFALLEN;
+        let [account, region] = FAULTY_TARGET;
         metrics.value("unknown_values_total", &[account, region, ("field", "vpn_connection_id")])
     };
     assert_eq!(nameless(&before), Some(0.0));
 
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let during = scene.daemon.until(|metrics| nameless(metrics) >= Some(2.0)).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
-    assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1);
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
+    assert_eq!(during.count("tunnel_up", &FAULTY_TARGET), TUNNELS - 1);
     let warning = scene.log.only(&["WARN"]);
     assert!(warning.contains("rows without a usable id") && warning.contains(GUANGZHOU), "{warning}");
 
     scene.api.control.restore(place, &id).expect("the tunnel");
-    let back = |metrics: &Metrics| metrics.count("tunnel_up", &BEFALLEN) == TUNNELS;
+    let back = |metrics: &Metrics| metrics.count("tunnel_up", &FAULTY_TARGET) == TUNNELS;
     let after = scene.daemon.until(back).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
-    untouched(&before, &after);
+    assert_others_unaffected(&before, &after);
 }
 
 #[tokio::test]
 async fn tunnel_in_doubt_reads_unknown() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
-    let [account, place] = BEFALLEN;
+    let [account, place] = FAULTY_TARGET;
     let without_id = |metrics: &Metrics| {
         metrics.value("unknown_values_total", &[account, place, ("field", "vpn_connection_id")])
     };
@@ -158,19 +160,23 @@ async fn tunnel_in_doubt_reads_unknown() {
     assert_eq!(unknown(&before), (0.0, 0.0));
 
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
-    scene.befall(FaultKind::Remove { pointer });
+    scene.set_fault(FaultKind::Remove { pointer });
     let during = scene.daemon.until(|metrics| unknown(metrics) == (1.0, 1.0)).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(1.0), "the poll succeeds");
-    assert_eq!(during.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN), "it keeps its place");
-    assert_eq!(during.count("tunnel_up", &BEFALLEN), TUNNELS - 1, "it is neither up nor down");
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0), "the poll succeeds");
+    assert_eq!(
+        during.value("tunnels", &FAULTY_TARGET),
+        before.value("tunnels", &FAULTY_TARGET),
+        "it keeps its place"
+    );
+    assert_eq!(during.count("tunnel_up", &FAULTY_TARGET), TUNNELS - 1, "it is neither up nor down");
     assert!(without_id(&during) >= Some(1.0));
     scene.daemon.until(|metrics| without_id(metrics) > without_id(&during)).await;
 
     scene.lift();
-    let as_before = |metrics: &Metrics| tunnels(metrics, BEFALLEN) == tunnels(&before, BEFALLEN);
+    let as_before = |metrics: &Metrics| tunnels(metrics, FAULTY_TARGET) == tunnels(&before, FAULTY_TARGET);
     let after = scene.daemon.until(as_before).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
-    assert_eq!(after.sum("tunnel_transitions_total", &BEFALLEN), 0.0, "unknown is no transition");
+    assert_eq!(after.sum("tunnel_transitions_total", &FAULTY_TARGET), 0.0, "unknown is no transition");
 }
 
 #[tokio::test]
@@ -178,87 +184,92 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
     let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 500ms").await;
     let before = scene.healthy().await;
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
-    scene.befall(FaultKind::Remove { pointer });
-    let left = |metrics: &Metrics| metrics.value("tunnels", &BEFALLEN) == Some((TUNNELS - 1) as f64);
+    scene.set_fault(FaultKind::Remove { pointer });
+    let left = |metrics: &Metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some((TUNNELS - 1) as f64);
     let during = scene.daemon.until(left).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
-    assert_eq!(during.count("tunnel_state", &BEFALLEN), 4 * (TUNNELS - 1));
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
+    assert_eq!(during.count("tunnel_state", &FAULTY_TARGET), 4 * (TUNNELS - 1));
     scene.lift();
     scene
         .daemon
-        .until(|metrics| metrics.value("tunnels", &BEFALLEN) == before.value("tunnels", &BEFALLEN))
+        .until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == before.value("tunnels", &FAULTY_TARGET))
         .await;
 }
 
 #[tokio::test]
-async fn empty_look_up_ends_no_doubt() {
+async fn empty_look_up_keeps_a_tunnel_in_doubt() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
     // The API neither shows the id nor finds the tunnel by it.
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
-    let of_tunnel = [BEFALLEN[0], BEFALLEN[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
+    let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
-    assert_eq!(during.value("tunnels", &BEFALLEN), before.value("tunnels", &BEFALLEN), "it keeps its place");
+    assert_eq!(
+        during.value("tunnels", &FAULTY_TARGET),
+        before.value("tunnels", &FAULTY_TARGET),
+        "it keeps its place"
+    );
 }
 
 #[tokio::test]
-async fn page_of_one_row_without_id_fails_no_poll() {
-    let (scene, _) = crowded(101).await;
+async fn single_row_page_without_id_fails_no_poll() {
+    let (scene, _) = scene_with_tunnels(101).await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").pop().expect("a tunnel");
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
-    let of_tunnel = [BEFALLEN[0], BEFALLEN[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
+    let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
-    assert_eq!(during.value("tunnels", &BEFALLEN), Some(101.0));
+    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(101.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
 }
 
 #[tokio::test]
 async fn only_tunnel_without_id_reads_unknown() {
-    let (scene, _) = crowded(1).await;
+    let (scene, _) = scene_with_tunnels(1).await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(0);
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let during = scene.daemon.until(|metrics| unknown_states(metrics) == 1.0).await;
-    assert_eq!(during.value("tunnels", &BEFALLEN), Some(1.0));
+    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(1.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
 }
 
 #[tokio::test]
 async fn many_tunnels_in_doubt_fail_no_poll() {
-    let (scene, before) = crowded(250).await;
+    let (scene, before) = scene_with_tunnels(250).await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[50..200] {
         scene.api.control.omit(place, id, "VpnConnectionId").expect("the tunnel");
     }
     let during = scene.daemon.until(|metrics| unknown_states(metrics) == 150.0).await;
-    assert_eq!(during.value("tunnels", &BEFALLEN), Some(250.0));
+    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(250.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
-    untouched(&before, &during);
+    assert_others_unaffected(&before, &during);
 }
 
 #[tokio::test]
-async fn doubt_of_many_tunnels_ends() {
-    let (scene, _) = crowded_with(250, "interval: 250ms, timeout: 20s, stale_after: 500ms").await;
+async fn many_tunnels_in_doubt_leave_when_stale() {
+    let (scene, _) =
+        scene_with_tunnels_and_poll(250, "interval: 250ms, timeout: 20s, stale_after: 500ms").await;
     let place = GUANGZHOU;
     let ids = scene.api.control.ids(place).expect("the region");
     scene.api.control.omit(place, &ids[0], "VpnConnectionId").expect("the tunnel");
     for id in &ids[50..200] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) == Some(99.0)).await;
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some(99.0)).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
 }
 
 fn unknown_states(metrics: &Metrics) -> f64 {
-    let [account, region] = BEFALLEN;
+    let [account, region] = FAULTY_TARGET;
     metrics.sum("tunnel_state", &[account, region, ("state", "UNKNOWN")])
 }
 
 #[tokio::test]
-async fn tunnels_not_found_leave() {
+async fn tunnels_not_found_disappear() {
     const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
     let config = |api: &Api, poll: &str| {
         let accounts = Scene::accounts(api);
@@ -277,19 +288,19 @@ async fn tunnels_not_found_leave() {
     scene.order([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
     scene.daemon.reload(&changed).await.expect("a good configuration");
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &BEFALLEN) == Some(1.0)).await;
-    assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
+    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some(1.0)).await;
+    assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
-    untouched(&before, &after);
+    assert_others_unaffected(&before, &after);
 }
 
 #[tokio::test]
 async fn look_up_with_other_tunnels_is_malformed() {
     let scene = Scene::with(POLL).await;
     let before = scene.healthy().await;
-    scene.befall(FaultKind::Rows { count: 100 });
+    scene.set_fault(FaultKind::Rows { count: 100 });
     let during = scene.fails("malformed_response", &before).await;
     scene.lift();
     scene.recovers(&before, &during).await;
-    scene.logged_once("malformed_response");
+    scene.assert_logged_once("malformed_response");
 }

@@ -6,7 +6,7 @@ use simulator::{Fault, FaultKind};
 use super::{body, error, replaced, status};
 use test_support::{
     Metrics, frozen,
-    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, heavy_outage, outage, with_reason},
+    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, check_slow_outage, outage, with_reason},
 };
 
 // No answer, or none in time.
@@ -96,12 +96,12 @@ async fn gateway_with_retry_after_fails_polls() {
     let scene = outage(patience("1"), "throttled").await;
     // Longer than any clock goes on.
     let before = scene.daemon.scrape().await;
-    scene.befall(patience("18446744073709551615"));
-    let up = |metrics: &test_support::Metrics| metrics.value("up", &BEFALLEN);
+    scene.set_fault(patience("18446744073709551615"));
+    let up = |metrics: &test_support::Metrics| metrics.value("up", &FAULTY_TARGET);
     scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
     scene.lift();
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
-    test_support::scene::untouched(&before, &after);
+    test_support::scene::assert_others_unaffected(&before, &after);
 }
 
 #[tokio::test]
@@ -143,17 +143,17 @@ async fn missing_response_object_fails_polls() {
 
 #[tokio::test]
 async fn endless_body_fails_polls() {
-    heavy_outage(FaultKind::Endless, "malformed_response").await;
+    check_slow_outage(FaultKind::Endless, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn huge_decompressed_body_fails_polls() {
-    heavy_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_response").await;
+    check_slow_outage(FaultKind::Inflate { mebibytes: 5 }, "malformed_response").await;
 }
 
 #[tokio::test]
 async fn page_of_100_000_rows_fails_polls() {
-    heavy_outage(FaultKind::Rows { count: 100_000 }, "malformed_response").await;
+    check_slow_outage(FaultKind::Rows { count: 100_000 }, "malformed_response").await;
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn count_without_rows_fails_polls() {
 }
 
 #[tokio::test]
-async fn date_at_the_end_of_time_fails_polls() {
+async fn response_date_in_year_9999_fails_polls() {
     let end = jiff::Timestamp::MAX.as_second() - jiff::Timestamp::now().as_second();
     outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
 }
@@ -196,7 +196,7 @@ async fn request_cut_off_by_deadline_is_counted() {
     })
     .await;
     let before = scene.healthy().await;
-    scene.befall(FaultKind::StallHeaders);
+    scene.set_fault(FaultKind::StallHeaders);
     let during = scene.fails("timeout", &before).await;
     let cut_off = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "timeout")];
     assert!(during.value("api_request_failures_total", &cut_off) >= Some(2.0), "{during}");
@@ -211,7 +211,7 @@ async fn alternating_reasons_are_logged_once_each() {
         Fault::new(error("UnsupportedRegion")),
     ]);
     let failures = |metrics: &Metrics, reason| {
-        metrics.value("poll_failures_total", &with_reason(BEFALLEN, reason)) >= Some(3.0)
+        metrics.value("poll_failures_total", &with_reason(FAULTY_TARGET, reason)) >= Some(3.0)
     };
     scene
         .daemon

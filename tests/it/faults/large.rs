@@ -4,15 +4,15 @@ use simulator::{Fault, FaultKind};
 
 use test_support::{
     frozen,
-    scene::{FRANKFURT, OTHERS, Scene, untouched},
+    scene::{FRANKFURT, OTHERS, Scene, assert_others_unaffected},
 };
 
 /// More than there are places for large answers.
-const GREEDY: usize = 10;
+const LARGE_REGIONS: usize = 10;
 
 #[tokio::test]
 async fn large_responses_delay_no_other_account() {
-    let greedy: Vec<_> = (0..GREEDY).map(|number| format!("region-{number}")).collect();
+    let greedy: Vec<_> = (0..LARGE_REGIONS).map(|number| format!("region-{number}")).collect();
     let mut regions: Vec<_> = greedy.iter().map(|name| (&**name, 1)).collect();
     regions.push((FRANKFURT, 2));
     let mut names: Vec<_> = greedy.iter().map(|name| &**name).collect();
@@ -24,7 +24,7 @@ async fn large_responses_delay_no_other_account() {
             .replace("request_timeout: 2s", "request_timeout: 25s")
     })
     .await;
-    let all = (GREEDY + 2) as f64;
+    let all = (LARGE_REGIONS + 2) as f64;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == all).await;
     let endless =
         greedy.iter().map(|name| Fault { region: Some(name.clone()), ..Fault::new(FaultKind::Endless) });
@@ -34,14 +34,14 @@ async fn large_responses_delay_no_other_account() {
         .daemon
         .until(|metrics| {
             metrics.all("poll_failures_total", &malformed).filter(|sample| sample.value >= 1.0).count()
-                == GREEDY
+                == LARGE_REGIONS
         })
         .await;
     assert_eq!(during.sum("up", &[]), 2.0);
     for other in OTHERS {
         assert!(during.value("polls_total", &other) > before.value("polls_total", &other));
     }
-    untouched(&before, &during);
+    assert_others_unaffected(&before, &during);
     scene.api.control.set_faults(vec![]).expect("no fault");
     scene.daemon.until(|metrics| metrics.sum("up", &[]) == all).await;
 }

@@ -1,11 +1,11 @@
-//! Faults that a poll gets over by trying again, and those that it must not try again for.
+//! Faults that a retry within the poll solves, and errors that must not be retried.
 
 use simulator::{Fault, FaultKind, Options};
 
 use super::{error, status};
 use test_support::{
     Metrics, frozen,
-    scene::{BEFALLEN, OTHERS, Scene, untouched},
+    scene::{FAULTY_TARGET, OTHERS, Scene, assert_others_unaffected},
 };
 
 /// So many regions with two tunnels each.
@@ -128,14 +128,16 @@ async fn clock_offset_follows_the_clock_without_a_refusal() {
     // The API accepts times that are up to 300 s off, so it refuses none of the requests after the first.
     for ahead in [400_i32, 150, 0] {
         let near = |metrics: &Metrics| {
-            let offset = metrics.value("api_clock_offset_seconds", &BEFALLEN).expect("an offset");
+            let offset = metrics.value("api_clock_offset_seconds", &FAULTY_TARGET).expect("an offset");
             (offset - f64::from(ahead)).abs() < 30.0
         };
-        scene.befall(FaultKind::ClockSkew { seconds: ahead.into() });
+        scene.set_fault(FaultKind::ClockSkew { seconds: ahead.into() });
         scene.daemon.until(near).await;
     }
-    let after =
-        scene.daemon.until(|metrics| metrics.value("api_clock_offset_seconds", &BEFALLEN) == Some(0.0)).await;
+    let after = scene
+        .daemon
+        .until(|metrics| metrics.value("api_clock_offset_seconds", &FAULTY_TARGET) == Some(0.0))
+        .await;
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
@@ -143,14 +145,15 @@ async fn clock_offset_follows_the_clock_without_a_refusal() {
 
 /// Has the API's clock be so many seconds ahead for a while.
 async fn skewed(ahead: i32) {
-    let offset = |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &BEFALLEN).expect("an offset");
+    let offset =
+        |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &FAULTY_TARGET).expect("an offset");
     let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
     let before = scene.healthy().await;
     assert_eq!(offset(&before), 0.0);
 
-    scene.befall(FaultKind::ClockSkew { seconds: ahead.into() });
+    scene.set_fault(FaultKind::ClockSkew { seconds: ahead.into() });
     let during = scene.daemon.until(|metrics| (offset(metrics) - f64::from(ahead)).abs() < 60.0).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
     for other in OTHERS {
         assert_eq!(during.value("api_clock_offset_seconds", &other), Some(0.0));
     }
@@ -159,11 +162,11 @@ async fn skewed(ahead: i32) {
 
     scene.lift();
     let after = scene.daemon.until(|metrics| offset(metrics) == 0.0).await;
-    assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
+    assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(2.0));
     scene.log.only(&["WARN"]);
     scene.log.only(&["INFO", "clock agrees"]);
-    untouched(&before, &after);
+    assert_others_unaffected(&before, &after);
 }

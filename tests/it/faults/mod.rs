@@ -1,4 +1,4 @@
-//! The bad day, fault by fault: the metrics tell the truth, the log says it once, other targets do not notice, and
+//! Each fault: the metrics are correct, the log reports it once, other targets are not affected, and
 //! recovery needs nobody.
 
 mod counts;

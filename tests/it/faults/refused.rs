@@ -1,4 +1,4 @@
-//! Refusals of who we are: polls slow down, and what might end the refusal ends that at once.
+//! Refused credentials: polls slow down, and a change that may help causes a poll at once.
 
 use std::time::{Duration, Instant};
 
@@ -7,37 +7,37 @@ use simulator::Entry;
 use super::error;
 use test_support::{
     Metrics, frozen,
-    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, Scene, TUNNELS, tunnels, untouched},
+    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels},
 };
 
 /// Polls come once an hour unless something else has them come.
 const HOURLY: &str = "interval: 1h, timeout: 5s, stale_after: 2h";
 
 fn up(metrics: &Metrics) -> Option<f64> {
-    metrics.value("up", &BEFALLEN)
+    metrics.value("up", &FAULTY_TARGET)
 }
 
 #[tokio::test]
 async fn refused_signature_slows_polls_down() {
-    slows_down("AuthFailure.SignatureFailure").await;
+    check_polls_slow_down("AuthFailure.SignatureFailure").await;
 }
 
 #[tokio::test]
 async fn missing_permission_slows_polls_down() {
-    slows_down("UnauthorizedOperation").await;
+    check_polls_slow_down("UnauthorizedOperation").await;
 }
 
 #[tokio::test]
 async fn refused_address_slows_polls_down() {
-    slows_down("IpInBlacklist").await;
+    check_polls_slow_down("IpInBlacklist").await;
 }
 
 /// Refuses polls for a while: they come ever more rarely, and others as ever, until a reload brings other settings.
-async fn slows_down(code: &str) {
+async fn check_polls_slow_down(code: &str) {
     let scene = Scene::with("interval: 200ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.healthy().await;
     scene.api.control.clear_journal();
-    scene.befall(error(code));
+    scene.set_fault(error(code));
     let refused = |entries: &[Entry]| -> Vec<u128> {
         entries.iter().filter(|entry| !entry.faults.is_empty()).map(|entry| entry.at.as_millis()).collect()
     };
@@ -49,7 +49,7 @@ async fn slows_down(code: &str) {
         assert!(*gap >= least, "{code}: {gaps:?}");
     }
     let during = scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
-    assert_eq!(tunnels(&during, BEFALLEN), tunnels(&before, BEFALLEN));
+    assert_eq!(tunnels(&during, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     // The others are polled as ever.
     let others = |entries: &[Entry]| entries.iter().filter(|entry| entry.region == FRANKFURT).count();
     scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len()).await;
@@ -70,8 +70,8 @@ async fn slows_down(code: &str) {
     let good = good(&scene.api.control.journal()).expect("the last poll was good");
     assert!(good - last_refused < 3000, "the reload ends the pause: {} ms", good - last_refused);
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
-    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
-    untouched(&before, &after);
+    assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
+    assert_others_unaffected(&before, &after);
     scene.log.only(&["WARN"]);
 }
 
@@ -79,15 +79,15 @@ async fn slows_down(code: &str) {
 async fn other_refusals_do_not_slow_polls_down() {
     let scene = Scene::with("interval: 100ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.healthy().await;
-    scene.befall(error("InvalidParameterValue.Malformed"));
-    let [account, region] = BEFALLEN;
+    scene.set_fault(error("InvalidParameterValue.Malformed"));
+    let [account, region] = FAULTY_TARGET;
     let reason = [account, region, ("reason", "refused")];
     let start = Instant::now();
     let during =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &reason) >= Some(12.0)).await;
     // Doubled pauses would add up to a hundred seconds.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    untouched(&before, &during);
+    assert_others_unaffected(&before, &during);
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn new_credentials_end_a_refusal_soon() {
     let refused = scene.daemon.until(|metrics| metrics.count("up", &[]) == 2).await;
     assert_eq!(up(&refused), Some(0.0));
     assert_eq!(
-        refused.value("poll_failures_total", &test_support::scene::with_reason(BEFALLEN, "auth")),
+        refused.value("poll_failures_total", &test_support::scene::with_reason(FAULTY_TARGET, "auth")),
         Some(1.0)
     );
     assert_eq!(scene.requests(GUANGZHOU), 1, "a refusal is not tried again");
@@ -114,7 +114,7 @@ async fn new_credentials_end_a_refusal_soon() {
     let key = scene.api.control.credentials().secret_key.clone();
     std::fs::write(&file, key + "\n").expect("a file");
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
-    assert_eq!(after.count("tunnel_up", &BEFALLEN), TUNNELS);
+    assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
     let other = [("account", "other")];
     assert_eq!(after.value("polls_total", &other), Some(1.0), "the other account was not polled again");
     assert_eq!(after.value("up", &other), Some(1.0));

@@ -1,4 +1,4 @@
-//! Tunnels that nothing new is known of: they stay for a while, go at their time, and come back with their past.
+//! Tunnels of a failing target: they stay until `stale_after`, and return with their history.
 
 use serde_json::json;
 use simulator::FaultKind;
@@ -6,7 +6,7 @@ use simulator::FaultKind;
 use super::error;
 use test_support::{
     Metrics,
-    scene::{BEFALLEN, GUANGZHOU, Scene, TUNNELS, tunnels, untouched},
+    scene::{FAULTY_TARGET, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels},
 };
 
 fn config(scene: &Scene, poll: &str) -> String {
@@ -14,7 +14,7 @@ fn config(scene: &Scene, poll: &str) -> String {
 }
 
 fn polls(metrics: &Metrics) -> Option<f64> {
-    metrics.value("polls_total", &BEFALLEN)
+    metrics.value("polls_total", &FAULTY_TARGET)
 }
 
 #[tokio::test]
@@ -35,18 +35,22 @@ async fn stale_tunnels_leave_and_keep_their_history() {
     scene.daemon.reload(&config(&scene, &hourly(6))).await.expect("a good configuration");
     let good = scene.daemon.until(|metrics| transitions(metrics) == Some(1.0)).await;
 
-    scene.befall(error("InvalidParameter"));
+    scene.set_fault(error("InvalidParameter"));
     scene.daemon.reload(&config(&scene, &hourly(7))).await.expect("a good configuration");
     let failing = scene.daemon.until(|metrics| polls(metrics) == Some(3.0)).await;
-    assert_eq!(failing.value("up", &BEFALLEN), Some(0.0));
-    assert_eq!(tunnels(&failing, BEFALLEN), tunnels(&good, BEFALLEN), "the last good tunnels stay");
+    assert_eq!(failing.value("up", &FAULTY_TARGET), Some(0.0));
+    assert_eq!(tunnels(&failing, FAULTY_TARGET), tunnels(&good, FAULTY_TARGET), "the last good tunnels stay");
 
-    let stale = scene.daemon.until(|metrics| tunnels(metrics, BEFALLEN).is_empty()).await;
-    let success = stale.value("last_success_timestamp_seconds", &BEFALLEN).expect("there was one");
+    let stale = scene.daemon.until(|metrics| tunnels(metrics, FAULTY_TARGET).is_empty()).await;
+    let success = stale.value("last_success_timestamp_seconds", &FAULTY_TARGET).expect("there was one");
     let age = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0 - success;
     assert!(age >= 5.0, "gone after {age} s");
-    assert_eq!(stale.value("tunnels", &BEFALLEN), Some(TUNNELS as f64), "the last good listing had them");
-    assert_eq!(stale.value("up", &BEFALLEN), Some(0.0));
+    assert_eq!(
+        stale.value("tunnels", &FAULTY_TARGET),
+        Some(TUNNELS as f64),
+        "the last good listing had them"
+    );
+    assert_eq!(stale.value("up", &FAULTY_TARGET), Some(0.0));
     assert_eq!(polls(&stale), Some(3.0), "no poll was needed");
     let told = scene.log.only(&["WARN", "no longer shown"]);
     assert!(told.contains("tunnels=3") && told.contains("stale_after=5s"), "{told}");
@@ -55,49 +59,49 @@ async fn stale_tunnels_leave_and_keep_their_history() {
     scene.lift();
     scene.api.control.set(place, &id, "NetStatus", json!("AVAILABLE")).expect("the tunnel");
     scene.daemon.reload(&config(&scene, &hourly(8))).await.expect("a good configuration");
-    let back = scene.daemon.until(|metrics| !tunnels(metrics, BEFALLEN).is_empty()).await;
-    assert_eq!(back.count("tunnel_up", &BEFALLEN), TUNNELS);
-    assert_eq!(transitions(&back), Some(2.0), "the past goes on, with what changed meanwhile");
-    assert_eq!(back.value("up", &BEFALLEN), Some(1.0));
+    let back = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
+    assert_eq!(back.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
+    assert_eq!(transitions(&back), Some(2.0), "the history continues, with the changes since then");
+    assert_eq!(back.value("up", &FAULTY_TARGET), Some(1.0));
     scene.log.only(&["INFO", "polls succeed again"]);
-    untouched(&before, &back);
+    assert_others_unaffected(&before, &back);
 }
 
 #[tokio::test]
 async fn stale_tunnels_leave_during_a_hung_poll() {
     let scene = Scene::with("interval: 250ms, timeout: 8s, stale_after: 10s").await;
     let before = scene.healthy().await;
-    scene.befall(FaultKind::StallHeaders);
-    let stale = scene.daemon.until(|metrics| tunnels(metrics, BEFALLEN).is_empty()).await;
-    assert_eq!(stale.sum("poll_failures_total", &BEFALLEN), 1.0, "the second poll has not ended yet");
+    scene.set_fault(FaultKind::StallHeaders);
+    let stale = scene.daemon.until(|metrics| tunnels(metrics, FAULTY_TARGET).is_empty()).await;
+    assert_eq!(stale.sum("poll_failures_total", &FAULTY_TARGET), 1.0, "the second poll has not ended yet");
     let later = scene.daemon.until(|metrics| polls(metrics) > polls(&stale)).await;
-    assert!(tunnels(&later, BEFALLEN).is_empty(), "a poll that fails brings nothing back");
+    assert!(tunnels(&later, FAULTY_TARGET).is_empty(), "a poll that fails brings nothing back");
     scene.log.only(&["WARN", "no longer shown"]);
 
     scene.lift();
-    let after = scene.daemon.until(|metrics| !tunnels(metrics, BEFALLEN).is_empty()).await;
-    assert_eq!(tunnels(&after, BEFALLEN), tunnels(&before, BEFALLEN));
-    assert_eq!(after.value("up", &BEFALLEN), Some(1.0));
-    untouched(&before, &after);
+    let after = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
+    assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
+    assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
+    assert_others_unaffected(&before, &after);
 }
 
 #[tokio::test]
 async fn target_without_success_shows_no_tunnels() {
     let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1s").await;
-    let befallen = |metrics: &Metrics| metrics.value("up", &BEFALLEN);
-    scene.befall(error("InternalError"));
+    let befallen = |metrics: &Metrics| metrics.value("up", &FAULTY_TARGET);
+    scene.set_fault(error("InternalError"));
     let config = config(&scene, "interval: 250ms, timeout: 2s, stale_after: 1s");
     drop(scene.daemon);
     let daemon = test_support::Daemon::start(&config).await;
     let metrics = daemon.until(|metrics| polls(metrics) >= Some(2.0)).await;
     assert_eq!(befallen(&metrics), Some(0.0));
     for absent in ["tunnels", "last_success_timestamp_seconds", "tunnel_up"] {
-        assert_eq!(metrics.count(absent, &BEFALLEN), 0, "{absent}");
+        assert_eq!(metrics.count(absent, &FAULTY_TARGET), 0, "{absent}");
     }
-    assert_eq!(metrics.value("target_info", &BEFALLEN), Some(1.0));
+    assert_eq!(metrics.value("target_info", &FAULTY_TARGET), Some(1.0));
     assert!(scene.log.lines(&["no longer shown"]).is_empty());
 
     scene.api.control.set_faults(vec![]).expect("no fault");
     let after = daemon.until(|metrics| befallen(metrics) == Some(1.0)).await;
-    assert_eq!(after.count("tunnel_up", &BEFALLEN), TUNNELS);
+    assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
 }

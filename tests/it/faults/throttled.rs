@@ -19,7 +19,7 @@ async fn throttled_account_delays_no_other() {
     let world = Options { requests_per_second: 10, accounts: 2, ..frozen(&[(GUANGZHOU, 2), (FRANKFURT, 2)]) };
     let poll = "interval: 250ms, timeout: 30s, stale_after: 1h";
     let scene = Scene::of(world, |api| {
-        // To the API six of these are one account, which none of the six knows of the others.
+        // The API sees six of these as one account; the exporter polls them separately.
         let [first, second] = [0, 1].map(|number| &api.control.accounts()[number].credentials);
         let mut accounts: Vec<_> =
             (0..6).map(|number| account(api, &format!("same-{number}"), first)).collect();

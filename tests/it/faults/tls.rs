@@ -1,9 +1,9 @@
-//! A server that cannot show who it is. All targets are behind it: no other is there to be watched.
+//! A server with an untrusted certificate. All targets use it, so there is no unaffected target.
 
 use test_support::{
     Metrics,
     relay::{Certificate, Relay},
-    scene::{BEFALLEN, FRANKFURT, GUANGZHOU, OTHERS, Scene, TUNNELS, tunnels, with_reason},
+    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, OTHERS, Scene, TUNNELS, tunnels, with_reason},
 };
 
 #[tokio::test]
@@ -29,15 +29,15 @@ async fn untrusted_server_receives_nothing() {
     let before = scene.healthy().await;
 
     relay.show(&other);
-    let reason = with_reason(BEFALLEN, "connection");
+    let reason = with_reason(FAULTY_TARGET, "connection");
     let during =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &reason) >= Some(2.0)).await;
-    assert_eq!(during.value("up", &BEFALLEN), Some(0.0));
+    assert_eq!(during.value("up", &FAULTY_TARGET), Some(0.0));
     assert_eq!(
-        during.sum("poll_failures_total", &BEFALLEN),
+        during.sum("poll_failures_total", &FAULTY_TARGET),
         during.value("poll_failures_total", &reason).unwrap_or_default()
     );
-    for target in [BEFALLEN, OTHERS[0], OTHERS[1]] {
+    for target in [FAULTY_TARGET, OTHERS[0], OTHERS[1]] {
         assert_eq!(tunnels(&during, target), tunnels(&before, target), "the last good tunnels stay");
     }
     let requests = scene.api.control.journal().len();
@@ -51,7 +51,7 @@ async fn untrusted_server_receives_nothing() {
 
     relay.show(&trusted);
     let after = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
-    for target in [BEFALLEN, OTHERS[0], OTHERS[1]] {
+    for target in [FAULTY_TARGET, OTHERS[0], OTHERS[1]] {
         assert_eq!(tunnels(&after, target), tunnels(&before, target));
     }
     scene.log.only(&["INFO", "polls succeed again", GUANGZHOU]);

@@ -130,7 +130,7 @@ async fn client_certificate_does_not_replace_the_password() {
 }
 
 #[tokio::test]
-async fn emptied_file_opens_nothing() {
+async fn emptied_web_configuration_keeps_passwords() {
     let files = Files::new(&format!("basic_auth_users:\n  ann: {}\n", hash("sesame")));
     let server = serve(&files).await;
     files.write("web.yml", "");

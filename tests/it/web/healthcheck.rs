@@ -57,10 +57,10 @@ async fn daemon_is_checked_over_mutual_tls() {
 }
 
 /// What breaks, and how.
-type Breakage = (&'static str, fn(&Files));
+type BrokenFile = (&'static str, fn(&Files));
 
 /// Ways in which files on disk break while the daemon keeps what it read before.
-const BREAKAGES: &[Breakage] = &[
+const BROKEN_FILES: &[BrokenFile] = &[
     ("the certificate belongs to another key", |files| {
         files.write("server.pem", &Authority::new("others").server().certificate_pem);
     }),
@@ -90,7 +90,7 @@ const BREAKAGES: &[Breakage] = &[
 async fn broken_files_do_not_matter() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let if_given = "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: clients.pem\n";
-    for (what, damage) in BREAKAGES {
+    for (what, damage) in BROKEN_FILES {
         let tls = Files::tls(&servers.server(), "");
         let optional = Files::tls(&servers.server(), if_given);
         let plain = Files::new("http_server_config: {headers: {X-Frame-Options: deny}}\n");
@@ -107,9 +107,9 @@ async fn broken_files_do_not_matter() {
 #[tokio::test]
 async fn mutual_tls_needs_only_certificate_and_key() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let no_authority: Breakage =
+    let no_authority: BrokenFile =
         ("the authority is missing", |files| fs::remove_file(files.path("clients.pem")).unwrap());
-    for (what, damage) in [&[no_authority], BREAKAGES].concat() {
+    for (what, damage) in [&[no_authority], BROKEN_FILES].concat() {
         let files = Files::tls(&servers.server(), REQUIRED);
         files.write("clients.pem", &clients.pem);
         let server = serve(&files).await;

@@ -37,7 +37,7 @@ async fn limited(limits: Limits) -> Server {
 
 /// A client that reads the beginning of its response and no more.
 async fn slow_reader(server: &Server, request: &str) -> Client {
-    let mut reader = server.connect_narrowly().await;
+    let mut reader = server.connect_with_small_buffer().await;
     reader.send(request).await;
     let mut head = [0; 12];
     reader.stream.read_exact(&mut head).await.unwrap();
@@ -91,7 +91,7 @@ async fn silent_client_is_cut_off() {
 }
 
 #[tokio::test]
-async fn dripping_head_is_cut_off() {
+async fn slowly_sent_head_is_cut_off() {
     let server = limited(Limits { header_timeout: SHORT, ..Limits::default() }).await;
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
@@ -124,7 +124,7 @@ async fn idle_connection_is_closed() {
 #[tokio::test]
 async fn stalled_reader_is_cut_off() {
     let server = limited(Limits { connections: 1, write_timeout: SHORT, ..PATIENT }).await;
-    let text = server.publish_much();
+    let text = server.publish_large_exposition();
     let mut stalled = slow_reader(&server, SCRAPE).await;
     // Its connection is the only one allowed.
     assert_eq!(server.get("/-/healthy").await.status, 200);
@@ -134,7 +134,7 @@ async fn stalled_reader_is_cut_off() {
 #[tokio::test]
 async fn scrapes_beyond_the_limit_are_refused() {
     let server = limited(Limits { scrapes: 2, ..PATIENT }).await;
-    server.publish_much();
+    server.publish_large_exposition();
     let readers = [slow_reader(&server, SCRAPE).await, slow_reader(&server, SCRAPE).await];
     let compressed = server.ask(GZIP_SCRAPE).await;
     for refused in [server.get("/metrics").await, server.get("/").await, compressed] {
@@ -151,7 +151,7 @@ async fn scrapes_beyond_the_limit_are_refused() {
 #[tokio::test]
 async fn slow_reader_stops_counting_and_is_served() {
     let server = limited(Limits { scrapes: 1, slow_after: SHORT, ..PATIENT }).await;
-    let text = server.publish_much();
+    let text = server.publish_large_exposition();
     let mut slow = slow_reader(&server, CLOSING_SCRAPE).await;
     until("it no longer counts", async || server.get("/metrics").await.status == 200).await;
     assert!(slow.rest().await.len() > text.len(), "it receives everything");
@@ -178,7 +178,7 @@ async fn slow_gzip_readers_hold_no_permits() {
 #[tokio::test]
 async fn zero_means_no_limit_of_scrapes() {
     let server = limited(Limits { scrapes: 0, ..PATIENT }).await;
-    let text = server.publish_much();
+    let text = server.publish_large_exposition();
     let mut readers = Vec::new();
     for _ in 0..50 {
         readers.push(slow_reader(&server, CLOSING_SCRAPE).await);
@@ -210,10 +210,10 @@ async fn thousand_slow_clients_do_not_block_scrapes() {
     // Both ends of each connection are files of this process.
     raise_open_files();
     let server = limited(Limits { scrapes: 4, slow_after: SHORT * 5, ..PATIENT }).await;
-    server.publish_much();
+    server.publish_large_exposition();
     let mut crowd = Vec::new();
     for number in 0..1000 {
-        let mut client = server.connect_narrowly().await;
+        let mut client = server.connect_with_small_buffer().await;
         match number % 3 {
             0 => {}
             1 => client.send("GET /metrics HTTP/1.1\r\nX: ").await,
@@ -231,9 +231,9 @@ async fn thousand_slow_clients_do_not_block_scrapes() {
 }
 
 #[tokio::test]
-async fn server_outlives_clients_that_vanish() {
+async fn server_survives_clients_that_disconnect() {
     let server = Server::with_defaults().await;
-    server.publish_much();
+    server.publish_large_exposition();
     for _ in 0..100 {
         let mut client = Client { stream: TcpStream::connect(server.address).await.unwrap() };
         client.send(SCRAPE).await;

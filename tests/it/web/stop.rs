@@ -12,14 +12,14 @@ const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A server in which no other time-out ends a connection within the test.
-async fn server_that_drains_for(drain_timeout: Duration) -> Server {
+async fn server_with_drain_timeout(drain_timeout: Duration) -> Server {
     let limits = Limits { drain_timeout, header_timeout: HOUR, write_timeout: HOUR, ..Limits::default() };
     Setup { limits, ..Setup::default() }.start().await
 }
 
 #[tokio::test]
 async fn idle_connections_do_not_delay_the_stop() {
-    let server = server_that_drains_for(HOUR).await;
+    let server = server_with_drain_timeout(HOUR).await;
     let mut idle = server.connect().await;
     idle.send(SCRAPE).await;
     idle.response().await;
@@ -36,8 +36,8 @@ async fn idle_connections_do_not_delay_the_stop() {
 
 #[tokio::test]
 async fn scrape_in_progress_is_finished() {
-    let server = server_that_drains_for(HOUR).await;
-    let text = server.publish_much();
+    let server = server_with_drain_timeout(HOUR).await;
+    let text = server.publish_large_exposition();
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
     client.stream.readable().await.unwrap();
@@ -52,10 +52,10 @@ async fn scrape_in_progress_is_finished() {
 }
 
 #[tokio::test]
-async fn stop_cuts_unread_scrapes_and_dripping_heads() {
-    let server = server_that_drains_for(Duration::from_millis(100)).await;
-    server.publish_much();
-    let mut unread = server.connect_narrowly().await;
+async fn stop_closes_unread_scrapes_and_incomplete_requests() {
+    let server = server_with_drain_timeout(Duration::from_millis(100)).await;
+    server.publish_large_exposition();
+    let mut unread = server.connect_with_small_buffer().await;
     unread.send(SCRAPE).await;
     unread.stream.readable().await.unwrap();
     let mut dripping = server.connect().await;

@@ -24,7 +24,7 @@ fn dns(name: &str) -> SanType {
 }
 
 /// A server that wants clients of `clients`, with more said of them below `tls_server_config`.
-async fn serve_mutually(server: &Identity, clients: &Authority, more: &str) -> (Files, Server) {
+async fn serve_mutual_tls(server: &Identity, clients: &Authority, more: &str) -> (Files, Server) {
     let files = Files::tls(server, &format!("  client_ca_file: clients.pem\n{more}"));
     files.write("clients.pem", &clients.pem);
     let server = serve(&files).await;
@@ -43,7 +43,7 @@ async fn scrape_works_in_both_tls_versions() {
         let response = trust.get(&server, "/metrics").await.unwrap();
         assert_eq!((response.status, response.text()), (200, "tencentcloud_vpn_up 1\n"));
     }
-    let stranger = Trust::in_authority(&Authority::new("others"));
+    let stranger = Trust::trusting(&Authority::new("others"));
     assert_eq!(
         stranger.status(&server, "/metrics").await,
         None,
@@ -66,7 +66,7 @@ async fn configured_versions_and_cipher_suites_are_used() {
     let server = serve(&files).await;
     let old = Trust::build(&authority, None, &[&TLS12], ring::default_provider());
     assert_eq!(old.status(&server, "/metrics").await, None);
-    assert_eq!(Trust::in_authority(&authority).status(&server, "/metrics").await, Some(200));
+    assert_eq!(Trust::trusting(&authority).status(&server, "/metrics").await, Some(200));
 
     let files =
         Files::tls(&authority.server(), &format!("  max_version: TLS12\n  cipher_suites: [{aes128}]\n"));
@@ -88,11 +88,11 @@ async fn client_that_prefers_http2_gets_http1() {
         "tls_server_config: {cert_file: server.pem, key_file: server.key}\nhttp_server_config: {http2: true}\n",
     );
     let server = serve(&files).await;
-    let text = server.publish_much();
-    let both = Trust::in_authority(&authority).speaking(&["h2", "http/1.1"]);
+    let text = server.publish_large_exposition();
+    let both = Trust::trusting(&authority).speaking(&["h2", "http/1.1"]);
     let response = both.get(&server, "/metrics").await.unwrap();
     assert!(response.text() == text, "the body is whole");
-    let http2_alone = Trust::in_authority(&authority).speaking(&["h2"]);
+    let http2_alone = Trust::trusting(&authority).speaking(&["h2"]);
     assert_eq!(http2_alone.status(&server, "/metrics").await, None);
 }
 
@@ -124,7 +124,7 @@ async fn slow_handshake_is_cut_off() {
 #[tokio::test]
 async fn refused_handshake_causes_a_warning() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
     // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
     for beginning in ["", "\u{16}\u{3}\u{1}\u{2}\0\u{1}", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
         let mut client = server.connect().await;
@@ -132,7 +132,7 @@ async fn refused_handshake_causes_a_warning() {
         client.stream.shutdown().await.unwrap();
         client.rest().await;
     }
-    let stranger = Trust::in_authority(&Authority::new("others"));
+    let stranger = Trust::trusting(&Authority::new("others"));
     assert_eq!(stranger.status(&server, "/metrics").await, None);
 
     let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
@@ -171,9 +171,9 @@ async fn stop_does_not_wait_for_idle_tls_connections() {
     let files = Files::tls(&authority.server(), "");
     let limits = Limits { drain_timeout: HOUR, header_timeout: HOUR, ..Limits::default() };
     let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
-    let idle = Trust::in_authority(&authority).connect(&server).await.unwrap();
+    let idle = Trust::trusting(&authority).connect(&server).await.unwrap();
     let dawdling = server.connect().await;
-    assert_eq!(Trust::in_authority(&authority).status(&server, "/-/healthy").await, Some(200));
+    assert_eq!(Trust::trusting(&authority).status(&server, "/-/healthy").await, Some(200));
     server.shutdown.cancel();
     server.stopped().await;
     drop((idle, dawdling));
@@ -182,11 +182,11 @@ async fn stop_does_not_wait_for_idle_tls_connections() {
 #[tokio::test]
 async fn client_certificate_is_required_and_verified() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let (_files, server) = serve_mutually(&servers.server(), &clients, REQUIRED).await;
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
     for path in ["/metrics", "/-/healthy"] {
         let known = Trust::showing(&servers, &clients.client(vec![]));
         assert_eq!(known.status(&server, path).await, Some(200));
-        assert_eq!(Trust::in_authority(&servers).status(&server, path).await, None, "none is shown");
+        assert_eq!(Trust::trusting(&servers).status(&server, path).await, None, "none is shown");
         for foreign in [Authority::new("clients").client(vec![]), servers.client(vec![]), clients.server()] {
             assert_eq!(Trust::showing(&servers, &foreign).status(&server, path).await, None);
         }
@@ -197,9 +197,9 @@ async fn client_certificate_is_required_and_verified() {
 async fn client_certificate_is_verified_if_given() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let policy = "  client_auth_type: VerifyClientCertIfGiven\n";
-    let (_files, server) = serve_mutually(&servers.server(), &clients, policy).await;
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, policy).await;
     let path = "/metrics";
-    assert_eq!(Trust::in_authority(&servers).status(&server, path).await, Some(200));
+    assert_eq!(Trust::trusting(&servers).status(&server, path).await, Some(200));
     assert_eq!(Trust::showing(&servers, &clients.client(vec![])).status(&server, path).await, Some(200));
     assert_eq!(Trust::showing(&servers, &servers.client(vec![])).status(&server, path).await, None);
 }
@@ -208,7 +208,7 @@ async fn client_certificate_is_verified_if_given() {
 async fn only_allowed_names_may_connect() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let names = "  client_allowed_sans: [prometheus.example, ops@example.org, 'spiffe://example/prom', 192.0.2.7, '2001:db8:0::7']\n";
-    let (_files, server) = serve_mutually(&servers.server(), &clients, &format!("{REQUIRED}{names}")).await;
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, &format!("{REQUIRED}{names}")).await;
     let mail = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
     let uri = |name: &str| SanType::URI(name.try_into().unwrap());
     let ip = |ip: &str| SanType::IpAddress(ip.parse().unwrap());
@@ -242,7 +242,7 @@ async fn own_certificate_allows_only_health_checks() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let own = servers.server();
     let names = "  client_allowed_sans: [prometheus.example]\n";
-    let (_files, server) = serve_mutually(&own, &clients, &format!("{REQUIRED}{names}")).await;
+    let (_files, server) = serve_mutual_tls(&own, &clients, &format!("{REQUIRED}{names}")).await;
     let ourselves = Trust::showing(&servers, &own);
     for (path, status) in [
         ("/-/healthy", 200),
@@ -267,13 +267,13 @@ async fn renewed_certificate_needs_no_restart() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = Files::tls(&old.server(), "");
     let server = serve(&files).await;
-    let mut kept = Trust::in_authority(&old).connect(&server).await.unwrap();
+    let mut kept = Trust::trusting(&old).connect(&server).await.unwrap();
     files.put(&new.server());
     until("the new one is shown", async || {
-        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+        Trust::trusting(&new).status(&server, "/metrics").await == Some(200)
     })
     .await;
-    assert_eq!(Trust::in_authority(&old).status(&server, "/metrics").await, None);
+    assert_eq!(Trust::trusting(&old).status(&server, "/metrics").await, None);
     kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
     assert_eq!(kept.response().await.status, 200, "connections go on");
 }
@@ -283,7 +283,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = Files::tls(&old.server(), "");
     let server = serve(&files).await;
-    let shows_old = async || Trust::in_authority(&old).status(&server, "/metrics").await == Some(200);
+    let shows_old = async || Trust::trusting(&old).status(&server, "/metrics").await == Some(200);
     let file = files.web_config();
     let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in force"]);
     let lone = new.server().certificate_pem;
@@ -298,7 +298,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
     }
     files.put(&new.server());
     until("the new one is shown", async || {
-        Trust::in_authority(&new).status(&server, "/metrics").await == Some(200)
+        Trust::trusting(&new).status(&server, "/metrics").await == Some(200)
     })
     .await;
     assert_eq!(refusals(), cases.len(), "each is logged once");
@@ -308,7 +308,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
 async fn renewed_client_authority_needs_no_restart() {
     let servers = Authority::new("servers");
     let (old, new) = (Authority::new("old"), Authority::new("new"));
-    let (files, server) = serve_mutually(&servers.server(), &old, REQUIRED).await;
+    let (files, server) = serve_mutual_tls(&servers.server(), &old, REQUIRED).await;
     let shows = async |client: &Identity| Trust::showing(&servers, client).status(&server, "/metrics").await;
     let (old_client, new_client) = (old.client(vec![]), new.client(vec![]));
     assert_eq!((shows(&old_client).await, shows(&new_client).await), (Some(200), None));
@@ -372,7 +372,7 @@ async fn reload_never_turns_tls_off() {
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
     files.write("web.yml", "");
-    let over_tls = async || Trust::in_authority(&authority).status(&server, "/metrics").await;
+    let over_tls = async || Trust::trusting(&authority).status(&server, "/metrics").await;
     let file = files.web_config();
     let refused = || logged(&[file.to_str().unwrap(), "takes a restart"]) == 1;
     until("it is refused", async || over_tls().await == Some(200) && refused()).await;
@@ -414,7 +414,7 @@ async fn reload_never_removes_protection() {
         let outcomes = async || {
             let mut outcomes = vec![Some(server.get("/metrics").await.status)];
             for client in [
-                Trust::in_authority(&servers),
+                Trust::trusting(&servers),
                 Trust::showing(&servers, &known),
                 Trust::showing(&servers, &nameless),
                 Trust::showing(&servers, &servers.client(vec![])),
@@ -441,7 +441,7 @@ async fn reload_never_removes_protection() {
 async fn reload_adds_and_changes_protection() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (files, server) =
-        serve_mutually(&servers.server(), &clients, "  client_auth_type: VerifyClientCertIfGiven\n").await;
+        serve_mutual_tls(&servers.server(), &clients, "  client_auth_type: VerifyClientCertIfGiven\n").await;
     let shows =
         async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
     let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: clients.pem\n";
@@ -451,5 +451,5 @@ async fn reload_adds_and_changes_protection() {
         until("its name is allowed", async || shows(vec![dns(allowed)]).await == Some(200)).await;
     }
     assert_eq!(shows(vec![dns("one.example")]).await, None);
-    assert_eq!(Trust::in_authority(&servers).status(&server, "/metrics").await, None);
+    assert_eq!(Trust::trusting(&servers).status(&server, "/metrics").await, None);
 }

@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 use simulator::{FaultKind, GatewayState};
 
 use super::rig::{DELETE, GUANGZHOU, LIST, Named, Scene, without_seconds};
-use test_support::binary::{assert_told, run};
+use test_support::binary::{assert_exit, run};
 
 /// A documented error: its cause and its message.
 struct Case {
@@ -20,7 +20,7 @@ fn set_gateway(scene: &Scene, tunnel: &Named, state: GatewayState) {
 }
 
 /// Has the listing show the tunnel on a gateway where the API itself does not have it.
-fn seem_to_be_on(scene: &Scene, tunnel: &mut Named, gateway: &str) {
+fn list_on_gateway(scene: &Scene, tunnel: &mut Named, gateway: &str) {
     scene.set(tunnel, "VpnGatewayId", gateway);
     gateway.clone_into(&mut tunnel.gateway);
 }
@@ -29,12 +29,12 @@ const DOCUMENTED: [Case; 5] = [
     Case {
         code: "InvalidParameterValue.Malformed",
         message: "an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z",
-        arrange: |scene, tunnel| seem_to_be_on(scene, tunnel, "gateway-1"),
+        arrange: |scene, tunnel| list_on_gateway(scene, tunnel, "gateway-1"),
     },
     Case {
         code: "UnsupportedOperation.RecordNotExists",
         message: "the tunnel is not on this gateway; `tunnels list` shows which it is on",
-        arrange: |scene, tunnel| seem_to_be_on(scene, tunnel, &scene.tunnel(8).gateway),
+        arrange: |scene, tunnel| list_on_gateway(scene, tunnel, &scene.tunnel(8).gateway),
     },
     Case {
         code: "UnsupportedOperation.DeleteVpnConnInvalidState",
@@ -63,7 +63,7 @@ async fn documented_error_has_a_remedy() {
         let mut tunnel = scene.tunnel(0);
         arrange(&scene, &mut tunnel);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
-        assert_told(code, &ended, 1, &[]);
+        assert_exit(code, &ended, 1, &[]);
         let message = format!("{message}: {code}: ");
         assert!(ended.stderr.starts_with(&message), "{code}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
@@ -86,7 +86,7 @@ async fn tunnel_that_is_not_found_counts_as_deleted() {
         let scene = Scene::with(1).await;
         scene.set_faults([fault]);
         let ended = scene.delete(&scene.tunnel(0), &["--yes"]).await;
-        assert_told("not found", &ended, 0, &[message]);
+        assert_exit("not found", &ended, 0, &[message]);
         assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
         assert_eq!(scene.requests(), [LIST, DELETE, LIST]);
     });
@@ -94,20 +94,20 @@ async fn tunnel_that_is_not_found_counts_as_deleted() {
 }
 
 #[tokio::test]
-async fn listed_tunnel_that_is_not_found_is_not_gone() {
+async fn wait_fails_while_the_tunnel_is_listed() {
     let scene = Scene::with(1).await;
     let mut tunnel = scene.tunnel(0);
-    seem_to_be_on(&scene, &mut tunnel, "vpngw-00000000");
+    list_on_gateway(&scene, &mut tunnel, "vpngw-00000000");
     let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
     let not_gone = format!("{} is not gone after 1s; it may go later: see `tunnels list`", tunnel.id);
-    assert_told(
+    assert_exit(
         "still listed",
         &ended,
         1,
         &["ResourceNotFound: ", "the tunnel counts as deleted", &not_gone],
     );
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
-    assert_told("--no-wait", &ended, 0, &["ResourceNotFound: "]);
+    assert_exit("--no-wait", &ended, 0, &["ResourceNotFound: "]);
     let end = format!("Tencent Cloud does not find {}, so it counts as deleted.\n", tunnel.id);
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
 }
@@ -118,7 +118,7 @@ async fn unavailable_gateway_is_tried_again() {
     let tunnel = scene.tunnel(0);
     scene.set_faults([(DELETE, 0, Some(2), error("UnsupportedOperation.InvalidState"))]);
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
-    assert_told("it passes", &ended, 0, &["InvalidState: ", "the gateway is not available; trying again"]);
+    assert_exit("it passes", &ended, 0, &["InvalidState: ", "the gateway is not available; trying again"]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert_eq!(scene.requests(), [LIST, DELETE, DELETE, DELETE]);
 }
@@ -131,7 +131,7 @@ async fn unavailable_gateway_is_reported_at_the_timeout() {
     let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
     let message = "\nthe gateway is not available; see its state in the console, and try again when it is: \
                 UnsupportedOperation.InvalidState: ";
-    assert_told("it stays", &ended, 1, &["InvalidState: ", message]);
+    assert_exit("it stays", &ended, 1, &["InvalidState: ", message]);
     assert_eq!(scene.ids(), [tunnel.id]);
 }
 
@@ -211,15 +211,15 @@ async fn dry_run_deletes_nothing() {
 #[tokio::test]
 async fn tunnel_in_use_is_warned_about() {
     const UP: &str = "WARNING: this tunnel is UP.";
-    const MAYBE: &str = "WARNING: this tunnel may be in use.";
+    const MAY_BE_IN_USE: &str = "WARNING: this tunnel may be in use.";
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     scene.set(&tunnel, "EnableHealthCheck", true);
     let table = [
         ("AVAILABLE", "AVAILABLE", "AVAILABLE", Some(UP)),
-        ("AVAILABLE", "AVAILABLE", "UNAVAILABLE", Some(MAYBE)),
-        ("AVAILABLE", "NEW", "AVAILABLE", Some(MAYBE)),
-        ("NEW", "AVAILABLE", "AVAILABLE", Some(MAYBE)),
+        ("AVAILABLE", "AVAILABLE", "UNAVAILABLE", Some(MAY_BE_IN_USE)),
+        ("AVAILABLE", "NEW", "AVAILABLE", Some(MAY_BE_IN_USE)),
+        ("NEW", "AVAILABLE", "AVAILABLE", Some(MAY_BE_IN_USE)),
         ("AVAILABLE", "UNAVAILABLE", "UNAVAILABLE", None),
         ("PENDING", "UNAVAILABLE", "UNAVAILABLE", None),
     ];
@@ -228,18 +228,18 @@ async fn tunnel_in_use_is_warned_about() {
         scene.set(&tunnel, "NetStatus", net_status);
         scene.set(&tunnel, "HealthCheckStatus", health);
         let shown = scene.delete(&tunnel, &["--dry-run"]).await.stdout;
-        let found = [UP, MAYBE].into_iter().find(|words| shown.contains(words));
+        let found = [UP, MAY_BE_IN_USE].into_iter().find(|words| shown.contains(words));
         assert_eq!(found, warning, "{state} {net_status} {health}: {shown}");
     }
 }
 
 #[tokio::test]
-async fn yes_deletes_and_waits_until_the_tunnel_is_gone() {
+async fn yes_deletes_the_tunnel_and_waits() {
     let scene = Scene::with(3).await;
     let [first, tunnel, last] = [0, 1, 2].map(|place| scene.tunnel(place));
     // It is looked at, deleted, and looked at twice while it is being deleted.
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
-    assert_told("--yes", &ended, 0, &[]);
+    assert_exit("--yes", &ended, 0, &[]);
     assert_eq!(ended.stderr, "");
     let end = format!("\nDeleting {id} …\n{id} is gone after N s.\n", id = tunnel.id);
     assert!(without_seconds(&ended.stdout).ends_with(&end), "{}", ended.stdout);
@@ -254,12 +254,12 @@ async fn no_wait_returns_once_the_request_is_accepted() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
-    assert_told("--no-wait", &ended, 0, &[]);
+    assert_exit("--no-wait", &ended, 0, &[]);
     let end = format!("Tencent Cloud has accepted the deletion of {}.\n", tunnel.id);
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
     assert_eq!(scene.requests(), [LIST, DELETE]);
     let again = scene.delete(&tunnel, &["--yes"]).await;
-    assert_told("a second time", &again, 1, &["being made, changed or deleted already"]);
+    assert_exit("a second time", &again, 1, &["being made, changed or deleted already"]);
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn failed_queries_are_reported_once_during_the_wait() {
     scene.set_faults([(LIST, 1, Some(2), refused)]);
     let tunnel = scene.tunnel(0);
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
-    assert_told("refused looks", &ended, 0, &["the query of the tunnel failed: UnauthorizedOperation: "]);
+    assert_exit("refused looks", &ended, 0, &["the query of the tunnel failed: UnauthorizedOperation: "]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
 }

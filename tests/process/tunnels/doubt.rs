@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use simulator::{FaultKind, Options};
 
 use super::rig::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
-use test_support::{binary::assert_told, frozen};
+use test_support::{binary::assert_exit, frozen};
 
 const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
@@ -42,7 +42,7 @@ fn hostile(id: &str) -> Vec<(&'static str, FaultKind)> {
 }
 
 #[tokio::test]
-async fn hostile_answer_does_not_make_it_gone() {
+async fn wrong_response_does_not_confirm_the_deletion() {
     let names = hostile("").into_iter().map(|(name, _)| name);
     let cases = names.enumerate().map(|(place, name)| async move {
         let scene = Scene::with(1).await;
@@ -50,20 +50,20 @@ async fn hostile_answer_does_not_make_it_gone() {
         let (_, kind) = hostile(&tunnel.id).remove(place);
         scene.set_faults([(LIST, 1, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "3s"]).await;
-        assert_told(name, &ended, 1, &["is not gone after 3s; it may go later"]);
+        assert_exit(name, &ended, 1, &["is not gone after 3s; it may go later"]);
         assert!(!ended.stdout.contains("is gone"), "{name}: {}", ended.stdout);
     });
     join_all(cases).await;
 }
 
 #[tokio::test]
-async fn hostile_first_answer_deletes_nothing() {
+async fn invalid_first_response_prevents_the_deletion() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     for (name, kind) in hostile(&tunnel.id).into_iter().take(8) {
         scene.set_faults([(LIST, 0, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
-        assert_told(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a look-up "]);
+        assert_exit(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a look-up "]);
     }
     assert_eq!(scene.deletions(), 0);
 }
@@ -143,7 +143,7 @@ async fn query_precedes_every_further_request() {
         let scene = Scene::of(options).await;
         scene.set_faults(case.faults);
         let ended = scene.delete(&scene.tunnel(0), &["--yes", "--no-wait"]).await;
-        assert_told(case.name, &ended, case.status, &[DOUBT, case.message]);
+        assert_exit(case.name, &ended, case.status, &[DOUBT, case.message]);
         assert_eq!(scene.requests(), case.requests, "{}: {}", case.name, ended.stderr);
         let accepted = ended.stdout.contains("accepted the deletion");
         assert_eq!(accepted, case.status == 0, "{}: {}", case.name, ended.stdout);

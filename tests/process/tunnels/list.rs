@@ -8,7 +8,7 @@ use simulator::{Fault, FaultKind};
 use super::rig::{FRANKFURT, GUANGZHOU, LIST, Named, Scene};
 use test_support::{
     Api,
-    binary::{Ended, Place, assert_told, run},
+    binary::{Ended, Place, assert_exit, run},
     frozen,
 };
 
@@ -36,7 +36,7 @@ async fn every_page_is_listed_once_in_order() {
     let accounts = accounts.each_ref().map(String::as_str);
     let files = Place::with(api.config_of(&accounts, "timeout: 20s"));
     let ended = list(&files, &["--output", "json"]).await;
-    assert_told("all", &ended, 0, &[]);
+    assert_exit("all", &ended, 0, &[]);
     assert_eq!(ended.stderr, "");
     let place =
         |row: &Value| ["account", "region", "vpn_connection_id"].map(|field| text(row, field).to_owned());
@@ -107,7 +107,7 @@ async fn json_has_every_field() {
 }
 
 #[tokio::test]
-async fn filters_narrow_and_idle_is_not_down() {
+async fn flags_filter_tunnels_and_idle_is_not_down() {
     let scene = Scene::with(12).await;
     let tunnels: Vec<_> = (0..12).map(|place| scene.tunnel(place)).collect();
     for tunnel in &tunnels {
@@ -157,12 +157,12 @@ async fn failed_target_does_not_hide_others() {
     let mut expected = api.control.ids(GUANGZHOU).expect("the region");
     expected.sort();
     assert_eq!(ids(&ended), expected);
-    assert_told("json", &ended, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
+    assert_exit("json", &ended, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     let table = list(&files, &[]).await;
-    assert_told("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
+    assert_exit("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     assert_eq!(table.stdout.lines().count(), 1 + 2, "{}", table.stdout);
     let healthy = list(&files, &["--region", GUANGZHOU]).await;
-    assert_told("the other account did not fail", &healthy, 0, &[]);
+    assert_exit("the other account did not fail", &healthy, 0, &[]);
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn unconfigured_account_or_region_is_refused() {
         let ended = list(&files, flags).await;
         assert_eq!((ended.code(), &*ended.stderr), (Some(status), message), "{flags:?}");
     }
-    assert_eq!(api.control.journal().len(), 1, "only what is configured is requests");
+    assert_eq!(api.control.journal().len(), 1, "only configured targets are requested");
 }
 
 #[tokio::test]
@@ -202,12 +202,12 @@ async fn failed_discovery_does_not_hide_other_accounts() {
     let message = "everywhere: region discovery failed: UnauthorizedOperation";
     for flags in [&[][..], &["--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("one account of two", &ended, 1, &[message]);
+        assert_exit("one account of two", &ended, 1, &[message]);
         assert_eq!(ended.stdout.lines().count(), 1 + 2, "{}", ended.stdout);
     }
     for flags in [&["--account", "everywhere"][..], &["--account", "everywhere", "--region", GUANGZHOU]] {
         let ended = list(&files, flags).await;
-        assert_told("the account itself", &ended, 1, &[message]);
+        assert_exit("the account itself", &ended, 1, &[message]);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     }
     let requests: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();

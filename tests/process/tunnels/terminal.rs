@@ -17,7 +17,7 @@ async fn right_id_deletes_the_tunnel() {
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.shows("WARNING: this tunnel is UP.").await;
     terminal.shows(PROMPT).await;
-    assert_eq!(scene.requests(), [LIST], "nothing is deleted before it is requests for");
+    assert_eq!(scene.requests(), [LIST], "nothing is deleted before the answer");
     terminal.keys(&format!(" {} \n", tunnel.id));
     scene.end_deletions_after(5).await;
     let (status, screen) = terminal.ended().await;

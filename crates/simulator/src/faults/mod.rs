@@ -1,4 +1,4 @@
-//! What may go wrong between a client and the API, by order of a test: which requests it befalls, and how often.
+//! Faults between a client and the API, set by a test: which requests they affect, and how often.
 //!
 //! The API knows nothing of this. Faults that need bytes or sockets are carried out in `wire`.
 
@@ -13,7 +13,7 @@ pub(super) use self::{
     wire::{Body, Reset, instead, spoilt, whole},
 };
 
-/// A fault, and the requests that it befalls: those that fit every condition given.
+/// A fault, and the requests that it affects: those that match every condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -26,13 +26,13 @@ pub struct Fault {
     /// Only requests for a page that begins with this row.
     #[serde(default)]
     pub offset: Option<usize>,
-    /// How many of the fitting requests pass before the first is befallen.
+    /// How many matching requests succeed before the first fault.
     #[serde(default)]
     pub skip: usize,
-    /// Which share of the fitting requests is befallen then, evenly spread: from 0 to 1.
+    /// The share of the matching requests that is affected after that, evenly distributed: from 0 to 1.
     #[serde(default = "all")]
     pub share: f64,
-    /// After how many befallen requests it is over; without it, never.
+    /// The fault ends after this number of affected requests; `None` means never.
     #[serde(default)]
     pub times: Option<usize>,
     /// What happens.
@@ -43,7 +43,7 @@ fn all() -> f64 {
     1.0
 }
 
-/// What happens to a request or to its answer. Several that befall one request add up as far as they can.
+/// What happens to a request or to its response. Several faults of one request are combined where that is possible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
@@ -133,10 +133,10 @@ pub enum FaultKind {
 /// Why a fault was refused: the key, its value and the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidFault {
-    /// It would never befall anything.
+    /// It would never affect a request.
     #[error("faults: region {0:?} is not simulated; name one that is, or none for all")]
     Region(String),
-    /// It would never befall anything.
+    /// It would never affect a request.
     #[error("faults: action {0:?} is not offered; name one that is, or none for all")]
     Action(String),
     /// No share at all.
@@ -151,10 +151,10 @@ pub enum InvalidFault {
     /// Nothing that points into an answer.
     #[error("faults: pointer {0:?} points nowhere; write it like /Response/TotalCount")]
     Pointer(String),
-    /// More than anybody has to hold to make the point.
+    /// A larger size than any test needs.
     #[error("faults: {0} mebibytes are too many to inflate to; choose at most 1024")]
     Inflate(usize),
-    /// More than anybody has to look at to make the point.
+    /// More rows than any test needs.
     #[error("faults: {0} rows or tunnels are too many; choose at most 1000000")]
     Count(usize),
     /// So slow that it stalls.
@@ -163,7 +163,7 @@ pub enum InvalidFault {
 }
 
 impl Fault {
-    /// Befalls every request, until it is lifted.
+    /// Affects every request until it is removed.
     #[must_use]
     pub fn new(kind: FaultKind) -> Self {
         Self { region: None, action: None, offset: None, skip: 0, share: 1.0, times: None, kind }
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_that_could_never_happen_is_refused() {
+    fn impossible_fault_is_refused() {
         let named = |region: Option<&str>, action: Option<&str>| Fault {
             region: region.map(Into::into),
             action: action.map(Into::into),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_written_as_json() {
+    fn fault_is_read_from_json() {
         let text = r#"{"region": "eu", "times": 2, "kind": {"error": {"code": "InternalError"}}}"#;
         let fault: Fault = serde_json::from_str(text).expect("a fault");
         let kind = FaultKind::Error { code: "InternalError".into() };

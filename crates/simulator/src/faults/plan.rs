@@ -1,4 +1,4 @@
-//! Which faults befall a request: every fault in force is asked, and keeps count of what it was asked.
+//! Selects the faults of a request. Each active fault counts the requests that match it.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -31,7 +31,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) offset: Option<usize>,
 }
 
-/// The faults that befall one request.
+/// The faults of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Plan(Vec<FaultKind>);
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_skips_shares_and_ends_as_it_is_told() {
+    fn fault_obeys_skip_share_and_times() {
         let fault = || Fault::new(FaultKind::Reset);
         let all: Vec<_> = (0..10).collect();
         let table = [
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_befalls_only_what_fits_every_condition() {
+    fn fault_applies_only_if_all_conditions_match() {
         let fault = Fault {
             region: Some("eu".into()),
             action: Some("Describe".into()),

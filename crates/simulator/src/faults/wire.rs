@@ -1,4 +1,4 @@
-//! Faults that show in bytes and sockets: other answers, spoilt answers, and answers that come badly.
+//! Faults of bytes and sockets: replaced, damaged, slow and incomplete responses.
 
 use std::{
     convert::Infallible,
@@ -125,7 +125,7 @@ fn inflating(mebibytes: usize) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     let mebibyte = vec![b' '; 1 << 20];
     for _ in 0..mebibytes {
-        gzip.write_all(&mebibyte).expect("memory takes every byte");
+        gzip.write_all(&mebibyte).expect("writing to memory cannot fail");
     }
     gzip.finish().expect("memory takes every byte")
 }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_an_answer_can_be_changed_and_left_out() {
+    fn response_fields_can_be_replaced_and_removed() {
         let answer = || br#"{"Response":{"A":[{"B":1},2]}}"#.to_vec();
         let replace = |pointer: &str, value| FaultKind::Replace { pointer: pointer.into(), value };
         let remove = |pointer: &str| FaultKind::Remove { pointer: pointer.into() };

@@ -1,4 +1,4 @@
-//! A small client: one request on one connection, signed by a reading of its own, every header open to mistakes.
+//! A small client: one request for each connection, signed by its own code; a test can change every header.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -70,7 +70,7 @@ impl Answer {
     }
 }
 
-/// A request that may still be spoilt.
+/// A request that a test can change before it is sent.
 pub(crate) struct Request {
     client: Client,
     pub(crate) method: &'static str,
@@ -128,7 +128,7 @@ impl Request {
     /// Gives a header this value, or leaves it out. What is not set is filled in when the request is sent.
     pub(crate) fn with(mut self, name: &str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| known != name);
-        // An empty mark keeps what is filled in from coming back.
+        // An empty value stops the default header from being added again.
         self.headers.push((name.to_owned(), value.unwrap_or_default().to_owned()));
         self
     }

@@ -58,7 +58,7 @@ async fn metadata(served: &Served, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_assumed_role_may_call_until_its_token_is_revoked() {
+async fn assumed_role_works_until_its_token_is_revoked() {
     let served = Served::start(options()).await;
     let granted = assume(&served, &role()).send().await.response();
     let lasts = granted["ExpiredTime"].as_i64().expect("a time") - jiff::Timestamp::now().as_second();
@@ -78,7 +78,7 @@ async fn an_assumed_role_may_call_until_its_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_token_expires_when_it_is_said_to() {
+async fn token_expires_after_its_lifetime() {
     let served = Served::start(Options { token_lifetime: Some(Duration::from_secs(60)), ..options() }).await;
     let granted = assume(&served, &role()).send().await.response();
     assert_eq!(code(listing(&served.client, &granted["Credentials"])).await, Value::Null);
@@ -89,7 +89,7 @@ async fn a_token_expires_when_it_is_said_to() {
 }
 
 #[tokio::test]
-async fn a_role_is_granted_only_as_the_document_allows() {
+async fn assume_role_follows_the_documented_rules() {
     let served = Served::start(options()).await;
     let unknown = "qcs::cam::uin/200000000002:roleName/writer";
     let table = [
@@ -114,7 +114,7 @@ async fn a_role_is_granted_only_as_the_document_allows() {
 }
 
 #[tokio::test]
-async fn a_pod_takes_on_a_role_with_the_present_token_and_no_signature() {
+async fn web_identity_needs_current_token_and_no_signature() {
     let served = Served::start(options()).await;
     let request = |action: &str, token: &str| {
         let identity = json!({"ProviderId": "tke", "WebIdentityToken": token,
@@ -140,7 +140,7 @@ async fn a_pod_takes_on_a_role_with_the_present_token_and_no_signature() {
 }
 
 #[tokio::test]
-async fn an_instance_is_told_its_role_and_credentials_for_it() {
+async fn metadata_service_gives_role_and_credentials() {
     let served = Served::start(options()).await;
     assert_eq!(metadata(&served, "").await.body, "monitoring");
     let told: Value = serde_json::from_str(&metadata(&served, "monitoring").await.body).expect("JSON");
@@ -164,7 +164,7 @@ async fn an_instance_is_told_its_role_and_credentials_for_it() {
 }
 
 #[tokio::test]
-async fn a_source_of_credentials_can_fail() {
+async fn credential_source_can_fail() {
     let served = Served::start(options()).await;
     let fault = |action: &str, kind| Fault { action: Some(action.to_owned()), ..Fault::new(kind) };
     let faults = vec![
@@ -180,7 +180,7 @@ async fn a_source_of_credentials_can_fail() {
 }
 
 #[tokio::test]
-async fn the_list_of_regions_is_what_it_is_set_to() {
+async fn region_list_can_be_changed() {
     let served = Served::start(options()).await;
     let regions = |product: &str| {
         let parameters = json!({"Product": product});
@@ -201,7 +201,7 @@ async fn the_list_of_regions_is_what_it_is_set_to() {
 }
 
 #[tokio::test]
-async fn an_account_or_a_role_can_be_forbidden_an_action() {
+async fn action_can_be_forbidden_for_account_or_role() {
     let served = Served::start(Options { accounts: 2, ..options() }).await;
     let [first, second] = served.control.accounts() else { panic!("there are two accounts") };
     let as_account =

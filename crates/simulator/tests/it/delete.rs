@@ -29,7 +29,7 @@ fn ids(served: &Served) -> Vec<Ids> {
 }
 
 #[tokio::test]
-async fn a_deleted_tunnel_is_deleting_and_then_gone() {
+async fn deleted_tunnel_is_deleting_before_it_disappears() {
     let options = Options { regions: vec![(EU.to_owned(), 3)], frozen: true, ..Options::default() };
     let served = Served::start(Options { deletion: Duration::from_secs(60), ..options }).await;
     let before = ids(&served);
@@ -70,7 +70,7 @@ async fn both_identifiers_are_required_and_well_formed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn unknown_gateway_or_tunnel_is_not_found() {
     let served = Served::frozen(&[(EU, 9)]).await;
     let all = ids(&served);
     let (first, last) = (&all[0], &all[8]);
@@ -84,7 +84,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_gateway_or_a_tunnel_may_not_allow_it_now() {
+async fn gateway_or_tunnel_state_can_prevent_deletion() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let (control, eu) = (&served.control, EU);
     let tunnel = ids(&served).remove(0);

@@ -12,7 +12,7 @@ fn ids(response: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_and_cover_the_region() {
+async fn pages_cover_the_region_in_order() {
     let served =
         Served::frozen(&[("ap-guangzhou", 0), ("ap-tokyo", 1), ("ap-singapore", 100), (EU, 2249)]).await;
     for (name, tunnels) in [("ap-guangzhou", 0), ("ap-tokyo", 1), ("ap-singapore", 100), (EU, 2249)] {
@@ -27,7 +27,7 @@ async fn pages_follow_each_other_and_cover_the_region() {
 }
 
 #[tokio::test]
-async fn a_page_has_20_rows_unless_a_limit_is_given() {
+async fn page_has_20_rows_by_default() {
     let served = Served::frozen(&[(EU, 30)]).await;
     let all = served.control.ids(EU).expect("the region");
     let table = [
@@ -46,7 +46,7 @@ async fn a_page_has_20_rows_unless_a_limit_is_given() {
 }
 
 #[tokio::test]
-async fn a_row_has_every_field_of_the_documents_example_in_its_shape() {
+async fn row_has_all_fields_of_the_documented_example() {
     let served = Served::frozen(&[(EU, 100)]).await;
     let example = json!({
         "VpcId": "", "VpnConnectionId": "", "VpnConnectionName": "", "VpnGatewayId": "", "CustomerGatewayId": "",
@@ -70,7 +70,10 @@ async fn a_row_has_every_field_of_the_documents_example_in_its_shape() {
     for row in rows {
         assert_same_shape(&example, row);
         let key = row["PreShareKey"].as_str().expect("a key");
-        assert!(key.ends_with(row["VpnConnectionId"].as_str().expect("an id")), "{key} tells no tunnel");
+        assert!(
+            key.ends_with(row["VpnConnectionId"].as_str().expect("an id")),
+            "{key} does not end with the tunnel's id"
+        );
         assert_eq!(row["EnableHealthCheck"], row["HealthCheckStatus"] != "");
         assert_eq!(row["EnableHealthCheck"], row.get("HealthCheckConfig").is_some());
     }
@@ -100,7 +103,7 @@ fn assert_same_shape(example: &Value, row: &Value) {
 }
 
 #[tokio::test]
-async fn ids_select_and_must_exist() {
+async fn ids_select_tunnels_and_must_exist() {
     let served = Served::frozen(&[(EU, 30)]).await;
     let all = served.control.ids(EU).expect("the region");
     let page = served.client.describe(EU, json!({"VpnConnectionIds": [all[7], all[3]]})).await;
@@ -119,7 +122,7 @@ async fn ids_select_and_must_exist() {
 }
 
 #[tokio::test]
-async fn each_filter_looks_at_its_field() {
+async fn each_filter_matches_its_field() {
     let served = Served::frozen(&[(EU, 30)]).await;
     let rows = served.control.rows(EU).expect("the region");
     let table = [
@@ -145,7 +148,7 @@ async fn each_filter_looks_at_its_field() {
 }
 
 #[tokio::test]
-async fn every_bound_and_rule_of_the_document_is_kept() {
+async fn documented_limits_and_rules_are_enforced() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let filter = json!({"Name": "vpc-id", "Values": ["a", "b", "c", "d", "e"]});
     let table = [

@@ -1,4 +1,4 @@
-//! What a test can have go wrong, as it looks from the other end of the wire.
+//! Each fault, as the client sees it.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -15,7 +15,7 @@ fn request(served: &Served) -> Request {
     served.client.request("DescribeVpnConnections", EU, &json!({"Limit": 100}))
 }
 
-/// What a request comes to while this is the only fault.
+/// The response to a request while this is the only fault.
 async fn befallen(kind: FaultKind) -> Answer {
     let served = Served::frozen(&[(EU, 10)]).await;
     served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
@@ -27,7 +27,7 @@ fn replaced(pointer: &str, value: Value) -> FaultKind {
 }
 
 #[tokio::test]
-async fn a_share_of_the_calls_of_one_region_gets_an_error() {
+async fn fault_can_hit_half_of_one_regions_calls() {
     let served = Served::frozen(&[(EU, 1), ("ap-tokyo", 1)]).await;
     let kind = FaultKind::Error { code: "InternalError.ModuleError".to_owned() };
     let fault = Fault { region: Some(EU.to_owned()), share: 0.5, ..Fault::new(kind) };
@@ -57,7 +57,7 @@ async fn a_connection_can_be_reset() {
 }
 
 #[tokio::test]
-async fn an_answer_can_stall_before_its_head_and_within_its_body() {
+async fn response_can_stall_in_head_or_body() {
     let served = Served::frozen(&[(EU, 10)]).await;
     for (kind, begins) in [(FaultKind::StallHeaders, false), (FaultKind::StallBody, true)] {
         served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
@@ -70,7 +70,7 @@ async fn an_answer_can_stall_before_its_head_and_within_its_body() {
 }
 
 #[tokio::test]
-async fn a_body_can_come_slowly_or_be_cut_off() {
+async fn body_can_be_slow_or_truncated() {
     let whole = befallen(FaultKind::Latency { milliseconds: 0 }).await;
     let slow = befallen(FaultKind::Drip { bytes_per_second: 100_000 }).await;
     assert_eq!(slow.body.len(), whole.body.len());
@@ -81,7 +81,7 @@ async fn a_body_can_come_slowly_or_be_cut_off() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_held_back() {
+async fn response_can_be_delayed() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let before = tokio::time::Instant::now();
     let fault = Fault::new(FaultKind::Latency { milliseconds: 200 });
@@ -91,7 +91,7 @@ async fn an_answer_can_be_held_back() {
 }
 
 #[tokio::test]
-async fn another_body_can_come_in_place_of_the_answer() {
+async fn response_body_can_be_replaced() {
     for text in ["<html></html>", "", "[]", "{}", r#"{"Response": 5}"#] {
         let kind = FaultKind::Body { content_type: "text/html".to_owned(), text: text.to_owned() };
         let answer = befallen(kind).await;
@@ -113,7 +113,7 @@ async fn a_body_can_be_endless_or_very_long() {
 }
 
 #[tokio::test]
-async fn parts_of_an_answer_can_be_wrong() {
+async fn response_fields_can_be_wrong_or_missing() {
     let lying = befallen(replaced("/Response/TotalCount", json!(-1))).await.response();
     assert_eq!(lying["TotalCount"], -1);
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
@@ -125,7 +125,7 @@ async fn parts_of_an_answer_can_be_wrong() {
 }
 
 #[tokio::test]
-async fn a_gateway_can_answer_in_place_of_the_api() {
+async fn gateway_can_respond_instead_of_the_api() {
     let busy = befallen(FaultKind::Status { status: 429, retry_after: Some("2".to_owned()) }).await;
     assert_eq!((busy.status, busy.header("Retry-After")), (429, Some("2")));
     assert!(busy.body.starts_with("<html>"), "{}", busy.body);
@@ -136,7 +136,7 @@ async fn a_gateway_can_answer_in_place_of_the_api() {
 }
 
 #[tokio::test]
-async fn a_server_whose_clock_is_off_says_so_and_refuses() {
+async fn requests_are_checked_against_the_skewed_clock() {
     let served = Served::frozen(&[(EU, 1)]).await;
     served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 3600 })]).expect("a fault");
     let refused = request(&served).send().await;
@@ -151,7 +151,7 @@ async fn a_server_whose_clock_is_off_says_so_and_refuses() {
 }
 
 #[tokio::test]
-async fn tunnels_can_come_and_go_between_two_pages() {
+async fn tunnels_can_change_between_two_pages() {
     let served = Served::frozen(&[(EU, 5)]).await;
     let before = served.control.ids(EU).expect("the region");
     let drift = Fault { offset: Some(0), ..Fault::once(FaultKind::Drift { remove: Some(1), add: 1 }) };
@@ -171,7 +171,7 @@ async fn tunnels_can_come_and_go_between_two_pages() {
 }
 
 #[tokio::test]
-async fn faults_can_be_ordered_by_option_and_over_http() {
+async fn faults_can_be_set_by_option_or_http() {
     let error = |code: &str| Fault::new(FaultKind::Error { code: code.to_owned() });
     let options = Options { faults: vec![error("ResourceUnavailable")], ..Options::default() };
     let served = Served::start(options).await;

@@ -37,7 +37,7 @@ async fn each_header_is_required() {
 }
 
 #[tokio::test]
-async fn headers_that_say_something_else_are_refused() {
+async fn wrong_header_values_are_refused() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let table = [
         ("X-TC-Action", "DescribeInstances", "InvalidAction"),
@@ -60,7 +60,7 @@ async fn headers_that_say_something_else_are_refused() {
 }
 
 #[tokio::test]
-async fn only_what_is_signed_rightly_and_in_time_is_answered() {
+async fn only_correctly_signed_recent_requests_are_accepted() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
 
@@ -87,13 +87,13 @@ async fn only_what_is_signed_rightly_and_in_time_is_answered() {
 }
 
 #[tokio::test]
-async fn the_first_request_beyond_the_budget_of_a_second_is_refused() {
+async fn request_above_the_rate_limit_is_refused() {
     let served = Served::start(Options { requests_per_second: 3, ..Options::default() }).await;
     let mut codes = Vec::new();
     for _ in 0..4 {
         codes.push(served.client.describe(EU, json!({})).await["Error"]["Code"].clone());
     }
-    // Should the machine stall for most of a second the fourth is rightly granted: the journal tells.
+    // On a very slow machine the fourth request may come a second later and be accepted. The journal has the times.
     let journal = served.control.journal();
     if journal[3].at < journal[0].at + std::time::Duration::from_millis(900) {
         assert_eq!(codes, [json!(null), json!(null), json!(null), json!("RequestLimitExceeded")]);
@@ -103,7 +103,7 @@ async fn the_first_request_beyond_the_budget_of_a_second_is_refused() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_date_and_a_request_id_of_its_own() {
+async fn every_response_has_date_and_unique_request_id() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let mut seen = HashSet::new();
     for body in [json!({}), json!({}), json!({"Limit": 101})] {
@@ -118,7 +118,7 @@ async fn every_answer_has_a_date_and_a_request_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_answered_all_the_same() {
+async fn invalid_requests_get_an_error_response() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
     let mut spoilt = [request(), request(), request(), request()];

@@ -16,7 +16,7 @@ async fn states(served: &Served) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_journal_tells_each_request_in_its_order() {
+async fn journal_lists_requests_in_order() {
     let served = Served::frozen(&[(EU, 5), ("ap-tokyo", 0)]).await;
     let filter = json!([{"Name": "vpc-id", "Values": ["vpc-00000000"]}]);
     served.client.describe(EU, json!({"Offset": 2, "Limit": 1})).await;
@@ -38,7 +38,7 @@ async fn the_journal_tells_each_request_in_its_order() {
 }
 
 #[tokio::test]
-async fn a_condition_on_the_journal_can_be_waited_for() {
+async fn test_can_wait_for_journal_entries() {
     let served = Served::frozen(&[(EU, 5)]).await;
     let control = served.control.clone();
     let waiting = tokio::spawn(async move { control.until(|journal| journal.len() == 2).await });
@@ -73,7 +73,7 @@ async fn tunnels_can_be_added_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_cannot_be_changed() {
+async fn unknown_tunnel_or_region_cannot_be_changed() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let atlantis = "eu-atlantis";
     assert_eq!(served.control.add(atlantis), Err(NotFound::Region("eu-atlantis".to_owned())));
@@ -84,7 +84,7 @@ async fn what_is_not_there_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn time_can_be_pushed_on_and_the_demo_lives() {
+async fn advanced_time_changes_the_demo() {
     let regions = vec![(EU.to_owned(), 24)];
     let served = Served::start(Options { regions, ..Options::default() }).await;
     let before = states(&served).await;
@@ -98,7 +98,7 @@ async fn time_can_be_pushed_on_and_the_demo_lives() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_and_bad_options_are_refused() {
+async fn used_address_and_invalid_options_are_refused() {
     let address = "127.0.0.1:0".parse().expect("an address");
     let first = Simulator::bind(Options::default(), address).await.expect("a simulator");
     let taken = first.local_addr();
@@ -111,7 +111,7 @@ async fn an_address_in_use_and_bad_options_are_refused() {
 }
 
 #[tokio::test]
-async fn the_same_seed_accepts_the_same_credentials() {
+async fn same_seed_has_the_same_credentials() {
     let [one, again, other] = [1, 1, 2].map(|seed| Options { seed, ..Options::default() });
     let (one, again, other) =
         (Served::start(one).await, Served::start(again).await, Served::start(other).await);
@@ -123,7 +123,7 @@ async fn the_same_seed_accepts_the_same_credentials() {
 }
 
 #[tokio::test]
-async fn it_stops_when_it_is_told_to() {
+async fn simulator_stops_on_request() {
     let address = "127.0.0.1:0".parse().expect("an address");
     let simulator = Simulator::bind(Options::default(), address).await.expect("a simulator");
     let address = simulator.local_addr();
