@@ -151,7 +151,7 @@ impl App {
         let wiring = Wiring::new(start.config, start.context, start.authorities)?;
         let snapshots = Snapshots::default();
         let tag_labels = wiring.config().metrics.tag_labels.clone();
-        // Nothing gathers this registry: it checks that the metrics fit together. The renderer serves the same families.
+        // The registry checks that the metrics fit together. The renderer serves the same families from its cache.
         registry(snapshots.subscribe(), &telemetry, &tag_labels)?;
         let (reload, reloads_of_server) = mpsc::channel(1);
         let mut app = Self {

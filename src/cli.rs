@@ -141,7 +141,7 @@ pub struct CheckConfigFlags {
 /// The flags of `healthcheck`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct HealthcheckFlags {
-    /// Ask whether it is ready: whether every target's first poll has finished, successful or not.
+    /// Check whether it is ready: whether the first poll of every target has finished, successful or not.
     #[arg(long)]
     pub ready: bool,
     /// The flags of the daemon.

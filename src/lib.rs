@@ -14,9 +14,13 @@
 //!                       Tencent Cloud, or the simulator
 //! ```
 //!
-//! [`app`] puts these together and watches them; [`commands`] is what the command line can ask for, [`cli`] how it asks.
-//! [`domain`] has the words that all of them share, [`telemetry`] the counters that they increment, and [`regular_file`]
-//! reads their files.
+//! The files on this way: `poll/poller.rs`, `poll/listing.rs`, `tencent/account.rs`, `tencent/caller.rs`, `tencent/page.rs`,
+//! `tencent/describe_vpn_connections.rs`, `domain/tunnel.rs`, `snapshot.rs`, `metrics/tunnel.rs`, `metrics/renderer.rs`,
+//! `web/routes.rs`.
+//!
+//! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
+//! [`domain`] has their shared types, [`telemetry`] the counters that they increment, and [`regular_file`] reads their
+//! files.
 
 pub mod domain;
 pub mod regular_file;

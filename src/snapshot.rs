@@ -217,7 +217,7 @@ impl TargetSnapshot {
         if self.stale { &[] } else { self.listed.as_deref().unwrap_or_default() }
     }
 
-    /// The tunnels of the last successful listing, however old it is; `None` before there was one.
+    /// The tunnels of the last successful listing, also when they are stale and no longer shown; `None` before there was one.
     #[must_use]
     pub fn listed(&self) -> Option<&[Arc<TunnelRecord>]> {
         self.listed.as_deref()
@@ -260,8 +260,9 @@ impl TargetSnapshot {
         next.last_poll = Some(Poll { ended, duration, failure: None });
         next.last_success = Some(ended);
         next.stale = false;
-        let doubt_began = self.last_success.unwrap_or(ended);
-        let (listed, changes) = tunnel_record::compare(self.listed.as_deref(), listing, ended, doubt_began);
+        let last_seen_listed = self.last_success.unwrap_or(ended);
+        let (listed, changes) =
+            tunnel_record::compare(self.listed.as_deref(), listing, ended, last_seen_listed);
         next.listed = Some(listed);
         (next, changes)
     }

@@ -83,7 +83,7 @@ const SCRAPES: Declaration =
 const SCRAPE_DURATION: Declaration = Declaration::histogram(
     "tencentcloud_vpn_exporter_scrape_duration_seconds",
     &[],
-    "Duration of scrapes, from the request to the last byte of the response.",
+    "Time to make the responses of scrapes; sending them is not included.",
 );
 
 /// The exporter's own metrics. As a [`Collector`] it gives all of them to a registry.

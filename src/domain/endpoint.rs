@@ -45,9 +45,9 @@ pub enum InvalidEndpoint {
 
 /// The template of the API's addresses, such as `https://{service}.tencentcloudapi.com`.
 ///
-/// Finance regions are cut off from Tencent's general endpoints. For them a template on Tencent's own domain gives way
-/// to `https://{service}.{region}.tencentcloudapi.com`, unless it names the region itself. A template on any other
-/// host, a proxy or a simulator, is followed for them too: no request may pass it by.
+/// Finance regions are cut off from Tencent's general endpoints. For them a template on Tencent's own domain is
+/// replaced by `https://{service}.{region}.tencentcloudapi.com`, unless it names the region itself. A template on any
+/// other host, a proxy or a simulator, is used for them too: no request may bypass it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: &'static str,

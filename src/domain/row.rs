@@ -14,6 +14,6 @@ pub trait Row: Clone + fmt::Debug + Send + Sync {
     #[must_use]
     fn with_unknown_statuses(&self) -> Self;
 
-    /// Whether this row is used rather than another with the same id on the same page.
+    /// Whether this row has a worse status than `other`. Of two rows with one id on one page, the worse is kept.
     fn is_worse_than(&self, other: &Self) -> bool;
 }

@@ -15,9 +15,9 @@ use crate::{domain::tag_label::TagLabel, snapshot::Snapshot, telemetry::declarat
 
 /// A kind of row.
 pub(super) trait MetricRow: Sized + Send + Sync + 'static {
-    /// What a row belongs to: a target or an account.
+    /// The target or account of a row.
     type Owner: Ord;
-    /// The labels that tell rows apart. Every metric of the row has them.
+    /// The labels that identify a row. Every metric of the row has them.
     const LABELS: &'static [&'static str];
     /// The metrics of each row.
     const FAMILIES: &'static [Family<Self>];

@@ -1,6 +1,7 @@
 //! The one registry: everything that the exporter publishes.
 //!
-//! `once` prints what it gathers. The daemon serves the same families from a cache, in `renderer`.
+//! `once` prints what it gathers, without `process_*` and `exporter_*`. The daemon serves the same families from a cache, in
+//! `renderer`; for it, the registry only checks that the metrics fit together.
 
 use std::sync::Arc;
 

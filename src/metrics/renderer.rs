@@ -23,8 +23,8 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// The exporter's own metrics are rendered once in this time, and changes of the snapshot at most so often.
-const PACE: Duration = Duration::from_secs(1);
+/// The exporter's own metrics are rendered once in this time, and changes of the snapshot at most once.
+const RENDER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Renders expositions, and keeps what it rendered.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl RenderTask {
         loop {
             renderer = self.publish(renderer).await?;
             tokio::select! {
-                () = sleep(PACE) => continue,
+                () = sleep(RENDER_INTERVAL) => continue,
                 Ok(()) = self.tag_labels.changed() => renderer = self.renderer()?,
                 changed = self.snapshots.changed() => {
                     if changed.is_err() {
@@ -105,7 +105,7 @@ impl RenderTask {
                 }
             }
             if let Some(last) = last_change {
-                sleep_until(last + PACE).await;
+                sleep_until(last + RENDER_INTERVAL).await;
             }
             last_change = Some(Instant::now());
         }

@@ -14,8 +14,7 @@ use crate::{domain::tag_label::TagLabel, snapshot::Snapshot};
 const MIN_ROWS: usize = 25;
 const MAX_ROWS: usize = 250;
 
-/// How many samples are encoded at once, more or less: enough that the comment lines do not matter, few enough that the
-/// samples take little memory.
+/// About how many samples are encoded at once: few calls of the encoder, and little memory.
 const SAMPLES_PER_BLOCK: usize = 64;
 
 /// The rows of one kind, rendered.

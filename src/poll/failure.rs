@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{proxy::Proxy, tunnel::Tunnel},
-        tencent::page::Listed,
+        tencent::page::ListedRow,
     };
 
     fn api_error(code: &str, message: &str) -> ApiError {

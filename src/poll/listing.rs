@@ -18,7 +18,7 @@ use crate::{
     tencent::{
         account::Account,
         error::ApiError,
-        page::{Describe, Filter, Listed, MAX_FILTER_VALUES, PAGE_ROWS, Page},
+        page::{Describe, Filter, ListedRow, MAX_FILTER_VALUES, PAGE_ROWS, Page},
     },
 };
 
@@ -33,18 +33,18 @@ const MAX_LOOK_UPS: usize = 100;
 
 /// A listing, and whether its pages disagreed with each other.
 #[derive(Debug)]
-pub(super) struct Outcome<R: Listed> {
+pub(super) struct Outcome<R: ListedRow> {
     pub(super) listing: Listing<R>,
     pub(super) inconsistent: bool,
 }
 
 /// What is known from the last listing.
 #[derive(Debug)]
-pub(super) struct Known<'a, R: Listed> {
+pub(super) struct Known<'a, R: ListedRow> {
     /// The rows as they were last seen.
     pub(super) rows: Vec<&'a R>,
     /// The rows that have been in doubt for too long. They are dropped instead of kept with unknown statuses.
-    pub(super) doubted_too_long: BTreeSet<&'a R::Id>,
+    pub(super) in_doubt_too_long: BTreeSet<&'a R::Id>,
 }
 
 /// Reads the listing of a region.
@@ -74,10 +74,10 @@ pub async fn find(
     Ok(found.rows.remove(id).map(|(_, tunnel)| tunnel))
 }
 
-impl<R: Listed> Reader<'_, R> {
+impl<R: ListedRow> Reader<'_, R> {
     /// Reads all rows. A known row that is not listed is looked up, and dropped only if it is not found.
     pub(super) async fn read(&self, known: Known<'_, R>) -> Result<Outcome<R>, ApiError> {
-        let Known { rows, doubted_too_long } = known;
+        let Known { rows, in_doubt_too_long } = known;
         let known: BTreeMap<&R::Id, &R> = rows.into_iter().map(|row| (row.id(), row)).collect();
         let mut reading = self.pages().await?;
         let inconsistent = !reading.is_consistent();
@@ -99,12 +99,12 @@ impl<R: Listed> Reader<'_, R> {
         // If there are too many to look up, a sample decides: one that is found proves that the listings are wrong.
         let missing: Vec<&R> = missing.values().collect();
         let (sample, others) = missing.split_at(missing.len().min(MAX_LOOK_UPS));
-        self.look_up(sample, &doubted_too_long, &mut reading).await?;
+        self.look_up(sample, &in_doubt_too_long, &mut reading).await?;
         if !others.is_empty() && sample.iter().any(|row| reading.has_found(row.id())) {
             return Err(ApiError::malformed("two listings lack rows that are there"));
         }
         if reading.rows_without_id > 0 {
-            reading.keep_in_doubt(others, &doubted_too_long);
+            reading.keep_in_doubt(others, &in_doubt_too_long);
         }
         Ok(Outcome { listing: reading.into_listing(), inconsistent })
     }
@@ -148,7 +148,7 @@ impl<R: Listed> Reader<'_, R> {
     async fn look_up(
         &self,
         missing: &[&R],
-        doubted_too_long: &BTreeSet<&R::Id>,
+        in_doubt_too_long: &BTreeSet<&R::Id>,
         reading: &mut Reading<R>,
     ) -> Result<(), ApiError> {
         for some in missing.chunks(MAX_FILTER_VALUES) {
@@ -162,7 +162,7 @@ impl<R: Listed> Reader<'_, R> {
             reading.unknown_values.extend(found.unknown_values);
             reading.rows.extend(found.rows);
             if is_in_doubt {
-                reading.keep_in_doubt(some, doubted_too_long);
+                reading.keep_in_doubt(some, in_doubt_too_long);
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ use crate::{
         account::Account,
         action::Service,
         error::ApiError,
-        page::{Filter, Listed},
+        page::{Filter, ListedRow},
     },
 };
 
@@ -112,7 +112,11 @@ fn known(listed: &[Arc<TunnelRecord>], stale_after: Duration) -> Known<'_, Tunne
         |record: &&Arc<TunnelRecord>| record.in_doubt_since.is_some_and(|since| since <= limit);
     Known {
         rows: listed.iter().map(|record| &record.tunnel).collect(),
-        doubted_too_long: listed.iter().filter(is_doubted_too_long).map(|record| &record.tunnel.id).collect(),
+        in_doubt_too_long: listed
+            .iter()
+            .filter(is_doubted_too_long)
+            .map(|record| &record.tunnel.id)
+            .collect(),
     }
 }
 
@@ -148,7 +152,7 @@ impl Poller {
             let credentials = account.credentials_generation();
             let before = Arc::clone(&self.state);
             let poll = poll(&assignment, &before);
-            let Some((after, changes)) = self.unless_reassigned(settings.stale_after, poll).await else {
+            let Some((after, changes)) = self.until_new_assignment(settings.stale_after, poll).await else {
                 self.refusals = 0;
                 continue;
             };
@@ -164,14 +168,14 @@ impl Poller {
                     () = account.credentials_changed(credentials), if is_refused => {}
                 }
             };
-            if self.unless_reassigned(settings.stale_after, due).await.is_none() {
+            if self.until_new_assignment(settings.stale_after, due).await.is_none() {
                 self.refusals = 0;
             }
         }
     }
 
     /// Waits for a future, and hides the tunnels if they become stale meanwhile. `None`: there is a new assignment.
-    async fn unless_reassigned<T>(
+    async fn until_new_assignment<T>(
         &mut self,
         stale_after: Duration,
         future: impl Future<Output = T>,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     domain::listing::{Listing, UnknownValue},
-    tencent::page::{Listed, Page},
+    tencent::page::{ListedRow, Page},
 };
 
 /// A page, and when it was received. Pages are not always received in the order of their offsets.
@@ -20,7 +20,7 @@ pub(super) struct Received<R> {
 
 /// The pages of one reading, put together.
 #[derive(Debug)]
-pub(super) struct Reading<R: Listed> {
+pub(super) struct Reading<R: ListedRow> {
     /// Each row, and when its page was received.
     pub(super) rows: BTreeMap<R::Id, (Instant, R)>,
     pub(super) rows_without_id: usize,
@@ -32,7 +32,7 @@ pub(super) struct Reading<R: Listed> {
     counts_differ: bool,
 }
 
-impl<R: Listed> Default for Reading<R> {
+impl<R: ListedRow> Default for Reading<R> {
     fn default() -> Self {
         let (rows, in_doubt, unknown_values) = Default::default();
         let (rows_without_id, total_count, row_count, counts_differ) = Default::default();
@@ -40,14 +40,15 @@ impl<R: Listed> Default for Reading<R> {
     }
 }
 
-impl<R: Listed> Reading<R> {
+impl<R: ListedRow> Reading<R> {
     pub(super) fn new(first: Received<R>) -> Self {
         let mut reading = Self { total_count: first.page.total_count, ..Self::default() };
         reading.add(first);
         reading
     }
 
-    /// Adds a page. If two pages show a row, the page that was received later counts; if one page does, the worse row.
+    /// Adds a page. If two pages show a row, the page that was received later counts. If one page shows it twice, the worse
+    /// row counts.
     pub(super) fn add(&mut self, Received { page, at }: Received<R>) {
         self.counts_differ |= page.total_count != self.total_count;
         self.row_count += (page.rows.len() + page.rows_without_id) as u64;
@@ -86,9 +87,9 @@ impl<R: Listed> Reading<R> {
 
     /// Keeps those of these rows that no response showed, with all statuses unknown, unless they have been in doubt for too
     /// long.
-    pub(super) fn keep_in_doubt(&mut self, rows: &[&R], doubted_too_long: &BTreeSet<&R::Id>) {
+    pub(super) fn keep_in_doubt(&mut self, rows: &[&R], in_doubt_too_long: &BTreeSet<&R::Id>) {
         let at = Instant::now();
-        for row in rows.iter().filter(|row| !doubted_too_long.contains(row.id())) {
+        for row in rows.iter().filter(|row| !in_doubt_too_long.contains(row.id())) {
             if let Entry::Vacant(vacant) = self.rows.entry(row.id().clone()) {
                 vacant.insert((at, row.with_unknown_statuses()));
                 self.in_doubt.insert(row.id().clone());

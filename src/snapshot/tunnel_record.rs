@@ -15,8 +15,8 @@ use crate::domain::{
 pub struct TunnelRecord {
     /// The tunnel.
     pub tunnel: Tunnel,
-    /// A tunnel is in doubt when a response has a row without a usable id that may be this tunnel. `Some`: the time of the last
-    /// listing that showed its id.
+    /// A tunnel is in doubt when a response has a row without a usable id that may be this tunnel. This is the
+    /// time of the last listing that showed its id; `None` if the tunnel is not in doubt.
     pub in_doubt_since: Option<Timestamp>,
     /// The history of each status, in the order of [`StatusField::ALL`].
     histories: [History; StatusField::ALL.len()],
@@ -94,7 +94,7 @@ pub(super) fn compare(
     before: Option<&[Arc<TunnelRecord>]>,
     listing: Listing,
     now: Timestamp,
-    doubt_began: Timestamp,
+    last_seen_listed: Timestamp,
 ) -> (Arc<[Arc<TunnelRecord>]>, Vec<Change>) {
     let mut before_by_id: BTreeMap<&TunnelId, &Arc<TunnelRecord>> =
         before.unwrap_or_default().iter().map(|record| (&record.tunnel.id, record)).collect();
@@ -102,7 +102,7 @@ pub(super) fn compare(
     let mut listed = Vec::with_capacity(listing.rows.len());
     for tunnel in listing.rows {
         let is_in_doubt = listing.in_doubt.contains(&tunnel.id);
-        let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(doubt_began));
+        let since = |old: Option<Timestamp>| is_in_doubt.then(|| old.unwrap_or(last_seen_listed));
         let record = match before_by_id.remove(&tunnel.id) {
             Some(old) if old.tunnel == tunnel && old.in_doubt_since.is_some() == is_in_doubt => {
                 Arc::clone(old)

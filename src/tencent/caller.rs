@@ -1,4 +1,4 @@
-//! Calls the API for one account: in its turn, with the right time, counted, and repeated where that can help.
+//! Calls the API for one account: when its rate limit allows, with the API's time. It counts requests and retries them.
 //!
 //! Every action of every product is called through this file. It must not depend on where credentials come from.
 
@@ -83,7 +83,7 @@ impl Caller {
         // An earlier error says more than that the deadline cut off the last attempt.
         let mut last_error = None;
         loop {
-            let credentials = match before(deadline, self.take_turn(signer)).await {
+            let credentials = match before(deadline, self.wait_and_take_credentials(signer)).await {
                 Some(credentials) => credentials?,
                 None => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
@@ -111,14 +111,14 @@ impl Caller {
         }
     }
 
-    /// Calls an action with exactly one request, in the account's turn: for actions that must not be repeated.
+    /// Calls an action with exactly one request, when the rate limit allows: for actions that must not be repeated.
     pub async fn post_once<A: Action>(
         &self,
         action: &A,
         region: &Region,
         signer: Signer<'_>,
     ) -> Result<A::Response, ApiError> {
-        let credentials = self.take_turn(signer).await?;
+        let credentials = self.wait_and_take_credentials(signer).await?;
         Ok(self.post_attempt(action, region, credentials.as_ref(), None).await?.value)
     }
 
@@ -150,7 +150,7 @@ impl Caller {
     }
 
     /// Waits for the account's turn, and then takes the credentials: temporary ones may end during the wait.
-    async fn take_turn(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
+    async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
         self.limit.wait().await;
         match signer {
             Signer::Cache(cache) => cache.current().await.map(Some),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{
     field::{self, Field, boolean, cut, list, structure},
-    page::{Describe, Listed},
+    page::{Describe, ListedRow},
 };
 use crate::domain::{
     listing::UnknownValue,
@@ -121,7 +121,7 @@ struct TagFields<'a> {
     value: Field<'a>,
 }
 
-impl Listed for Tunnel {
+impl ListedRow for Tunnel {
     const ACTION: &'static str = "DescribeVpnConnections";
     const PERMISSION: &'static str = "vpc:DescribeVpnConnections";
     const SET: &'static str = "VpnConnectionSet";

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::ApiError;
 
-/// A field as it came: `None` where it is absent or null.
+/// A field of the response, unchanged: `None` where it is absent or null.
 pub(super) type Field<'a> = Option<&'a RawValue>;
 
 /// Reads a JSON object. The error never repeats the text, which may hold a pre-shared key.

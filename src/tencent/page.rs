@@ -28,8 +28,8 @@ pub struct Filter {
     pub values: Vec<String>,
 }
 
-/// How the API lists a kind of row. An implementation is all that a new kind needs here.
-pub trait Listed: Row {
+/// How the API lists a kind of row. To list a new kind, implement only this trait.
+pub trait ListedRow: Row {
     /// The action, such as `DescribeVpnConnections`.
     const ACTION: &'static str;
     /// What a policy must allow for it.
@@ -78,7 +78,7 @@ impl<'a, R> Describe<'a, R> {
     }
 }
 
-impl<R: Listed> Action for Describe<'_, R> {
+impl<R: ListedRow> Action for Describe<'_, R> {
     const NAME: &'static str = R::ACTION;
     const SERVICE: Service = Service::VPC;
     const PERMISSION: &'static str = R::PERMISSION;

@@ -102,7 +102,7 @@ struct State {
     connect_timeout: Duration,
     tls: ClientConfig,
     pools: Pools,
-    /// Counts the pools there were.
+    /// Increases whenever the pools are replaced.
     generation: u64,
 }
 
@@ -112,7 +112,8 @@ struct Pools {
     proxied: Option<reqwest::Client>,
 }
 
-/// One request's use of a pool. Unless [`Self::keep_pools`] is called, its end drops all pooled connections.
+/// One request's use of a pool. Dropping it closes all pooled connections, unless [`Self::keep_pools`] was
+/// called.
 pub(super) struct Lease {
     pub(super) http: reqwest::Client,
     transport: Arc<Transport>,

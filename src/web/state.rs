@@ -16,7 +16,7 @@ pub struct WebState {
     pub telemetry_path: TelemetryPath,
     /// The latest exposition.
     pub exposition: watch::Receiver<Arc<Exposition>>,
-    /// Whether every target's first poll has finished.
+    /// Whether the first poll of every target, and the first region discovery of every account, has finished.
     pub ready: watch::Receiver<bool>,
     /// Receives reload requests; `None` without `--web.enable-lifecycle`.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,

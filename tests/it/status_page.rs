@@ -304,7 +304,7 @@ fn search_finds_every_word_of_a_row() {
     for (query, count) in table {
         assert_eq!(names(&everyday(), query).len(), count, "{query}");
     }
-    assert!(text(&html(&everyday(), "q=nowhere")).contains("No tunnel is like that."));
+    assert!(text(&html(&everyday(), "q=nowhere")).contains("No tunnel matches."));
 }
 
 #[test]

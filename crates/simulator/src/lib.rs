@@ -2,7 +2,7 @@
 //!
 //! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`, with what
 //! stands beside them: STS, the list of regions, and the metadata service. It knows nothing of the client in
-//! `crate::tencent`: it checks signatures with its own code, so a mistake in the client is found.
+//! the exporter's `tencent`: it checks signatures with its own code, so a mistake in the client is found.
 
 mod api;
 mod behaviour;

@@ -15,7 +15,7 @@ use tokio::{
 use super::source::{Credentials, Loaded, Source, SourceError};
 use crate::{domain::target::AccountName, tencent::error::ApiError};
 
-/// How long before their end temporary credentials are renewed, at most. The official SDK does the same.
+/// How long before they expire temporary credentials are renewed, at most. The official SDK does the same.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
 
 /// How long credentials without an end are used before they are read again.
@@ -74,8 +74,8 @@ struct Failure {
 impl CredentialCache {
     /// Caches the credentials of a source. This must run within a Tokio runtime.
     ///
-    /// `jitter` returns numbers from [0, 1), so that accounts do not renew at the same time. `on_load` receives the end of
-    /// the credentials after each load; `None` for those without an end.
+    /// `jitter` returns numbers from [0, 1), so that accounts do not renew at the same time. `on_load` receives the
+    /// expiry of the credentials after each load; `None` if they do not expire.
     pub fn new(
         account: AccountName,
         source: impl Source + 'static,
@@ -125,7 +125,7 @@ impl CredentialCache {
         self.shared.state.borrow().generation
     }
 
-    /// Waits until the credentials are others than those of this generation. The source is loaded no more often than usual.
+    /// Waits until the credentials of this generation were replaced. The source is loaded no more often than usual.
     pub async fn changed(&self, generation: u64) {
         while self.current().await.is_err() || self.generation() == generation {
             sleep(REREAD_INTERVAL).await;

@@ -26,7 +26,8 @@ pub(super) enum Tone {
 
 impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let (targets, blind, unseen) = (summary.targets.len(), summary.blind(), summary.unseen_accounts());
+        let (targets, blind, unseen) =
+            (summary.targets.len(), summary.blind(), summary.accounts_without_regions());
         let waiting = summary.count_targets(PollStatus::Waiting);
         let [down, unknown] =
             [TunnelStatus::Down, TunnelStatus::Unknown].map(|tunnel_status| summary.count(tunnel_status));

@@ -107,7 +107,7 @@ impl<'a> Summary<'a> {
     }
 
     /// The number of accounts without a known region.
-    pub(super) fn unseen_accounts(&self) -> usize {
+    pub(super) fn accounts_without_regions(&self) -> usize {
         self.failed_discoveries.iter().filter(|discovery| discovery.regions == 0).count()
     }
 

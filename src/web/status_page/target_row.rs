@@ -28,9 +28,9 @@ pub(super) struct Targets<'a> {
     pub(super) total: usize,
     pub(super) blind: usize,
     /// Accounts whose region discovery fails, those without a known region first.
-    pub(super) look_ups: Vec<LookUpRow<'a>>,
+    pub(super) failed_discoveries: Vec<FailedDiscoveryRow<'a>>,
     /// The number of further ones.
-    pub(super) more_look_ups: usize,
+    pub(super) more_failed_discoveries: usize,
     /// Whether no target's first poll has finished.
     pub(super) all_waiting: bool,
     /// The visible rows, all failed targets among them.
@@ -62,7 +62,7 @@ pub(super) struct TargetRow<'a> {
 
 /// An account whose region discovery fails.
 #[derive(Debug)]
-pub(super) struct LookUpRow<'a> {
+pub(super) struct FailedDiscoveryRow<'a> {
     pub(super) account: Cow<'a, str>,
     pub(super) error: ErrorText<'a>,
     /// Which regions are still polled.
@@ -90,8 +90,13 @@ impl<'a> Targets<'a> {
         Self {
             total,
             blind: summary.blind(),
-            look_ups: summary.failed_discoveries.iter().take(NAMED).map(LookUpRow::of).collect(),
-            more_look_ups: summary.failed_discoveries.len().saturating_sub(NAMED),
+            failed_discoveries: summary
+                .failed_discoveries
+                .iter()
+                .take(NAMED)
+                .map(FailedDiscoveryRow::of)
+                .collect(),
+            more_failed_discoveries: summary.failed_discoveries.len().saturating_sub(NAMED),
             all_waiting: summary.count_targets(PollStatus::Waiting) == total,
             omitted: total - shown.len() - folded.len(),
             shown,
@@ -179,7 +184,7 @@ impl<'a> TargetRow<'a> {
     }
 }
 
-impl<'a> LookUpRow<'a> {
+impl<'a> FailedDiscoveryRow<'a> {
     fn of(discovery: &FailedDiscovery<'a>) -> Self {
         let remains = match discovery.regions {
             0 => "none is known, and nothing of the account is watched".to_owned(),

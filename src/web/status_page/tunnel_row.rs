@@ -107,7 +107,7 @@ fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus>
 ///
 /// For an up tunnel that is the last change of any status. A down tunnel has been down since the first of its bad statuses
 /// became bad.
-pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
+pub(super) fn status_since(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
     let record = seen.record;
     if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
         return record.last_transition();
@@ -119,7 +119,7 @@ pub(super) fn last_turn(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
 }
 
 fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
-    let turn = last_turn(seen).map(|time| RelativeTime::new(time, now));
+    let turn = status_since(seen).map(|time| RelativeTime::new(time, now));
     match turn {
         turn if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(turn),
         Some(turn) => Since::Change(turn),

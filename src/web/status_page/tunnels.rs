@@ -8,7 +8,7 @@ use super::{
     query::Query,
     summary::{SeenTunnel, Summary},
     text::{counted, number},
-    tunnel_row::{TunnelRow, last_turn},
+    tunnel_row::{TunnelRow, status_since},
 };
 use crate::domain::tunnel_status::TunnelStatus;
 
@@ -43,7 +43,7 @@ impl<'a> Tunnels<'a> {
     pub(super) fn of(summary: &Summary<'a>, query: &Query, started: Timestamp, now: Timestamp) -> Self {
         let mut found = matching(summary, query);
         // The worst first, then the latest change. The sort is stable, so equal ones stay ordered by target and id.
-        found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(last_turn(seen))));
+        found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(status_since(seen))));
         let pages = found.len().div_ceil(PAGE).max(1);
         let page = query.page.min(pages);
         let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
