@@ -1,4 +1,4 @@
-//! The API itself: a request's headers and body in, the answer's body out. It knows no sockets, and time is passed in.
+//! The API: turns the headers and body of a request into a response body. It uses no sockets; the time is an argument.
 
 use std::{
     sync::{Mutex, PoisonError, RwLock},
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     clock::{Clock, Moment},
-    delete::Order,
+    delete::DeleteRequest,
     describe::Query,
     error::ApiError,
     faults::{FaultKind, Faults, Plan},
@@ -34,7 +34,7 @@ pub(super) struct Api {
     pub(super) world: RwLock<World>,
     pub(super) journal: Journal,
     pub(super) faults: Faults,
-    /// What `DescribeRegions` tells.
+    /// The regions in the response of `DescribeRegions`.
     pub(super) offered: Mutex<Vec<OfferedRegion>>,
     pub(super) web_identity: Mutex<Option<WebIdentity>>,
     pub(super) instance_role: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Api {
     limit: Mutex<Limit>,
 }
 
-/// Every answer's frame.
+/// The outer object of every response.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Envelope<T> {
@@ -52,14 +52,14 @@ struct Envelope<T> {
 }
 
 #[derive(Serialize)]
-struct Answer<'a, T> {
+struct ResponseContent<'a, T> {
     #[serde(flatten)]
     content: T,
     #[serde(rename = "RequestId")]
     request_id: &'a str,
 }
 
-/// The content of an answer that has only a `RequestId`.
+/// The content of a response that has only a `RequestId`.
 #[derive(Serialize)]
 struct Nothing {}
 
@@ -94,14 +94,14 @@ impl Api {
         }
     }
 
-    /// Answers a request, whatever it is like, and notes it in the journal.
-    pub(super) fn answer(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) -> Vec<u8> {
+    /// Handles a request, valid or not, and writes it to the journal.
+    pub(super) fn respond(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) -> Vec<u8> {
         let mut entry = entry(headers, plan, now);
-        let performed = match plan.error() {
+        let result = match plan.error() {
             Some(code) => Err(ApiError::new(code.to_owned(), "This error was ordered as a fault.")),
             None => self.perform(headers, body, now, &mut entry),
         };
-        let answer = performed.unwrap_or_else(|error| {
+        let response = result.unwrap_or_else(|error| {
             entry.error = Some(error.code.to_string());
             refusal(&error, &entry.request_id)
         });
@@ -114,11 +114,11 @@ impl Api {
         );
         self.drift(plan, &entry.region, now);
         self.journal.write(entry);
-        answer
+        response
     }
 
-    /// Notes a request in the journal that something else than an answer comes of.
-    pub(super) fn withhold(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) {
+    /// Writes a request to the journal whose response a fault replaces.
+    pub(super) fn record_replaced(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) {
         let mut entry = entry(headers, plan, now);
         if let Ok(query) = Parameters::parse(body).and_then(Query::parse) {
             query.note(&mut entry);
@@ -137,7 +137,7 @@ impl Api {
         entry.account.clone_from(&caller.account);
         let region = if action.is_regional() { &*entry.region } else { "" };
         if action.is_regional() {
-            self.world.read().unwrap_or_else(PoisonError::into_inner).called(region)?;
+            self.world.read().unwrap_or_else(PoisonError::into_inner).required_region(region)?;
         }
         self.identities.check_permission(&caller, action.name())?;
         let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,18 +161,18 @@ impl Api {
 
     fn describe(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
-        let region = world.called(&entry.region)?;
+        let region = world.required_region(&entry.region)?;
         let query = Query::parse(parameters)?;
         query.note(entry);
         Ok(success(query.page(region, now.world)?, &entry.request_id))
     }
 
     fn delete(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
-        let order = Order::parse(parameters)?;
-        order.note(entry);
+        let request = DeleteRequest::parse(parameters)?;
+        request.note(entry);
         let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
         let region = world.region_mut(&entry.region).expect("the region was found before");
-        order.carry_out(region, now.world, self.deletion)?;
+        request.start(region, now.world, self.deletion)?;
         Ok(success(Nothing {}, &entry.request_id))
     }
 
@@ -189,7 +189,7 @@ impl Api {
         Ok(success(granted, &entry.request_id))
     }
 
-    /// Changes the tunnels of a region between one page and the next.
+    /// Changes the tunnels of a region after a response, if a `Drift` fault applies.
     fn drift(&self, plan: &Plan, region: &str, now: Moment) {
         for kind in plan.kinds() {
             if let FaultKind::Drift { remove, add } = kind {
@@ -202,7 +202,7 @@ impl Api {
     }
 }
 
-/// What the journal is told of a request before it is looked at.
+/// The journal entry of a request before it is handled.
 fn entry(headers: &HeaderMap, plan: &Plan, now: Moment) -> Entry {
     let text = |name| request::text(headers, name).unwrap_or_default().to_owned();
     Entry {
@@ -217,11 +217,11 @@ fn entry(headers: &HeaderMap, plan: &Plan, now: Moment) -> Entry {
 }
 
 fn success(content: impl Serialize, request_id: &str) -> Vec<u8> {
-    let envelope = Envelope { response: Answer { content, request_id } };
+    let envelope = Envelope { response: ResponseContent { content, request_id } };
     serde_json::to_vec(&envelope).expect("an answer has only text for keys")
 }
 
-/// The answer to a request that is refused.
+/// The response body for an error.
 pub(super) fn refusal(error: &ApiError, request_id: &str) -> Vec<u8> {
     success(Failure { error: Refusal { code: &error.code, message: &error.message } }, request_id)
 }

@@ -1,28 +1,28 @@
-//! What a tunnel does as time passes: a pure function of its plan and of the time since the world began.
+//! The planned behaviour of a tunnel: its status is a pure function of the time since the simulation started.
 
 use std::{ops::Range, time::Duration};
 
 use fastrand::Rng;
 
-/// How long a flapping tunnel stays in one state.
+/// How long a flapping tunnel stays up or down.
 const FLAP: Duration = Duration::from_secs(12);
 /// An outage that is long enough for the shipped alerts to fire and to end.
 const LONG_OUTAGE: Cycle =
     Cycle { first: Duration::from_secs(8), every: Duration::from_secs(900), lasts: Duration::from_secs(250) };
-/// How long a deletion takes that was planned.
+/// The duration of a planned deletion.
 const DELETION: Duration = Duration::from_secs(90);
 
-/// How a tunnel is at one moment.
+/// The status of a tunnel at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) state: State,
     /// Whether the two ends are connected.
     pub(super) connected: bool,
-    /// What a health check finds, where one is configured.
+    /// Whether a health check succeeds, if one is configured.
     pub(super) healthy: bool,
 }
 
-/// The lifecycle of a tunnel.
+/// `State` in the row of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Pending,
@@ -38,26 +38,26 @@ impl Status {
     pub(super) const DELETING: Self = Self { state: State::Deleting, connected: false, healthy: false };
 }
 
-/// How a tunnel behaves until a test changes it.
+/// The behaviour of a tunnel until a test changes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Behaviour {
     /// Always up.
     Steady,
-    /// Connects only for traffic, and there is none: not connected, which is correct.
+    /// Not connected because there is no traffic, which is correct.
     Idle,
-    /// Down now and then.
+    /// Down repeatedly.
     Outages(Cycle),
-    /// Connected, while its health check fails now and then.
+    /// Connected, but its health check fails repeatedly.
     Sick(Cycle),
-    /// Changes between up and down, from time to time.
+    /// Repeatedly alternates between up and down, for `FLAP` each.
     Flapping(Cycle),
-    /// Being made until then.
+    /// `PENDING` until this time, then up.
     Made { until: Duration },
-    /// Up, then deleted.
+    /// Up until this time, then deleted.
     Deleted { from: Duration },
 }
 
-/// Something that happens again and again.
+/// An event that repeats.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cycle {
     first: Duration,
@@ -66,7 +66,7 @@ pub(super) struct Cycle {
 }
 
 impl Cycle {
-    /// How far into the event the time is.
+    /// The time since the event started; `None` outside the event.
     fn inside(&self, at: Duration) -> Option<Duration> {
         let since = at.checked_sub(self.first)?.as_nanos() % self.every.as_nanos();
         let since = Duration::from_nanos(u64::try_from(since).ok()?);
@@ -83,7 +83,7 @@ impl Cycle {
 }
 
 impl Behaviour {
-    /// The status at a time since the world began.
+    /// The status at a time since the simulation started.
     pub(super) fn status(&self, at: Duration) -> Status {
         match self {
             Self::Idle => Status::DOWN,
@@ -98,7 +98,7 @@ impl Behaviour {
         }
     }
 
-    /// From when the plan has the tunnel `DELETING`, and when it is gone.
+    /// The planned time during which the tunnel is `DELETING`.
     pub(super) fn deletion(&self) -> Option<Range<Duration>> {
         match self {
             Self::Deleted { from } => Some(*from..*from + DELETION),
@@ -106,7 +106,7 @@ impl Behaviour {
         }
     }
 
-    /// Whether the behaviour is visible only with a health check, only without one, or in both cases.
+    /// Whether the tunnel must have a health check or must have none; `None` allows both.
     pub(super) fn health_check(&self) -> Option<bool> {
         match self {
             Self::Sick(_) => Some(true),
@@ -116,20 +116,20 @@ impl Behaviour {
     }
 }
 
-/// Gives each of so many tunnels its plan. At most a third of them is ever in trouble; the first trouble comes within
-/// the first half minute.
+/// Plans the behaviour of each tunnel. At most a third of them, but at least one, have events. The first event starts
+/// within 30 seconds.
 pub(super) fn plans(tunnels: usize, rng: &mut Rng) -> Vec<Behaviour> {
     let mut plans = vec![Behaviour::Steady; tunnels];
     let eventful = (tunnels / 3).min(8 + tunnels / 12).max(1);
-    let mut places: Vec<usize> = (0..tunnels).collect();
-    rng.shuffle(&mut places);
-    for (number, place) in places.into_iter().take(eventful).enumerate() {
-        plans[place] = plan(number, rng);
+    let mut indexes: Vec<usize> = (0..tunnels).collect();
+    rng.shuffle(&mut indexes);
+    for (number, index) in indexes.into_iter().take(eventful).enumerate() {
+        plans[index] = plan(number, rng);
     }
     plans
 }
 
-/// The plan of the tunnel with this number among the eventful ones: what is most worth seeing comes first.
+/// The plan of the tunnel with this number among those with events. The most interesting plans come first.
 fn plan(number: usize, rng: &mut Rng) -> Behaviour {
     match number {
         0 => Behaviour::Outages(Cycle::draw(rng, 10..25, 30..60)),

@@ -1,4 +1,4 @@
-//! Time in the simulated world, which may run faster than ours and be pushed on by a test.
+//! The simulated time. It can run faster than real time, and a test can move it forward.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 pub(super) struct Moment {
     /// Time since the simulation started; it controls the tunnels.
     pub(super) world: Duration,
-    /// The server's clock, in Unix seconds: what signatures and the `Date` header go by.
+    /// The server's clock, in Unix seconds; used for signatures and the `Date` header.
     pub(super) unix: u64,
-    /// Our own time: what rates are measured by.
+    /// Real time; used for the rate limit.
     pub(super) instant: Instant,
 }
 
 impl Moment {
-    /// The same instant for a server whose clock is so many seconds ahead.
+    /// The same instant for a server whose clock is ahead by `seconds`.
     pub(super) fn skewed(self, seconds: i64) -> Self {
         Self { unix: self.unix.saturating_add_signed(seconds), ..self }
     }

@@ -1,4 +1,4 @@
-//! Controls a simulated world from a test or a demo: reads the requests and changes the tunnels.
+//! Controls the simulator from a test or a demo: reads the journal and changes the tunnels.
 
 use std::{
     sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
@@ -24,24 +24,24 @@ use super::{
 /// The object to change does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
-    /// The options named no such region.
+    /// The options do not contain this region.
     #[error("region {0} is not simulated; name it in the options")]
     Region(String),
-    /// There is neither such an account nor such a role.
+    /// No account has this number, and no role has this ARN.
     #[error("neither an account nor a role is {0:?}; name an account's number or a role's ARN")]
     Identity(String),
-    /// No product offers such an action.
+    /// No product has this action.
     #[error("action {0:?} is not offered; name one that is")]
     Action(String),
-    /// The region has no such gateway.
+    /// The region does not have this gateway.
     #[error("gateway {0} is not there; choose one that a tunnel is on")]
     Gateway(String),
-    /// The region has no such tunnel, or has no longer.
+    /// The region does not have this tunnel.
     #[error("tunnel {0} is not there; choose one that is listed")]
     Tunnel(String),
 }
 
-/// Sees and changes a simulated world while it is served. Clones control the same world; nothing of it waits.
+/// Reads and changes the simulated world while the simulator runs. All clones control the same world.
 #[derive(Debug, Clone)]
 pub struct Control {
     api: Arc<Api>,
@@ -66,13 +66,13 @@ impl Control {
         &self.accounts()[0].credentials
     }
 
-    /// The accounts that have credentials of their own; there is at least one.
+    /// The accounts with permanent credentials; at least one.
     #[must_use]
     pub fn accounts(&self) -> &[Account] {
         &self.api.identities.accounts
     }
 
-    /// Forbids an account, by its number, or a role, by its ARN, an action.
+    /// Forbids an action for an account (by number) or a role (by ARN).
     pub fn forbid(&self, who: &str, action: &str) -> Result<(), NotFound> {
         self.permit(who, action, false)
     }
@@ -101,33 +101,33 @@ impl Control {
         Ok(())
     }
 
-    /// Makes all temporary credentials that were given so far worthless, before they expire.
+    /// Revokes all temporary credentials issued so far, before they expire.
     pub fn revoke_tokens(&self) {
         self.api.identities.sessions.revoke();
     }
 
-    /// Changes what pods have to show to take on a role.
+    /// Changes the web identity that pods need to assume a role; `None` accepts no pod.
     pub fn set_web_identity(&self, accepted: Option<WebIdentity>) {
         *self.api.web_identity.lock().unwrap_or_else(PoisonError::into_inner) = accepted;
     }
 
-    /// Changes what `DescribeRegions` tells. Which regions there are stays as it is.
+    /// Changes the response of `DescribeRegions`. The simulated regions do not change.
     pub fn set_offered_regions(&self, offered: Vec<OfferedRegion>) {
         *self.api.offered.lock().unwrap_or_else(PoisonError::into_inner) = offered;
     }
 
-    /// The last 10,000 requests, in the order in which they were answered.
+    /// The last 10,000 requests, in the order of their responses.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
         self.api.journal.entries()
     }
 
-    /// Forgets the requests so far.
+    /// Removes all journal entries.
     pub fn clear_journal(&self) {
         self.api.journal.clear();
     }
 
-    /// Waits until the requests so far meet a condition. It may be cancelled; a deadline is the caller's to set.
+    /// Waits until the journal meets a condition. It has no timeout, and it can be cancelled.
     pub async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
         self.api.journal.until(condition).await;
     }
@@ -139,18 +139,18 @@ impl Control {
         Ok(())
     }
 
-    /// The faults in force, those that are over included.
+    /// The faults that were set, including those that have ended.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.api.faults.list()
     }
 
-    /// Pushes the world's time on. The clock that signatures are checked by stays as it is.
+    /// Moves the simulated time forward. The clock used to check signatures does not change.
     pub fn advance(&self, by: Duration) {
         self.api.clock.advance(by);
     }
 
-    /// The rows that a region's listing has now, in its order: what a client should come to see.
+    /// The current rows of a region, in the order of creation.
     pub fn rows(&self, region: &str) -> Result<Vec<Value>, NotFound> {
         let now = self.api.clock.now().world;
         let world = self.read();
@@ -158,7 +158,7 @@ impl Control {
         Ok(region.listed(now).map(|row| serde_json::to_value(row).expect("a row can be written")).collect())
     }
 
-    /// The identifiers of the tunnels that a region's listing has now, in its order.
+    /// The identifiers of a region's current tunnels, in the order of creation.
     pub fn ids(&self, region: &str) -> Result<Vec<String>, NotFound> {
         let now = self.api.clock.now().world;
         let world = self.read();
@@ -166,28 +166,28 @@ impl Control {
         Ok(region.listed(now).map(|row| row.tunnel.id.clone()).collect())
     }
 
-    /// Makes a tunnel that is and stays up, at the end of the listing, and tells its identifier.
+    /// Adds a tunnel that is always up, at the end of the rows, and returns its identifier.
     pub fn add(&self, region: &str) -> Result<String, NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        Ok(there.add(Behaviour::Steady).id.clone())
+        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
+        Ok(region.add(Behaviour::Steady).id.clone())
     }
 
-    /// Takes a tunnel away at once.
+    /// Removes a tunnel immediately, without the `DELETING` state.
     pub fn remove(&self, region: &str, id: &str) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        there.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
+        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
+        region.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
     }
 
-    /// Gives a field of a tunnel's row a value of any kind, from now on and whatever the tunnel's plan says: `State`
-    /// or `VpnConnectionName`, say, or one that the document does not know.
+    /// Sets a field of a tunnel's row from now on, for example `State`. It overrides the planned behaviour. The field
+    /// can be undocumented, and the value can have any JSON type.
     pub fn set(&self, region: &str, id: &str, field: &str, value: impl Into<Value>) -> Result<(), NotFound> {
         let value = value.into();
         self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), Some(value)))
     }
 
-    /// Leaves a field out of a tunnel's row from now on.
+    /// Removes a field from a tunnel's row from now on.
     pub fn omit(&self, region: &str, id: &str, field: &str) -> Result<(), NotFound> {
         self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), None))
     }
@@ -197,11 +197,11 @@ impl Control {
         self.change(region, id, |tunnel| tunnel.changes.clear())
     }
 
-    /// Has a gateway allow or refuse the deletion of its tunnels, from now on.
+    /// Sets the state of a gateway, which allows or prevents the deletion of tunnels.
     pub fn set_gateway(&self, region: &str, id: &str, state: GatewayState) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        there.gateway_mut(id).ok_or_else(|| NotFound::Gateway(id.to_owned()))?.state = state;
+        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
+        region.gateway_mut(id).ok_or_else(|| NotFound::Gateway(id.to_owned()))?.state = state;
         Ok(())
     }
 
@@ -212,8 +212,8 @@ impl Control {
         change: impl FnOnce(&mut Tunnel) -> T,
     ) -> Result<(), NotFound> {
         let mut world = self.write();
-        let there = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        let tunnel = there.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
+        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
+        let tunnel = region.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
         change(tunnel);
         Ok(())
     }

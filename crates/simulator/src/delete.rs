@@ -1,6 +1,6 @@
-//! `DeleteVpnConnection`: takes a tunnel away, after a while.
+//! `DeleteVpnConnection`: deletes a tunnel after a delay.
 //!
-//! The document lists six errors and no causes. The causes here are a reading of their names.
+//! The document lists six errors without causes. The causes here are inferred from their names.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use super::{
     world::{GatewayState, RegionWorld},
 };
 
-/// What a request asks for.
+/// The parameters of a request.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct DeleteRequest {
     gateway_id: String,
     id: String,
 }
 
-impl Order {
+impl DeleteRequest {
     pub(super) fn parse(mut parameters: Parameters) -> Result<Self, ApiError> {
         let gateway_id = parameters.required_text("VpnGatewayId")?;
         let id = parameters.required_text("VpnConnectionId")?;
@@ -33,13 +33,13 @@ impl Order {
         Ok(Self { gateway_id, id })
     }
 
-    /// Writes down what was asked for.
+    /// Adds the parameters to a journal entry.
     pub(super) fn note(&self, entry: &mut Entry) {
         entry.ids = vec![self.id.clone()];
     }
 
-    /// Begins the deletion, which lasts so long. Times are since the world began.
-    pub(super) fn carry_out(
+    /// Starts the deletion. `at` is the time since the simulation started, `lasts` the duration of the deletion.
+    pub(super) fn start(
         &self,
         region: &mut RegionWorld,
         at: Duration,

@@ -1,7 +1,7 @@
 //! `DescribeVpnConnections`: a page of the tunnels that a request selects.
 //!
-//! Of the document's errors, two are left to faults: it gives no cause of `UnsupportedOperation`, and
-//! `InternalError.ModuleError` has none that a client could bring about.
+//! Two documented errors occur only as faults: the document gives no cause for `UnsupportedOperation`, and a client
+//! cannot cause `InternalError.ModuleError`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const MOST_IDS: usize = 100;
 const MOST_FILTERS: usize = 10;
 const MOST_VALUES: usize = 5;
 
-/// The filters of the document, and the fields that they look at.
+/// The documented filters and their row fields.
 const FILTERS: [(&str, &str); 5] = [
     ("vpc-id", "VpcId"),
     ("vpn-gateway-id", "VpnGatewayId"),
@@ -31,7 +31,7 @@ const FILTERS: [(&str, &str); 5] = [
     ("vpn-connection-id", "VpnConnectionId"),
 ];
 
-/// What a request asks for.
+/// The parameters of a request.
 #[derive(Debug)]
 pub(super) struct Query {
     offset: usize,
@@ -67,7 +67,7 @@ impl Query {
         Ok(Self { offset, limit, selection })
     }
 
-    /// Writes down what was asked for.
+    /// Adds the parameters to a journal entry.
     pub(super) fn note(&self, entry: &mut Entry) {
         entry.offset = Some(self.offset);
         entry.limit = Some(self.limit);
@@ -79,15 +79,15 @@ impl Query {
         }
     }
 
-    /// The page at a time since the world began. Identifiers that are asked for must all be there.
+    /// The page at a time since the simulation started. All requested identifiers must exist.
     pub(super) fn page<'a>(&self, region: &'a RegionWorld, at: Duration) -> Result<Page<'a>, ApiError> {
         let (total_count, vpn_connection_set) = region.page(&self.selection, self.offset, self.limit, at);
         if let Selection::Ids(ids) = &self.selection
             && total_count < ids.len()
         {
-            let there: Vec<_> =
+            let existing: Vec<_> =
                 region.listed(at).filter_map(|row| row.tunnel.text("VpnConnectionId")).collect();
-            let missing = ids.iter().find(|id| !there.contains(&id.as_str())).expect("one is missing");
+            let missing = ids.iter().find(|id| !existing.contains(&id.as_str())).expect("one is missing");
             return Err(ApiError::not_found(missing));
         }
         Ok(Page { total_count, vpn_connection_set })
@@ -100,7 +100,7 @@ fn by_ids(ids: Vec<String>) -> Result<Selection, ApiError> {
     }
     match ids.iter().find(|id| !is_identifier(id, "vpnx")) {
         Some(id) => Err(ApiError::malformed("VpnConnectionIds", id)),
-        // An empty list selects as none does.
+        // An empty list selects every tunnel, like a missing list.
         None if ids.is_empty() => by_filters(vec![]),
         None => Ok(Selection::Ids(ids.into_iter().collect())),
     }
@@ -122,7 +122,7 @@ fn by_filters(filters: Vec<Filter>) -> Result<Selection, ApiError> {
     filters.collect::<Result<_, _>>().map(Selection::Filters)
 }
 
-/// The name of the filter that looks at a field.
+/// The name of the filter for a field.
 fn name(field: &str) -> String {
     let (name, _) =
         FILTERS.iter().find(|(_, known)| *known == field).expect("only these fields are filtered by");

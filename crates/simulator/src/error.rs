@@ -1,8 +1,8 @@
-//! Refusals as the API words them: a code that clients go by, and a message for people.
+//! API errors: a code for clients and a message for people.
 
 use std::borrow::Cow;
 
-/// An error that is answered with HTTP 200 and `Response.Error`.
+/// An error that is sent as `Response.Error` with HTTP status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) code: Cow<'static, str>,

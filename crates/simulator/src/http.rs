@@ -26,28 +26,28 @@ use super::{
     clock::Moment,
     control::Control,
     error::ApiError,
-    faults::{self, Asked, Body, Plan, Reset},
-    metadata::{self, Question},
+    faults::{self, Body, Plan, RequestKey, Reset},
+    metadata::{self, MetadataRequest},
     names, request,
 };
 
-/// The longest body that is read, in bytes: far more than any of the actions needs.
+/// The maximum length of a request body, in bytes: more than any action needs.
 const LONGEST_BODY: usize = 1 << 20;
 /// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
-/// Accepts connections until it is dropped, and drops them with it.
+/// Accepts connections. When the future is dropped, they are closed.
 pub(super) async fn serve(listener: &TcpListener, control: &Control) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(converse(stream, peer, control.clone()));
+                    connections.spawn(serve_peer(stream, peer, control.clone()));
                 }
-                // The peer has given up already, or there are too many open files: others may still be served.
+                // The peer has disconnected, or there are too many open files. Later connections can succeed.
                 Err(error) => {
                     tracing::warn!(%error, "connection not accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -58,8 +58,8 @@ pub(super) async fn serve(listener: &TcpListener, control: &Control) {
     }
 }
 
-async fn converse(stream: TcpStream, peer: SocketAddr, control: Control) {
-    // Answers are written whole; waiting for more only delays them.
+async fn serve_peer(stream: TcpStream, peer: SocketAddr, control: Control) {
+    // Responses are written in one piece, so Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let control = control.clone();
@@ -80,55 +80,55 @@ async fn respond(
 ) -> Result<Response<Body>, Reset> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, LONGEST_BODY).collect().await.map(Collected::to_bytes).ok();
-    if let (&Method::GET, Some(question)) = (&head.method, Question::parse(head.uri.path())) {
-        return tell(control.api(), question).await;
+    if let (&Method::GET, Some(request)) = (&head.method, MetadataRequest::parse(head.uri.path())) {
+        return call_metadata(control.api(), request).await;
     }
     match (&head.method, head.uri.path(), body) {
         (&Method::POST, "/", Some(body)) => call(control.api(), &head, &body).await,
-        (method, "/_faults", Some(body)) => Ok(order(control, peer, method, &body)),
+        (method, "/_faults", Some(body)) => Ok(handle_faults(control, peer, method, &body)),
         (method, "/" | "/_faults", body) => Ok(refuse(control.api(), method, body.is_some())),
         _ => Ok(not_found(control.api())),
     }
 }
 
-/// Handles a call of an action, with its faults.
+/// Handles an API request, with its faults.
 async fn call(api: &Api, head: &Parts, body: &[u8]) -> Result<Response<Body>, Reset> {
-    let asked = Asked {
+    let key = RequestKey {
         region: request::text(&head.headers, request::REGION).unwrap_or_default(),
         action: request::text(&head.headers, request::ACTION).unwrap_or_default(),
         offset: request::first_row(body),
     };
-    let plan = api.faults.plan(&asked);
+    let plan = api.faults.plan(&key);
     let now = delay(api, &plan).await;
-    let response = if let Some(kind) = plan.instead() {
-        api.withhold(&head.headers, body, &plan, now);
-        faults::instead(kind).await?
+    let response = if let Some(kind) = plan.replacement() {
+        api.record_replaced(&head.headers, body, &plan, now);
+        faults::replacement(kind).await?
     } else {
-        faults::spoilt(&plan, api.answer(&head.headers, body, &plan, now))
+        faults::modified(&plan, api.respond(&head.headers, body, &plan, now))
     };
     Ok(dated(response, JSON, now))
 }
 
-/// A question to the metadata service, with all that befalls it.
-async fn tell(api: &Api, question: Question<'_>) -> Result<Response<Body>, Reset> {
-    let plan = api.faults.plan(&Asked { region: "", action: question.name(), offset: None });
+/// Handles a request to the metadata service, with its faults.
+async fn call_metadata(api: &Api, request: MetadataRequest<'_>) -> Result<Response<Body>, Reset> {
+    let plan = api.faults.plan(&RequestKey { region: "", action: request.name(), offset: None });
     let now = delay(api, &plan).await;
-    let mut entry = question.entry(&plan, now);
-    let told = match plan.error() {
+    let mut entry = request.entry(&plan, now);
+    let body = match plan.error() {
         Some(code) => Some(metadata::failure(code)),
-        None => question.answer(api.instance_role.as_deref(), &api.identities.sessions, now.unix),
+        None => request.response(api.instance_role.as_deref(), &api.identities.sessions, now.unix),
     };
-    entry.error = plan.error().map(str::to_owned).or_else(|| told.is_none().then(|| "404".to_owned()));
+    entry.error = plan.error().map(str::to_owned).or_else(|| body.is_none().then(|| "404".to_owned()));
     api.journal.write(entry);
-    let response = match (plan.instead(), told) {
-        (Some(kind), _) => faults::instead(kind).await?,
-        (None, Some(told)) => faults::spoilt(&plan, told),
+    let response = match (plan.replacement(), body) {
+        (Some(kind), _) => faults::replacement(kind).await?,
+        (None, Some(body)) => faults::modified(&plan, body),
         (None, None) => not_found(api),
     };
     Ok(dated(response, TEXT, now))
 }
 
-/// Waits as long as is planned, and tells the time then.
+/// Waits for the planned latency and returns the time after it.
 async fn delay(api: &Api, plan: &Plan) -> Moment {
     let latency = api.latency + plan.latency();
     if !latency.is_zero() {
@@ -145,24 +145,24 @@ fn dated(mut response: Response<Body>, content_type: HeaderValue, now: Moment) -
 }
 
 fn not_found(api: &Api) -> Response<Body> {
-    answer(api, StatusCode::NOT_FOUND, TEXT, "not found\n")
+    response(api, StatusCode::NOT_FOUND, TEXT, "not found\n")
 }
 
-/// What faults there are to be from now on. Only a peer on this machine may say.
-fn order(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> Response<Body> {
+/// Shows or replaces the faults. Only peers on this machine may do this.
+fn handle_faults(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> Response<Body> {
     let api = control.api();
     if !peer.ip().to_canonical().is_loopback() {
-        return answer(api, StatusCode::FORBIDDEN, TEXT, "faults are ordered from this machine only\n");
+        return response(api, StatusCode::FORBIDDEN, TEXT, "faults are ordered from this machine only\n");
     }
     if *method == Method::POST {
-        let ordered = serde_json::from_slice(body).map_err(|error| format!("faults: {error}\n"));
-        let ordered =
-            ordered.and_then(|faults| control.set_faults(faults).map_err(|error| format!("{error}\n")));
-        if let Err(problem) = ordered {
-            return answer(api, StatusCode::BAD_REQUEST, TEXT, problem);
+        let result = serde_json::from_slice(body).map_err(|error| format!("faults: {error}\n"));
+        let result =
+            result.and_then(|faults| control.set_faults(faults).map_err(|error| format!("{error}\n")));
+        if let Err(problem) = result {
+            return response(api, StatusCode::BAD_REQUEST, TEXT, problem);
         }
     } else if *method != Method::GET {
-        return answer(
+        return response(
             api,
             StatusCode::METHOD_NOT_ALLOWED,
             TEXT,
@@ -170,10 +170,10 @@ fn order(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> R
         );
     }
     let faults = serde_json::to_vec(&control.faults()).expect("faults can be written");
-    answer(api, StatusCode::OK, JSON, faults)
+    response(api, StatusCode::OK, JSON, faults)
 }
 
-/// Accepts only `POST`, the method of the documents, although API 3.0 has two.
+/// Refuses a method other than `POST`, or an unreadable body. API 3.0 also has `GET`, which is not simulated.
 fn refuse(api: &Api, method: &Method, read: bool) -> Response<Body> {
     let error = if read {
         ApiError::new("UnsupportedProtocol", format!("The request is a {method} and must be a POST."))
@@ -181,10 +181,10 @@ fn refuse(api: &Api, method: &Method, read: bool) -> Response<Body> {
         let message = format!("The body was cut off, or has more than {LONGEST_BODY} bytes.");
         ApiError::new("RequestSizeLimitExceeded", message)
     };
-    answer(api, StatusCode::OK, JSON, api::refusal(&error, &names::request_id()))
+    response(api, StatusCode::OK, JSON, api::refusal(&error, &names::request_id()))
 }
 
-fn answer(
+fn response(
     api: &Api,
     status: StatusCode,
     content_type: HeaderValue,
@@ -197,7 +197,7 @@ fn answer(
     response
 }
 
-/// The server's clock as the `Date` header tells it, which ends with the year 9999.
+/// The `Date` header for a time in Unix seconds, at most the end of the year 9999.
 fn date(unix: u64) -> HeaderValue {
     const END: u64 = 253_402_300_799;
     let time = UNIX_EPOCH + Duration::from_secs(unix.min(END));
@@ -214,7 +214,7 @@ mod tests {
         let control = Control::new(&Options::default()).expect("good options");
         let status = |peer: &str| {
             let peer = SocketAddr::new(peer.parse().expect("an address"), 40_000);
-            order(&control, peer, &Method::POST, b"[]").status()
+            handle_faults(&control, peer, &Method::POST, b"[]").status()
         };
         for (peer, expected) in [
             ("127.0.0.1", StatusCode::OK),

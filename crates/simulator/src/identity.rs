@@ -13,7 +13,7 @@ use super::{error::ApiError, names, options::Options, roles::Role, sessions::Ses
 /// The first account's number; the others follow it.
 const FIRST_ACCOUNT: u64 = 100_000_000_001;
 
-/// A pair of credentials, as Tencent Cloud gives them to an account.
+/// The permanent credentials of an account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `SecretId`: `AKID` and 32 characters; not secret.
@@ -28,21 +28,21 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An account and its own credentials.
+/// An account and its permanent credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its number (uin), as it stands in the ARNs of its roles.
+    /// Its number (uin), which the ARNs of its roles contain.
     pub number: String,
-    /// What it signs with.
+    /// The credentials that it signs requests with.
     pub credentials: Credentials,
 }
 
-/// Whom a request comes from.
+/// The sender of a request.
 #[derive(Debug, Default)]
 pub(super) struct Caller {
-    /// The account's number; empty for a request that need not be signed.
+    /// The account's number; empty for an unsigned request.
     pub(super) account: String,
-    /// The ARN of the role that was taken on.
+    /// The ARN of the assumed role.
     pub(super) role: Option<String>,
 }
 
@@ -53,25 +53,25 @@ pub(super) struct Identities {
     forbidden: Mutex<BTreeSet<(String, String)>>,
 }
 
-/// The number of the account in this place.
-fn number(place: usize) -> String {
-    (FIRST_ACCOUNT + place as u64).to_string()
+/// The number of the account at this index.
+fn number(index: usize) -> String {
+    (FIRST_ACCOUNT + index as u64).to_string()
 }
 
-/// The role that the metadata service gives away: one of the first account.
+/// The role of the metadata service, which belongs to the first account.
 pub(super) fn instance_role(name: &str) -> Role {
     Role { account: number(0), name: name.to_owned(), external_id: None }
 }
 
 impl Identities {
-    /// Credentials that follow from the seed, so that a restart accepts them again.
+    /// Derives the credentials from the seed, so that they stay valid after a restart.
     pub(super) fn new(options: &Options) -> Self {
         let mut rng = Rng::with_seed(!options.seed);
         let mut draw = |length| names::text(length, &mut rng, Rng::alphanumeric);
-        let accounts = (0..options.accounts).map(|place| {
+        let accounts = (0..options.accounts).map(|index| {
             let secret_id = format!("AKID{}", draw(32));
             let credentials = Credentials { secret_id, secret_key: draw(32) };
-            Account { number: number(place), credentials }
+            Account { number: number(index), credentials }
         });
         Self {
             accounts: accounts.collect(),
@@ -80,8 +80,8 @@ impl Identities {
         }
     }
 
-    /// Finds who calls with this id, and with this token, which only temporary credentials have; and the key that the
-    /// request must be signed with. `now` is Unix seconds.
+    /// Finds the caller with this id, and the secret key for its signature. Only temporary credentials have a token.
+    /// `now` is in Unix seconds.
     pub(super) fn caller(
         &self,
         secret_id: &str,
@@ -103,7 +103,7 @@ impl Identities {
         Ok((caller, account.credentials.secret_key.clone()))
     }
 
-    /// Refuses what the caller's account or role is forbidden.
+    /// Refuses an action that is forbidden for the caller's account or role.
     pub(super) fn check_permission(&self, caller: &Caller, action: &str) -> Result<(), ApiError> {
         let forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
         let who = [Some(&caller.account), caller.role.as_ref()];
@@ -116,7 +116,7 @@ impl Identities {
         }
     }
 
-    /// Forbids an account, by its number, or a role, by its ARN, an action; or allows it again.
+    /// Allows or forbids an action for an account (by number) or a role (by ARN).
     pub(super) fn permit(&self, who: &str, action: &str, permitted: bool) {
         let mut forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
         let rule = (who.to_owned(), action.to_owned());

@@ -1,4 +1,4 @@
-//! The last requests, for tests: in the order of their responses, without bodies.
+//! The journal: the last requests, in the order of their responses, without bodies.
 
 use std::{
     collections::VecDeque,
@@ -8,36 +8,36 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// How many requests are remembered; older ones are forgotten.
+/// The maximum number of entries; the oldest ones are dropped.
 const LENGTH: usize = 10_000;
 
-/// One request, and what came of it.
+/// One request and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
-    /// When it was answered, in the world's time.
+    /// The time of the response, since the simulation started.
     pub at: Duration,
-    /// `X-TC-Action` as it was sent, empty where it was not; or `MetadataRole` or `MetadataCredentials`.
+    /// The `X-TC-Action` header, or an empty string; `MetadataRole` or `MetadataCredentials` for the metadata service.
     pub action: String,
-    /// `X-TC-Region` as it was sent; empty where it was not.
+    /// The `X-TC-Region` header, or an empty string.
     pub region: String,
-    /// The number of the account that the request came from, or of the role that it took on; empty where the request
-    /// was refused before that was known.
+    /// The number of the caller's account, or of its role's account; empty if the request failed before the caller was
+    /// known.
     pub account: String,
-    /// The caller's `SecretId`, where an `Authorization` could be read; it is not secret.
+    /// The caller's `SecretId`, which is not secret; empty without a valid `Authorization` header.
     pub secret_id: String,
-    /// Which row the page began with, for a listing whose parameters were accepted.
+    /// `Offset` of a `DescribeVpnConnections` request with valid parameters.
     pub offset: Option<usize>,
-    /// How many rows the page could have had, likewise.
+    /// `Limit` of such a request.
     pub limit: Option<usize>,
-    /// `Filters`, likewise: names and values.
+    /// `Filters` of such a request: names and values.
     pub filters: Vec<(String, Vec<String>)>,
-    /// `VpnConnectionIds`, likewise.
+    /// `VpnConnectionIds` of such a request, or the `VpnConnectionId` of a `DeleteVpnConnection` request.
     pub ids: Vec<String>,
-    /// The faults that befell it, by their names in JSON.
+    /// The faults that affected it, by their names in JSON.
     pub faults: Vec<&'static str>,
-    /// The `RequestId` of the answer.
+    /// The `RequestId` of the response.
     pub request_id: String,
-    /// The error code that was answered; `None` for a success, and where no answer of the API came.
+    /// The error code of the response; `None` on success, or if a fault replaced the response.
     pub error: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Journal {
     /// Waits until the entries meet a condition.
     pub(super) async fn until(&self, condition: impl Fn(&[Entry]) -> bool) {
         loop {
-            // Made before looking, so that an entry written in between wakes it.
+            // Created before the check, so that an entry written in between wakes this task.
             let written = self.written.notified();
             if condition(&self.entries()) {
                 return;

@@ -1,8 +1,8 @@
-//! A simulated VPC API for the demo, for tests and for any other client.
+//! A simulated VPC API for demos, tests and other clients.
 //!
-//! It speaks real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`, with what
-//! stands beside them: STS, the list of regions, and the metadata service. It knows nothing of the client in
-//! the exporter's `tencent`: it checks signatures with its own code, so a mistake in the client is found.
+//! It uses real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`. It also
+//! simulates STS, the list of regions, and the metadata service. It shares no code with the client and checks
+//! signatures with its own code, so that it detects mistakes in the client.
 
 mod api;
 mod behaviour;
@@ -47,23 +47,23 @@ pub use self::{
     world::GatewayState,
 };
 
-/// Why a simulator did not start.
+/// The reason why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An option makes no sense.
+    /// An option is invalid.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
-    /// The address cannot be listened on.
+    /// The simulator cannot listen on the address.
     #[error("cannot listen on {address}; choose a free local address")]
     Listen {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// A simulator that has its address and does not answer yet.
+/// A simulator that listens on its address but sends no responses until [`run`](Self::run).
 #[derive(Debug)]
 pub struct Simulator {
     listener: TcpListener,
@@ -72,7 +72,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Makes the world that the options describe, and listens on the address; port 0 picks a free one.
+    /// Creates the simulated world and listens on the address; port 0 selects a free port.
     pub async fn bind(options: Options, address: SocketAddr) -> Result<Self, StartError> {
         let control = Control::new(&options)?;
         let failed = |source| StartError::Listen { address, source };
@@ -81,25 +81,25 @@ impl Simulator {
         Ok(Self { listener, address, control })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the simulated side of the wire shows and does, for a test or a demo to look at and to change.
+    /// Returns a handle that reads and changes the simulated world.
     #[must_use]
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// The credentials of its first account.
+    /// The credentials of the first account.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         self.control.credentials()
     }
 
-    /// Answers until `shutdown` completes. Connections are closed then; an answer under way is cut off.
+    /// Serves requests until `shutdown` completes. Then it closes all connections, even in the middle of a response.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::select! {
             () = http::serve(&self.listener, &self.control) => {}

@@ -1,4 +1,4 @@
-//! How many requests a caller may make: so many in any second, counted apart for each account, region and action.
+//! The rate limit: a maximum number of requests in any second, for each account, region and action.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,7 +22,7 @@ impl Limit {
         Self { per_second, granted: HashMap::new() }
     }
 
-    /// Grants a request or refuses it. Refused requests do not count.
+    /// Accepts or refuses a request. Refused requests do not count.
     pub(super) fn grant(
         &mut self,
         account: &str,

@@ -1,4 +1,4 @@
-//! The metadata service: what an instance is told about its role, unsigned and over plain HTTP.
+//! The metadata service: gives an instance its role and credentials, over plain HTTP and without signatures.
 
 use serde::Serialize;
 
@@ -11,13 +11,13 @@ use super::{
 };
 
 const PREFIX: &str = "/latest/meta-data/cam/security-credentials/";
-/// How long the credentials of an instance are good, in seconds.
+/// The lifetime of an instance's credentials, in seconds.
 const DURATION: u64 = 6 * 3600;
 
-/// What is asked for; its name is what faults and the journal call it.
+/// A request to the metadata service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question<'a> {
-    /// Which role the instance has.
+pub(super) enum MetadataRequest<'a> {
+    /// The name of the instance's role.
     Role,
     /// Credentials for this role.
     Credentials(&'a str),
@@ -33,7 +33,7 @@ struct Granted {
     code: &'static str,
 }
 
-impl<'a> Question<'a> {
+impl<'a> MetadataRequest<'a> {
     /// Reads the path of a request.
     pub(super) fn parse(path: &'a str) -> Option<Self> {
         match path.strip_prefix(PREFIX)? {
@@ -42,6 +42,7 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The action name in faults and in the journal.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Role => "MetadataRole",
@@ -49,32 +50,32 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Whether there is a question of this name.
+    /// Whether a request has this name.
     pub(super) fn is_known(name: &str) -> bool {
-        [Self::Role, Self::Credentials("")].iter().any(|question| question.name() == name)
+        [Self::Role, Self::Credentials("")].iter().any(|request| request.name() == name)
     }
 
-    /// The answer's body; `None` where the instance has no role, or another one.
-    pub(super) fn answer(self, role: Option<&str>, sessions: &Sessions, now: u64) -> Option<Vec<u8>> {
+    /// The response body; `None` if the instance has no role or a different one. `now` is in Unix seconds.
+    pub(super) fn response(self, role: Option<&str>, sessions: &Sessions, now: u64) -> Option<Vec<u8>> {
         let role = role?;
         match self {
             Self::Role => Some(role.as_bytes().to_vec()),
-            Self::Credentials(asked) if asked != role => None,
+            Self::Credentials(requested) if requested != role => None,
             Self::Credentials(_) => {
-                let credentials = sessions.give(&instance_role(role), DURATION, now);
+                let credentials = sessions.issue(&instance_role(role), DURATION, now);
                 let granted = Granted { expires: credentials.expires.clone(), credentials, code: "Success" };
                 Some(serde_json::to_vec(&granted).expect("an answer has only text for keys"))
             }
         }
     }
 
-    /// What the journal is told.
+    /// The journal entry of this request.
     pub(super) fn entry(self, plan: &Plan, now: Moment) -> Entry {
         Entry { at: now.world, action: self.name().to_owned(), faults: plan.names(), ..Entry::default() }
     }
 }
 
-/// What the service says instead of credentials when it fails with a code.
+/// The response body for an error code.
 pub(super) fn failure(code: &str) -> Vec<u8> {
     serde_json::json!({ "Code": code }).to_string().into_bytes()
 }

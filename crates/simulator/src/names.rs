@@ -1,4 +1,4 @@
-//! The texts of a simulated world: identifiers in Tencent's shape, and names that people might have chosen.
+//! Identifiers in Tencent's format, and realistic names of tunnels.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ const TOWNS: [&str; 31] = [
     "austin",
 ];
 
-/// The name of a tunnel by its number in its region: two tunnels, a primary and a backup, lead to each site.
+/// The name of a tunnel by its number in its region. Each site has two tunnels, a primary and a backup.
 pub(super) fn tunnel_name(number: usize) -> String {
     let site = number / 2;
     let (kind, town) = (KINDS[site % KINDS.len()], TOWNS[site % TOWNS.len()]);
@@ -50,7 +50,7 @@ pub(super) fn tunnel_name(number: usize) -> String {
     }
 }
 
-/// Draws identifiers and never the same one twice.
+/// Generates unique identifiers.
 #[derive(Debug, Default)]
 pub(super) struct Identifiers {
     drawn: HashSet<String>,
@@ -68,19 +68,19 @@ impl Identifiers {
     }
 }
 
-/// Whether a text has the shape of an identifier with this prefix.
+/// Whether a text has the format of an identifier with this prefix.
 pub(super) fn is_identifier(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).is_some_and(|rest| {
         rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 
-/// A text of so many characters, each drawn.
+/// A text of `length` random characters.
 pub(super) fn text(length: usize, rng: &mut Rng, draw: impl Fn(&mut Rng) -> char) -> String {
     (0..length).map(|_| draw(rng)).collect()
 }
 
-/// A number in the shape of a UUID, as each answer carries one. These are never the same, whatever the seed.
+/// A random UUID for a response. It does not depend on the seed.
 pub(super) fn request_id() -> String {
     let hex = format!("{:032x}", fastrand::u128(..));
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])

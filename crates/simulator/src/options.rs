@@ -5,53 +5,51 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     faults::{Fault, InvalidFault},
     identity::instance_role,
-    metadata::Question,
+    metadata::MetadataRequest,
     regions::OfferedRegion,
     request::Action,
     roles::{Role, WebIdentity},
 };
 
-/// The most tunnels that one simulator holds: far beyond any account, and still some 140 MB.
+/// The maximum number of tunnels, far above any real account. They need about 140 MB.
 const MOST_TUNNELS: usize = 100_000;
 
-/// The most accounts with credentials of their own.
+/// The maximum number of accounts with permanent credentials.
 const MOST_ACCOUNTS: usize = 1000;
 
-/// What the simulated world looks like and how it answers.
+/// The options of a simulator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The regions of the API, each once, and how many tunnels each has.
+    /// The regions and their numbers of tunnels. Each region appears once.
     pub regions: Vec<(String, usize)>,
-    /// Where names, addresses, credentials and incidents come from; the same seed makes the same world.
+    /// The seed for names, addresses, credentials and outages. The same seed makes the same world.
     pub seed: u64,
-    /// Whether every tunnel simply stays up. What is changed through [`Control`](super::Control) or by a call still
-    /// happens.
+    /// Whether every tunnel stays up. Changes through [`Control`](super::Control) or requests still apply.
     pub frozen: bool,
-    /// How many seconds pass in the world with each real second; it does not touch the clock that signatures are
-    /// checked by.
+    /// Simulated seconds per real second. It does not affect the clock used to check signatures.
     pub speed: f64,
-    /// How long every answer is held back.
+    /// The delay of every response.
     pub latency: Duration,
-    /// How many requests a second one account may make of one action in one region; Tencent allows 100.
+    /// The maximum number of requests per second for each account, action and region. Tencent's limit is 100.
     pub requests_per_second: usize,
-    /// How long a tunnel that is deleted by a call stays `DELETING`, in the world's time.
+    /// How long a tunnel stays `DELETING` after a request, in simulated time.
     pub deletion: Duration,
-    /// How many accounts have credentials of their own. They all see the same tunnels.
+    /// The number of accounts with permanent credentials. They all see the same tunnels.
     pub accounts: usize,
-    /// The roles that may be taken on.
+    /// The roles that callers can assume.
     pub roles: Vec<Role>,
-    /// The role of the first account that the metadata service gives credentials for; none on a machine without one.
+    /// The role of the first account whose credentials the metadata service gives; `None` for no role.
     pub instance_role: Option<String>,
-    /// What pods show to take on a role.
+    /// The web identity that pods need to assume a role.
     pub web_identity: Option<WebIdentity>,
-    /// How long temporary credentials are good at most, whatever is asked for; in whole seconds, and at least one.
+    /// The maximum lifetime of temporary credentials, rounded down to whole seconds; at least one second.
     pub token_lifetime: Option<Duration>,
-    /// What goes wrong from the start.
+    /// The faults at the start.
     pub faults: Vec<Fault>,
 }
 
 impl Default for Options {
-    /// The demo: 24 tunnels in three regions, with something to see within the first minute.
+    /// The demo: 24 tunnels in three regions. Some change within the first minute.
     fn default() -> Self {
         let regions = ["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(str::to_owned);
         Self {
@@ -73,11 +71,11 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Distributes a number of tunnels evenly over regions; the first ones get what remains.
+    /// Distributes tunnels evenly over regions; the first regions get the remainder.
     #[must_use]
     pub fn spread<R: ToString>(tunnels: usize, regions: &[R]) -> Vec<(String, usize)> {
-        let share = |place| tunnels / regions.len() + usize::from(place < tunnels % regions.len());
-        regions.iter().enumerate().map(|(place, region)| (region.to_string(), share(place))).collect()
+        let share = |index| tunnels / regions.len() + usize::from(index < tunnels % regions.len());
+        regions.iter().enumerate().map(|(index, region)| (region.to_string(), share(index))).collect()
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidOptions> {
@@ -111,51 +109,51 @@ impl Options {
         self.check_faults(&self.faults).map_err(InvalidOptions::Fault)
     }
 
-    /// What `DescribeRegions` tells at first: the regions that are simulated.
+    /// The initial response of `DescribeRegions`: the simulated regions.
     pub(super) fn offered(&self) -> Vec<OfferedRegion> {
         let offered =
             |(region, _): &(String, usize)| OfferedRegion { region: region.clone(), available: true };
         self.regions.iter().map(offered).collect()
     }
 
-    /// Whether such faults could happen in this world.
+    /// Checks that the faults are valid for these regions.
     pub(super) fn check_faults(&self, faults: &[Fault]) -> Result<(), InvalidFault> {
         let is_region = |name: &str| self.regions.iter().any(|(region, _)| region == name);
-        let is_action = |name: &str| Action::is_offered(name) || Question::is_known(name);
+        let is_action = |name: &str| Action::is_offered(name) || MetadataRequest::is_known(name);
         faults.iter().try_for_each(|fault| fault.check(is_region, is_action))
     }
 }
 
-/// Why options were refused: the option, its value and the remedy.
+/// An invalid option, its value and the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidOptions {
-    /// There is no region to ask.
+    /// There is no region.
     #[error("regions: none is given; name at least one, such as ap-guangzhou")]
     NoRegion,
     /// A region is named twice.
     #[error("regions: {0} is given twice; name it once")]
     RegionTwice(String),
-    /// The world would not fit into memory.
+    /// There are too many tunnels for the memory.
     #[error("tunnels: {0} in all is too many; choose at most {MOST_TUNNELS}")]
     TooManyTunnels(usize),
-    /// Time would stand still, run backwards or overflow.
+    /// The speed is zero, negative, too large or not a number.
     #[error("speed: {0} is no pace; choose more than 0 and at most 1000000, or a frozen world")]
     Speed(f64),
-    /// Every request would be refused.
+    /// The rate limit is 0, which refuses every request.
     #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
     NoRequests,
-    /// No one could call, or too many.
+    /// The number of accounts is 0 or too large.
     #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]
     Accounts(usize),
-    /// No request could name the role.
+    /// The role's account or name has invalid characters.
     #[error(
         "roles: {0:?} cannot be a role; write its account in digits, its name in letters, digits and +=,.@_-"
     )]
     Role(String),
-    /// Credentials would have expired when they are given.
+    /// The lifetime is below one second, so credentials would expire immediately.
     #[error("token_lifetime: {0:?} is less than a second; choose at least 1 s")]
     TokenLifetime(Duration),
-    /// A fault could never happen.
+    /// A fault is invalid.
     #[error(transparent)]
     Fault(InvalidFault),
 }

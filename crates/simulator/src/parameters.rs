@@ -1,14 +1,14 @@
-//! The parameters of a call: its JSON body, taken apart one key at a time until none is left.
+//! The parameters in a JSON body. Each read removes a key; keys that remain are errors.
 
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 
-/// What is still to be read of a body.
+/// The parameters that were not read yet.
 #[derive(Debug)]
 pub(super) struct Parameters(Map<String, Value>);
 
-/// A filter as it was sent: its name and its values.
+/// The name and the values of a filter.
 pub(super) type Filter = (String, Vec<String>);
 
 impl Parameters {
@@ -22,7 +22,7 @@ impl Parameters {
         }
     }
 
-    /// A whole number that is not negative. The document says integers, and its example sends texts: both are read.
+    /// Reads a non-negative integer. The document specifies integers but its example has strings; both are accepted.
     pub(super) fn number(&mut self, key: &str) -> Result<Option<usize>, ApiError> {
         let number = match self.take(key) {
             None => return Ok(None),
@@ -36,7 +36,7 @@ impl Parameters {
         usize::try_from(number).map(Some).map_err(negative)
     }
 
-    /// A text, where there is one.
+    /// Reads an optional string.
     pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ApiError> {
         match self.take(key) {
             None => Ok(None),
@@ -45,17 +45,17 @@ impl Parameters {
         }
     }
 
-    /// A text without which there is no call.
+    /// Reads a required string that is not empty.
     pub(super) fn required_text(&mut self, key: &str) -> Result<String, ApiError> {
         self.text(key)?.filter(|text| !text.is_empty()).ok_or_else(|| ApiError::missing(key))
     }
 
-    /// A list of texts.
+    /// Reads an optional list of strings.
     pub(super) fn texts(&mut self, key: &str) -> Result<Option<Vec<String>>, ApiError> {
         self.take(key).map(|value| texts(key, value)).transpose()
     }
 
-    /// The list of filters.
+    /// Reads an optional list of filters.
     pub(super) fn filters(&mut self, key: &str) -> Result<Option<Vec<Filter>>, ApiError> {
         match self.take(key) {
             None => Ok(None),
@@ -66,7 +66,7 @@ impl Parameters {
         }
     }
 
-    /// Refuses parameters that no code has read.
+    /// Refuses parameters that were not read.
     pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -76,7 +76,7 @@ impl Parameters {
         }
     }
 
-    /// A value, where there is one; null is the same as none.
+    /// Removes a value; null counts as missing.
     fn take(&mut self, key: &str) -> Option<Value> {
         self.0.remove(key).filter(|value| !value.is_null())
     }

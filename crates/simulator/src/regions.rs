@@ -1,13 +1,13 @@
-//! `region:DescribeRegions`: which regions a product offers. It need not be what is simulated.
+//! `region:DescribeRegions`: the regions of a product. They can differ from the simulated regions.
 
 use serde::Serialize;
 
 use super::{error::ApiError, parameters::Parameters};
 
-/// A region as `DescribeRegions` tells it.
+/// A region in the response of `DescribeRegions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedRegion {
-    /// Its name in the API.
+    /// Its name in the API, such as `ap-guangzhou`.
     pub region: String,
     /// Whether its `RegionState` is `AVAILABLE`.
     pub available: bool,
@@ -28,7 +28,7 @@ struct RegionInfo {
     region_state: &'static str,
 }
 
-/// The offer for the product that is asked for, which must be `vpc`.
+/// The regions of the requested product, which must be `vpc`.
 pub(super) fn describe_regions(
     mut parameters: Parameters,
     offered: &[OfferedRegion],

@@ -1,4 +1,4 @@
-//! A request's headers, taken apart and checked in the order in which the API refuses them.
+//! Checks the headers of a request, in the order in which the API checks them.
 
 use hyper::{
     HeaderMap,
@@ -19,10 +19,10 @@ const TIMESTAMP: &str = "X-TC-Timestamp";
 const TOKEN: &str = "X-TC-Token";
 const CLIENT: &str = "X-TC-RequestClient";
 
-/// What stands in `Authorization` where a request is not signed.
+/// The `Authorization` header of an unsigned request.
 const UNSIGNED: &str = "SKIP";
 
-/// An action that is offered.
+/// A simulated action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     DescribeVpnConnections,
@@ -33,7 +33,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// What each product offers.
+    /// The product, name and value of each action.
     const ALL: [(&str, &str, Self); 5] = [
         ("vpc", "DescribeVpnConnections", Self::DescribeVpnConnections),
         ("vpc", "DeleteVpnConnection", Self::DeleteVpnConnection),
@@ -41,7 +41,7 @@ impl Action {
         ("sts", "AssumeRoleWithWebIdentity", Self::AssumeRoleWithWebIdentity),
         ("region", "DescribeRegions", Self::DescribeRegions),
     ];
-    /// The one version of each product.
+    /// The API version of each product.
     const VERSIONS: [(&str, &str); 3] =
         [("vpc", "2017-03-12"), ("sts", "2018-08-13"), ("region", "2022-06-27")];
 
@@ -49,12 +49,12 @@ impl Action {
         Self::ALL.iter().find(|(.., action)| *action == self).expect("every action is listed").1
     }
 
-    /// Whether it is for one region, which has to be named.
+    /// Whether a request must name a region.
     pub(super) fn is_regional(self) -> bool {
         matches!(self, Self::DescribeVpnConnections | Self::DeleteVpnConnection)
     }
 
-    /// Whether there is an action of this name.
+    /// Whether an action has this name.
     pub(super) fn is_offered(name: &str) -> bool {
         Self::ALL.iter().any(|(_, known, _)| *known == name)
     }
@@ -73,7 +73,7 @@ impl Action {
     }
 }
 
-/// A request that may be answered: what is asked of whom, by whom.
+/// A valid request: its action and its caller.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) action: Action,
@@ -81,7 +81,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Checks a request. `now` is the server's clock in Unix seconds.
+    /// Checks a request. `now` is the server's clock, in Unix seconds.
     pub(super) fn admit(
         headers: &HeaderMap,
         body: &[u8],
@@ -107,7 +107,7 @@ impl Call {
         Ok(Self { action, caller })
     }
 
-    /// A call of the one action whose parameters prove who calls.
+    /// An unsigned request. It is valid only for the action whose parameters contain a token.
     fn unsigned(action: &str, version: &str) -> Result<Self, ApiError> {
         match Action::find("sts", action, version) {
             Ok(action @ Action::AssumeRoleWithWebIdentity) => Ok(Self { action, caller: Caller::default() }),
@@ -117,13 +117,13 @@ impl Call {
     }
 }
 
-/// The caller's `SecretId`, as far as there is one.
+/// The caller's `SecretId`, if the `Authorization` header is valid.
 pub(super) fn secret_id(headers: &HeaderMap) -> Option<&str> {
     let header = text(headers, AUTHORIZATION.as_str())?;
     Some(Authorization::parse(header).ok()?.secret_id)
 }
 
-/// The first row of the page that a body asks for, as far as it says so.
+/// The `Offset` in a body, 0 by default; `None` if the body is invalid.
 pub(super) fn first_row(body: &[u8]) -> Option<usize> {
     Some(Parameters::parse(body).ok()?.number("Offset").ok()?.unwrap_or(0))
 }
@@ -136,7 +136,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The document asks for JSON; which code it gives for another type it does not say.
+/// The document requires JSON. It does not specify the error for other types.
 fn check_content_type(value: &str) -> Result<(), ApiError> {
     let kind = value.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
@@ -145,8 +145,8 @@ fn check_content_type(value: &str) -> Result<(), ApiError> {
     Err(ApiError::mistyped("Content-Type", "application/json"))
 }
 
-/// The document gives this header's alphabet and length, not what happens to another one: it is refused, so that a
-/// client's mistake is seen here first. Tencent's own SDKs add a space.
+/// The document specifies the characters and length of this header, but no error. The simulator refuses invalid
+/// values, to show a client's mistake early. It allows spaces because Tencent's SDKs use them.
 fn check_client(headers: &HeaderMap) -> Result<(), ApiError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_,;. ".contains(&byte);
     match headers.get(CLIENT).map(hyper::header::HeaderValue::as_bytes) {

@@ -1,18 +1,18 @@
-//! Roles that may be taken on, and the identity provider whose tokens pods show.
+//! Roles that callers can assume, and the identity provider of pods.
 
-/// A role that callers may take on with `AssumeRole`.
+/// A role that callers can assume with `AssumeRole`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// The number (uin) of the account that it belongs to; it need not be an account with credentials.
+    /// The number (uin) of its account, which can be an account without credentials.
     pub account: String,
     /// Its name: letters, digits and any of `+=,.@_-`.
     pub name: String,
-    /// What a caller has to know.
+    /// The `ExternalId` that callers must send, if any.
     pub external_id: Option<String>,
 }
 
 impl Role {
-    /// How requests name it: `qcs::cam::uin/100000000001:roleName/monitoring`.
+    /// Its ARN, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
     #[must_use]
     pub fn arn(&self) -> String {
         format!("qcs::cam::uin/{}:roleName/{}", self.account, self.name)
@@ -23,22 +23,22 @@ impl Role {
     }
 }
 
-/// What `AssumeRoleWithWebIdentity` accepts.
+/// The identity that `AssumeRoleWithWebIdentity` accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebIdentity {
     /// `ProviderId`.
     pub provider_id: String,
-    /// `WebIdentityToken`: the one that the provider has issued last.
+    /// `WebIdentityToken`: the provider's current token.
     pub token: String,
 }
 
-/// Whether a text has the shape of a role's ARN.
+/// Whether a text has the format of a role's ARN.
 pub(super) fn is_arn(text: &str) -> bool {
     let parts = text.strip_prefix("qcs::cam::uin/").and_then(|rest| rest.split_once(":roleName/"));
     parts.is_some_and(|(account, name)| is_number(account) && is_name(name))
 }
 
-/// Whether a text may name a role or a session.
+/// Whether a text is a valid name of a role or a session.
 pub(super) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,4 +1,4 @@
-//! A tunnel at one moment as an element of `VpnConnectionSet`, in the order and shape of the document's example.
+//! A row: an element of `VpnConnectionSet`, with the fields and order of the documented example.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,7 @@ use super::{
     tunnel::{Bgp, HealthCheck, Ike, Ipsec, Policy, Tag, Tunnel},
 };
 
-/// A tunnel at one moment, to be written as an element of `VpnConnectionSet`.
+/// A tunnel and its status, serialized as an element of `VpnConnectionSet`.
 pub(super) struct Listed<'a> {
     pub(super) tunnel: &'a Tunnel,
     pub(super) status: Status,
@@ -50,7 +50,7 @@ struct Row<'a> {
     tag_set: &'a [Tag],
 }
 
-/// A value that is written as an empty text where there is none.
+/// A value that is serialized as an empty string if it is `None`.
 struct Text<T>(Option<T>);
 
 impl<T: Serialize> Serialize for Text<T> {

@@ -1,4 +1,4 @@
-//! Temporary credentials: given for a role, good with their token only, and for a while only.
+//! Temporary credentials of roles. They need their token, and they expire.
 
 use std::{
     collections::HashMap,
@@ -11,17 +11,17 @@ use serde::Serialize;
 
 use super::{error::ApiError, identity::Caller, names, roles::Role};
 
-/// What every simulated token begins with: whatever must never show a token can be searched for it.
+/// The prefix of every simulated token. A test can search output for it to find a leaked token.
 pub const TOKEN_MARK: &str = "simulated-token-";
 
-/// For how long expired credentials are still known, in seconds: they are then refused as expired, not as unknown.
+/// How long expired credentials stay known, in seconds. Until then the error is "expired", not "unknown".
 const REMEMBERED: u64 = 3600;
 
 #[derive(Debug)]
 pub(super) struct Sessions {
-    /// How long credentials are good at most, whatever was asked for.
-    longest: Option<Duration>,
-    given: Mutex<HashMap<String, Session>>,
+    /// The maximum lifetime, even if a request asks for more.
+    max_lifetime: Option<Duration>,
+    issued: Mutex<HashMap<String, Session>>,
 }
 
 struct Session {
@@ -40,7 +40,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Temporary credentials as they are handed out: the shape that the token service and the metadata service share.
+/// Temporary credentials in the form that STS and the metadata service share.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Temporary {
@@ -51,30 +51,30 @@ pub(super) struct Temporary {
     pub(super) expires: Expiry,
 }
 
-/// When credentials end.
+/// When credentials expire.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Expiry {
     /// Unix seconds.
     expired_time: u64,
-    /// The same in ISO 8601, in UTC.
+    /// The same time in ISO 8601, in UTC.
     expiration: String,
 }
 
 impl Sessions {
-    pub(super) fn new(longest: Option<Duration>) -> Self {
-        Self { longest, given: Mutex::default() }
+    pub(super) fn new(max_lifetime: Option<Duration>) -> Self {
+        Self { max_lifetime, issued: Mutex::default() }
     }
 
-    /// Gives credentials for a role, for so many seconds. `now` is Unix seconds.
-    pub(super) fn give(&self, role: &Role, seconds: u64, now: u64) -> Temporary {
+    /// Issues credentials for a role, with a lifetime in seconds. `now` is in Unix seconds.
+    pub(super) fn issue(&self, role: &Role, seconds: u64, now: u64) -> Temporary {
         let draw = |length| names::text(length, &mut fastrand::Rng::new(), fastrand::Rng::alphanumeric);
-        let lasts = self.longest.map_or(seconds, |longest| seconds.min(longest.as_secs()));
+        let lifetime = self.max_lifetime.map_or(seconds, |max_lifetime| seconds.min(max_lifetime.as_secs()));
         let temporary = Temporary {
             tmp_secret_id: format!("AKID{}", draw(60)),
             tmp_secret_key: draw(44),
             token: format!("{TOKEN_MARK}{}", draw(200)),
-            expires: Expiry::at(now.saturating_add(lasts)),
+            expires: Expiry::at(now.saturating_add(lifetime)),
         };
         let session = Session {
             secret_key: temporary.tmp_secret_key.clone(),
@@ -84,30 +84,30 @@ impl Sessions {
             expires: temporary.expires.expired_time,
             revoked: false,
         };
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.retain(|_, session| session.expires.saturating_add(REMEMBERED) > now);
-        given.insert(temporary.tmp_secret_id.clone(), session);
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        issued.retain(|_, session| session.expires.saturating_add(REMEMBERED) > now);
+        issued.insert(temporary.tmp_secret_id.clone(), session);
         temporary
     }
 
-    /// Whom such an id and token stand for; `None` if the id was never given.
+    /// The caller with this id and token, and the secret key; `None` if the id is unknown.
     pub(super) fn caller(
         &self,
         secret_id: &str,
         token: Option<&str>,
         now: u64,
     ) -> Option<Result<(Caller, String), ApiError>> {
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = given.get(secret_id)?;
+        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = issued.get(secret_id)?;
         Some(session.check(token, now).map(|()| {
             let caller = Caller { account: session.account.clone(), role: Some(session.role.clone()) };
             (caller, session.secret_key.clone())
         }))
     }
 
-    /// Makes all credentials that were given so far worthless.
+    /// Revokes all credentials issued so far.
     pub(super) fn revoke(&self) {
-        for session in self.given.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+        for session in self.issued.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
             session.revoked = true;
         }
     }
@@ -144,22 +144,22 @@ mod tests {
     fn temporary_credentials_need_their_unexpired_token() {
         let sessions = Sessions::new(None);
         let role = Role { account: "1".into(), name: "monitoring".into(), external_id: None };
-        let one = sessions.give(&role, 7200, NOW);
-        let two = sessions.give(&role, 7200, NOW);
+        let one = sessions.issue(&role, 7200, NOW);
+        let two = sessions.issue(&role, 7200, NOW);
         let refusal = |token: Option<&str>, now| match sessions.caller(&one.tmp_secret_id, token, now) {
             Some(Err(error)) => Some((error.code.into_owned(), error.message)),
             Some(Ok(_)) => None,
             None => panic!("the credentials are unknown"),
         };
         assert_eq!(refusal(Some(&one.token), NOW + 7199), None);
-        for (token, now, told) in [
+        for (token, now, expected) in [
             (None, NOW, "needs its token"),
             (Some(&*two.token), NOW, "does not belong"),
             (Some(&*one.token), NOW + 7200, "has expired"),
         ] {
             let (code, message) = refusal(token, now).expect("a refusal");
             assert_eq!(code, "AuthFailure.TokenFailure");
-            assert!(message.contains(told), "{message}");
+            assert!(message.contains(expected), "{message}");
         }
         sessions.revoke();
         assert!(refusal(Some(&one.token), NOW).is_some());
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn token_lifetime_can_be_set() {
         let role = Role { account: "1".into(), name: "monitoring".into(), external_id: None };
-        let temporary = Sessions::new(Some(Duration::from_secs(2))).give(&role, 7200, NOW);
+        let temporary = Sessions::new(Some(Duration::from_secs(2))).issue(&role, 7200, NOW);
         assert_eq!(temporary.expires.expired_time, NOW + 2);
     }
 }

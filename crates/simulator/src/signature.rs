@@ -1,4 +1,4 @@
-//! TC3-HMAC-SHA256, read from Tencent's document and held against its published example. It checks and never signs.
+//! Checks TC3-HMAC-SHA256 signatures, as Tencent's document specifies them. A test uses its published example.
 
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::{HeaderMap, header::HOST};
@@ -8,10 +8,10 @@ use super::error::ApiError;
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 const TERMINATOR: &str = "tc3_request";
-/// How far a request's timestamp may be from the server's clock, in seconds.
+/// The maximum difference between a request's timestamp and the server's clock, in seconds.
 const TOLERANCE: u64 = 300;
 
-/// An `Authorization` header, taken apart.
+/// The parts of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Authorization<'a> {
     pub(super) secret_id: &'a str,
@@ -49,7 +49,7 @@ impl<'a> Authorization<'a> {
         whole.then_some(parts)
     }
 
-    /// Whether this signs the request with the key. The timestamp is the one of `X-TC-Timestamp`, in Unix seconds.
+    /// Checks the signature of a request. `timestamp` is `X-TC-Timestamp`, in Unix seconds.
     pub(super) fn check(
         &self,
         key: &str,
@@ -64,12 +64,16 @@ impl<'a> Authorization<'a> {
         if !(signed.contains(&"content-type") && signed.contains(&"host")) {
             return Err(failure("Both `content-type` and `host` must be signed."));
         }
-        // Tencent's Node SDK signs the host without its port, which makes no difference on the usual ports.
-        let fits = [host(headers), host(headers).map(without_port)].into_iter().flatten().any(|host| {
+        // Tencent's Node SDK signs the host without its port. This matters only on non-default ports.
+        let valid = [host(headers), host(headers).map(without_port)].into_iter().flatten().any(|host| {
             let request = self.canonical_request(host, headers, body);
             self.mac(key, timestamp, &request).verify_slice(&self.signature).is_ok()
         });
-        if fits { Ok(()) } else { Err(failure("The signature does not fit the request and the secret key.")) }
+        if valid {
+            Ok(())
+        } else {
+            Err(failure("The signature does not fit the request and the secret key."))
+        }
     }
 
     fn canonical_request(&self, host: &str, headers: &HeaderMap, body: &[u8]) -> String {
@@ -95,7 +99,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// Refuses a timestamp that is too far from the server's clock; both are Unix seconds.
+/// Refuses a timestamp that is too far from the server's clock. Both are in Unix seconds.
 pub(super) fn check_time(timestamp: u64, now: u64) -> Result<(), ApiError> {
     if timestamp.abs_diff(now) <= TOLERANCE {
         return Ok(());

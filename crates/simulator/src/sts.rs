@@ -1,4 +1,4 @@
-//! `sts:AssumeRole` and `sts:AssumeRoleWithWebIdentity`: credentials for a role, against one's own or a pod's token.
+//! `sts:AssumeRole` and `sts:AssumeRoleWithWebIdentity`: temporary credentials of a role.
 
 use serde::Serialize;
 
@@ -20,24 +20,24 @@ pub(super) struct Granted {
     expires: Expiry,
 }
 
-/// Grants a role to a caller who knows its external id, if it has one. `now` is Unix seconds.
+/// Issues credentials of a role. The caller must send the role's external id, if it has one. `now` is in Unix seconds.
 pub(super) fn assume_role(
     mut parameters: Parameters,
     roles: &[Role],
     sessions: &Sessions,
     now: u64,
 ) -> Result<Granted, ApiError> {
-    let wish = Wish::take(&mut parameters)?;
+    let request = RoleRequest::take(&mut parameters)?;
     let external_id = parameters.text("ExternalId")?;
     parameters.finish()?;
-    let role = wish.role(roles)?;
+    let role = request.role(roles)?;
     if role.external_id.is_some() && role.external_id != external_id {
         return Err(ApiError::new("UnauthorizedOperation", "The external id is not the role's."));
     }
-    Ok(wish.grant(role, sessions, now))
+    Ok(request.grant(role, sessions, now))
 }
 
-/// Grants a role to a pod that shows the provider's present token. `now` is Unix seconds.
+/// Issues credentials of a role to a pod with the provider's current token. `now` is in Unix seconds.
 pub(super) fn assume_role_with_web_identity(
     mut parameters: Parameters,
     accepted: Option<&WebIdentity>,
@@ -45,7 +45,7 @@ pub(super) fn assume_role_with_web_identity(
     sessions: &Sessions,
     now: u64,
 ) -> Result<Granted, ApiError> {
-    let wish = Wish::take(&mut parameters)?;
+    let request = RoleRequest::take(&mut parameters)?;
     let provider_id = parameters.required_text("ProviderId")?;
     let token = parameters.required_text("WebIdentityToken")?;
     parameters.finish()?;
@@ -53,17 +53,17 @@ pub(super) fn assume_role_with_web_identity(
         let message = "The token is not one that this provider has issued last.";
         return Err(ApiError::new("InvalidParameter.WebIdentityTokenError", message));
     }
-    let role = wish.role(roles)?;
-    Ok(wish.grant(role, sessions, now))
+    let role = request.role(roles)?;
+    Ok(request.grant(role, sessions, now))
 }
 
-/// What both actions ask for.
-struct Wish {
+/// The parameters that both actions share.
+struct RoleRequest {
     arn: String,
     seconds: usize,
 }
 
-impl Wish {
+impl RoleRequest {
     fn take(parameters: &mut Parameters) -> Result<Self, ApiError> {
         let invalid = |message: String| ApiError::new("InvalidParameter.ParamError", message);
         let arn = parameters.required_text("RoleArn")?;
@@ -90,7 +90,7 @@ impl Wish {
     }
 
     fn grant(&self, role: &Role, sessions: &Sessions, now: u64) -> Granted {
-        let credentials = sessions.give(role, self.seconds as u64, now);
+        let credentials = sessions.issue(role, self.seconds as u64, now);
         Granted { expires: credentials.expires.clone(), credentials }
     }
 }

@@ -1,5 +1,4 @@
-//! One tunnel of the simulated world: what it is, what it does, and what someone has changed. Its row is written
-//! elsewhere.
+//! One simulated tunnel: its attributes, its behaviour and the changes made to it. `row` serializes it.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, ops::Range, time::Duration};
 
@@ -13,15 +12,15 @@ use super::{
     world::Gateway,
 };
 
-/// What every simulated `PreShareKey` begins with, the tunnel's identifier following: whatever must never show a key
-/// can be searched for it.
+/// The prefix of every simulated `PreShareKey`; the tunnel's identifier follows. A test can search output for it to
+/// find a leaked key.
 pub const PRE_SHARE_KEY_MARK: &str = "simulated-pre-share-key-of-";
 
-/// When the oldest tunnel of a region was made: 2023-01-01 00:00:00 China Standard Time. The others follow it.
+/// The earliest `CreatedTime` in a region, in Unix seconds: 2023-01-01 00:00:00 China Standard Time.
 const FIRST_CREATED: i64 = 1_672_502_400;
 const CHINA_STANDARD_TIME: jiff::tz::Offset = jiff::tz::offset(8);
 
-/// A tunnel: fixed attributes, a plan, and what someone has changed since.
+/// A tunnel: its fixed attributes, its planned behaviour, and later changes.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     pub(super) id: String,
@@ -41,9 +40,9 @@ pub(super) struct Tunnel {
     pub(super) bgp: Option<Bgp>,
     pub(super) tags: Vec<Tag>,
     pub(super) behaviour: Behaviour,
-    /// From when it is `DELETING`, and when it is gone.
+    /// The time during which it is `DELETING`, since the simulation started; after that it does not exist.
     deletion: Option<Range<Duration>>,
-    /// Fields of the row that someone has given another value, or that are left out.
+    /// Row fields with a changed value; `None` removes the field.
     pub(super) changes: BTreeMap<String, Option<Value>>,
 }
 
@@ -115,12 +114,12 @@ pub(super) struct Tag {
     value: &'static str,
 }
 
-/// What a tunnel is told by its region when it is made.
+/// The attributes that the region chooses for a new tunnel.
 pub(super) struct Place<'a> {
     pub(super) id: String,
     pub(super) customer_gateway_id: String,
     pub(super) gateway: &'a Gateway,
-    /// Its number in its region, in the order of creation.
+    /// Its index in the region, in the order of creation.
     pub(super) number: usize,
     pub(super) behaviour: Behaviour,
 }
@@ -129,7 +128,7 @@ impl Tunnel {
     /// Chooses the remaining attributes at random.
     pub(super) fn draw(place: Place<'_>, rng: &mut Rng) -> Self {
         let Place { id, customer_gateway_id, gateway, number, behaviour } = place;
-        // Two of three bytes of the networks behind the tunnel; every tunnel of a region has its own.
+        // The second and third byte of the network behind the tunnel, unique among a region's first 65,536 tunnels.
         let [high, low] = u16::try_from(number % 0x10000).expect("less than 2^16").to_be_bytes();
         let peer = Ipv4Addr::new(198, 18 + (high >> 7), high << 1 | low >> 7, low << 1 | 1);
         let checked = behaviour.health_check().unwrap_or_else(|| rng.u8(..5) < 2);
@@ -160,7 +159,7 @@ impl Tunnel {
         }
     }
 
-    /// How it is at a time since the world began; `None` once it is gone.
+    /// The status at a time since the simulation started; `None` after the tunnel was deleted.
     pub(super) fn status(&self, at: Duration) -> Option<Status> {
         match &self.deletion {
             Some(deletion) if at >= deletion.end => None,
@@ -169,7 +168,7 @@ impl Tunnel {
         }
     }
 
-    /// Whether its `State` is `AVAILABLE`, as its row shows it.
+    /// Whether its row shows the `State` `AVAILABLE`.
     pub(super) fn is_available(&self, at: Duration) -> bool {
         match self.changes.get("State") {
             Some(change) => change.as_ref().is_some_and(|state| state == "AVAILABLE"),
@@ -177,13 +176,13 @@ impl Tunnel {
         }
     }
 
-    /// Makes it `DELETING` for this time, and then deletes it. This overrides every earlier change.
+    /// Makes it `DELETING` during this time, and then deletes it. A changed `State` is discarded.
     pub(super) fn delete(&mut self, during: Range<Duration>) {
         self.changes.remove("State");
         self.deletion = Some(during);
     }
 
-    /// A field that requests may filter by, as its row shows it.
+    /// The value of a filterable field, as its row shows it.
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         match self.changes.get(field) {
             Some(change) => change.as_ref()?.as_str(),
@@ -200,7 +199,7 @@ impl Tunnel {
 }
 
 impl Ike {
-    /// Four of five tunnels use what is recommended today; the rest is old.
+    /// Four of five tunnels use modern algorithms; the others use old ones.
     fn draw(local_address: Ipv4Addr, remote_address: Ipv4Addr, rng: &mut Rng) -> Self {
         let (authentication, encryption, group, version) = match rng.u8(..10) {
             0 => ("MD5", "3DES-CBC", "GROUP2", "IKEV1"),
@@ -283,13 +282,13 @@ impl Tag {
 fn negotiation_type(behaviour: &Behaviour, rng: &mut Rng) -> &'static str {
     match behaviour {
         Behaviour::Idle => "flowTrigger",
-        // An unconnected flowTrigger tunnel reads as idle, so what goes down visibly is of another type.
+        // A disconnected flowTrigger tunnel counts as idle, so a tunnel with outages needs another type.
         Behaviour::Steady => rng.choice(["active", "active", "passive", "flowTrigger"]).expect("choices"),
         _ => rng.choice(["active", "passive"]).expect("choices"),
     }
 }
 
-/// `CreatedTime`: later for each further tunnel of a region, in China Standard Time and without a zone.
+/// `CreatedTime` in China Standard Time, without a zone. It grows with the tunnel's number.
 fn created(number: usize, rng: &mut Rng) -> String {
     let number = i64::try_from(number).expect("a region's tunnels fit into memory");
     let second = FIRST_CREATED + number * 20_000 + rng.i64(0..20_000);

@@ -1,4 +1,4 @@
-//! The regions of the simulated world and the tunnels in them, in the order in which they were made.
+//! The simulated regions and their tunnels, in the order of creation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use super::{
     tunnel::{Place, Tunnel},
 };
 
-/// How many tunnels share a gateway.
+/// The maximum number of tunnels of a gateway.
 const TUNNELS_PER_GATEWAY: usize = 8;
 
 #[derive(Debug)]
@@ -25,50 +25,49 @@ pub(super) struct World {
     regions: BTreeMap<String, RegionWorld>,
 }
 
-/// One region: its gateways and tunnels, and what is needed to make more of them.
+/// One region: its gateways and tunnels, and the state needed to create more.
 #[derive(Debug)]
 pub(super) struct RegionWorld {
     gateways: Vec<Gateway>,
     tunnels: Vec<Tunnel>,
-    /// How many tunnels were ever made here.
+    /// The number of tunnels created so far, including removed ones.
     made: usize,
     identifiers: Identifiers,
     rng: Rng,
 }
 
-/// A VPN gateway.
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) id: String,
     pub(super) vpc_id: String,
     pub(super) address: Ipv4Addr,
-    /// The network behind it.
+    /// The local network behind it, in CIDR notation.
     pub(super) network: String,
     pub(super) state: GatewayState,
 }
 
-/// What a gateway allows to be done to its tunnels.
+/// The state of a gateway. It decides whether tunnels can be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayState {
-    /// Anything.
+    /// Tunnels can be deleted.
     Available,
-    /// Nothing: the gateway is not available itself.
+    /// Deletion fails because the gateway is unavailable.
     Unavailable,
-    /// Nothing for the time being: another operation is running on it.
+    /// Deletion fails because another operation is running on the gateway.
     Busy,
 }
 
-/// Which tunnels are asked for.
+/// The tunnels that a request selects.
 #[derive(Debug)]
 pub(super) enum Selection {
-    /// Those that pass every filter: a field of the row, and the values that it may have.
+    /// Tunnels that match every filter. A filter is a row field and its allowed values.
     Filters(Vec<(&'static str, Vec<String>)>),
-    /// Those with these identifiers.
+    /// Tunnels with these identifiers.
     Ids(BTreeSet<String>),
 }
 
 impl Selection {
-    fn takes(&self, tunnel: &Tunnel) -> bool {
+    fn matches(&self, tunnel: &Tunnel) -> bool {
         match self {
             Self::Filters(filters) => filters.iter().all(|(field, values)| {
                 tunnel.text(field).is_some_and(|text| values.iter().any(|value| value == text))
@@ -79,7 +78,7 @@ impl Selection {
 }
 
 impl World {
-    /// Makes what the options describe.
+    /// Creates the regions and tunnels that the options describe.
     pub(super) fn new(options: &Options) -> Self {
         let mut rng = Rng::with_seed(options.seed);
         let total = options.regions.iter().map(|(_, tunnels)| tunnels).sum();
@@ -96,8 +95,8 @@ impl World {
         self.regions.get(name)
     }
 
-    /// The region that a request is for, which must name one.
-    pub(super) fn called(&self, name: &str) -> Result<&RegionWorld, ApiError> {
+    /// Finds the region of a request, or returns the API error.
+    pub(super) fn required_region(&self, name: &str) -> Result<&RegionWorld, ApiError> {
         if name.is_empty() {
             return Err(ApiError::missing("X-TC-Region"));
         }
@@ -120,7 +119,7 @@ impl RegionWorld {
         region
     }
 
-    /// Makes one more tunnel, the last of the list.
+    /// Creates a tunnel at the end of the list.
     pub(super) fn add(&mut self, behaviour: Behaviour) -> &Tunnel {
         let number = self.made;
         self.made += 1;
@@ -149,12 +148,12 @@ impl RegionWorld {
         });
     }
 
-    /// The tunnels that are there at a time, in the order in which they were made.
+    /// The tunnels that exist at a time, in the order of creation.
     pub(super) fn listed(&self, at: Duration) -> impl Iterator<Item = Listed<'_>> {
         self.tunnels.iter().filter_map(move |tunnel| Some(Listed { tunnel, status: tunnel.status(at)? }))
     }
 
-    /// How many tunnels the selection takes, and the rows from `offset` on, at most `limit` of them.
+    /// The number of selected tunnels, and at most `limit` of their rows, starting at `offset`.
     pub(super) fn page(
         &self,
         selection: &Selection,
@@ -164,7 +163,7 @@ impl RegionWorld {
     ) -> (usize, Vec<Listed<'_>>) {
         let mut total = 0;
         let mut rows = Vec::with_capacity(limit);
-        for listed in self.listed(at).filter(|listed| selection.takes(listed.tunnel)) {
+        for listed in self.listed(at).filter(|listed| selection.matches(listed.tunnel)) {
             if total >= offset && rows.len() < limit {
                 rows.push(listed);
             }
@@ -185,9 +184,9 @@ impl RegionWorld {
         self.tunnels.iter_mut().find(|tunnel| tunnel.id == id)
     }
 
-    /// Takes away the tunnel at a place in the listing, and makes so many new ones at its end.
+    /// Removes the row at index `remove`, and adds `add` tunnels at the end.
     pub(super) fn drift(&mut self, remove: Option<usize>, add: usize, at: Duration) {
-        let gone = remove.and_then(|place| self.listed(at).nth(place)).map(|row| row.tunnel.id.clone());
+        let gone = remove.and_then(|index| self.listed(at).nth(index)).map(|row| row.tunnel.id.clone());
         if let Some(id) = gone {
             self.remove(&id);
         }
@@ -196,10 +195,10 @@ impl RegionWorld {
         }
     }
 
-    /// Takes a tunnel away at once, without a trace.
+    /// Removes a tunnel immediately, without the `DELETING` state.
     pub(super) fn remove(&mut self, id: &str) -> Option<Tunnel> {
-        let place = self.tunnels.iter().position(|tunnel| tunnel.id == id)?;
-        Some(self.tunnels.remove(place))
+        let index = self.tunnels.iter().position(|tunnel| tunnel.id == id)?;
+        Some(self.tunnels.remove(index))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Faults between a client and the API, set by a test: which requests they affect, and how often.
 //!
-//! The API knows nothing of this. Faults that need bytes or sockets are carried out in `wire`.
+//! `wire` implements the faults of bytes and sockets; `http` and `api` implement the others.
 
 mod plan;
 mod wire;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(super) use self::{
-    plan::{Asked, Faults, Plan},
-    wire::{Body, Reset, instead, spoilt, whole},
+    plan::{Faults, Plan, RequestKey},
+    wire::{Body, Reset, modified, replacement, whole},
 };
 
-/// A fault, and the requests that it affects: those that match every condition.
+/// A fault and its conditions. It affects requests that match every condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -23,13 +23,13 @@ pub struct Fault {
     /// Only requests of this action.
     #[serde(default)]
     pub action: Option<String>,
-    /// Only requests for a page that begins with this row.
+    /// Only requests with this `Offset`.
     #[serde(default)]
     pub offset: Option<usize>,
-    /// How many matching requests succeed before the first fault.
+    /// The number of matching requests that are not affected at first.
     #[serde(default)]
     pub skip: usize,
-    /// The share of the matching requests that is affected after that, evenly distributed: from 0 to 1.
+    /// The share of later matching requests that is affected, evenly distributed: above 0, at most 1.
     #[serde(default = "all")]
     pub share: f64,
     /// The fault ends after this number of affected requests; `None` means never.
@@ -47,135 +47,135 @@ fn all() -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// The answer is held back.
+    /// The response is delayed.
     Latency {
-        /// For how long.
+        /// The delay.
         milliseconds: u64,
     },
-    /// The API answers with an error: `RequestLimitExceeded` or `InternalError.ModuleError`, say.
+    /// The response is an API error, for example `RequestLimitExceeded` or `InternalError.ModuleError`.
     Error {
-        /// Its code.
+        /// The error code.
         code: String,
     },
-    /// The connection is reset before an answer.
+    /// The connection is reset before the response.
     Reset,
-    /// Not even the answer's head comes.
+    /// No part of the response is sent, and the connection stays open.
     StallHeaders,
-    /// The first half of the body comes, and then nothing more.
+    /// Only the first half of the body is sent, and the connection stays open.
     StallBody,
-    /// The body comes slowly.
+    /// The body is sent slowly.
     Drip {
-        /// How slowly; at least 10.
+        /// The speed; at least 10.
         bytes_per_second: usize,
     },
     /// The connection ends after the first half of the body.
     Truncate,
-    /// Another body comes in place of the answer's, with status 200: HTML, or no JSON, or nothing.
+    /// Another body replaces the response, with status 200: for example HTML, invalid JSON, or nothing.
     Body {
         /// Its `Content-Type`.
         content_type: String,
         /// The body.
         text: String,
     },
-    /// A body that begins like an answer never ends.
+    /// The body starts like a normal response and never ends.
     Endless,
-    /// The body is small, and large once it is decompressed.
+    /// The body is small, but large after decompression.
     Inflate {
-        /// How large.
+        /// The decompressed size.
         mebibytes: usize,
     },
-    /// The page has so many rows, whatever was asked for: each with an identifier and nothing else.
+    /// The page ignores the parameters and has a fixed number of rows. Each row has only an identifier.
     Rows {
-        /// How many.
+        /// The number of rows.
         count: usize,
     },
-    /// A part of the answer has another value.
+    /// A value in the response is replaced.
     Replace {
-        /// Which part, as a JSON pointer: `/Response/TotalCount`.
+        /// A JSON pointer, such as `/Response/TotalCount`.
         pointer: String,
-        /// The value.
+        /// The new value.
         value: Value,
     },
-    /// A part of the answer is left out.
+    /// A value in the response is removed.
     Remove {
-        /// Which part, as a JSON pointer: `/Response/VpnConnectionSet/0/VpnConnectionId`.
+        /// A JSON pointer, such as `/Response/VpnConnectionSet/0/VpnConnectionId`.
         pointer: String,
     },
-    /// A gateway in between answers with another status, and with HTML.
+    /// The response has another status and an HTML body, as from a gateway in between.
     Status {
-        /// The status.
+        /// The HTTP status, from 200 to 599.
         status: u16,
         /// The `Retry-After` header: seconds, or a date.
         #[serde(default)]
         retry_after: Option<String>,
     },
-    /// The client is sent elsewhere, with status 302.
+    /// The response is a redirect, with status 302.
     Redirect {
         /// The `Location` header.
         location: String,
     },
-    /// The server's clock is off, as its `Date` header tells.
+    /// The server's clock, which the `Date` header shows, is wrong.
     ClockSkew {
-        /// How far it is ahead; negative where it is behind.
+        /// The difference; positive means ahead, negative means behind.
         seconds: i64,
     },
-    /// Right after the answer the region's tunnels change, so that its pages drift.
+    /// The region's tunnels change after the response, so that later pages shift.
     Drift {
-        /// The place in the listing of a tunnel that is taken away.
+        /// The index of the row to remove.
         #[serde(default)]
         remove: Option<usize>,
-        /// How many tunnels are made, at the end.
+        /// The number of tunnels to add at the end.
         #[serde(default)]
         add: usize,
     },
 }
 
-/// Why a fault was refused: the key, its value and the remedy.
+/// An invalid fault: the key, its value and the remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidFault {
-    /// It would never affect a request.
+    /// The region is not simulated.
     #[error("faults: region {0:?} is not simulated; name one that is, or none for all")]
     Region(String),
-    /// It would never affect a request.
+    /// The action does not exist.
     #[error("faults: action {0:?} is not offered; name one that is, or none for all")]
     Action(String),
-    /// No share at all.
+    /// The share is not above 0 and at most 1.
     #[error("faults: share {0} is none; choose more than 0 and at most 1")]
     Share(f64),
-    /// No status that can be answered with.
+    /// The status is not from 200 to 599.
     #[error("faults: status {0} cannot end a request; choose 200 to 599")]
     Status(u16),
-    /// Nothing that a header can hold.
+    /// The text is not valid in a header.
     #[error("faults: {0:?} cannot be in a header; use printable ASCII")]
     Header(String),
-    /// Nothing that points into an answer.
+    /// The JSON pointer does not start with `/`.
     #[error("faults: pointer {0:?} points nowhere; write it like /Response/TotalCount")]
     Pointer(String),
-    /// A larger size than any test needs.
+    /// The size is above 1024 mebibytes.
     #[error("faults: {0} mebibytes are too many to inflate to; choose at most 1024")]
     Inflate(usize),
-    /// More rows than any test needs.
+    /// The number of rows or tunnels is above 1,000,000.
     #[error("faults: {0} rows or tunnels are too many; choose at most 1000000")]
     Count(usize),
-    /// So slow that it stalls.
+    /// The speed is below 10 bytes per second.
     #[error("faults: {0} bytes per second is too slow; choose at least 10, or a stall")]
     Drip(usize),
 }
 
 impl Fault {
-    /// Affects every request until it is removed.
+    /// Creates a fault that affects every request.
     #[must_use]
     pub fn new(kind: FaultKind) -> Self {
         Self { region: None, action: None, offset: None, skip: 0, share: 1.0, times: None, kind }
     }
 
-    /// Befalls the next request, and no other.
+    /// Creates a fault that affects only the next request.
     #[must_use]
     pub fn once(kind: FaultKind) -> Self {
         Self { times: Some(1), ..Self::new(kind) }
     }
 
-    /// Refuses what could never happen.
+    /// Rejects conditions and values that are invalid.
     pub(super) fn check(
         &self,
         is_region: impl Fn(&str) -> bool,
@@ -196,8 +196,8 @@ impl Fault {
 impl FaultKind {
     fn check(&self) -> Result<(), InvalidFault> {
         let header = |text: &str| {
-            let fits = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-            if fits { Ok(()) } else { Err(InvalidFault::Header(text.to_owned())) }
+            let valid = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+            if valid { Ok(()) } else { Err(InvalidFault::Header(text.to_owned())) }
         };
         match self {
             Self::Status { status, .. } if !(200..600).contains(status) => Err(InvalidFault::Status(*status)),
@@ -218,7 +218,7 @@ impl FaultKind {
         }
     }
 
-    /// What a journal calls it.
+    /// Its name in JSON and in the journal.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Latency { .. } => "latency",

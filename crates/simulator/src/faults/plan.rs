@@ -7,27 +7,27 @@ use std::{
 
 use super::{Fault, FaultKind};
 
-/// The faults in force.
+/// The active faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Vec<Armed>>);
 
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
-    /// How many fitting requests it has seen.
+    /// The number of matching requests.
     seen: usize,
-    /// How many requests it has befallen.
-    befallen: usize,
-    /// Grows by the share with each fitting request; at 1 the fault happens.
+    /// The number of affected requests.
+    affected: usize,
+    /// Grows by the share with each matching request; at 1 the fault applies.
     due: f64,
 }
 
-/// A request, as far as faults tell requests apart.
+/// The request attributes that faults can match.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestKey<'a> {
     pub(crate) region: &'a str,
     pub(crate) action: &'a str,
-    /// The first row of the page that is asked for.
+    /// The requested `Offset`.
     pub(crate) offset: Option<usize>,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Plan(Vec<FaultKind>);
 
 impl Faults {
-    /// Puts these in the place of all that were in force.
+    /// Replaces all active faults.
     pub(crate) fn replace(&self, faults: Vec<Fault>) {
-        let armed = |fault| Armed { fault, seen: 0, befallen: 0, due: 0.0 };
+        let armed = |fault| Armed { fault, seen: 0, affected: 0, due: 0.0 };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults.into_iter().map(armed).collect();
     }
 
@@ -47,36 +47,36 @@ impl Faults {
         armed.iter().map(|armed| armed.fault.clone()).collect()
     }
 
-    pub(crate) fn plan(&self, asked: &Asked<'_>) -> Plan {
+    pub(crate) fn plan(&self, key: &RequestKey<'_>) -> Plan {
         let mut armed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let befalling = armed.iter_mut().filter(|armed| armed.fault.fits(asked));
-        Plan(befalling.filter_map(|armed| armed.befalls().then(|| armed.fault.kind.clone())).collect())
+        let matching = armed.iter_mut().filter(|armed| armed.fault.matches(key));
+        Plan(matching.filter_map(|armed| armed.affects().then(|| armed.fault.kind.clone())).collect())
     }
 }
 
 impl Fault {
-    fn fits(&self, asked: &Asked<'_>) -> bool {
-        self.region.as_ref().is_none_or(|region| region == asked.region)
-            && self.action.as_ref().is_none_or(|action| action == asked.action)
-            && self.offset.is_none_or(|offset| asked.offset == Some(offset))
+    fn matches(&self, key: &RequestKey<'_>) -> bool {
+        self.region.as_ref().is_none_or(|region| region == key.region)
+            && self.action.as_ref().is_none_or(|action| action == key.action)
+            && self.offset.is_none_or(|offset| key.offset == Some(offset))
     }
 }
 
 impl Armed {
-    /// Counts one more fitting request, and tells whether the fault befalls it.
-    fn befalls(&mut self) -> bool {
+    /// Counts a matching request and returns whether the fault affects it.
+    fn affects(&mut self) -> bool {
         self.seen += 1;
-        if self.seen <= self.fault.skip || self.fault.times.is_some_and(|times| self.befallen >= times) {
+        if self.seen <= self.fault.skip || self.fault.times.is_some_and(|times| self.affected >= times) {
             return false;
         }
         self.due += self.fault.share;
-        // Shares such as 0.1 add up to a little less than 1.
-        let befalls = self.due > 1.0 - 1e-9;
-        if befalls {
+        // Ten times 0.1 adds up to a little less than 1.
+        let affects = self.due > 1.0 - 1e-9;
+        if affects {
             self.due -= 1.0;
-            self.befallen += 1;
+            self.affected += 1;
         }
-        befalls
+        affects
     }
 }
 
@@ -87,20 +87,20 @@ impl Plan {
         self.0.iter().map(skew).fold(0, i64::saturating_add)
     }
 
-    /// For how long the answer is held back.
+    /// The delay of the response.
     pub(crate) fn latency(&self) -> Duration {
         let latency =
             |kind: &FaultKind| if let FaultKind::Latency { milliseconds } = kind { *milliseconds } else { 0 };
         Duration::from_millis(self.0.iter().map(latency).fold(0, u64::saturating_add))
     }
 
-    /// The error that the API answers with, whatever was asked.
+    /// The error code of the response, if a fault sets one.
     pub(crate) fn error(&self) -> Option<&str> {
         self.0.iter().find_map(|kind| if let FaultKind::Error { code } = kind { Some(&**code) } else { None })
     }
 
-    /// What happens in place of an answer of the API.
-    pub(crate) fn instead(&self) -> Option<&FaultKind> {
+    /// The fault that replaces the API's response.
+    pub(crate) fn replacement(&self) -> Option<&FaultKind> {
         self.0.iter().find(|kind| {
             matches!(
                 kind,
@@ -116,12 +116,12 @@ impl Plan {
         })
     }
 
-    /// What happens to an answer of the API, in the order of the faults.
+    /// The faults, in the order in which they apply.
     pub(crate) fn kinds(&self) -> &[FaultKind] {
         &self.0
     }
 
-    /// The names of all that happens.
+    /// The names of the faults, for the journal.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(FaultKind::name).collect()
     }
@@ -131,13 +131,13 @@ impl Plan {
 mod tests {
     use super::*;
 
-    const FIRST_PAGE: Asked<'_> = Asked { region: "eu", action: "Describe", offset: Some(0) };
+    const FIRST_PAGE: RequestKey<'_> = RequestKey { region: "eu", action: "Describe", offset: Some(0) };
 
-    /// Which of the next ten such requests are befallen.
-    fn befallen(fault: Fault, asked: &Asked<'_>) -> Vec<usize> {
+    /// The indexes of the affected requests among the next ten.
+    fn affected(fault: Fault, key: &RequestKey<'_>) -> Vec<usize> {
         let faults = Faults::default();
         faults.replace(vec![fault]);
-        (0..10).filter(|_| !faults.plan(asked).kinds().is_empty()).collect()
+        (0..10).filter(|_| !faults.plan(key).kinds().is_empty()).collect()
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
             (Fault { share: 0.3, ..fault() }, vec![3, 6, 9]),
         ];
         for (fault, expected) in table {
-            assert_eq!(befallen(fault.clone(), &FIRST_PAGE), expected, "{fault:?}");
+            assert_eq!(affected(fault.clone(), &FIRST_PAGE), expected, "{fault:?}");
         }
     }
 
@@ -166,15 +166,15 @@ mod tests {
             offset: Some(0),
             ..Fault::new(FaultKind::Reset)
         };
-        assert_eq!(befallen(fault.clone(), &FIRST_PAGE).len(), 10);
+        assert_eq!(affected(fault.clone(), &FIRST_PAGE).len(), 10);
         let others = [
-            Asked { region: "ap", ..FIRST_PAGE },
-            Asked { action: "Delete", ..FIRST_PAGE },
-            Asked { offset: Some(100), ..FIRST_PAGE },
-            Asked { offset: None, ..FIRST_PAGE },
+            RequestKey { region: "ap", ..FIRST_PAGE },
+            RequestKey { action: "Delete", ..FIRST_PAGE },
+            RequestKey { offset: Some(100), ..FIRST_PAGE },
+            RequestKey { offset: None, ..FIRST_PAGE },
         ];
         for other in others {
-            assert!(befallen(fault.clone(), &other).is_empty(), "{other:?}");
+            assert!(affected(fault.clone(), &other).is_empty(), "{other:?}");
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
         faults.replace(kinds.map(Fault::new).into());
         let plan = faults.plan(&FIRST_PAGE);
         assert_eq!((plan.skew(), plan.latency()), (-400, Duration::from_millis(50)));
-        assert_eq!(plan.instead(), Some(&FaultKind::Reset));
+        assert_eq!(plan.replacement(), Some(&FaultKind::Reset));
         assert_eq!(plan.names(), ["latency", "clock_skew", "latency", "reset"]);
     }
 }

@@ -20,25 +20,25 @@ use serde_json::Value;
 
 use super::{FaultKind, Plan};
 
-/// The body of an answer, which may come in pieces or break off.
+/// A response body, which may be sent in parts or end early.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The connection is to be reset, without an answer.
+/// The connection must be reset without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is reset by order of a fault")]
 pub(crate) struct Reset;
 
-/// Drips come this often.
+/// The interval between two parts of a slow body.
 const DRIP: Duration = Duration::from_millis(100);
 const HTML: &str = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>\n";
 
-/// A body that comes as it should.
+/// A normal body.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// What comes in place of an answer; nothing ever does for a stall.
-pub(crate) async fn instead(kind: &FaultKind) -> Result<Response<Body>, Reset> {
+/// The response that replaces the API's. For `StallHeaders` this never completes.
+pub(crate) async fn replacement(kind: &FaultKind) -> Result<Response<Body>, Reset> {
     match kind {
         FaultKind::Reset => Err(Reset),
         FaultKind::StallHeaders => std::future::pending().await,
@@ -67,23 +67,23 @@ pub(crate) async fn instead(kind: &FaultKind) -> Result<Response<Body>, Reset> {
     }
 }
 
-/// The API's answer, spoilt as planned.
-pub(crate) fn spoilt(plan: &Plan, answer: Vec<u8>) -> Response<Body> {
-    let answer = Bytes::from(plan.kinds().iter().fold(answer, edited));
-    let length = answer.len().to_string();
-    let delivery = plan.kinds().iter().find_map(|kind| delivered(kind, &answer));
-    match delivery {
+/// The API's response with the planned faults applied.
+pub(crate) fn modified(plan: &Plan, body: Vec<u8>) -> Response<Body> {
+    let body = Bytes::from(plan.kinds().iter().fold(body, edited));
+    let length = body.len().to_string();
+    let damaged = plan.kinds().iter().find_map(|kind| damaged_body(kind, &body));
+    match damaged {
         Some(body) => with(Response::new(body), CONTENT_LENGTH, &length),
-        None => Response::new(whole(answer)),
+        None => Response::new(whole(body)),
     }
 }
 
-/// The body of an answer that comes badly, if this is what makes it so.
-fn delivered(kind: &FaultKind, answer: &Bytes) -> Option<Body> {
-    let half = stream::iter([Ok(answer.slice(..answer.len() / 2))]);
+/// The slow or incomplete body, if this fault makes one.
+fn damaged_body(kind: &FaultKind, body: &Bytes) -> Option<Body> {
+    let half = stream::iter([Ok(body.slice(..body.len() / 2))]);
     match kind {
         FaultKind::StallBody => Some(streamed(half.chain(stream::pending()))),
-        FaultKind::Drip { bytes_per_second } => Some(streamed(drip(answer.clone(), *bytes_per_second))),
+        FaultKind::Drip { bytes_per_second } => Some(streamed(drip(body.clone(), *bytes_per_second))),
         FaultKind::Truncate => Some(streamed(half.chain(stream::once(async {
             // The pause lets the first half leave before the connection ends.
             tokio::time::sleep(DRIP).await;
@@ -120,7 +120,7 @@ fn endless() -> Body {
     streamed(start.map(Bytes::from).chain(stream::repeat(row)).map(Ok))
 }
 
-/// A gzip member of so much white space.
+/// White space of this size, compressed with gzip.
 fn inflating(mebibytes: usize) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     let mebibyte = vec![b' '; 1 << 20];
@@ -139,29 +139,29 @@ fn rows(count: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The answer with one part changed or left out. Where there is no such part, or no JSON, it stays as
-/// it is.
-fn edited(answer: Vec<u8>, kind: &FaultKind) -> Vec<u8> {
+/// The response with one value replaced or removed. It is unchanged if the pointer does not match or the body is not
+/// JSON.
+fn edited(body: Vec<u8>, kind: &FaultKind) -> Vec<u8> {
     let (pointer, value) = match kind {
         FaultKind::Replace { pointer, value } => (pointer, Some(value)),
         FaultKind::Remove { pointer } => (pointer, None),
-        _ => return answer,
+        _ => return body,
     };
-    let Ok(mut whole) = serde_json::from_slice::<Value>(&answer) else { return answer };
+    let Ok(mut whole) = serde_json::from_slice::<Value>(&body) else { return body };
     let (parent, key) = pointer.rsplit_once('/').expect("the pointer was checked");
     let key = key.replace("~1", "/").replace("~0", "~");
     match (whole.pointer_mut(parent), value) {
         (Some(Value::Object(fields)), Some(value)) => drop(fields.insert(key, value.clone())),
         (Some(Value::Object(fields)), None) => drop(fields.remove(&key)),
         (Some(Value::Array(items)), value) => {
-            if let Some(place) = key.parse().ok().filter(|place| *place < items.len()) {
+            if let Some(index) = key.parse().ok().filter(|index| *index < items.len()) {
                 match value {
-                    Some(value) => items[place] = value.clone(),
-                    None => drop(items.remove(place)),
+                    Some(value) => items[index] = value.clone(),
+                    None => drop(items.remove(index)),
                 }
             }
         }
-        _ => return answer,
+        _ => return body,
     }
     whole.to_string().into_bytes()
 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn response_fields_can_be_replaced_and_removed() {
-        let answer = || br#"{"Response":{"A":[{"B":1},2]}}"#.to_vec();
+        let body = || br#"{"Response":{"A":[{"B":1},2]}}"#.to_vec();
         let replace = |pointer: &str, value| FaultKind::Replace { pointer: pointer.into(), value };
         let remove = |pointer: &str| FaultKind::Remove { pointer: pointer.into() };
         let table = [
@@ -188,7 +188,7 @@ mod tests {
             (remove("/Response"), "{}"),
         ];
         for (kind, expected) in table {
-            let text = String::from_utf8(edited(answer(), &kind)).expect("text");
+            let text = String::from_utf8(edited(body(), &kind)).expect("text");
             assert_eq!(text, expected, "{kind:?}");
         }
     }

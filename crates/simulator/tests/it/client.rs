@@ -1,4 +1,4 @@
-//! A small client: one request for each connection, signed by its own code; a test can change every header.
+//! A small client. It sends one request per connection and signs it with its own code.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A simulator that is served until this is dropped.
+/// A simulator that runs until this is dropped.
 pub(crate) struct Served {
     pub(crate) control: Control,
     pub(crate) client: Client,
@@ -29,7 +29,7 @@ impl Served {
         Self { control, client, task: tokio::spawn(simulator.run(std::future::pending())) }
     }
 
-    /// A frozen world: each region with so many tunnels, all of them up.
+    /// Starts a simulator with these regions and numbers of tunnels, all of them up.
     pub(crate) async fn frozen(regions: &[(&str, usize)]) -> Self {
         let regions = regions.iter().map(|(name, tunnels)| ((*name).to_owned(), *tunnels)).collect();
         Self::start(Options { regions, frozen: true, ..Options::default() }).await
@@ -48,15 +48,15 @@ pub(crate) struct Client {
     pub(crate) credentials: Credentials,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -77,7 +77,7 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) service: &'static str,
     pub(crate) timestamp: u64,
-    /// What is signed in place of the `Host` that is sent.
+    /// The host that is signed, which can differ from the `Host` header.
     pub(crate) signed_host: String,
     pub(crate) key: String,
     headers: Vec<(String, String)>,
@@ -89,7 +89,7 @@ impl Client {
         self.request("DescribeVpnConnections", region, &parameters).send().await.response()
     }
 
-    /// The code of the error that such a request is refused with.
+    /// Sends a request and returns the error code of the response.
     pub(crate) async fn refusal(&self, region: &str, parameters: Value) -> String {
         let response = self.describe(region, parameters).await;
         response["Error"]["Code"].as_str().unwrap_or_else(|| panic!("no refusal: {response}")).to_owned()
@@ -119,13 +119,13 @@ impl Client {
 }
 
 impl Request {
-    /// Turns to another product than `vpc`.
+    /// Sets the product and its version.
     pub(crate) fn to(mut self, service: &'static str, version: &str) -> Self {
         self.service = service;
         self.with("X-TC-Version", Some(version))
     }
 
-    /// Gives a header this value, or leaves it out. What is not set is filled in when the request is sent.
+    /// Sets or removes a header. `send` and `open` add the default headers that are not set.
     pub(crate) fn with(mut self, name: &str, value: Option<&str>) -> Self {
         self.headers.retain(|(known, _)| known != name);
         // An empty value stops the default header from being added again.
@@ -133,17 +133,17 @@ impl Request {
         self
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Response {
         let mut stream = self.open().await;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("an answer");
-        let answer = String::from_utf8(answer).expect("an answer in UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await.expect("an answer");
+        let response = String::from_utf8(response).expect("an answer in UTF-8");
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        Response { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    /// Sends the request and leaves what comes back to the caller.
+    /// Sends the request without reading the response.
     pub(crate) async fn open(self) -> TcpStream {
         let mut stream = TcpStream::connect(&self.client.host).await.expect("a connection");
         stream.write_all(self.text().as_bytes()).await.expect("a request");

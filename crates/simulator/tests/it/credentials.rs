@@ -1,4 +1,4 @@
-//! STS, the metadata service, the list of regions, and what an account may do.
+//! STS, the metadata service, the list of regions, and permissions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use simulator::{
     Credentials, Fault, FaultKind, NotFound, OfferedRegion, Options, Role, TOKEN_MARK, WebIdentity,
 };
 
-use crate::client::{Answer, Client, Request, Served};
+use crate::client::{Client, Request, Response, Served};
 
 const EU: &str = "eu-frankfurt";
 const OTHER: &str = "qcs::cam::uin/200000000002:roleName/reader";
@@ -41,7 +41,7 @@ async fn code(request: Request) -> Value {
     request.send().await.response()["Error"]["Code"].clone()
 }
 
-/// A listing with temporary credentials, as they were handed out.
+/// A `DescribeVpnConnections` request with temporary credentials.
 fn listing(client: &Client, credentials: &Value) -> Request {
     let text = |key: &str| credentials[key].as_str().expect("a text").to_owned();
     let own = Credentials { secret_id: text("TmpSecretId"), secret_key: text("TmpSecretKey") };
@@ -50,7 +50,7 @@ fn listing(client: &Client, credentials: &Value) -> Request {
     request.with("X-TC-Token", Some(&text("Token")))
 }
 
-async fn metadata(served: &Served, path: &str) -> Answer {
+async fn metadata(served: &Served, path: &str) -> Response {
     let mut request = served.client.request("", "", &json!(null));
     (request.method, request.path) = ("GET", format!("{METADATA}{path}"));
     request.body.clear();
@@ -143,13 +143,13 @@ async fn web_identity_needs_current_token_and_no_signature() {
 async fn metadata_service_gives_role_and_credentials() {
     let served = Served::start(options()).await;
     assert_eq!(metadata(&served, "").await.body, "monitoring");
-    let told: Value = serde_json::from_str(&metadata(&served, "monitoring").await.body).expect("JSON");
-    assert_eq!(told["Code"], "Success");
-    assert!(told["ExpiredTime"].is_u64() && told["Expiration"].is_string(), "{told}");
-    assert_eq!(code(listing(&served.client, &told)).await, Value::Null);
+    let credentials: Value = serde_json::from_str(&metadata(&served, "monitoring").await.body).expect("JSON");
+    assert_eq!(credentials["Code"], "Success");
+    assert!(credentials["ExpiredTime"].is_u64() && credentials["Expiration"].is_string(), "{credentials}");
+    assert_eq!(code(listing(&served.client, &credentials)).await, Value::Null);
     assert_eq!(metadata(&served, "another").await.status, 404);
 
-    let asked: Vec<_> =
+    let logged: Vec<_> =
         served.control.journal().into_iter().map(|entry| (entry.action, entry.error)).collect();
     let expected = [
         ("MetadataRole", None),
@@ -157,7 +157,7 @@ async fn metadata_service_gives_role_and_credentials() {
         ("DescribeVpnConnections", None),
         ("MetadataCredentials", Some("404")),
     ];
-    assert_eq!(asked, expected.map(|(action, error)| (action.to_owned(), error.map(str::to_owned))));
+    assert_eq!(logged, expected.map(|(action, error)| (action.to_owned(), error.map(str::to_owned))));
 
     let elsewhere = Served::start(Options { instance_role: None, ..options() }).await;
     assert_eq!(metadata(&elsewhere, "").await.status, 404);

@@ -1,4 +1,4 @@
-//! `DeleteVpnConnection` as the document says it, and its errors as their names are read here.
+//! `DeleteVpnConnection` as the document specifies it. The causes of its errors are inferred from their names.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::client::Served;
 
 const EU: &str = "eu-frankfurt";
 
-/// A tunnel's gateway and its own identifier.
+/// The identifiers of a tunnel's gateway and of the tunnel.
 type Ids = (String, String);
 
 async fn delete(served: &Served, (gateway, tunnel): &Ids) -> Value {
@@ -63,8 +63,8 @@ async fn both_identifiers_are_required_and_well_formed() {
         (json!({"VpnGatewayId": gateway, "VpnConnectionId": tunnel, "Force": true}), "UnknownParameter"),
     ];
     for (parameters, code) in table {
-        let answer = served.client.request("DeleteVpnConnection", EU, &parameters).send().await;
-        assert_eq!(answer.response()["Error"]["Code"], code, "{parameters}");
+        let response = served.client.request("DeleteVpnConnection", EU, &parameters).send().await;
+        assert_eq!(response.response()["Error"]["Code"], code, "{parameters}");
     }
     assert_eq!(ids(&served).len(), 1);
 }

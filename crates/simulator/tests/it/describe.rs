@@ -1,4 +1,4 @@
-//! `DescribeVpnConnections` as the document says it.
+//! `DescribeVpnConnections` as the document specifies it.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn row_has_all_fields_of_the_documented_example() {
     }
 }
 
-/// Every field of the example is in the row, with a value of the same type.
+/// Asserts that the row has every field of the example, with a value of the same type.
 fn assert_same_shape(example: &Value, row: &Value) {
     match (example, row) {
         (Value::Object(example), Value::Object(row)) => {

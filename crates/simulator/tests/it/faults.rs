@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Options};
 use tokio::{io::AsyncReadExt, time::timeout};
 
-use crate::client::{Answer, Request, Served};
+use crate::client::{Request, Response, Served};
 
 const EU: &str = "eu-frankfurt";
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -15,8 +15,8 @@ fn request(served: &Served) -> Request {
     served.client.request("DescribeVpnConnections", EU, &json!({"Limit": 100}))
 }
 
-/// The response to a request while this is the only fault.
-async fn befallen(kind: FaultKind) -> Answer {
+/// The response to a request with this fault only.
+async fn send_with(kind: FaultKind) -> Response {
     let served = Served::frozen(&[(EU, 10)]).await;
     served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
     request(&served).send().await
@@ -71,11 +71,11 @@ async fn response_can_stall_in_head_or_body() {
 
 #[tokio::test]
 async fn body_can_be_slow_or_truncated() {
-    let whole = befallen(FaultKind::Latency { milliseconds: 0 }).await;
-    let slow = befallen(FaultKind::Drip { bytes_per_second: 100_000 }).await;
+    let whole = send_with(FaultKind::Latency { milliseconds: 0 }).await;
+    let slow = send_with(FaultKind::Drip { bytes_per_second: 100_000 }).await;
     assert_eq!(slow.body.len(), whole.body.len());
     assert_eq!(slow.response()["TotalCount"], 10);
-    let cut = befallen(FaultKind::Truncate).await;
+    let cut = send_with(FaultKind::Truncate).await;
     assert_eq!(cut.header("Content-Length"), Some(&*whole.body.len().to_string()));
     assert_eq!(cut.body.len(), whole.body.len() / 2);
 }
@@ -94,9 +94,9 @@ async fn response_can_be_delayed() {
 async fn response_body_can_be_replaced() {
     for text in ["<html></html>", "", "[]", "{}", r#"{"Response": 5}"#] {
         let kind = FaultKind::Body { content_type: "text/html".to_owned(), text: text.to_owned() };
-        let answer = befallen(kind).await;
-        assert_eq!((answer.status, &*answer.body), (200, text));
-        assert_eq!(answer.header("Content-Type"), Some("text/html"));
+        let response = send_with(kind).await;
+        assert_eq!((response.status, &*response.body), (200, text));
+        assert_eq!(response.header("Content-Type"), Some("text/html"));
     }
 }
 
@@ -108,30 +108,30 @@ async fn a_body_can_be_endless_or_very_long() {
     let mut much = vec![0; 10 << 20];
     timeout(DEADLINE, stream.read_exact(&mut much)).await.expect("in time").expect("10 MiB and more");
 
-    let page = befallen(FaultKind::Rows { count: 100_000 }).await.response();
+    let page = send_with(FaultKind::Rows { count: 100_000 }).await.response();
     assert_eq!(page["VpnConnectionSet"].as_array().map(Vec::len), Some(100_000));
 }
 
 #[tokio::test]
 async fn response_fields_can_be_wrong_or_missing() {
-    let lying = befallen(replaced("/Response/TotalCount", json!(-1))).await.response();
+    let lying = send_with(replaced("/Response/TotalCount", json!(-1))).await.response();
     assert_eq!(lying["TotalCount"], -1);
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
-    let nameless = befallen(FaultKind::Remove { pointer }).await.response();
+    let nameless = send_with(FaultKind::Remove { pointer }).await.response();
     assert_eq!(nameless["VpnConnectionSet"][0].get("VpnConnectionId"), None);
     assert!(nameless["VpnConnectionSet"][1].get("VpnConnectionId").is_some());
-    let bare = befallen(FaultKind::Remove { pointer: "/Response".to_owned() }).await;
+    let bare = send_with(FaultKind::Remove { pointer: "/Response".to_owned() }).await;
     assert_eq!(bare.body, "{}");
 }
 
 #[tokio::test]
 async fn gateway_can_respond_instead_of_the_api() {
-    let busy = befallen(FaultKind::Status { status: 429, retry_after: Some("2".to_owned()) }).await;
+    let busy = send_with(FaultKind::Status { status: 429, retry_after: Some("2".to_owned()) }).await;
     assert_eq!((busy.status, busy.header("Retry-After")), (429, Some("2")));
     assert!(busy.body.starts_with("<html>"), "{}", busy.body);
-    let broken = befallen(FaultKind::Status { status: 502, retry_after: None }).await;
+    let broken = send_with(FaultKind::Status { status: 502, retry_after: None }).await;
     assert_eq!((broken.status, broken.header("Retry-After")), (502, None));
-    let elsewhere = befallen(FaultKind::Redirect { location: "http://127.0.0.1:9/".to_owned() }).await;
+    let elsewhere = send_with(FaultKind::Redirect { location: "http://127.0.0.1:9/".to_owned() }).await;
     assert_eq!((elsewhere.status, elsewhere.header("Location")), (302, Some("http://127.0.0.1:9/")));
 }
 
@@ -182,13 +182,13 @@ async fn faults_can_be_set_by_option_or_http() {
         (request.method, request.path, request.body) = (method, "/_faults".to_owned(), body.to_owned());
         request.send()
     };
-    let answer = order("POST", r#"[{"kind": {"error": {"code": "InternalError"}}}]"#).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    let response = order("POST", r#"[{"kind": {"error": {"code": "InternalError"}}}]"#).await;
+    assert_eq!(response.status, 200, "{}", response.body);
     assert_eq!(served.client.refusal(EU, json!({})).await, "InternalError");
     let shown: Vec<Fault> = serde_json::from_str(&order("GET", "").await.body).expect("faults");
     assert_eq!(shown, [error("InternalError")]);
 
-    for (bad, told) in [
+    for (bad, expected) in [
         (r#"[{"kind": "rest"}]"#, "faults: unknown variant `rest`"),
         (
             r#"[{"kind": "reset", "region": "eu-atlantis"}]"#,
@@ -197,7 +197,7 @@ async fn faults_can_be_set_by_option_or_http() {
     ] {
         let refused = order("POST", bad).await;
         assert_eq!(refused.status, 400);
-        assert!(refused.body.starts_with(told), "{}", refused.body);
+        assert!(refused.body.starts_with(expected), "{}", refused.body);
     }
     assert_eq!(order("DELETE", "").await.status, 405);
     assert_eq!(served.control.faults(), [error("InternalError")], "a refused order changes nothing");

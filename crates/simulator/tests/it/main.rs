@@ -1,4 +1,4 @@
-//! The simulator over real HTTP, by a client that shares no code with it.
+//! Tests the simulator over real HTTP, with a client that shares no code with it.
 
 mod client;
 mod credentials;

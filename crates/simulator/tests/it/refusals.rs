@@ -1,4 +1,4 @@
-//! What the API refuses before it looks at an action's parameters.
+//! Requests that the API refuses before it reads the parameters.
 
 use std::collections::HashSet;
 
@@ -10,9 +10,9 @@ use crate::client::{Request, Served};
 const EU: &str = "eu-frankfurt";
 
 async fn code(request: Request) -> String {
-    let answer = request.send().await;
-    assert_eq!(answer.status, 200, "an error of the API is no error of HTTP");
-    let response = answer.response();
+    let response = request.send().await;
+    assert_eq!(response.status, 200, "an error of the API is no error of HTTP");
+    let response = response.response();
     assert!(response["RequestId"].as_str().is_some_and(|id| id.len() == 36), "{response}");
     assert!(response["Error"]["Message"].as_str().is_some_and(|text| !text.is_empty()), "{response}");
     response["Error"]["Code"].as_str().expect("a refusal").to_owned()
@@ -93,7 +93,7 @@ async fn request_above_the_rate_limit_is_refused() {
     for _ in 0..4 {
         codes.push(served.client.describe(EU, json!({})).await["Error"]["Code"].clone());
     }
-    // On a very slow machine the fourth request may come a second later and be accepted. The journal has the times.
+    // On a slow machine the fourth request can be a second late and be accepted. The journal has the times.
     let journal = served.control.journal();
     if journal[3].at < journal[0].at + std::time::Duration::from_millis(900) {
         assert_eq!(codes, [json!(null), json!(null), json!(null), json!("RequestLimitExceeded")]);
@@ -107,11 +107,11 @@ async fn every_response_has_date_and_unique_request_id() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let mut seen = HashSet::new();
     for body in [json!({}), json!({}), json!({"Limit": 101})] {
-        let answer = served.client.request("DescribeVpnConnections", EU, &body).send().await;
-        let date = httpdate::parse_http_date(answer.header("Date").expect("a date")).expect("a time");
+        let response = served.client.request("DescribeVpnConnections", EU, &body).send().await;
+        let date = httpdate::parse_http_date(response.header("Date").expect("a date")).expect("a time");
         assert!(date.elapsed().is_ok_and(|ago| ago.as_secs() < 60));
-        assert!(seen.insert(answer.response()["RequestId"].to_string()));
-        assert_eq!(answer.header("Content-Type"), Some("application/json"));
+        assert!(seen.insert(response.response()["RequestId"].to_string()));
+        assert_eq!(response.header("Content-Type"), Some("application/json"));
     }
     let requested: Vec<_> = served.control.journal().into_iter().map(|entry| entry.request_id).collect();
     assert!(requested.iter().all(|id| seen.contains(&format!("\"{id}\""))));
@@ -121,12 +121,12 @@ async fn every_response_has_date_and_unique_request_id() {
 async fn invalid_requests_get_an_error_response() {
     let served = Served::frozen(&[(EU, 1)]).await;
     let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
-    let mut spoilt = [request(), request(), request(), request()];
-    spoilt[0].body = "[1".to_owned();
-    spoilt[1].body = " ".repeat((1 << 20) + 1);
-    spoilt[2].method = "GET";
-    spoilt[3].path = "/metrics".to_owned();
-    let [broken, long, get, elsewhere] = spoilt;
+    let mut invalid = [request(), request(), request(), request()];
+    invalid[0].body = "[1".to_owned();
+    invalid[1].body = " ".repeat((1 << 20) + 1);
+    invalid[2].method = "GET";
+    invalid[3].path = "/metrics".to_owned();
+    let [broken, long, get, elsewhere] = invalid;
     assert_eq!(code(broken).await, "InvalidParameter");
     assert_eq!(code(long).await, "RequestSizeLimitExceeded");
     assert_eq!(code(get).await, "UnsupportedProtocol");

@@ -1,4 +1,4 @@
-//! The world behind the API: what a test does to it shows in the next answer.
+//! Changes by a test are visible in the next response.
 
 use std::time::Duration;
 
@@ -23,13 +23,14 @@ async fn journal_lists_requests_in_order() {
     served.client.describe("ap-tokyo", json!({"Filters": filter})).await;
     served.client.describe(EU, json!({"Limit": 101})).await;
     let journal = served.control.journal();
-    let told: Vec<_> = journal.iter().map(|e| (&*e.region, e.offset, e.limit, e.error.as_deref())).collect();
+    let logged: Vec<_> =
+        journal.iter().map(|e| (&*e.region, e.offset, e.limit, e.error.as_deref())).collect();
     let expected = [
         (EU, Some(2), Some(1), None),
         ("ap-tokyo", Some(0), Some(20), None),
         (EU, None, None, Some("InvalidParameterValue.LimitExceeded")),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(logged, expected);
     assert_eq!(journal[1].filters, [("vpc-id".to_owned(), vec!["vpc-00000000".to_owned()])]);
     assert_eq!(journal[0].action, "DescribeVpnConnections");
     assert_eq!(journal[0].secret_id, served.client.credentials.secret_id);
