@@ -48,7 +48,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How long a condition may take to come true, on a slow and busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn region(name: &str) -> Region {
     Region::new(name).expect("the name of a region")
