@@ -14,7 +14,7 @@ use rustls::crypto::ring;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    listen::{BindError, Place, resolve},
+    listen::{BindError, ListenAddress, resolve},
     protection::contents,
     web_config::own_files,
 };
@@ -102,15 +102,15 @@ pub async fn healthcheck(
 }
 
 /// Where a daemon can be reached that listens at `place`.
-fn reachable(place: Place) -> Vec<SocketAddr> {
+fn reachable(place: ListenAddress) -> Vec<SocketAddr> {
     let loopback = |port| vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()];
     match place {
-        Place::Everywhere(port) => loopback(port),
-        Place::At(SocketAddr::V6(place)) if place.ip().is_unspecified() => loopback(place.port()),
-        Place::At(SocketAddr::V4(place)) if place.ip().is_unspecified() => {
+        ListenAddress::AllInterfaces(port) => loopback(port),
+        ListenAddress::At(SocketAddr::V6(place)) if place.ip().is_unspecified() => loopback(place.port()),
+        ListenAddress::At(SocketAddr::V4(place)) if place.ip().is_unspecified() => {
             vec![(Ipv4Addr::LOCALHOST, place.port()).into()]
         }
-        Place::At(place) => vec![place],
+        ListenAddress::At(place) => vec![place],
     }
 }
 
@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn daemon_on_all_interfaces_is_reached_on_loopback() {
         let reached = |place| reachable(place).iter().map(ToString::to_string).collect::<Vec<_>>();
-        let at = |place: &str| reached(Place::At(place.parse().unwrap()));
-        assert_eq!(reached(Place::Everywhere(1)), ["[::1]:1", "127.0.0.1:1"]);
+        let at = |place: &str| reached(ListenAddress::At(place.parse().unwrap()));
+        assert_eq!(reached(ListenAddress::AllInterfaces(1)), ["[::1]:1", "127.0.0.1:1"]);
         assert_eq!(at("[::]:1"), ["[::1]:1", "127.0.0.1:1"]);
         assert_eq!(at("0.0.0.0:1"), ["127.0.0.1:1"]);
         assert_eq!(at("192.0.2.1:1"), ["192.0.2.1:1"]);

@@ -52,8 +52,8 @@ pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         let listener = match resolve(address).await? {
-            Place::Everywhere(port) => listen_everywhere(port),
-            Place::At(place) => listen(place),
+            ListenAddress::AllInterfaces(port) => listen_everywhere(port),
+            ListenAddress::At(place) => listen(place),
         };
         let listener = listener.map_err(|error| refused(address, &error))?;
         let bound = listener.local_addr().map_err(|error| refused(address, &error))?;
@@ -65,23 +65,23 @@ pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
 
 /// The meaning of a listen address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ListenAddress {
     /// All interfaces, at this port.
-    Everywhere(u16),
+    AllInterfaces(u16),
     /// This address.
     At(SocketAddr),
 }
 
 /// Reads a listen address, `host:port`. A name is resolved, and IPv4 preferred.
-pub(super) async fn resolve(address: &str) -> Result<Place, BindError> {
+pub(super) async fn resolve(address: &str) -> Result<ListenAddress, BindError> {
     let malformed = || BindError::Malformed { address: address.to_owned() };
     let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
     let port = port.parse().map_err(|_| malformed())?;
     if host.is_empty() {
-        return Ok(Place::Everywhere(port));
+        return Ok(ListenAddress::AllInterfaces(port));
     }
     if let Ok(place) = address.parse() {
-        return Ok(Place::At(place));
+        return Ok(ListenAddress::At(place));
     }
     if host.contains([':', '[', ']', '/']) {
         return Err(malformed());
@@ -94,7 +94,7 @@ pub(super) async fn resolve(address: &str) -> Result<Place, BindError> {
     let found: Vec<_> =
         lookup_host((host, port)).await.map_err(|error| unresolved(&error.to_string()))?.collect();
     let place = found.iter().find(|place| place.is_ipv4()).or(found.first());
-    place.map(|place| Place::At(*place)).ok_or_else(|| unresolved("no address"))
+    place.map(|place| ListenAddress::At(*place)).ok_or_else(|| unresolved("no address"))
 }
 
 /// Listens on `[::]` for both families, and on `0.0.0.0` where the machine has no IPv6.
@@ -199,10 +199,10 @@ mod tests {
 
     #[tokio::test]
     async fn names_and_literals_resolve() {
-        let loopback = Place::At("127.0.0.1:80".parse().unwrap());
+        let loopback = ListenAddress::At("127.0.0.1:80".parse().unwrap());
         assert_eq!(resolve("localhost:80").await.unwrap(), loopback);
         assert_eq!(resolve("127.0.0.1:80").await.unwrap(), loopback);
-        assert_eq!(resolve("[::1]:80").await.unwrap(), Place::At("[::1]:80".parse().unwrap()));
-        assert_eq!(resolve(":80").await.unwrap(), Place::Everywhere(80));
+        assert_eq!(resolve("[::1]:80").await.unwrap(), ListenAddress::At("[::1]:80".parse().unwrap()));
+        assert_eq!(resolve(":80").await.unwrap(), ListenAddress::AllInterfaces(80));
     }
 }

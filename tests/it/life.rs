@@ -10,7 +10,7 @@ use simulator::Options;
 use tencentcloud_vpn_exporter::domain::status::StatusField;
 use test_support::{
     Api, Daemon, Metrics,
-    binary::{Place, assert_exit, run},
+    binary::{WorkDir, assert_exit, run},
     frozen,
 };
 
@@ -180,7 +180,7 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     let since = now();
     let words = ["tunnels", "delete", "--yes", "--no-wait", "--account", "main", "--region", GUANGZHOU];
     let ids = ["--vpn-gateway-id", &text(&row, "VpnGatewayId"), "--vpn-connection-id", &id];
-    let files = Place::with(&config);
+    let files = WorkDir::with(&config);
     assert_exit("delete", &run(files.exporter(&[&words[..], &ids].concat())).await, 0, &[]);
     assert_seen(&daemon, &id, &DELETING, since, &mut before).await;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use simulator::Options;
 use test_support::{
     Api, Daemon, Metrics,
-    binary::{Place, Process, assert_exit, run},
+    binary::{Process, WorkDir, assert_exit, run},
     frozen, local,
     relay::{Certificate, Relay},
 };
@@ -73,7 +73,7 @@ struct Sites {
     international: Api,
     china: Api,
     proxy: Proxy,
-    place: Place,
+    place: WorkDir,
     _relays: [Relay; 2],
 }
 
@@ -88,7 +88,7 @@ impl Sites {
             relay
         });
         let proxy = Proxy::start(&[(INTERNATIONAL, relays[0].address), (CHINA, relays[1].address)]).await;
-        let place = Place::with("");
+        let place = WorkDir::with("");
         place.write("ca.pem", &certificate.pem);
         Self { international, china, proxy, place, _relays: relays }
     }
@@ -111,7 +111,7 @@ async fn silent_connections_fail_at_most_one_poll() {
     let relay = Relay::start(api.address);
     let certificate = Certificate::new();
     relay.show(&certificate);
-    let place = Place::with("");
+    let place = WorkDir::with("");
     place.write("ca.pem", &certificate.pem);
     // The poll that meets the silence has time for one silent connection, and for no second one.
     let config = api
@@ -178,7 +178,7 @@ async fn probe_names_the_site_that_knows_the_key() {
 async fn errors_of_the_proxy_name_the_proxy() {
     let refusing = Proxy::start(&[]).await;
     let closed = TcpListener::bind(local()).await.expect("a free port").local_addr().expect("an address");
-    let place = Place::with(test_support::binary::account(GUANGZHOU) + "poll: {timeout: 1s}\n");
+    let place = WorkDir::with(test_support::binary::account(GUANGZHOU) + "poll: {timeout: 1s}\n");
     for address in [refusing.address, closed] {
         let mut command = place.exporter(&["once"]);
         command.env("HTTPS_PROXY", format!("http://operator:hunter2@{address}"));
@@ -190,7 +190,7 @@ async fn errors_of_the_proxy_name_the_proxy() {
 
 #[tokio::test]
 async fn unreadable_proxy_is_a_configuration_error() {
-    let place = Place::with(test_support::binary::account(GUANGZHOU));
+    let place = WorkDir::with(test_support::binary::account(GUANGZHOU));
     let mut command = place.exporter(&["check-config"]);
     command.env("HTTPS_PROXY", "\"http://127.0.0.1:3128\"");
     assert_exit("quotes", &run(command).await, 64, &["HTTPS_PROXY: the value has quotes around it"]);
@@ -206,7 +206,7 @@ async fn reload_trusts_an_authority_added_to_the_system() {
         &format!("endpoint: 'http://{}'", api.address),
         &format!("endpoint: 'https://{}'", relay.address),
     );
-    let place = Place::with(config);
+    let place = WorkDir::with(config);
     place.write("system.pem", &other.pem);
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0"]);
     command.env("SSL_CERT_FILE", place.path("system.pem"));
@@ -220,7 +220,7 @@ async fn reload_trusts_an_authority_added_to_the_system() {
 
 #[tokio::test]
 async fn broken_certificate_in_the_ca_file_is_named() {
-    let place = Place::with(test_support::binary::account(GUANGZHOU) + "api: {ca_file: ca.pem}\n");
+    let place = WorkDir::with(test_support::binary::account(GUANGZHOU) + "api: {ca_file: ca.pem}\n");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     place.write("ca.pem", Certificate::new().pem + broken);
     let ended = run(place.exporter(&["check-config"])).await;

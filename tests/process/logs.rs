@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::PRE_SHARE_KEY_MARK;
 use test_support::{
     Api, Metrics,
-    binary::{Ended, Place, Process},
+    binary::{Ended, Process, WorkDir},
     frozen,
     relay::{Certificate, Relay},
 };
@@ -109,7 +109,7 @@ async fn first_listing_is_one_line() {
             api.control.set(place, id, "NegotiationType", "active").expect("the tunnel");
             api.control.set(place, id, field, value).expect("the tunnel");
         }
-        let files = Place::with(api.config(&[GUANGZHOU, FRANKFURT]));
+        let files = WorkDir::with(api.config(&[GUANGZHOU, FRANKFURT]));
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("tunnels", &[]) == 40.0).await;
         wait_for_polls(&daemon, 6.0).await;
@@ -134,7 +134,7 @@ async fn change_of_state_is_one_line() {
         let place = GUANGZHOU;
         let ids = api.control.ids(place).expect("the region");
         let row = api.control.rows(place).expect("the region").remove(1);
-        let files = Place::with(api.config(&[GUANGZHOU]));
+        let files = WorkDir::with(api.config(&[GUANGZHOU]));
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("tunnels", &[]) == 3.0).await;
         api.control.set(place, &ids[1], "NetStatus", "UNAVAILABLE").expect("the tunnel");
@@ -176,7 +176,7 @@ async fn tunnel_name_forges_no_line_or_field() {
             api.control.set(place, id, "VpnConnectionName", text).expect("the tunnel");
             api.control.set(place, id, "VpnGatewayId", text).expect("the tunnel");
         }
-        let files = Place::with(api.config(&[GUANGZHOU]));
+        let files = WorkDir::with(api.config(&[GUANGZHOU]));
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("tunnels", &[]) == HOSTILE.len() as f64).await;
         for id in &ids {
@@ -206,7 +206,7 @@ async fn failure_and_recovery_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let key = api.control.credentials().secret_key.clone();
     let config = api.config_with(&[GUANGZHOU], "interval: 100ms, timeout: 10s, stale_after: 300ms");
-    let files = Place::with(config.replace(&format!("secret_key: '{key}'"), "secret_key_file: key"));
+    let files = WorkDir::with(config.replace(&format!("secret_key: '{key}'"), "secret_key_file: key"));
     files.write("key", &key);
     let daemon = files.daemon(&[]).await;
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
@@ -240,7 +240,7 @@ async fn untrusted_certificate_is_logged_by_exporter_only() {
     let config = api
         .config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
         .replace(&format!("http://{}", api.address), &format!("https://{}", relay.address));
-    let files = Place::with(config);
+    let files = WorkDir::with(config);
     for format in FORMATS {
         let daemon = files.daemon(&["--log.format", format]).await;
         daemon.until(|metrics| metrics.sum("poll_failures_total", &[("reason", "connection")]) >= 2.0).await;
@@ -259,7 +259,7 @@ async fn rows_without_an_id_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let ids = api.control.ids(GUANGZHOU).expect("the region");
     api.control.omit(GUANGZHOU, &ids[0], "VpnConnectionId").expect("the tunnel");
-    let files = Place::with(api.config(&[GUANGZHOU]));
+    let files = WorkDir::with(api.config(&[GUANGZHOU]));
     let daemon = files.daemon(&[]).await;
     daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
     wait_for_polls(&daemon, 4.0).await;
@@ -274,7 +274,7 @@ async fn every_line_parses_and_has_no_secret() {
     for (format, level) in FORMATS.into_iter().zip(["trace", "trace,tencentcloud_vpn_exporter=trace"]) {
         let api = Api::start(frozen(&[(GUANGZHOU, 3), (FRANKFURT, 2)])).await;
         let place = GUANGZHOU;
-        let files = Place::with(api.config(&[GUANGZHOU, "ap-nowhere"]));
+        let files = WorkDir::with(api.config(&[GUANGZHOU, "ap-nowhere"]));
         let daemon = files.daemon(&["--log.format", format, "--log.level", level]).await;
         daemon.until(|metrics| metrics.sum("tunnels", &[]) == 3.0).await;
         let id = api.control.ids(place).expect("the region").remove(0);

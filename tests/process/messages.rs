@@ -2,7 +2,7 @@
 
 use test_support::{
     Api,
-    binary::{Place, Process, SECRET, account, assert_exit, exporter, run},
+    binary::{Process, SECRET, WorkDir, account, assert_exit, exporter, run},
     client, frozen, local,
 };
 use tokio::{
@@ -39,7 +39,7 @@ async fn bad_configuration_has_place_and_remedy() {
         ),
     ];
     for (case, config, words) in cases {
-        let place = Place::with(config);
+        let place = WorkDir::with(config);
         for command in [&["--web.listen-address", "127.0.0.1:0"][..], &["once"], &["check-config"]] {
             let ended = run(place.exporter(command)).await;
             assert_exit(&format!("{case}, {command:?}"), &ended, 64, words);
@@ -50,7 +50,7 @@ async fn bad_configuration_has_place_and_remedy() {
 
 #[tokio::test]
 async fn missing_configuration_has_place_and_remedy() {
-    let place = Place::with("");
+    let place = WorkDir::with("");
     let ended = run(in_place(&place, &["--config.file", "nowhere.yml"])).await;
     assert_exit("a missing file", &ended, 64, &["nowhere.yml: cannot be read: No such file"]);
     let ended = run(in_place(&place, &["--config.file", "."])).await;
@@ -62,7 +62,7 @@ async fn missing_configuration_has_place_and_remedy() {
     }
 }
 
-fn in_place(place: &Place, arguments: &[&str]) -> Command {
+fn in_place(place: &WorkDir, arguments: &[&str]) -> Command {
     let mut command = exporter(arguments);
     command.current_dir(place.folder());
     command
@@ -95,7 +95,7 @@ async fn bad_flag_has_a_remedy() {
 async fn port_in_use_has_a_remedy() {
     let taken = TcpListener::bind(local()).await.expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
-    let place = Place::with(account(GUANGZHOU));
+    let place = WorkDir::with(account(GUANGZHOU));
     let words = ["cannot listen on", &address, "already in use", "--web.listen-address"];
     let ended = run(place.exporter(&["--web.listen-address", &address])).await;
     assert_exit("the daemon", &ended, 1, &words);
@@ -125,7 +125,7 @@ async fn version_and_help_exit_with_0() {
 #[tokio::test]
 async fn full_output_fails_and_closed_output_is_silent() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
-    let place = Place::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
+    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
     for subcommand in ["once", "check-config"] {
         let ended = run(redirected(&place.exporter(&[subcommand]), ">/dev/full")).await;
         assert_exit(subcommand, &ended, 1, &["cannot write to standard output"]);
@@ -157,7 +157,7 @@ async fn once_reports_failures_and_exits_with_1() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let closed = closed_port();
     for Failing { case, config, words } in failing(&api, &closed) {
-        let ended = run(Place::with(config).exporter(&["once"])).await;
+        let ended = run(WorkDir::with(config).exporter(&["once"])).await;
         assert_exit(case, &ended, 1, &words.each_ref().map(String::as_str));
         assert!(ended.stderr.lines().any(|line| line.starts_with("main in ap-")), "{case}: {}", ended.stderr);
         assert!(ended.stdout.contains("tencentcloud_vpn_up{account=\"main\",region="), "{case}");
@@ -169,7 +169,7 @@ async fn failing_polls_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let closed = closed_port();
     for Failing { case, config, words } in failing(&api, &closed) {
-        let place = Place::with(config);
+        let place = WorkDir::with(config);
         let daemon = place.daemon(&[]).await;
         let metrics = daemon.until(|metrics| metrics.sum("polls_total", &[]) >= 3.0).await;
         assert_eq!(metrics.value("up", &[]), Some(0.0), "{case}");
@@ -246,6 +246,6 @@ async fn demo_has_tunnels_and_prints_its_addresses() {
 async fn missing_secret_file_is_warned_about() {
     let account = "accounts: [{name: main, regions: [eu-frankfurt], \
                    credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
-    let ended = run(Place::with(account).exporter(&["check-config"])).await;
+    let ended = run(WorkDir::with(account).exporter(&["check-config"])).await;
     assert_exit("a missing file", &ended, 0, &["warning: later: there is no such file"]);
 }

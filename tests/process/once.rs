@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use test_support::{
     Api, Metrics, Sample,
-    binary::{Ended, Place, run},
+    binary::{Ended, WorkDir, run},
     frozen,
 };
 
@@ -71,7 +71,7 @@ async fn once_prints_nothing_about_its_own_process() {
 }
 
 async fn once(api: &Api, regions: &[&str]) -> Ended {
-    let place = Place::with(api.config_with(regions, "timeout: 25s"));
+    let place = WorkDir::with(api.config_with(regions, "timeout: 25s"));
     run(place.exporter(&["once", "--log.level", "warn"])).await
 }
 

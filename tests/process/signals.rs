@@ -2,7 +2,7 @@
 
 use test_support::{
     Api, Metrics,
-    binary::{Place, Process, assert_exit, assert_stops_during_a_poll, exporter},
+    binary::{Process, WorkDir, assert_exit, assert_stops_during_a_poll, exporter},
     frozen, in_time,
 };
 use tokio::{
@@ -50,9 +50,9 @@ async fn second_signal_exits_at_once() {
 }
 
 /// A daemon whose exposition is larger than the buffers of a connection.
-async fn large_daemon() -> (Api, Place, Process) {
+async fn large_daemon() -> (Api, WorkDir, Process) {
     let api = Api::start(frozen(&[(GUANGZHOU, 1200)])).await;
-    let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
+    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
     let daemon = place.daemon(&[]).await;
     daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1200.0)).await;
     (api, place, daemon)
@@ -84,7 +84,7 @@ impl SlowScrape {
 async fn sighup_reloads_the_configuration() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3)])).await;
     let good = api.config(&[GUANGZHOU]);
-    let place = Place::with(&good);
+    let place = WorkDir::with(&good);
     let daemon = place.daemon(&[]).await;
     let loaded = |metrics: &Metrics| metrics.value("exporter_config_last_reload_successful", &[]);
     let tunnels = |metrics: &Metrics| metrics.sum("tunnels", &[]);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use simulator::Simulator;
-use test_support::{Api, binary::Place, client, frozen, local};
+use test_support::{Api, binary::WorkDir, client, frozen, local};
 
 /// More targets than requests may be under way at once: so many accounts with so many regions each.
 const ACCOUNTS: usize = 20;
@@ -33,7 +33,7 @@ async fn files_and_memory_stay_bounded_while_nothing_answers() {
         .replace(&api.address.to_string(), &address.to_string())
         .replace("request_timeout: 2s", "request_timeout: 4s");
     drop(api);
-    let daemon = Place::with(config).daemon(&[]).await;
+    let daemon = WorkDir::with(config).daemon(&[]).await;
 
     let most = Cell::new((0.0_f64, 0.0_f64));
     let metrics = daemon

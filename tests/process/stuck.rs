@@ -12,7 +12,7 @@ use std::{
 
 use test_support::{
     Api, Metrics, PATIENCE,
-    binary::{Place, Process, account, assert_exit, exporter, run, signal},
+    binary::{Process, WorkDir, account, assert_exit, exporter, run, signal},
     client, frozen, in_time, local, scrape_until,
 };
 use tokio::{
@@ -26,7 +26,7 @@ const GUANGZHOU: &str = "ap-guangzhou";
 #[tokio::test]
 async fn unread_log_blocks_nothing() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
-    let place = Place::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
+    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
     // Much more than the buffer of a socket.
     let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
@@ -58,7 +58,7 @@ async fn pipes_instead_of_files_are_refused() {
         ("config.yml", &config),
         ("web.yml", "http_server_config: {headers: {X-Frame-Options: deny}}\n"),
     ];
-    let place = Place::with(&config);
+    let place = WorkDir::with(&config);
     for (name, content) in files {
         place.write(name, content);
     }
@@ -103,7 +103,7 @@ async fn pipes_instead_of_files_are_refused() {
 #[tokio::test]
 async fn signal_stops_a_slow_start() {
     for name in ["TERM", "INT"] {
-        let place = Place::with(account(GUANGZHOU));
+        let place = WorkDir::with(account(GUANGZHOU));
         replace_with_pipe(&place.path("faults"));
         let mut command = exporter(&["simulate", "--listen-address", "127.0.0.1:0", "--faults", "faults"]);
         command.current_dir(place.folder());
@@ -118,7 +118,7 @@ async fn signal_stops_a_slow_start() {
 #[tokio::test]
 async fn hung_authorities_block_neither_health_nor_exit() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
-    let place = Place::with(api.config(&[GUANGZHOU]));
+    let place = WorkDir::with(api.config(&[GUANGZHOU]));
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     place.write("system.pem", certificate.cert.pem());
     let start = || {
@@ -152,7 +152,7 @@ async fn healthcheck_works_despite_broken_files() {
     );
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     for (config, is_ready) in [(api.config(&[GUANGZHOU]), true), (never_ready, false)] {
-        let place = Place::with(config);
+        let place = WorkDir::with(config);
         place.write("server.pem", certificate.cert.pem());
         place.write("server.key", certificate.signing_key.serialize_pem());
         place.write("web.yml", "tls_server_config: {cert_file: server.pem, key_file: server.key}\n");

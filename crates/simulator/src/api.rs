@@ -9,7 +9,7 @@ use hyper::HeaderMap;
 use serde::Serialize;
 
 use super::{
-    clock::{Clock, Moment},
+    clock::{Clock, Now},
     delete::DeleteRequest,
     describe::Query,
     error::ApiError,
@@ -95,7 +95,7 @@ impl Api {
     }
 
     /// Handles a request, valid or not, and writes it to the journal.
-    pub(super) fn respond(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) -> Vec<u8> {
+    pub(super) fn respond(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Now) -> Vec<u8> {
         let mut entry = entry(headers, plan, now);
         let result = match plan.error() {
             Some(code) => Err(ApiError::new(code.to_owned(), "This error was ordered as a fault.")),
@@ -118,7 +118,7 @@ impl Api {
     }
 
     /// Writes a request to the journal whose response a fault replaces.
-    pub(super) fn record_replaced(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Moment) {
+    pub(super) fn record_replaced(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Now) {
         let mut entry = entry(headers, plan, now);
         if let Ok(query) = Parameters::parse(body).and_then(Query::parse) {
             query.note(&mut entry);
@@ -130,7 +130,7 @@ impl Api {
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        now: Moment,
+        now: Now,
         entry: &mut Entry,
     ) -> Result<Vec<u8>, ApiError> {
         let Call { action, caller } = Call::admit(headers, body, &self.identities, now.unix)?;
@@ -159,7 +159,7 @@ impl Api {
         }
     }
 
-    fn describe(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+    fn describe(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         let region = world.required_region(&entry.region)?;
         let query = Query::parse(parameters)?;
@@ -167,7 +167,7 @@ impl Api {
         Ok(success(query.page(region, now.world)?, &entry.request_id))
     }
 
-    fn delete(&self, parameters: Parameters, now: Moment, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+    fn delete(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
         let request = DeleteRequest::parse(parameters)?;
         request.note(entry);
         let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +179,7 @@ impl Api {
     fn assume_role_with_web_identity(
         &self,
         parameters: Parameters,
-        now: Moment,
+        now: Now,
         entry: &Entry,
     ) -> Result<Vec<u8>, ApiError> {
         let accepted = self.web_identity.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +190,7 @@ impl Api {
     }
 
     /// Changes the tunnels of a region after a response, if a `Drift` fault applies.
-    fn drift(&self, plan: &Plan, region: &str, now: Moment) {
+    fn drift(&self, plan: &Plan, region: &str, now: Now) {
         for kind in plan.kinds() {
             if let FaultKind::Drift { remove, add } = kind {
                 let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
@@ -203,7 +203,7 @@ impl Api {
 }
 
 /// The journal entry of a request before it is handled.
-fn entry(headers: &HeaderMap, plan: &Plan, now: Moment) -> Entry {
+fn entry(headers: &HeaderMap, plan: &Plan, now: Now) -> Entry {
     let text = |name| request::text(headers, name).unwrap_or_default().to_owned();
     Entry {
         at: now.world,

@@ -33,7 +33,7 @@ pub(super) enum State {
 impl Status {
     pub(super) const UP: Self = Self { state: State::Available, connected: true, healthy: true };
     const DOWN: Self = Self { state: State::Available, connected: false, healthy: false };
-    const SICK: Self = Self { state: State::Available, connected: true, healthy: false };
+    const UNHEALTHY: Self = Self { state: State::Available, connected: true, healthy: false };
     const PENDING: Self = Self { state: State::Pending, connected: false, healthy: false };
     pub(super) const DELETING: Self = Self { state: State::Deleting, connected: false, healthy: false };
 }
@@ -48,7 +48,7 @@ pub(super) enum Behaviour {
     /// Down repeatedly.
     Outages(Cycle),
     /// Connected, but its health check fails repeatedly.
-    Sick(Cycle),
+    Unhealthy(Cycle),
     /// Repeatedly alternates between up and down, for `FLAP` each.
     Flapping(Cycle),
     /// `PENDING` until this time, then up.
@@ -88,7 +88,7 @@ impl Behaviour {
         match self {
             Self::Idle => Status::DOWN,
             Self::Outages(cycle) if cycle.inside(at).is_some() => Status::DOWN,
-            Self::Sick(cycle) if cycle.inside(at).is_some() => Status::SICK,
+            Self::Unhealthy(cycle) if cycle.inside(at).is_some() => Status::UNHEALTHY,
             Self::Flapping(cycle) => match cycle.inside(at) {
                 Some(since) if (since.as_secs() / FLAP.as_secs()).is_multiple_of(2) => Status::DOWN,
                 _ => Status::UP,
@@ -109,7 +109,7 @@ impl Behaviour {
     /// Whether the tunnel must have a health check or must have none; `None` allows both.
     pub(super) fn health_check(&self) -> Option<bool> {
         match self {
-            Self::Sick(_) => Some(true),
+            Self::Unhealthy(_) => Some(true),
             Self::Idle => Some(false),
             _ => None,
         }
@@ -135,12 +135,12 @@ fn plan(number: usize, rng: &mut Rng) -> Behaviour {
         0 => Behaviour::Outages(Cycle::draw(rng, 10..25, 30..60)),
         1 => Behaviour::Made { until: Duration::from_secs(rng.u64(30..50)) },
         2 => Behaviour::Flapping(Cycle::draw(rng, 5..30, 60..120)),
-        3 => Behaviour::Sick(Cycle::draw(rng, 20..50, 60..120)),
+        3 => Behaviour::Unhealthy(Cycle::draw(rng, 20..50, 60..120)),
         4 => Behaviour::Deleted { from: Duration::from_secs(rng.u64(20..40)) },
         5 => Behaviour::Idle,
         6 => Behaviour::Outages(LONG_OUTAGE),
         n if n % 6 == 0 => Behaviour::Flapping(Cycle::draw(rng, 30..400, 60..120)),
-        n if n % 3 == 0 => Behaviour::Sick(Cycle::draw(rng, 30..400, 45..120)),
+        n if n % 3 == 0 => Behaviour::Unhealthy(Cycle::draw(rng, 30..400, 45..120)),
         _ => Behaviour::Outages(Cycle::draw(rng, 30..400, 30..120)),
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(count(|plan| matches!(plan, Behaviour::Made { .. })), 1);
         assert_eq!(count(|plan| matches!(plan, Behaviour::Deleted { .. })), 1);
         assert!(count(|plan| matches!(plan, Behaviour::Flapping(_))) >= 1);
-        assert!(count(|plan| matches!(plan, Behaviour::Sick(_))) >= 1);
+        assert!(count(|plan| matches!(plan, Behaviour::Unhealthy(_))) >= 1);
         assert!(count(|plan| matches!(plan, Behaviour::Outages(_))) >= 2);
         assert_eq!(count(|plan| *plan == Behaviour::Outages(LONG_OUTAGE)), 1);
     }

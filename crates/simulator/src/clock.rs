@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// One instant, as each part of the simulator sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct Now {
     /// Time since the simulation started; it controls the tunnels.
     pub(super) world: Duration,
     /// The server's clock, in Unix seconds; used for signatures and the `Date` header.
@@ -18,7 +18,7 @@ pub(super) struct Moment {
     pub(super) instant: Instant,
 }
 
-impl Moment {
+impl Now {
     /// The same instant for a server whose clock is ahead by `seconds`.
     pub(super) fn skewed(self, seconds: i64) -> Self {
         Self { unix: self.unix.saturating_add_signed(seconds), ..self }
@@ -37,12 +37,12 @@ impl Clock {
         Self { started: Instant::now(), speed, advanced: Mutex::default() }
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Now {
         let instant = Instant::now();
         let passed = instant.duration_since(self.started).mul_f64(self.speed);
         let advanced = *self.advanced.lock().unwrap_or_else(PoisonError::into_inner);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Moment { world: passed.saturating_add(advanced), unix, instant }
+        Now { world: passed.saturating_add(advanced), unix, instant }
     }
 
     /// Moves the simulated time forward. The clock used to check signatures does not change.

@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     api::{self, Api},
-    clock::Moment,
+    clock::Now,
     control::Control,
     error::ApiError,
     faults::{self, Body, Plan, RequestKey, Reset},
@@ -129,7 +129,7 @@ async fn call_metadata(api: &Api, request: MetadataRequest<'_>) -> Result<Respon
 }
 
 /// Waits for the planned latency and returns the time after it.
-async fn delay(api: &Api, plan: &Plan) -> Moment {
+async fn delay(api: &Api, plan: &Plan) -> Now {
     let latency = api.latency + plan.latency();
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -137,7 +137,7 @@ async fn delay(api: &Api, plan: &Plan) -> Moment {
     api.clock.now().skewed(plan.skew())
 }
 
-fn dated(mut response: Response<Body>, content_type: HeaderValue, now: Moment) -> Response<Body> {
+fn dated(mut response: Response<Body>, content_type: HeaderValue, now: Now) -> Response<Body> {
     let headers = response.headers_mut();
     headers.entry(CONTENT_TYPE).or_insert(content_type);
     headers.insert(DATE, date(now.unix));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    clock::Moment,
+    clock::Now,
     faults::Plan,
     identity::instance_role,
     journal::Entry,
@@ -70,7 +70,7 @@ impl<'a> MetadataRequest<'a> {
     }
 
     /// The journal entry of this request.
-    pub(super) fn entry(self, plan: &Plan, now: Moment) -> Entry {
+    pub(super) fn entry(self, plan: &Plan, now: Now) -> Entry {
         Entry { at: now.world, action: self.name().to_owned(), faults: plan.names(), ..Entry::default() }
     }
 }

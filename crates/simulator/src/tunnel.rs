@@ -115,7 +115,7 @@ pub(super) struct Tag {
 }
 
 /// The attributes that the region chooses for a new tunnel.
-pub(super) struct Place<'a> {
+pub(super) struct NewTunnel<'a> {
     pub(super) id: String,
     pub(super) customer_gateway_id: String,
     pub(super) gateway: &'a Gateway,
@@ -126,8 +126,8 @@ pub(super) struct Place<'a> {
 
 impl Tunnel {
     /// Chooses the remaining attributes at random.
-    pub(super) fn draw(place: Place<'_>, rng: &mut Rng) -> Self {
-        let Place { id, customer_gateway_id, gateway, number, behaviour } = place;
+    pub(super) fn draw(place: NewTunnel<'_>, rng: &mut Rng) -> Self {
+        let NewTunnel { id, customer_gateway_id, gateway, number, behaviour } = place;
         // The second and third byte of the network behind the tunnel, unique among a region's first 65,536 tunnels.
         let [high, low] = u16::try_from(number % 0x10000).expect("less than 2^16").to_be_bytes();
         let peer = Ipv4Addr::new(198, 18 + (high >> 7), high << 1 | low >> 7, low << 1 | 1);

@@ -14,7 +14,7 @@ use super::{
     names::Identifiers,
     options::Options,
     row::Listed,
-    tunnel::{Place, Tunnel},
+    tunnel::{NewTunnel, Tunnel},
 };
 
 /// The maximum number of tunnels of a gateway.
@@ -126,7 +126,7 @@ impl RegionWorld {
         if number.is_multiple_of(TUNNELS_PER_GATEWAY) {
             self.add_gateway();
         }
-        let place = Place {
+        let place = NewTunnel {
             id: self.identifiers.draw("vpnx", &mut self.rng),
             customer_gateway_id: self.identifiers.draw("cgw", &mut self.rng),
             gateway: self.gateways.last().expect("the first tunnel made a gateway"),

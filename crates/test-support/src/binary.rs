@@ -42,9 +42,9 @@ pub fn exporter(arguments: &[&str]) -> Command {
 }
 
 /// A folder in which the exporter is started, with a configuration file.
-pub struct Place(TempDir);
+pub struct WorkDir(TempDir);
 
-impl Place {
+impl WorkDir {
     /// A folder with a `config.yml` of this content.
     pub fn with(config: impl AsRef<[u8]>) -> Self {
         let place = Self(tempfile::tempdir().expect("a folder"));
@@ -249,7 +249,7 @@ pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon
         "api: {{endpoint: 'http://{endpoint}', request_timeout: 1h}}\n\
          poll: {{interval: 2h, timeout: 1h, stale_after: 4h}}\n"
     );
-    let place = Place::with(account("ap-guangzhou") + &patient);
+    let place = WorkDir::with(account("ap-guangzhou") + &patient);
     command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.current_dir(place.folder());
     let process = Process::serving(command).await;

@@ -11,7 +11,7 @@ use simulator::{Fault, FaultKind, Options};
 use super::rig::{FRANKFURT, GUANGZHOU, LIST};
 use test_support::{
     Api,
-    binary::{Place, assert_exit},
+    binary::{WorkDir, assert_exit},
     client, region,
 };
 
@@ -25,7 +25,7 @@ async fn daemon_never_deletes() {
     let accounts = [api.account("here", &[GUANGZHOU]), api.account("all", &["x"]).replace("[x]", "all")];
     let config =
         |poll: &str| api.config_of(&accounts.each_ref().map(String::as_str), &format!("timeout: 5s, {poll}"));
-    let files = Place::with(config("interval: 200ms"));
+    let files = WorkDir::with(config("interval: 200ms"));
     let daemon = files.daemon(&["--web.enable-lifecycle"]).await;
     let polls = async |more: f64| {
         let now = daemon.scrape().await.sum("polls_total", &[]);

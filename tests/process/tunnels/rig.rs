@@ -8,7 +8,7 @@ use tokio::{process::Command, time::timeout};
 
 use test_support::{
     Api, PATIENCE,
-    binary::{Ended, Place, run},
+    binary::{Ended, WorkDir, run},
     frozen,
 };
 
@@ -22,7 +22,7 @@ pub const HOUR: Duration = Duration::from_secs(3600);
 /// One account, `main`, with one region that has tunnels.
 pub struct Scene {
     pub api: Api,
-    pub files: Place,
+    pub files: WorkDir,
 }
 
 /// The ids of a tunnel in the flags of `tunnels delete`.
@@ -40,7 +40,7 @@ impl Scene {
 
     pub async fn of(options: Options) -> Self {
         let api = Api::start(options).await;
-        let files = Place::with(api.config_with(&[GUANGZHOU], "timeout: 20s"));
+        let files = WorkDir::with(api.config_with(&[GUANGZHOU], "timeout: 20s"));
         Self { api, files }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::server::Server;
 use test_support::{
     PATIENCE,
-    binary::{Place, Process, exporter},
+    binary::{Process, WorkDir, exporter},
     client,
 };
 
@@ -41,7 +41,7 @@ fn issue(folder: &Path, name: &str) {
 }
 
 /// The demo with this web configuration.
-async fn demo(place: &Place, name: &str, web_config: &str) -> Process {
+async fn demo(place: &WorkDir, name: &str, web_config: &str) -> Process {
     place.write(name, web_config);
     let mut command = exporter(&["demo", "--web.listen-address", "127.0.0.1:0", "--web.config.file", name]);
     command.current_dir(place.folder());
@@ -72,7 +72,7 @@ async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
 #[tokio::test]
 #[ignore = "needs Prometheus; tests/run runs it"]
 async fn server_scrapes_over_tls_only_when_authenticated() {
-    let place = Place::with("");
+    let place = WorkDir::with("");
     let folder = place.folder();
     issue(folder, "our");
     issue(folder, "their");
