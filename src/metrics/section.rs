@@ -1,7 +1,7 @@
 //! The cached text of all rows of one kind, compressed in chunks of rows. Only chunks with a changed row are rendered
 //! again.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     compress::{Compressor, Part},
@@ -46,15 +46,15 @@ impl<T: MetricRow> Section<T> {
         compressor: &mut Compressor,
     ) -> prometheus::Result<&Part> {
         let rows: Vec<_> = T::rows(snapshot).collect();
-        let mut old = std::mem::take(&mut self.chunks).into_iter();
+        let mut old = OldChunks::new(std::mem::take(&mut self.chunks));
         let mut is_changed = false;
         for rows in chunks(&rows) {
-            let kept = old.next().filter(|chunk| chunk.has(rows));
+            let kept = old.take(rows);
             is_changed |= kept.is_none();
             let chunk = kept.map_or_else(|| self.render_chunk(rows, compressor), Ok)?;
             self.chunks.push(chunk);
         }
-        if is_changed || old.next().is_some() {
+        if is_changed || !old.0.is_empty() {
             self.text = self.join(compressor)?;
         }
         Ok(&self.text)
@@ -114,6 +114,21 @@ fn chunks<'a, O: PartialEq, T>(rows: &'a [(&'a O, T)]) -> impl Iterator<Item = &
     })
 }
 
+/// The chunks of the last rendering, by the address of their first row: a new or removed chunk shifts the others.
+struct OldChunks<T>(HashMap<*const T, Chunk<T>>);
+
+impl<T> OldChunks<T> {
+    fn new(chunks: Vec<Chunk<T>>) -> Self {
+        Self(chunks.into_iter().map(|chunk| (Arc::as_ptr(&chunk.rows[0]), chunk)).collect())
+    }
+
+    /// The chunk with exactly these rows, if there is one.
+    fn take<O>(&mut self, rows: &[(O, &Arc<T>)]) -> Option<Chunk<T>> {
+        let (_, first) = rows.first()?;
+        self.0.remove(&Arc::as_ptr(first)).filter(|chunk| chunk.has(rows))
+    }
+}
+
 impl<T> Chunk<T> {
     /// Whether the chunk has these rows. A row is immutable and replaced when it changes, so its address says whether it is
     /// the same; comparing 10,000 rows by value would cost as much as reading them.
@@ -131,6 +146,17 @@ mod tests {
         let rows: Vec<_> = owners.iter().enumerate().flat_map(|(owner, rows)| vec![owner; *rows]).collect();
         let rows: Vec<_> = rows.iter().map(|owner| (owner, ())).collect();
         chunks(&rows).map(<[_]>::len).collect()
+    }
+
+    #[test]
+    fn chunk_is_found_after_others_shifted() {
+        let [new, a, b, c] = [0, 1, 2, 3].map(Arc::new);
+        let chunk = |rows: [&Arc<i32>; 2]| Chunk { rows: rows.map(Arc::clone).into(), samples: Vec::new() };
+        let mut old = OldChunks::new(vec![chunk([&a, &b]), chunk([&c, &b])]);
+        assert!(old.take(&[((), &new)]).is_none());
+        assert!(old.take(&[((), &a), ((), &b)]).is_some());
+        assert!(old.take(&[((), &c), ((), &new)]).is_none(), "its second row differs");
+        assert!(old.0.is_empty());
     }
 
     #[test]

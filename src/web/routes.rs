@@ -98,7 +98,7 @@ impl Routes {
         if peer == Peer::SelfProbe {
             return Some(text(
                 StatusCode::FORBIDDEN,
-                "the server's own certificate is good for health checks alone\n",
+                "the server's own certificate is for health checks only\n",
             ));
         }
         match rules.users.login(request.headers()).await {

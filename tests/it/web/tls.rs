@@ -104,7 +104,7 @@ async fn plain_http_on_tls_port_is_refused() {
     let mut client = server.connect().await;
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
     let response = client.response().await;
-    assert_eq!((response.status, response.text()), (400, "TLS is spoken here: ask https://\n"));
+    assert_eq!((response.status, response.text()), (400, "this port uses TLS: use https://\n"));
     assert_eq!(client.rest().await, b"");
 }
 
