@@ -14,7 +14,7 @@ use serde_json::{Value, value::RawValue};
 use support::{
     measure::{Cost, Stopwatch, at_most, cost, median, median_cpu, median_wall, mib, ms, ratio},
     process::Api,
-    world::{self, Watched},
+    world::{self, PolledTarget},
 };
 use tencentcloud_vpn_exporter::{
     metrics::renderer::Renderer,
@@ -96,11 +96,11 @@ fn parse_alone(pages: &[String]) -> Cost {
 }
 
 async fn pages(api: &Api) -> Vec<String> {
-    let watched = Watched::new(api);
+    let polled = PolledTarget::new(api);
     let mut pages = Vec::new();
     for offset in (0..TUNNELS).step_by(PAGE_ROWS) {
         let action = RawPage(DescribeVpnConnections::new(&[], offset, PAGE_ROWS));
-        let page = watched.assignment.account.post_once(&action, &watched.state.target.region).await;
+        let page = polled.assignment.account.post_once(&action, &polled.state.target.region).await;
         pages.push(page.expect("a page"));
     }
     pages
@@ -108,29 +108,29 @@ async fn pages(api: &Api) -> Vec<String> {
 
 /// One target as the daemon polls it.
 struct Poller {
-    watched: Watched,
+    polled: PolledTarget,
     snapshots: Snapshots,
     renderer: Renderer,
 }
 
 impl Poller {
     fn new(api: &Api) -> Self {
-        let watched = Watched::new(api);
+        let polled = PolledTarget::new(api);
         let snapshots = Snapshots::default();
-        snapshots.add(Arc::new(watched.state.clone()));
-        Self { watched, snapshots, renderer: world::renderer() }
+        snapshots.add(Arc::new(polled.state.clone()));
+        Self { polled, snapshots, renderer: world::renderer() }
     }
 
     /// One poll and the rendering after it: the cost, and the number of changed tunnels.
     async fn poll(&mut self) -> (Cost, usize) {
         let watch = Stopwatch::start();
-        let changes = self.watched.poll().await;
-        self.snapshots.publish(Arc::new(self.watched.state.clone()));
+        let changes = self.polled.poll().await;
+        self.snapshots.publish(Arc::new(self.polled.state.clone()));
         let exposition = self.renderer.render(&self.snapshots.current()).expect("an exposition");
         let cost = watch.stop();
         assert!(!exposition.gzip.is_empty());
         // The simulator replaces tunnels.
-        assert!(self.watched.state.tunnels().len() > TUNNELS * 99 / 100);
+        assert!(self.polled.state.tunnels().len() > TUNNELS * 99 / 100);
         (cost, changes)
     }
 }
@@ -145,11 +145,11 @@ async fn wall() {
     let (mut polls, mut published) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         published.push(poller.poll().await.0);
-        polls.push(poller.watched.state.last_poll.as_ref().expect("a poll").duration);
+        polls.push(poller.polled.state.last_poll.as_ref().expect("a poll").duration);
     }
     let poll = median(polls);
     println!("  the bound: {}; a poll: {}", ms(bound), ms(poll));
     println!("  a poll, and its exposition ready: {}", ms(median_wall(&published)));
     at_most("times the bound", ratio(poll, bound), 1.2);
-    at_most("requests that were throttled", poller.watched.failed_requests(), 0.0);
+    at_most("requests that were throttled", poller.polled.failed_requests(), 0.0);
 }

@@ -327,9 +327,9 @@ mod tests {
     }
 
     /// A target and the second at which it is polled next.
-    struct Watched(TargetSnapshot, i64);
+    struct TestTarget(TargetSnapshot, i64);
 
-    impl Watched {
+    impl TestTarget {
         fn new() -> Self {
             let account = AccountName::new("production").expect("a name");
             let region = Region::new("ap-guangzhou").expect("a region");
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn only_changes_between_known_values_are_transitions() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         let unknown = || Tunnel { net_status: NetStatus::Unknown, ..tunnel("vpnx-1") };
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.history(StatusField::NetStatus), (0, None));
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn switching_a_health_check_is_no_transition() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         target.lists([checked(HealthCheckStatus::Available)]);
         target.lists([tunnel("vpnx-1")]);
         target.lists([checked(HealthCheckStatus::Unavailable)]);
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn history_survives_renames_failures_and_staleness() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1")]);
         target.lists([unconnected("vpnx-1")]);
         target.lists([Tunnel { name: "renamed".into(), ..unconnected("vpnx-1") }]);
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn recreated_tunnel_is_a_new_tunnel() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1")]);
         let changes = target.lists([unconnected("vpnx-2")]);
         assert!(matches!(&changes[..], [Change::Appeared(_), Change::Disappeared(_)]), "{changes:?}");
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn unchanged_tunnel_keeps_its_record() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1"), tunnel("vpnx-2")]);
         let before = target.0.tunnels().to_vec();
         assert!(target.lists([unconnected("vpnx-2"), tunnel("vpnx-1")]).len() == 1);
@@ -428,8 +428,8 @@ mod tests {
 
     #[test]
     fn doubt_begins_at_the_last_certain_listing() {
-        let mut target = Watched::new();
-        let in_doubt = |target: &mut Watched| {
+        let mut target = TestTarget::new();
+        let in_doubt = |target: &mut TestTarget| {
             let tunnel = tunnel("vpnx-1").with_unknown_statuses();
             let in_doubt = [tunnel.id.clone()].into();
             let listing = Listing { rows: vec![tunnel], in_doubt, ..Listing::default() };
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn rename_is_no_change_of_state() {
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.lists([Tunnel { name: "renamed".into(), ..tunnel("vpnx-1") }]), []);
         assert_eq!(&*target.0.tunnels()[0].tunnel.name, "renamed");
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn late_poll_of_a_removed_target_is_dropped() {
         let snapshots = Snapshots::default();
-        let state = Arc::new(Watched::new().0);
+        let state = Arc::new(TestTarget::new().0);
         snapshots.add(Arc::clone(&state));
         snapshots.remove(&state.target);
         snapshots.publish(state);
@@ -516,7 +516,7 @@ mod tests {
         let snapshots = discovering();
         let is_complete = || snapshots.current().is_complete();
         assert!(!is_complete(), "the regions are not discovered");
-        let mut target = Watched::new();
+        let mut target = TestTarget::new();
         snapshots.add(Arc::new(target.0.clone()));
         snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Err(refused()));
         assert!(!is_complete(), "the target is not polled");

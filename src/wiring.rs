@@ -27,7 +27,6 @@ use crate::{
         account::{Account, AccountSettings},
         client::Client,
         describe_vpn_connections::DescribeVpnConnections,
-        page::Filter,
         transport::{Authorities, ClientError, ConnectionSettings},
     },
 };
@@ -108,7 +107,7 @@ impl Wiring {
         client: Client,
         before: &BTreeMap<AccountName, WiredAccount>,
     ) -> Self {
-        let wired = |account: &config::Account| {
+        let wired = |account: &config::AccountConfig| {
             let settings = account_settings(&config, &context, account);
             let before = before.get(&account.name);
             let same = before.filter(|before| *before.account.settings() == settings);
@@ -156,8 +155,8 @@ impl Wiring {
     }
 
     /// The wiring of this account alone, at its other site.
-    pub fn at_other_site(&self, account: &config::Account) -> Result<Self, ClientError> {
-        let accounts = vec![config::Account { site: account.site.other(), ..account.clone() }];
+    pub fn at_other_site(&self, account: &config::AccountConfig) -> Result<Self, ClientError> {
+        let accounts = vec![config::AccountConfig { site: account.site.other(), ..account.clone() }];
         let config = Config { accounts, ..self.config.clone() };
         let context = Context { shard: Shard::SOLE, ..self.context.clone() };
         Self::new(config, context, self.authorities.clone())
@@ -195,7 +194,7 @@ impl Wiring {
 }
 
 impl WiredAccount {
-    fn regions(&self, config: &config::Account) -> Vec<Region> {
+    fn regions(&self, config: &config::AccountConfig) -> Vec<Region> {
         let DiscoveredRegions { list, excluded } = &self.discovered;
         match &config.regions {
             Regions::Listed(regions) => regions.clone(),
@@ -204,7 +203,7 @@ impl WiredAccount {
     }
 }
 
-fn account_settings(config: &Config, context: &Context, account: &config::Account) -> AccountSettings {
+fn account_settings(config: &Config, context: &Context, account: &config::AccountConfig) -> AccountSettings {
     AccountSettings {
         name: account.name.clone(),
         endpoint: config.endpoint(account),
@@ -223,11 +222,9 @@ fn new_account(settings: AccountSettings, context: &Context, client: &Client) ->
     Arc::new(account)
 }
 
-fn poll_settings(config: &Config, account: &config::Account) -> Settings {
-    let filter =
-        |filter: &config::Filter| Filter { name: filter.name.clone(), values: filter.values.clone() };
+fn poll_settings(config: &Config, account: &config::AccountConfig) -> Settings {
     Settings {
-        filters: account.filters.iter().map(filter).collect(),
+        filters: account.filters.clone(),
         interval: config.poll.interval,
         timeout: config.poll.timeout,
         stale_after: config.poll.stale_after,

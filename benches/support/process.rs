@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const BINARY: &str = env!("CARGO_BIN_EXE_tencentcloud-vpn-exporter");
 
 /// The time limit for a start.
-const PATIENCE: Duration = Duration::from_secs(120);
+const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// The simulated API as a process. It ends when this is dropped.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Daemon {
         let daemon = Self { child, address, _folder: folder };
         let start = Instant::now();
         while !daemon.is_ready() {
-            assert!(start.elapsed() < PATIENCE, "the daemon is not ready after {PATIENCE:?}");
+            assert!(start.elapsed() < MAX_WAIT, "the daemon is not ready after {MAX_WAIT:?}");
             sleep(Duration::from_millis(100));
         }
         daemon

@@ -27,13 +27,13 @@ pub fn renderer() -> Renderer {
 
 /// The only target of an API, with its settings and its state.
 #[derive(Debug)]
-pub struct Watched {
+pub struct PolledTarget {
     pub state: TargetSnapshot,
     pub assignment: Assignment,
     pub telemetry: Telemetry,
 }
 
-impl Watched {
+impl PolledTarget {
     /// The target before its first poll.
     pub fn new(api: &Api) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -70,10 +70,10 @@ impl Watched {
 /// The state after one poll of this many tunnels, which are all up.
 pub async fn polled(tunnels: usize) -> TargetSnapshot {
     let api = Api::start(tunnels, 1, &["--frozen"]);
-    let mut watched = Watched::new(&api);
-    watched.poll().await;
-    assert_eq!(watched.state.tunnels().len(), tunnels);
-    watched.state
+    let mut polled = PolledTarget::new(&api);
+    polled.poll().await;
+    assert_eq!(polled.state.tunnels().len(), tunnels);
+    polled.state
 }
 
 pub fn snapshot(states: impl IntoIterator<Item = TargetSnapshot>) -> Arc<Snapshot> {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::{
     context::{context, shard},
-    failure::{Failure, client_failure, usage},
+    error::{CommandError, client_error, usage},
     output::print,
     probe,
 };
 use crate::{
     cli::CheckConfigFlags,
-    config::{Account, Config, Regions},
+    config::{AccountConfig, Config, Regions},
     domain::credential_source::CredentialSource,
     domain::secret::SecretText,
     logging,
@@ -19,7 +19,7 @@ use crate::{
     wiring::Wiring,
 };
 
-pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), CommandError> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let context = context(shard(flags.daemon.shard))?;
     let loaded = Config::load(flags.daemon.config.file.as_deref(), &context.variables);
@@ -37,7 +37,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), Failure> {
         );
     }
     let summary: String = loaded.config.accounts.iter().map(summary).collect();
-    let wiring = Wiring::new(loaded.config, context, Authorities::of_system()).map_err(client_failure)?;
+    let wiring = Wiring::new(loaded.config, context, Authorities::of_system()).map_err(client_error)?;
     print((summary + "the configuration is valid\n").as_bytes())?;
     if flags.probe {
         probe::run(wiring).await?;
@@ -58,7 +58,7 @@ fn missing_secret_files(config: &Config) -> impl Iterator<Item = &Path> {
     files.filter(|path| !path.exists())
 }
 
-fn summary(account: &Account) -> String {
+fn summary(account: &AccountConfig) -> String {
     let regions = match &account.regions {
         Regions::All => "all regions".to_owned(),
         Regions::Listed(regions) if regions.len() == 1 => "1 region".to_owned(),

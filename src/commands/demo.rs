@@ -6,16 +6,16 @@ use simulator::{Options, Simulator};
 
 use super::{
     context::context,
-    failure::Failure,
+    error::CommandError,
     output::print,
-    serve::{Prepared, prepare, serve},
+    serve::{PreparedServer, prepare, serve},
     signals::Signals,
     simulate::bind,
 };
 use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
-    config::{Account, Api, Config, Metrics, Poll, Regions},
+    config::{AccountConfig, ApiConfig, Config, MetricsConfig, PollConfig, Regions},
     domain::{
         credential_source::CredentialSource,
         endpoint::Endpoint,
@@ -29,7 +29,7 @@ use crate::{
     tencent::transport::Authorities,
 };
 
-pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failure> {
+pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), CommandError> {
     let _flusher = logging::start_in_background(&flags.log.level, flags.log.format)?;
     let options = Options {
         regions: Options::spread(flags.world.tunnels, &flags.world.regions),
@@ -50,7 +50,7 @@ pub(super) async fn run(flags: &DemoFlags, signals: Signals) -> Result<(), Failu
 }
 
 /// The addresses of the demo, for people to click on.
-fn addresses(prepared: &Prepared, telemetry_path: &str) -> io::Result<String> {
+fn addresses(prepared: &PreparedServer, telemetry_path: &str) -> io::Result<String> {
     let has_tls = prepared.protection.as_ref().is_some_and(|protection| protection.has_tls());
     let scheme = if has_tls { "https" } else { "http" };
     let lines = prepared.listeners.iter().map(|listener| {
@@ -69,7 +69,7 @@ fn addresses(prepared: &Prepared, telemetry_path: &str) -> io::Result<String> {
 /// One account, polled often so that changes show soon.
 fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config> {
     let credentials = simulator.credentials();
-    let account = Account {
+    let account = AccountConfig {
         name: AccountName::new("demo")?,
         site: Site::default(),
         regions: Regions::Listed(regions),
@@ -81,17 +81,17 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
         filters: Vec::new(),
     };
     Ok(Config {
-        poll: Poll {
+        poll: PollConfig {
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(4),
             stale_after: Duration::from_secs(30),
         },
-        api: Api {
+        api: ApiConfig {
             endpoint: Some(Endpoint::new(&format!("http://{}", simulator.local_addr()))?),
             requests_per_second: 100.0,
-            ..Api::default()
+            ..ApiConfig::default()
         },
-        metrics: Metrics { tag_labels: ["env", "team"].map(TagLabel::new).into() },
+        metrics: MetricsConfig { tag_labels: ["env", "team"].map(TagLabel::new).into() },
         accounts: vec![account],
     })
 }

@@ -1,13 +1,13 @@
 //! `healthcheck`: asks the daemon that the same flags describe whether it is healthy, or ready.
 
-use super::failure::Failure;
+use super::error::CommandError;
 use crate::{
     cli::HealthcheckFlags,
     logging,
     web::healthcheck::{Question, healthcheck},
 };
 
-pub(super) async fn run(flags: &HealthcheckFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &HealthcheckFlags) -> Result<(), CommandError> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let question = if flags.ready { Question::Ready } else { Question::Healthy };
     let web = &flags.daemon.web;

@@ -3,7 +3,7 @@
 mod check_config;
 mod context;
 mod demo;
-mod failure;
+mod error;
 mod healthcheck;
 mod once;
 mod output;
@@ -18,7 +18,7 @@ mod tunnels;
 
 use std::process::ExitCode;
 
-use failure::Failure;
+use error::CommandError;
 use signals::handle_signals;
 
 use crate::cli::{Command, TunnelsCommand};
@@ -37,5 +37,5 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Tunnels(TunnelsCommand::List(flags)) => tunnels::list::run(&flags).await,
         Command::Tunnels(TunnelsCommand::Delete(flags)) => tunnels::delete::run(&flags).await,
     };
-    result.map_or_else(Failure::report, |()| ExitCode::SUCCESS)
+    result.map_or_else(CommandError::report, |()| ExitCode::SUCCESS)
 }

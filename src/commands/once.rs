@@ -6,15 +6,16 @@ use prometheus::{Encoder, TextEncoder, proto::MetricFamily};
 
 use super::{
     context::shard,
-    failure::Failure,
+    error::CommandError,
     output::print,
-    poll_once::{Prepared, poll_each_once, prepare},
+    poll_once::{PreparedPolls, poll_each_once, prepare},
 };
 use crate::{cli::OnceFlags, logging, metrics::registry::registry, snapshot::Snapshots};
 
-pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
+pub(super) async fn run(flags: &OnceFlags) -> Result<(), CommandError> {
     logging::start(&flags.log.level, flags.log.format);
-    let Prepared { wiring, telemetry, regions_known } = prepare(&flags.config, shard(flags.shard)).await?;
+    let PreparedPolls { wiring, telemetry, regions_known } =
+        prepare(&flags.config, shard(flags.shard)).await?;
     let snapshots = Snapshots::default();
     let registry = registry(snapshots.subscribe(), &telemetry, &wiring.config().metrics.tag_labels)?;
     let states = poll_each_once(wiring.plan()).await?;
@@ -27,7 +28,7 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), Failure> {
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     print(&text)?;
-    if regions_known && all_answered { Ok(()) } else { Err(Failure::AlreadyReported) }
+    if regions_known && all_answered { Ok(()) } else { Err(CommandError::AlreadyReported) }
 }
 
 /// A process that ends after one poll says nothing of use about itself.

@@ -5,14 +5,14 @@ use std::{
     io::{self, Write},
 };
 
-use super::failure::Failure;
+use super::error::CommandError;
 use crate::domain::display::is_unsafe_for_display;
 
 /// Writes to standard output. A reader that has closed it, as `head` does, needs no message.
-pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
+pub(super) fn print(text: &[u8]) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::AlreadyReported,
+        io::ErrorKind::BrokenPipe => CommandError::AlreadyReported,
         _ => anyhow::Error::new(error).context("cannot write to standard output").into(),
     })
 }

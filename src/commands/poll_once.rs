@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     context::{context, load},
-    failure::{Failure, client_failure, usage},
+    error::{CommandError, client_error, usage},
     output::report,
 };
 use crate::{
@@ -32,20 +32,20 @@ use crate::{
 pub(super) const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// What commands that poll once start with.
-pub(super) struct Prepared {
+pub(super) struct PreparedPolls {
     pub(super) wiring: Wiring,
     pub(super) telemetry: Telemetry,
     /// Whether discovery succeeded for all accounts whose regions are `all`.
     pub(super) regions_known: bool,
 }
 
-pub(super) async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<Prepared, Failure> {
+pub(super) async fn prepare(config: &ConfigFlags, shard: Shard) -> Result<PreparedPolls, CommandError> {
     let context = context(shard)?;
     let config = load(config.file.as_deref(), &context.variables).map_err(usage)?;
     let telemetry = context.telemetry.clone();
-    let mut wiring = Wiring::new(config, context, Authorities::of_system()).map_err(client_failure)?;
+    let mut wiring = Wiring::new(config, context, Authorities::of_system()).map_err(client_error)?;
     let regions_known = discover_regions(&mut wiring).await.is_empty();
-    Ok(Prepared { wiring, telemetry, regions_known })
+    Ok(PreparedPolls { wiring, telemetry, regions_known })
 }
 
 /// Discovers the regions of accounts whose regions are `all`. Reports and returns each failure.

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    failure::{Failure, client_failure},
+    error::{CommandError, client_error},
     output::{one_line, print, report},
     poll_once::{DISCOVERY_TIMEOUT, discover_regions},
     table::{Cell, RED, table},
 };
 use crate::{
-    config::{Account, Config},
+    config::{AccountConfig, Config},
     domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
     poll::{failure, poller::Assignment},
     tencent::{
@@ -26,12 +26,12 @@ use crate::{
     wiring::Wiring,
 };
 
-pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
+pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
     let discoveries = wiring.discoveries();
-    let mut rows: Vec<Row> = discover_regions(&mut wiring)
+    let mut rows: Vec<ProbeRow> = discover_regions(&mut wiring)
         .await
         .into_iter()
-        .map(|(account, error)| Row {
+        .map(|(account, error)| ProbeRow {
             account: account.to_string(),
             region: "all".to_owned(),
             route: discoveries[&account].route(Service::REGION, &home_region()),
@@ -46,23 +46,24 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), Failure> {
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     print(probe_table(&rows).as_bytes())?;
     for account in accounts_with_unknown_key(&wiring, &rows) {
-        let finding = query_other_site(&wiring, account).await.map_err(client_failure)?;
+        let finding = query_other_site(&wiring, account).await.map_err(client_error)?;
         report(format_args!("{}: {finding}", account.name));
     }
-    if rows.iter().all(Row::is_well) { Ok(()) } else { Err(Failure::AlreadyReported) }
+    if rows.iter().all(ProbeRow::is_well) { Ok(()) } else { Err(CommandError::AlreadyReported) }
 }
 
 /// The accounts whose key the API does not know, if their site decides the API's host.
-fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[Row]) -> Vec<&'a Account> {
+fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[ProbeRow]) -> Vec<&'a AccountConfig> {
     let Config { api, accounts, .. } = wiring.config();
-    let is_unknown = |row: &Row| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
-    let has_unknown_key =
-        |account: &&Account| rows.iter().any(|row| row.account == account.name.as_str() && is_unknown(row));
+    let is_unknown = |row: &ProbeRow| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
+    let has_unknown_key = |account: &&AccountConfig| {
+        rows.iter().any(|row| row.account == account.name.as_str() && is_unknown(row))
+    };
     accounts.iter().filter(|_| api.endpoint.is_none()).filter(has_unknown_key).collect()
 }
 
 /// Finds out whether the other site knows an account's key.
-async fn query_other_site(wiring: &Wiring, account: &Account) -> Result<String, ClientError> {
+async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<String, ClientError> {
     let (site, other) = (account.site, account.site.other());
     let there = wiring.at_other_site(account)?;
     let has_site =
@@ -115,14 +116,14 @@ fn route(target: &Target, assignment: &Assignment) -> Route {
 }
 
 /// Calls one target, and reports a failure.
-async fn probe(target: &Target, assignment: &Assignment) -> Row {
+async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
     let result = first_page(target, assignment).await;
     let server_time = match &result {
         Ok(answer) => answer.server_time,
         Err(ApiError::Api { server_time, .. }) => *server_time,
         Err(_) => None,
     };
-    let row = Row {
+    let row = ProbeRow {
         account: target.account.to_string(),
         region: target.region.to_string(),
         route: route(target, assignment),
@@ -139,7 +140,7 @@ async fn probe(target: &Target, assignment: &Assignment) -> Row {
 
 /// One call and its result.
 #[derive(Debug)]
-struct Row {
+struct ProbeRow {
     account: String,
     region: String,
     route: Route,
@@ -152,7 +153,7 @@ struct Row {
     clock_offset: Option<i64>,
 }
 
-impl Row {
+impl ProbeRow {
     /// A discovered region without VPN is no failure, because it is not polled.
     fn is_well(&self) -> bool {
         match &self.result {
@@ -199,7 +200,7 @@ impl Row {
     }
 }
 
-fn probe_table(rows: &[Row]) -> String {
+fn probe_table(rows: &[ProbeRow]) -> String {
     let header = ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"];
     let rows = rows.iter().map(|row| {
         let tunnels = row.result.as_ref().map_or("-".to_owned(), u64::to_string);
@@ -230,12 +231,12 @@ mod tests {
 
     use super::*;
 
-    fn row(result: Result<u64, ApiError>) -> Row {
+    fn row(result: Result<u64, ApiError>) -> ProbeRow {
         let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
         let route = Route { url, proxy: None };
         let permission = DescribeVpnConnections::PERMISSION;
         let (account, region) = ("main".to_owned(), "eu".to_owned());
-        Row { account, region, route, discovered: false, permission, result, clock_offset: None }
+        ProbeRow { account, region, route, discovered: false, permission, result, clock_offset: None }
     }
 
     fn refused(code: &str) -> Result<u64, ApiError> {

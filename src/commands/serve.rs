@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 use super::{
     context::{context, load, shard, variables},
-    failure::{Failure, client_failure, usage},
+    error::{CommandError, client_error, usage},
     signals::Signals,
     systemd,
 };
@@ -25,7 +25,7 @@ use crate::{
     wiring::{Context, Variables},
 };
 
-pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Failure> {
+pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), CommandError> {
     let _flusher = logging::start_in_background(&flags.log.level, flags.log.format)?;
     let read_config = config_reader(flags.config.file.clone(), variables());
     let prepare = app::read_in_time(prepare(&flags.web, read_config));
@@ -34,7 +34,7 @@ pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Fai
 }
 
 /// What the daemon needs before it runs.
-pub(super) struct Prepared {
+pub(super) struct PreparedServer {
     read_config: ReadConfig,
     config: Config,
     authorities: Authorities,
@@ -43,15 +43,18 @@ pub(super) struct Prepared {
 }
 
 /// Reads the configuration, and listens. Files are read on other threads, because a mount may not answer.
-pub(super) async fn prepare(flags: &WebFlags, read_config: ReadConfig) -> Result<Prepared, Failure> {
+pub(super) async fn prepare(
+    flags: &WebFlags,
+    read_config: ReadConfig,
+) -> Result<PreparedServer, CommandError> {
     let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
     let listeners = listen::bind(&flags.listen_addresses).await?;
-    Ok(Prepared { read_config, config, authorities, protection, listeners })
+    Ok(PreparedServer { read_config, config, authorities, protection, listeners })
 }
 
 /// Reads the web configuration on another thread.
-async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure> {
+async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, CommandError> {
     let Some(file) = flags.config_file.clone() else { return Ok(None) };
     let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
     Ok(Some(protection))
@@ -60,10 +63,10 @@ async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, Failure
 /// Serves until a signal stops it.
 pub(super) async fn serve(
     flags: &WebFlags,
-    prepared: Prepared,
+    prepared: PreparedServer,
     context: Context,
     signals: Signals,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     limits::raise_open_files();
     let start = Start {
         config: prepared.config,
@@ -80,7 +83,7 @@ pub(super) async fn serve(
     };
     tokio::select! {
         result = app::run(start, signals.shutdown) => result.map_err(|error| match error {
-            AppError::Client(error) => client_failure(error),
+            AppError::Client(error) => client_error(error),
             error => error.into(),
         }),
         never = systemd::notify_loop() => match never {},

@@ -6,7 +6,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::error::CommandError;
 use crate::web::state::ReloadRequest;
 
 /// Shutdown and reload requests from signals.
@@ -21,8 +21,8 @@ pub(super) struct Signals {
 ///
 /// The handlers are installed before the command begins, so that no signal during its start kills the process.
 pub(super) async fn handle_signals(
-    command: impl AsyncFnOnce(Signals) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    command: impl AsyncFnOnce(Signals) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let hang_up = signal(SignalKind::hangup())?;
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
@@ -30,7 +30,7 @@ pub(super) async fn handle_signals(
     let (reload, reloads) = mpsc::channel(1);
     tokio::select! {
         result = command(Signals { shutdown: shutdown.clone(), reloads }) => result,
-        () = second_stop(terminate, interrupt, hang_up, shutdown, reload) => Err(Failure::AlreadyReported),
+        () = second_stop(terminate, interrupt, hang_up, shutdown, reload) => Err(CommandError::AlreadyReported),
     }
 }
 

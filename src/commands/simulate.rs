@@ -10,13 +10,13 @@ use simulator::{Fault, Options, Simulator, StartError};
 use tokio::task::spawn_blocking;
 
 use super::{
-    failure::{Failure, usage},
+    error::{CommandError, usage},
     output::print,
     signals::Signals,
 };
 use crate::{cli::SimulateFlags, logging};
 
-pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), Failure> {
+pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), CommandError> {
     logging::start(&flags.log.level, flags.log.format);
     let Some(faults) = signals.shutdown.run_until_cancelled(faults(flags.faults.clone())).await else {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), F
 }
 
 /// Starts the embedded API; the user has to change options that contradict each other.
-pub(super) async fn bind(options: Options, address: SocketAddr) -> Result<Simulator, Failure> {
+pub(super) async fn bind(options: Options, address: SocketAddr) -> Result<Simulator, CommandError> {
     Simulator::bind(options, address).await.map_err(|error| match error {
         StartError::Options(problem) => usage(problem),
         error @ StartError::Listen { .. } => error.into(),

@@ -5,13 +5,14 @@ use std::{collections::HashSet, path::Path};
 use config::ValueKind;
 
 use super::{
-    Account, Filter, Regions,
+    AccountConfig, Regions,
     credentials::{assume_role, credentials},
     reader::{Node, Table, distinct},
     regions,
 };
 use crate::domain::{
     credential_source::CredentialSource,
+    filter::Filter,
     site::Site,
     target::{AccountName, Region},
 };
@@ -27,7 +28,7 @@ const FILTERS: [&str; 5] =
 const MAX_FILTER_VALUES: usize = 5;
 
 /// `base` is where relative paths start.
-pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<Account>> {
+pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<AccountConfig>> {
     let node = root.require("accounts", LIST_ACCOUNTS)?;
     let nodes = node.list()?;
     if nodes.is_empty() {
@@ -35,11 +36,12 @@ pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<Account>> {
     }
     let mut names = HashSet::new();
     // All accounts are read before the first wrong one ends the reading.
-    let accounts: Vec<Option<Account>> = nodes.iter().map(|node| account(node, &mut names, base)).collect();
+    let accounts: Vec<Option<AccountConfig>> =
+        nodes.iter().map(|node| account(node, &mut names, base)).collect();
     accounts.into_iter().collect()
 }
 
-fn account(node: &Node<'_>, names: &mut HashSet<AccountName>, base: &Path) -> Option<Account> {
+fn account(node: &Node<'_>, names: &mut HashSet<AccountName>, base: &Path) -> Option<AccountConfig> {
     let table = node.table(&["name", "site", "regions", "credentials", "assume_role", "filters"])?;
     let name = table.require("name", "name the account; the name becomes a label").and_then(|node| {
         let name = node.parsed(AccountName::new)?;
@@ -55,7 +57,7 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>, base: &Path) -> Op
     let credentials = table.read_or("credentials", CredentialSource::Default, |node| credentials(node, base));
     let assume_role = table.read_or("assume_role", None, |node| assume_role(node).map(Some));
     let filters = table.read_or("filters", vec![], filters);
-    Some(Account {
+    Some(AccountConfig {
         name: name?,
         site: site?,
         regions: regions?,

@@ -30,7 +30,7 @@ const SITE_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_SITE";
 
 /// A configuration and its warnings.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The configuration.
     pub config: Config,
     /// What is allowed but is probably a mistake.
@@ -44,7 +44,10 @@ impl Config {
     /// environment.
     ///
     /// Relative paths in the configuration start at the file's directory. The error has all problems.
-    pub fn load(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Loaded, Problems> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<LoadedConfig, Problems> {
         let place = file.map_or("the environment".to_owned(), |path| path.display().to_string());
         let diagnostics = Diagnostics::new(place, SECRET_KEYS);
         let document = match file {
@@ -63,7 +66,7 @@ impl Config {
         let warnings = diagnostics.finish()?;
         let mut config = config.expect("a reader without problems returns a value");
         config.api.proxy = proxy.expect("a proxy without problems is returned");
-        Ok(Loaded { config, warnings })
+        Ok(LoadedConfig { config, warnings })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::domain::{
     ca_file::CaFile,
     credential_source::CredentialSource,
     endpoint::Endpoint,
+    filter::Filter,
     proxy::Proxy,
     role::Role,
     site::Site,
@@ -33,26 +34,26 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// `poll`: when targets are polled.
-    pub poll: Poll,
+    pub poll: PollConfig,
     /// `api`: how the API is called.
-    pub api: Api,
+    pub api: ApiConfig,
     /// `metrics`: the content of the metrics.
-    pub metrics: Metrics,
+    pub metrics: MetricsConfig,
     /// `accounts`: at least one, with distinct names.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountConfig>,
 }
 
 impl Config {
     /// The endpoint of an account: `api.endpoint`, or else that of the account's site.
     #[must_use]
-    pub fn endpoint(&self, account: &Account) -> Endpoint {
+    pub fn endpoint(&self, account: &AccountConfig) -> Endpoint {
         self.api.endpoint.clone().unwrap_or_else(|| account.site.endpoint())
     }
 }
 
 /// `poll`: when targets are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Poll {
+pub struct PollConfig {
     /// The time from one poll of a target to its next.
     pub interval: Duration,
     /// The limit of one poll of one target, with its retries.
@@ -61,7 +62,7 @@ pub struct Poll {
     pub stale_after: Duration,
 }
 
-impl Default for Poll {
+impl Default for PollConfig {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(60),
@@ -73,7 +74,7 @@ impl Default for Poll {
 
 /// `api`: how the API is called.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Api {
+pub struct ApiConfig {
     /// The endpoint for all accounts. `None`: that of each account's site.
     pub endpoint: Option<Endpoint>,
     /// The metadata service, for the instance's role: scheme, host and perhaps a port.
@@ -88,7 +89,7 @@ pub struct Api {
     pub requests_per_second: f64,
 }
 
-impl Default for Api {
+impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             endpoint: None,
@@ -103,14 +104,14 @@ impl Default for Api {
 
 /// `metrics`: the content of the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metrics {
+pub struct MetricsConfig {
     /// `tag_labels`: the tags that become labels of `tunnel_info`, in the order of the file.
     pub tag_labels: Vec<TagLabel>,
 }
 
 /// One entry of `accounts`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Account {
+pub struct AccountConfig {
     /// `name`.
     pub name: AccountName,
     /// `site`: decides the API's hosts.
@@ -132,13 +133,4 @@ pub enum Regions {
     All,
     /// These regions; at least one, without duplicates.
     Listed(Vec<Region>),
-}
-
-/// One of an account's `filters`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// One of the five names of the API's document.
-    pub name: String,
-    /// 1 to 5 values.
-    pub values: Vec<String>,
 }

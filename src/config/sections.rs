@@ -8,7 +8,7 @@ use std::{
 use config::ValueKind;
 
 use super::{
-    Api, Metrics, Poll, duration,
+    ApiConfig, MetricsConfig, PollConfig, duration,
     reader::{Node, Table},
 };
 use crate::{
@@ -20,22 +20,22 @@ use crate::{
     regular_file,
 };
 
-pub(super) fn poll(root: &Table<'_>) -> Option<Poll> {
-    root.read_or("poll", Poll::default(), |section| {
+pub(super) fn poll(root: &Table<'_>) -> Option<PollConfig> {
+    root.read_or("poll", PollConfig::default(), |section| {
         let section = section.table(&["interval", "timeout", "stale_after"])?;
-        let default = Poll::default();
+        let default = PollConfig::default();
         let interval = section.read_or("interval", default.interval, duration);
         // Without a time-out of its own, a short interval also shortens the time-out, so that polls do not overlap.
         let default_timeout = interval.map_or(default.timeout, |interval| interval.min(default.timeout));
         let timeout = section.read_or("timeout", default_timeout, duration);
         let stale_after = section.read_or("stale_after", default.stale_after, duration);
-        let poll = Poll { interval: interval?, timeout: timeout?, stale_after: stale_after? };
+        let poll = PollConfig { interval: interval?, timeout: timeout?, stale_after: stale_after? };
         warn_about(&poll, &section);
         Some(poll)
     })
 }
 
-fn warn_about(poll: &Poll, section: &Table<'_>) {
+fn warn_about(poll: &PollConfig, section: &Table<'_>) {
     if poll.timeout > poll.interval {
         section.at("timeout").warning("is longer than poll.interval: a slow poll delays the next one");
     }
@@ -46,8 +46,8 @@ fn warn_about(poll: &Poll, section: &Table<'_>) {
 }
 
 /// `base` is where relative paths start.
-pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
-    root.read_or("api", Api::default(), |section| {
+pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<ApiConfig> {
+    root.read_or("api", ApiConfig::default(), |section| {
         let section = section.table(&[
             "endpoint",
             "metadata_endpoint",
@@ -55,7 +55,7 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
             "ca_file",
             "requests_per_second",
         ])?;
-        let default = Api::default();
+        let default = ApiConfig::default();
         let endpoint = section.read_or("endpoint", default.endpoint, |node| match node.kind() {
             ValueKind::String(text) if text == "none" => Some(None),
             _ => endpoint(node).map(Some),
@@ -67,7 +67,7 @@ pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<Api> {
         let request_timeout = section.read_or("request_timeout", default.request_timeout, duration);
         let ca_file = section.read_or("ca_file", None, |node| ca_file(node, base).map(Some));
         let requests_per_second = section.read_or("requests_per_second", default.requests_per_second, rate);
-        Some(Api {
+        Some(ApiConfig {
             proxy: default.proxy,
             endpoint: endpoint?,
             metadata_endpoint: metadata_endpoint?,
@@ -105,10 +105,10 @@ fn rate(node: &Node<'_>) -> Option<f64> {
     None
 }
 
-pub(super) fn metrics(root: &Table<'_>) -> Option<Metrics> {
-    root.read_or("metrics", Metrics::default(), |section| {
+pub(super) fn metrics(root: &Table<'_>) -> Option<MetricsConfig> {
+    root.read_or("metrics", MetricsConfig::default(), |section| {
         let section = section.table(&["tag_labels"])?;
-        Some(Metrics { tag_labels: section.read_or("tag_labels", vec![], tag_labels)? })
+        Some(MetricsConfig { tag_labels: section.read_or("tag_labels", vec![], tag_labels)? })
     })
 }
 

@@ -36,7 +36,7 @@ pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
         let line = 1 + text[..index].matches('\n').count();
         return Err(at(name, line, "has a NUL character; is it a YAML file?").into());
     }
-    let mut reader = Reader { name, parser: Parser::new_from_str(text), problems: vec![] };
+    let mut reader = YamlReader { name, parser: Parser::new_from_str(text), problems: vec![] };
     let root = reader.document().unwrap_or_else(|problem| {
         reader.problems.push(problem);
         ValueKind::Nil
@@ -49,14 +49,14 @@ fn at(name: &str, line: usize, message: impl Into<String>) -> Problem {
     Problem::at(format!("{name}:{line}"), message)
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     name: &'a str,
     parser: Parser<Chars<'a>>,
     /// The problems that did not end the reading.
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl YamlReader<'_> {
     fn next(&mut self) -> Result<(Event, usize), Problem> {
         match self.parser.next_token() {
             Ok((event, mark)) => Ok((event, mark.line())),

@@ -6,6 +6,7 @@ pub mod ca_file;
 pub mod credential_source;
 pub mod display;
 pub mod endpoint;
+pub mod filter;
 pub mod listing;
 pub mod proxy;
 pub mod reason;

@@ -2,12 +2,16 @@
 //!
 //! Files of `/proc/self` are independent: without one of them only its own metrics are absent. The start time needs no file.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use jiff::Timestamp;
 use prometheus::{
     core::{Collector, Desc},
     proto::{Metric, MetricFamily},
+};
+use rustix::{
+    param::{clock_ticks_per_second, page_size},
+    process::{Resource, getrlimit},
 };
 
 use super::family::seconds;
@@ -73,41 +77,32 @@ impl Collector for Process {
     }
 }
 
-#[cfg(target_os = "linux")]
+/// The values that can be read. `/proc` is a part of Linux; elsewhere most are absent.
 fn read(folder: &Path) -> Vec<(Declaration, f64)> {
-    use procfs::{
-        WithCurrentSystemInfo,
-        process::{LimitValue, Process},
-    };
-
-    let Ok(process) = Process::new_with_root(folder.into()) else { return Vec::new() };
-    let mut readings = Vec::new();
-    if let Ok(stat) = process.stat() {
-        readings.extend([
-            (CPU, (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64),
-            (VIRTUAL_MEMORY, stat.vsize as f64),
-            (RESIDENT_MEMORY, stat.rss_bytes().get() as f64),
-            (THREADS, stat.num_threads as f64),
-        ]);
-    }
-    readings.extend(process.fd_count().ok().map(|count| (OPEN_FDS, count as f64)));
-    if let Ok(LimitValue::Value(files)) = process.limits().map(|limits| limits.max_open_files.soft_limit) {
-        readings.push((MAX_FDS, files as f64));
-    }
+    let mut readings = stat(folder).map(Vec::from).unwrap_or_default();
+    readings.extend(fs::read_dir(folder.join("fd")).ok().map(|files| (OPEN_FDS, files.count() as f64)));
+    readings.extend(getrlimit(Resource::Nofile).current.map(|files| (MAX_FDS, files as f64)));
     readings
 }
 
-#[cfg(not(target_os = "linux"))]
-fn read(_: &Path) -> Vec<(Declaration, f64)> {
-    Vec::new()
+/// The file `stat`; its fields are described in `proc_pid_stat(5)`. `None`: it cannot be read.
+fn stat(folder: &Path) -> Option<[(Declaration, f64); 4]> {
+    let text = fs::read_to_string(folder.join("stat")).ok()?;
+    // The second field is the program's name in parentheses, which can contain spaces. The third field follows it.
+    let (_, fields) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+    Some([
+        (CPU, (number(14)? + number(15)?) / clock_ticks_per_second() as f64),
+        (THREADS, number(20)?),
+        (VIRTUAL_MEMORY, number(23)?),
+        (RESIDENT_MEMORY, number(24)? * page_size() as f64),
+    ])
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::{
-        collections::{BTreeMap, BTreeSet},
-        fs,
-    };
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -127,20 +122,28 @@ mod tests {
     #[test]
     fn start_time_needs_no_file() {
         let place = tempfile::tempdir().expect("a folder");
-        assert_eq!(readings(&place.path().join("1")), BTreeMap::from([(START_TIME.name, 1.5)]));
+        assert_eq!(readings(&place.path().join("1"))[START_TIME.name], 1.5);
+    }
+
+    #[test]
+    fn stat_is_read_behind_any_program_name() {
+        let place = tempfile::tempdir().expect("a folder");
+        let times = format!("{} {}", clock_ticks_per_second(), clock_ticks_per_second() / 2);
+        let line = format!("7 (a) S 1) R 1 7 7 0 -1 4194560 1 2 3 4 {times} 5 6 20 0 8 0 99 4096 3 184 1 1");
+        fs::write(place.path().join("stat"), line).expect("a file");
+        let readings = readings(place.path());
+        let resident = 3.0 * page_size() as f64;
+        assert_eq!(STAT.map(|name| readings[name]), [1.5, 4096.0, resident, 8.0]);
     }
 
     #[test]
     fn hidden_file_hides_only_its_own_metrics() {
         let all = ALL.iter().map(|declaration| declaration.name).collect();
-        for (hidden, lost) in [("stat", &STAT[..]), ("limits", &[MAX_FDS.name]), ("fd", &[OPEN_FDS.name])] {
+        for (hidden, lost) in [("stat", &STAT[..]), ("fd", &[OPEN_FDS.name])] {
             let place = tempfile::tempdir().expect("a folder");
-            // The folder of a process is named by its number.
             let folder = place.path().join("1");
             fs::create_dir_all(folder.join("fd/0")).expect("a folder");
-            for file in ["stat", "limits"] {
-                fs::copy(Path::new("/proc/self").join(file), folder.join(file)).expect("a copy");
-            }
+            fs::copy("/proc/self/stat", folder.join("stat")).expect("a copy");
             assert_eq!(names(&folder), all);
             fs::rename(folder.join(hidden), place.path().join("hidden")).expect("it was there");
             let rest = all.iter().copied().filter(|name| !lost.contains(name)).collect();

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::reading::{Reading, Received};
 use crate::{
     domain::{
+        filter::Filter,
         listing::Listing,
         target::Region,
         tunnel::{Tunnel, TunnelId},
@@ -18,7 +19,7 @@ use crate::{
     tencent::{
         account::Account,
         error::ApiError,
-        page::{Describe, Filter, ListedRow, MAX_FILTER_VALUES, PAGE_ROWS, Page},
+        page::{Describe, ListedRow, MAX_FILTER_VALUES, PAGE_ROWS, Page},
     },
 };
 
@@ -49,7 +50,7 @@ pub(super) struct Known<'a, R: ListedRow> {
 
 /// Reads the listing of a region.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a, R> {
+pub(super) struct ListingReader<'a, R> {
     pub(super) account: &'a Account,
     pub(super) region: &'a Region,
     pub(super) filters: &'a [Filter],
@@ -66,7 +67,7 @@ pub async fn find(
     id: &TunnelId,
     deadline: Instant,
 ) -> Result<Option<Tunnel>, ApiError> {
-    let reader = Reader { account, region, filters: &[], deadline, trim: &|_: &mut Tunnel| {} };
+    let reader = ListingReader { account, region, filters: &[], deadline, trim: &|_: &mut Tunnel| {} };
     let mut found = reader.by_id(id).await?;
     if found.rows_without_id > 0 {
         return Err(ApiError::malformed("a look-up shows a row without a VpnConnectionId"));
@@ -74,7 +75,7 @@ pub async fn find(
     Ok(found.rows.remove(id).map(|(_, tunnel)| tunnel))
 }
 
-impl<R: ListedRow> Reader<'_, R> {
+impl<R: ListedRow> ListingReader<'_, R> {
     /// Reads all rows. A known row that is not listed is looked up, and dropped only if it is not found.
     pub(super) async fn read(&self, known: Known<'_, R>) -> Result<Outcome<R>, ApiError> {
         let Known { rows, in_doubt_too_long } = known;

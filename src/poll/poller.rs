@@ -10,22 +10,17 @@ use tokio::{
 
 use super::{
     failure,
-    listing::{Known, Outcome, Reader},
+    listing::{Known, ListingReader, Outcome},
     log,
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
+    domain::{filter::Filter, reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
     snapshot::{
         Snapshots, TargetSnapshot,
         tunnel_record::{Change, TunnelRecord},
     },
-    tencent::{
-        account::Account,
-        action::Service,
-        error::ApiError,
-        page::{Filter, ListedRow},
-    },
+    tencent::{account::Account, action::Service, error::ApiError, page::ListedRow},
 };
 
 /// The longest pause after refused credentials.
@@ -70,7 +65,7 @@ pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSn
     let region = &before.target.region;
     let start = Instant::now();
     let deadline = start + settings.timeout;
-    let reader = Reader {
+    let reader = ListingReader {
         account,
         region,
         filters: &settings.filters,

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     action::{Action, Dated, Service},
-    client::{Client, Context},
+    client::{Client, RequestContext},
     credentials::{cache::CredentialCache, source::Credentials},
     error::ApiError,
     rate_limit::RateLimit,
@@ -132,7 +132,7 @@ impl Caller {
     ) -> Result<Dated<A::Response>, ApiError> {
         let telemetry = self.telemetry.action(A::NAME);
         let url = self.url(A::SERVICE, region);
-        let context = Context { url: &url, region, credentials, now: self.server_time(region) };
+        let context = RequestContext { url: &url, region, credentials, now: self.server_time(region) };
         let start = Instant::now();
         let result = before(deadline, self.client.post(action, &context)).await;
         let result = result.unwrap_or_else(|| {

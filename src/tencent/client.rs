@@ -38,7 +38,7 @@ const UNSIGNED: &str = "SKIP";
 
 /// Where and when a request is sent, and with which credentials.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct RequestContext<'a> {
     /// The address of the product for the region.
     pub(super) url: &'a Url,
     /// `X-TC-Region`.
@@ -92,7 +92,7 @@ impl Client {
     pub(super) async fn post<A: Action>(
         &self,
         action: &A,
-        context: &Context<'_>,
+        context: &RequestContext<'_>,
     ) -> Result<Dated<A::Response>, ApiError> {
         let body = action.body();
         let headers = headers(A::SERVICE, A::NAME, &body, context)?;
@@ -147,7 +147,7 @@ fn headers(
     service: Service,
     action: &'static str,
     body: &[u8],
-    context: &Context<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<HeaderMap, ApiError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
@@ -174,7 +174,7 @@ fn headers(
 fn authorization(
     service: Service,
     body: &[u8],
-    context: &Context<'_>,
+    context: &RequestContext<'_>,
     credentials: &Credentials,
 ) -> Zeroizing<String> {
     let host = host(context.url);

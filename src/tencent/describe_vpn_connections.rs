@@ -240,12 +240,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::tencent::{
-        action::Action,
-        envelope,
-        error::ApiError,
-        page::{Filter, Page},
-    };
+    use crate::domain::filter::Filter;
+    use crate::tencent::{action::Action, envelope, error::ApiError, page::Page};
+
     use HealthCheck::{Configured, NotConfigured};
 
     const DOCUMENT_EXAMPLE: &str = include_str!("../../tests/fixtures/api/describe_vpn_connections.json");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
@@ -10,23 +10,13 @@ use super::{
     error::ApiError,
     field::{Field, object, text},
 };
-use crate::domain::{listing::UnknownValue, row::Row};
+use crate::domain::{filter::Filter, listing::UnknownValue, row::Row};
 
 /// The largest number of rows on a page.
 pub const PAGE_ROWS: usize = 100;
 
 /// The largest number of values of a filter.
 pub const MAX_FILTER_VALUES: usize = 5;
-
-/// A condition that narrows a list. A row must meet all filters, with one value of each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Filter {
-    /// A name from the action's document, such as `vpn-gateway-id`.
-    pub name: String,
-    /// Up to five values.
-    pub values: Vec<String>,
-}
 
 /// How the API lists a kind of row. To list a new kind, implement only this trait.
 pub trait ListedRow: Row {
@@ -49,12 +39,23 @@ pub trait ListedRow: Row {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Describe<'a, R> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "serialize_filters")]
     filters: &'a [Filter],
     offset: usize,
     limit: usize,
     #[serde(skip)]
     kind: PhantomData<fn() -> R>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FilterFields<'a> {
+    name: &'a str,
+    values: &'a [String],
+}
+
+fn serialize_filters<S: Serializer>(filters: &[Filter], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(filters.iter().map(|Filter { name, values }| FilterFields { name, values }))
 }
 
 /// One page of a list.

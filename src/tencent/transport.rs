@@ -95,10 +95,10 @@ pub(super) struct Transport {
     settings: ConnectionSettings,
     /// Tells which hosts are reached through the proxy.
     matcher: Option<Matcher>,
-    state: Mutex<State>,
+    state: Mutex<TransportState>,
 }
 
-struct State {
+struct TransportState {
     connect_timeout: Duration,
     tls: ClientConfig,
     pools: Pools,
@@ -135,7 +135,7 @@ impl Transport {
         let matcher = settings.proxy.as_ref().map(matcher);
         let tls = tls(authorities, settings.ca_file.as_ref())?;
         let pools = Pools::new(&settings, connect_timeout, &tls)?;
-        let state = Mutex::new(State { connect_timeout, tls, pools, generation: 0 });
+        let state = Mutex::new(TransportState { connect_timeout, tls, pools, generation: 0 });
         Ok(Self { settings, matcher, state })
     }
 
@@ -148,7 +148,7 @@ impl Transport {
         let tls = tls(authorities, self.settings.ca_file.as_ref())?;
         let pools = Pools::new(&self.settings, connect_timeout, &tls)?;
         let mut state = self.state();
-        *state = State { connect_timeout, tls, pools, generation: state.generation + 1 };
+        *state = TransportState { connect_timeout, tls, pools, generation: state.generation + 1 };
         Ok(())
     }
 
@@ -185,7 +185,7 @@ impl Transport {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TransportState> {
         // Each change of the state is a single assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -39,10 +39,10 @@ pub enum WebConfigError {
 /// Protection by a web configuration file.
 pub struct Protection {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<ProtectionState>,
 }
 
-struct State {
+struct ProtectionState {
     rules: Arc<Rules>,
     /// The digest of what was read last, valid or not.
     digest: [u8; 32],
@@ -66,7 +66,8 @@ impl Protection {
         let reading = Material::read(path);
         let digest = digest(&reading);
         let rules = Arc::new(Rules::new(reading?, None)?);
-        let state = Mutex::new(State { rules, digest, last_check: Instant::now(), is_checking: false });
+        let state =
+            Mutex::new(ProtectionState { rules, digest, last_check: Instant::now(), is_checking: false });
         Ok(Arc::new(Self { path: path.to_owned(), state }))
     }
 
@@ -130,7 +131,7 @@ impl Protection {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProtectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -128,7 +128,7 @@ impl Cloud {
         self.api.control.set_faults(vec![fault]).expect("a fault that can happen");
     }
 
-    fn lift(&self) {
+    fn clear_faults(&self) {
         self.api.control.set_faults(vec![]).expect("no faults");
     }
 
@@ -235,7 +235,7 @@ async fn failing_source_fails_its_account_only() {
     assert_eq!(expiry(&during, "instance"), None);
     assert!(cloud.count("MetadataCredentials") < 10, "the source is not hammered");
 
-    cloud.lift();
+    cloud.clear_faults();
     let after = daemon.until(|metrics| metrics.sum("up", &[]) == 6.0).await;
     assert!(expiry(&after, "instance").is_some());
 }
@@ -255,13 +255,13 @@ async fn failed_renewal_keeps_good_credentials() {
     assert!(now > expired - 2.0, "polls succeeded until {now}, and the token until {expired}");
     assert!(polls(&during, "pod") > polls(&before, "pod") + 4.0, "they went on for a while");
     assert_eq!(during.count("tunnel_up", &[]), 4, "the last good tunnels stay");
-    log.only(&["WARN", "credentials not renewed; the old ones are still used"]);
+    log.only_line(&["WARN", "credentials not renewed; the old ones are still used"]);
 
     // The token file is read again at the next renewal.
     cloud.write("token", WEB_TOKEN);
     let after = daemon.until(|metrics| up(metrics, "pod") == 2.0).await;
     assert!(expiry(&after, "pod") > Some(expired));
-    log.only(&["INFO", "credentials renewed after failures"]);
+    log.only_line(&["INFO", "credentials renewed after failures"]);
 }
 
 #[tokio::test]
@@ -324,7 +324,7 @@ async fn default_chain_logs_its_source() {
         variables.retain(|name, _| !missing.contains(&name.as_str()));
         let daemon = cloud.daemon_with(variables, &cloud.config(&["default"], FREQUENT_POLLS)).await;
         daemon.until(|metrics| up(metrics, "default") == 2.0).await;
-        let found = log.only(&["INFO", "credentials found", "account=default"]);
+        let found = log.only_line(&["INFO", "credentials found", "account=default"]);
         assert!(found.contains(link), "{found}");
     }
 }

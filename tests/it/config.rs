@@ -9,11 +9,15 @@ use std::{
 
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
-    config::{Account, Api, Config, Filter, Metrics, Poll, Regions, load::Loaded, problem::Problems},
+    config::{
+        AccountConfig, ApiConfig, Config, MetricsConfig, PollConfig, Regions, load::LoadedConfig,
+        problem::Problems,
+    },
     domain::{
         ca_file::CaFile,
         credential_source::CredentialSource,
         endpoint::Endpoint,
+        filter::Filter,
         role::Role,
         secret::{Secret, SecretText},
         site::Site,
@@ -29,7 +33,7 @@ fn environment<const N: usize>(variables: [(&str, &str); N]) -> BTreeMap<String,
     variables.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
 }
 
-fn load(file: &str) -> Loaded {
+fn load(file: &str) -> LoadedConfig {
     Config::load(Some(Path::new(file)), &BTreeMap::new()).expect(file)
 }
 
@@ -38,8 +42,8 @@ fn regions(names: &[&str]) -> Regions {
 }
 
 /// An account with a name and regions only.
-fn account(name: &str, regions: Regions) -> Account {
-    Account {
+fn account(name: &str, regions: Regions) -> AccountConfig {
+    AccountConfig {
         name: AccountName::new(name).expect("a name"),
         site: Site::International,
         regions,
@@ -91,12 +95,12 @@ fn ca_file(name: &str) -> CaFile {
 fn every_key_is_read() {
     let config = load(&format!("{GOOD}/full.yml")).config;
     let expected = Config {
-        poll: Poll {
+        poll: PollConfig {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(45),
             stale_after: Duration::from_secs(300),
         },
-        api: Api {
+        api: ApiConfig {
             endpoint: Some(Endpoint::new("https://proxy.example").expect("an endpoint")),
             metadata_endpoint: "http://metadata.tencentyun.com".parse().expect("a URL"),
             request_timeout: Duration::from_secs(10),
@@ -104,13 +108,13 @@ fn every_key_is_read() {
             proxy: None,
             requests_per_second: 20.0,
         },
-        metrics: Metrics {
+        metrics: MetricsConfig {
             tag_labels: vec![
                 TagLabel { key: "env".to_owned(), label: "tag_env".to_owned() },
                 TagLabel { key: "cost-center".to_owned(), label: "tag_cost_center".to_owned() },
             ],
         },
-        accounts: vec![Account {
+        accounts: vec![AccountConfig {
             site: Site::China,
             credentials: CredentialSource::Static {
                 secret_id: SecretText::Value(Secret::new("AKIDhunter2")),
@@ -140,7 +144,7 @@ fn every_key_is_read() {
 fn absent_key_has_its_default() {
     let config = load(&format!("{GOOD}/least.yml")).config;
     let accounts = vec![account("production", Regions::All)];
-    let (poll, api, metrics) = (Poll::default(), Api::default(), Metrics::default());
+    let (poll, api, metrics) = (PollConfig::default(), ApiConfig::default(), MetricsConfig::default());
     assert_eq!(config, Config { poll, api, metrics, accounts });
 }
 
@@ -183,8 +187,11 @@ fn variable_overrides_the_file() {
     let file = format!("{GOOD}/full.yml");
     let found = Config::load(Some(Path::new(&file)), &variables).expect("a configuration").config;
     let seconds = Duration::from_secs;
-    assert_eq!(found.poll, Poll { interval: seconds(120), timeout: seconds(90), stale_after: seconds(3600) });
-    let api = Api {
+    assert_eq!(
+        found.poll,
+        PollConfig { interval: seconds(120), timeout: seconds(90), stale_after: seconds(3600) }
+    );
+    let api = ApiConfig {
         endpoint: Some(Endpoint::new("http://127.0.0.1:8080").expect("an endpoint")),
         metadata_endpoint: "http://[::1]:81".parse().expect("a URL"),
         request_timeout: Duration::from_millis(500),
@@ -307,7 +314,7 @@ fn environment_names_account_and_site_without_a_file() {
     for (text, site) in
         [("china", Site::China), ("", Site::International), ("international", Site::International)]
     {
-        let expected = Account { site, ..account("production", Regions::All) };
+        let expected = AccountConfig { site, ..account("production", Regions::All) };
         assert_eq!(load(text), Ok(expected), "{text:?}");
     }
     assert_eq!(
@@ -336,11 +343,11 @@ fn account_variables_beside_a_file_are_warned_about() {
 #[test]
 fn site_decides_the_endpoint_unless_one_is_set() {
     let url = |endpoint: Option<Endpoint>, site, region: &str| {
-        let account = Account { site, ..account("production", Regions::All) };
+        let account = AccountConfig { site, ..account("production", Regions::All) };
         let config = Config {
-            poll: Poll::default(),
-            api: Api { endpoint, ..Api::default() },
-            metrics: Metrics::default(),
+            poll: PollConfig::default(),
+            api: ApiConfig { endpoint, ..ApiConfig::default() },
+            metrics: MetricsConfig::default(),
             accounts: vec![account.clone()],
         };
         let region = Region::new(region).expect("a region");

@@ -22,7 +22,7 @@ const LISTINGS: usize = if cfg!(debug_assertions) { 480 } else { 10_000 };
 const TUNNELS: usize = 210;
 
 /// A world, and a target that shows what its polls made of it.
-struct Watched {
+struct DriftTest {
     api: Api,
     assignment: Assignment,
     state: TargetSnapshot,
@@ -48,15 +48,15 @@ async fn published_tunnel_is_never_missing() {
     let start = Instant::now();
     let mut worlds = JoinSet::new();
     for seed in 0..WORLDS as u64 {
-        worlds.spawn(async move { Watched::new(seed).await.drift(LISTINGS / WORLDS).await });
+        worlds.spawn(async move { DriftTest::new(seed).await.drift(LISTINGS / WORLDS).await });
     }
-    let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::plus);
+    let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::add);
     println!("wrong listings: {} ({tally:?}, {:.1?})", tally.wrong, start.elapsed());
     assert_eq!((tally.wrong, tally.late, tally.failed), (0, 0, 0));
     assert!(tally.inconsistent > 0 && tally.looked_up > 0, "nothing drifted");
 }
 
-impl Watched {
+impl DriftTest {
     async fn new(seed: u64) -> Self {
         let options = Options { requests_per_second: 1000, ..frozen(&[(GUANGZHOU, TUNNELS)]) };
         let api = Api::start(options).await;
@@ -73,9 +73,9 @@ impl Watched {
         for _ in 0..listings {
             tally.deleted += self.change_between_listings();
             self.order_changes_between_pages();
-            let (before, published) = (self.living(), self.published());
+            let (before, published) = (self.existing_ids(), self.published_ids());
             self.state = poller::poll(&self.assignment, &self.state).await.0;
-            let (after, shown) = (self.living(), self.published());
+            let (after, shown) = (self.existing_ids(), self.published_ids());
             tally.wrong += usize::from(!published.intersection(&after).all(|id| shown.contains(id)));
             tally.late += usize::from(!published.intersection(&shown).all(|id| before.contains(id)));
             tally.looked_up += self.look_ups();
@@ -83,8 +83,8 @@ impl Watched {
         self.api.control.set_faults(vec![]).expect("no fault");
         self.state = poller::poll(&self.assignment, &self.state).await.0;
         assert_eq!(
-            self.published(),
-            self.living(),
+            self.published_ids(),
+            self.existing_ids(),
             "without changes, exactly the existing tunnels are shown"
         );
         tally.failed = self.state.failures.iter().sum();
@@ -94,7 +94,7 @@ impl Watched {
 
     /// Deletes and makes some tunnels, sometimes very many, and tells how many were deleted.
     fn change_between_listings(&mut self) -> usize {
-        let ids: Vec<_> = self.living().into_iter().collect();
+        let ids: Vec<_> = self.existing_ids().into_iter().collect();
         let deleted = match self.rng.u32(..100) {
             0..=1 => self.rng.usize(101..130),
             2..=9 => self.rng.usize(5..30),
@@ -130,11 +130,11 @@ impl Watched {
         self.api.control.set_faults(faults).expect("faults that can happen");
     }
 
-    fn living(&self) -> BTreeSet<String> {
+    fn existing_ids(&self) -> BTreeSet<String> {
         self.api.control.ids(GUANGZHOU).expect("the region").into_iter().collect()
     }
 
-    fn published(&self) -> BTreeSet<String> {
+    fn published_ids(&self) -> BTreeSet<String> {
         self.state.tunnels().iter().map(|record| record.tunnel.id.as_str().to_owned()).collect()
     }
 
@@ -146,7 +146,7 @@ impl Watched {
 }
 
 impl Tally {
-    fn plus(self, other: Self) -> Self {
+    fn add(self, other: Self) -> Self {
         Self {
             listings: self.listings + other.listings,
             wrong: self.wrong + other.wrong,

@@ -21,11 +21,11 @@ use tencentcloud_vpn_exporter::{
     tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections},
 };
 use test_support::worlds::{
-    self, Watched, blind, down, empty, everyday, snapshot, tunnel, with_failed_discovery,
+    self, TargetBuilder, blind, down, empty, everyday, snapshot, tunnel, with_failed_discovery,
 };
 use tokio::sync::watch;
 
-const ANSWER: &str = include_str!("../fixtures/api/every_quirk.json");
+const API_RESPONSE: &str = include_str!("../fixtures/api/every_quirk.json");
 const START: i64 = 1_700_000_000;
 
 fn target() -> TargetSnapshot {
@@ -49,7 +49,7 @@ fn listing(answer: &Value) -> Listing {
 }
 
 fn answer() -> Value {
-    serde_json::from_str(ANSWER).expect("JSON")
+    serde_json::from_str(API_RESPONSE).expect("JSON")
 }
 
 fn telemetry() -> Telemetry {
@@ -67,7 +67,7 @@ fn text(exposition: &Exposition) -> String {
 /// The tunnel and target metrics of an exposition; the exporter's own vary from run to run.
 fn exposition(state: TargetSnapshot) -> String {
     let mut renderer = Renderer::new(telemetry(), &tag_labels()).expect("a renderer");
-    let text = text(&renderer.render(&snapshot([Watched(state)])).expect("an exposition"));
+    let text = text(&renderer.render(&snapshot([TargetBuilder(state)])).expect("an exposition"));
     let is_own = |line: &&str| line.contains("tencentcloud_vpn_exporter_") || line.contains("process_");
     text.split_inclusive('\n').filter(|line| !is_own(line)).collect()
 }
@@ -135,12 +135,12 @@ fn sorted_lines(text: &str) -> Vec<&str> {
 /// Two targets, one of which changes a little from poll to poll. Both have more tunnels than are rendered together.
 fn successive_polls() -> Vec<Snapshot> {
     let tunnels = |count: usize| (0..count).map(|number| tunnel(&format!("vpnx-{number:08}"), "branch"));
-    let steady = worlds::target("production", "ap-guangzhou").lists(50, tunnels(300));
-    let first = worlds::target("production", "eu-frankfurt").lists(40, tunnels(600));
-    let grown = first.clone().lists(30, tunnels(601));
-    let changed = grown.clone().lists(20, tunnels(600).chain([down("vpnx-00000600", "branch")]));
-    let shrunk = changed.clone().lists(10, tunnels(599));
-    let polls = [first, grown, changed.clone(), changed.expires(), shrunk];
+    let steady = worlds::target("production", "ap-guangzhou").with_listing(50, tunnels(300));
+    let first = worlds::target("production", "eu-frankfurt").with_listing(40, tunnels(600));
+    let grown = first.clone().with_listing(30, tunnels(601));
+    let changed = grown.clone().with_listing(20, tunnels(600).chain([down("vpnx-00000600", "branch")]));
+    let shrunk = changed.clone().with_listing(10, tunnels(599));
+    let polls = [first, grown, changed.clone(), changed.with_expired_tunnels(), shrunk];
     let mut worlds: Vec<_> = polls.map(|state| snapshot([steady.clone(), state])).into();
     worlds.push(snapshot([steady]));
     worlds
@@ -155,7 +155,7 @@ fn renderer_and_registry_publish_the_same() {
     let failure = Failure { reason: Reason::Timeout, message: "no answer within 10s".into() };
     let failed = listed.failed(failure, at(60), Duration::from_secs(45));
     let golden = [target(), listed, failed.expired(), failed];
-    let golden = golden.map(|state| snapshot([Watched(state)]));
+    let golden = golden.map(|state| snapshot([TargetBuilder(state)]));
     let undiscovered = with_failed_discovery(empty(), &[("production", 2), ("broken", 0)]);
     let worlds = [everyday(), blind(), undiscovered, Snapshot::default()];
     let (sender, snapshots) = watch::channel(Arc::default());

@@ -38,14 +38,14 @@ fn set(api: &Api, id: &str, field: &str, value: impl Into<Value>) {
 
 /// The metrics of the three statuses of one tunnel.
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
+struct ShownStatus {
     up: Option<f64>,
     statuses: [Option<String>; 3],
     transitions: [Option<f64>; 3],
     last_transitions: [Option<f64>; 3],
 }
 
-impl Seen {
+impl ShownStatus {
     fn of(metrics: &Metrics, id: &str) -> Self {
         let tunnel = ("vpn_connection_id", id);
         let of_field = |metric: &str| {
@@ -83,7 +83,7 @@ struct Event {
     transitions: [f64; 3],
 }
 
-const LIFE: [Event; 6] = [
+const EVENTS: [Event; 6] = [
     Event {
         happens: |_, _| {},
         up: 0.0,
@@ -131,10 +131,10 @@ const DELETING: Event = Event {
 };
 
 /// Waits until the metrics show the event. The times of new transitions are recent; earlier ones are unchanged.
-async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, before: &mut Option<Seen>) {
+async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, before: &mut Option<ShownStatus>) {
     let statuses = event.statuses.map(|status| Some(status.to_owned()));
-    let metrics = daemon.until(|metrics| Seen::of(metrics, id).statuses == statuses).await;
-    let seen = Seen::of(&metrics, id);
+    let metrics = daemon.until(|metrics| ShownStatus::of(metrics, id).statuses == statuses).await;
+    let seen = ShownStatus::of(&metrics, id);
     assert_eq!((seen.up, seen.transitions), (Some(event.up), event.transitions.map(Some)));
     for field in 0..3 {
         let last = seen.last_transitions[field];
@@ -165,13 +165,13 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     let api = world(9).await;
     let row = row_with_health_check(&api);
     let id = text(&row, "VpnConnectionId");
-    for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(LIFE[0].statuses) {
+    for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(EVENTS[0].statuses) {
         set(&api, &id, field, status);
     }
     let config = api.config(&[GUANGZHOU]);
     let daemon = Daemon::start(&config).await;
     let mut before = None;
-    for event in &LIFE {
+    for event in &EVENTS {
         let since = now();
         (event.happens)(&api, &id);
         assert_seen(&daemon, &id, event, since, &mut before).await;
@@ -245,7 +245,7 @@ async fn recreated_tunnel_with_the_same_name_is_new() {
             metrics.all("tunnel_info", &of_name).map(|s| s.labels["vpn_connection_id"].clone()).collect();
         ids == [new.clone()]
     };
-    let seen = Seen::of(&daemon.until(is_new).await, &new);
+    let seen = ShownStatus::of(&daemon.until(is_new).await, &new);
     assert_eq!(seen.up, Some(1.0));
     assert_eq!(seen.transitions[..2], [Some(0.0); 2], "it has no past");
     assert_eq!(seen.last_transitions, [None; 3]);

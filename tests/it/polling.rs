@@ -124,7 +124,7 @@ async fn stop_does_not_wait_for_a_poll() {
     );
     let daemon = Daemon::start(&config).await;
     let _request = silent.accept().await.expect("a poll that gets no answer");
-    tokio::time::timeout(test_support::PATIENCE, daemon.stop())
+    tokio::time::timeout(test_support::MAX_WAIT, daemon.stop())
         .await
         .expect("in time")
         .expect("a clean stop");

@@ -12,7 +12,7 @@ const TOKYO: &str = "ap-tokyo";
 const FINANCE: &str = "ap-shanghai-fsi";
 
 /// Short intervals, the shorter one after a failure.
-const SOON: DiscoveryIntervals = DiscoveryIntervals {
+const SHORT_INTERVALS: DiscoveryIntervals = DiscoveryIntervals {
     after_success: Duration::from_millis(300),
     after_failure: Duration::from_millis(100),
 };
@@ -22,7 +22,7 @@ async fn world() -> Api {
     Api::start(frozen(&[(GUANGZHOU, 2), (FRANKFURT, 3), (TOKYO, 1), (FINANCE, 1)])).await
 }
 
-fn offer(api: &Api, regions: &[&str]) {
+fn set_offered_regions(api: &Api, regions: &[&str]) {
     let offered = |name: &&str| OfferedRegion { region: (*name).to_owned(), available: true };
     api.control.set_offered_regions(regions.iter().map(offered).collect());
 }
@@ -73,29 +73,29 @@ fn last_discovery(metrics: &Metrics) -> Option<f64> {
 #[tokio::test]
 async fn discovered_regions_are_polled() {
     let (api, log) = (world().await, Log::capture());
-    offer(&api, &[GUANGZHOU, FRANKFURT]);
-    let daemon = start(&api, SOON).await;
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SHORT_INTERVALS).await;
     let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     assert_eq!(targets(&metrics), [GUANGZHOU, FRANKFURT]);
     assert_eq!(metrics.count("tunnel_up", &[]), 5);
     assert_eq!(discovery_up(&metrics), Some(1.0));
     assert!(last_discovery(&metrics) > Some(0.0));
 
-    offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
     let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     assert_eq!(metrics.count("tunnel_up", &[("region", TOKYO)]), 1);
-    assert!(log.only(&["region found", TOKYO]).contains("INFO"));
+    assert!(log.only_line(&["region found", TOKYO]).contains("INFO"));
     assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0, "{metrics}");
 }
 
 #[tokio::test]
 async fn region_leaves_after_three_discoveries_without_it() {
     let api = world().await;
-    offer(&api, &[GUANGZHOU, FRANKFURT]);
-    let daemon = start(&api, SOON).await;
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SHORT_INTERVALS).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     let before = discoveries(&api);
-    offer(&api, &[GUANGZHOU]);
+    set_offered_regions(&api, &[GUANGZHOU]);
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
     let without = discoveries(&api) - before;
     assert!(without >= 3, "it went after {without} discoveries without it");
@@ -108,14 +108,14 @@ async fn region_leaves_after_three_discoveries_without_it() {
 #[tokio::test]
 async fn region_that_returns_in_time_is_kept() {
     let (api, log) = (world().await, Log::capture());
-    let slow = DiscoveryIntervals { after_success: Duration::from_secs(1), ..SOON };
-    offer(&api, &[GUANGZHOU, FRANKFURT]);
+    let slow = DiscoveryIntervals { after_success: Duration::from_secs(1), ..SHORT_INTERVALS };
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, slow).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     for _ in 0..2 {
-        offer(&api, &[GUANGZHOU]);
+        set_offered_regions(&api, &[GUANGZHOU]);
         wait_for_discoveries(&api, 2).await;
-        offer(&api, &[GUANGZHOU, FRANKFURT]);
+        set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
         wait_for_discoveries(&api, 1).await;
     }
     assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
@@ -125,15 +125,15 @@ async fn region_that_returns_in_time_is_kept() {
 #[tokio::test]
 async fn failed_discovery_keeps_the_regions() {
     let (api, log) = (world().await, Log::capture());
-    offer(&api, &[GUANGZHOU, FRANKFURT]);
-    let daemon = start(&api, SOON).await;
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SHORT_INTERVALS).await;
     let before = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     let failures =
         |metrics: &Metrics| metrics.sum("api_request_failures_total", &[("action", "DescribeRegions")]);
     assert_eq!(failures(&before), 0.0);
 
     // An empty answer is a failure, and so is a refusal.
-    offer(&api, &[]);
+    set_offered_regions(&api, &[]);
     let during = daemon.until(|metrics| discovery_up(metrics) == Some(0.0)).await;
     let last_success = last_discovery(&during);
     let number = api.control.accounts()[0].number.clone();
@@ -146,37 +146,37 @@ async fn failed_discovery_keeps_the_regions() {
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
     assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
-    log.only(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
-    log.only(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
+    log.only_line(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
+    log.only_line(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
 
-    offer(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT, TOKYO]);
     api.control.allow(&number, "DescribeRegions").expect("an account");
     let after = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     assert_eq!(discovery_up(&after), Some(1.0));
     assert!(last_discovery(&after) > last_success);
     assert!(!page(&daemon).await.contains("cannot be looked up"));
-    log.only(&["INFO", "region discovery works again"]);
+    log.only_line(&["INFO", "region discovery works again"]);
 }
 
 #[tokio::test]
 async fn region_without_vpn_is_retried_after_each_discovery() {
     let (api, log) = (world().await, Log::capture());
-    offer(&api, &[GUANGZHOU, "ap-mumbai"]);
-    let daemon = start(&api, SOON).await;
+    set_offered_regions(&api, &[GUANGZHOU, "ap-mumbai"]);
+    let daemon = start(&api, SHORT_INTERVALS).await;
     wait_for_discoveries(&api, 3).await;
     let tried = |api: &Api| api.control.journal().iter().filter(|entry| entry.region == "ap-mumbai").count();
     assert!(tried(&api) >= 2, "it was tried {} times after three discoveries and more", tried(&api));
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
     assert_eq!(metrics.count("up", &[]), 1);
-    assert!(log.only(&["has no VPN", "ap-mumbai"]).contains("INFO"));
+    assert!(log.only_line(&["has no VPN", "ap-mumbai"]).contains("INFO"));
     assert_eq!(log.lines(&["WARN"]), [""; 0], "nothing to warn of");
 }
 
 #[tokio::test]
 async fn region_with_tunnels_survives_unsupported_region_errors() {
     let api = world().await;
-    offer(&api, &[GUANGZHOU, FRANKFURT]);
-    let daemon = start(&api, SOON).await;
+    set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
+    let daemon = start(&api, SHORT_INTERVALS).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     let unsupported = FaultKind::Error { code: "UnsupportedRegion".to_owned() };
     let here = Fault {
@@ -205,7 +205,7 @@ async fn named_region_without_vpn_stays_a_target() {
 #[tokio::test]
 async fn finance_region_is_polled_only_where_named() {
     let api = world().await;
-    offer(&api, &[GUANGZHOU, FINANCE]);
+    set_offered_regions(&api, &[GUANGZHOU, FINANCE]);
     let all = api.account("all", &[]).replace("[]", "all");
     let named = api.account("named", &[FINANCE]);
     let daemon = Daemon::start(&api.config_of(&[&all, &named], "interval: 250ms, timeout: 5s")).await;
@@ -218,7 +218,7 @@ async fn finance_region_is_polled_only_where_named() {
 #[tokio::test]
 async fn daemon_is_ready_after_discovery_and_first_polls() {
     let api = world().await;
-    offer(&api, &[GUANGZHOU]);
+    set_offered_regions(&api, &[GUANGZHOU]);
     let slow = |action: &str| Fault {
         action: Some(action.to_owned()),
         ..Fault::new(FaultKind::Latency { milliseconds: 500 })
@@ -238,7 +238,7 @@ async fn daemon_is_ready_after_discovery_and_first_polls() {
 #[tokio::test]
 async fn failed_first_discovery_makes_the_daemon_ready() {
     let api = world().await;
-    offer(&api, &[]);
+    set_offered_regions(&api, &[]);
     let daemon = start(&api, DiscoveryIntervals::default()).await;
     let metrics = daemon.until(|metrics| discovery_up(metrics).is_some()).await;
     assert_eq!((discovery_up(&metrics), last_discovery(&metrics)), (Some(0.0), None));

@@ -6,8 +6,8 @@ use tencentcloud_vpn_exporter::{
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 use test_support::worlds::{
-    DAY, HOUR, MINUTE, ago, blind, checked, down, empty, everyday, html, idle, many, snapshot, status_page,
-    steady, target, tunnel, unknown, with_failed_discovery,
+    DAY, HOUR, MINUTE, ago, blind, checked, constant_tunnels, down, empty, everyday, html, idle, many,
+    snapshot, status_page, target, tunnel, unknown, with_failed_discovery,
 };
 
 /// The text of some HTML, in one line.
@@ -61,8 +61,8 @@ fn headline_of(html: &str) -> String {
     text(part(html, "<h1 id=\"headline\" data-part aria-live=\"polite\">", "</h1>"))
 }
 
-fn one(tunnels: impl IntoIterator<Item = Tunnel>) -> Snapshot {
-    snapshot([target("production", "ap-guangzhou").lists(12, tunnels)])
+fn one_target(tunnels: impl IntoIterator<Item = Tunnel>) -> Snapshot {
+    snapshot([target("production", "ap-guangzhou").with_listing(12, tunnels)])
 }
 
 #[track_caller]
@@ -73,7 +73,7 @@ fn assert_row(snapshot: &Snapshot, expected: &str) {
 
 #[test]
 fn tunnels_are_grouped_with_the_worst_first() {
-    let world = one([
+    let world = one_target([
         idle("vpnx-1", "waiting"),
         tunnel("vpnx-2", "fine"),
         unknown("vpnx-3", "odd"),
@@ -91,11 +91,11 @@ fn latest_change_comes_first_within_a_status() {
     let all = ["vpnx-1", "vpnx-2", "vpnx-3"];
     let up = |id: &str| tunnel(id, id);
     let world = target("production", "ap-guangzhou")
-        .lists(HOUR, all.map(up))
-        .lists(30 * MINUTE, [up("vpnx-1"), up("vpnx-2"), down("vpnx-3", "vpnx-3")])
-        .lists(20 * MINUTE, [up("vpnx-1"), down("vpnx-2", "vpnx-2"), down("vpnx-3", "vpnx-3")]);
+        .with_listing(HOUR, all.map(up))
+        .with_listing(30 * MINUTE, [up("vpnx-1"), up("vpnx-2"), down("vpnx-3", "vpnx-3")])
+        .with_listing(20 * MINUTE, [up("vpnx-1"), down("vpnx-2", "vpnx-2"), down("vpnx-3", "vpnx-3")]);
     assert_eq!(names(&snapshot([world.clone()]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"]);
-    let world = world.lists(MINUTE, all.map(up));
+    let world = world.with_listing(MINUTE, all.map(up));
     assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "ids decide between equals");
 }
 
@@ -115,44 +115,45 @@ fn row_shows_everything_of_a_tunnel() {
 
 #[test]
 fn unchanged_state_has_lasted_since_the_start() {
-    assert_row(&one([tunnel("vpnx-1", "")]), "at least since the exporter’s start 0");
-    assert_row(&one([down("vpnx-1", "")]), "at least since the exporter’s start 0");
+    assert_row(&one_target([tunnel("vpnx-1", "")]), "at least since the exporter’s start 0");
+    assert_row(&one_target([down("vpnx-1", "")]), "at least since the exporter’s start 0");
     let made = Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-1", "") };
-    assert_row(&one([made]), "at least since it was made, 2 h ago 0");
+    assert_row(&one_target([made]), "at least since it was made, 2 h ago 0");
     let made_in_future = Tunnel { created: Some(ago(-HOUR).as_second()), ..tunnel("vpnx-1", "") };
-    assert_row(&one([made_in_future]), "at least since the exporter’s start 0");
+    assert_row(&one_target([made_in_future]), "at least since the exporter’s start 0");
 }
 
 #[test]
 fn unknown_tunnel_has_no_known_start() {
     let before = target("production", "ap-guangzhou")
-        .lists(2 * DAY, [down("vpnx-1", "")])
-        .lists(DAY, [tunnel("vpnx-1", "")]);
-    let world = before.lists(MINUTE, [unknown("vpnx-1", "")]);
+        .with_listing(2 * DAY, [down("vpnx-1", "")])
+        .with_listing(DAY, [tunnel("vpnx-1", "")]);
+    let world = before.with_listing(MINUTE, [unknown("vpnx-1", "")]);
     assert_row(&snapshot([world]), "not known; last change seen 1 d ago 1");
-    assert_row(&one([unknown("vpnx-1", "")]), "not known 0");
+    assert_row(&one_target([unknown("vpnx-1", "")]), "not known 0");
 }
 
 #[test]
 fn tunnel_is_down_since_its_first_bad_status() {
     let (good, bad) = (HealthCheckStatus::Available, HealthCheckStatus::Unavailable);
     let world = target("production", "ap-guangzhou")
-        .lists(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
-        .lists(3 * HOUR, [checked(bad, tunnel("vpnx-1", ""))])
-        .lists(2 * HOUR, [checked(bad, down("vpnx-1", ""))]);
+        .with_listing(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
+        .with_listing(3 * HOUR, [checked(bad, tunnel("vpnx-1", ""))])
+        .with_listing(2 * HOUR, [checked(bad, down("vpnx-1", ""))]);
     assert_row(&snapshot([world.clone()]), "3 h ago 19:13:20 UTC 1");
-    let recovered = world.lists(HOUR, [checked(good, down("vpnx-1", ""))]);
+    let recovered = world.with_listing(HOUR, [checked(good, down("vpnx-1", ""))]);
     assert_row(&snapshot([recovered]), "2 h ago 20:13:20 UTC 2");
     let always = target("production", "ap-guangzhou")
-        .lists(5 * HOUR, [checked(good, down("vpnx-1", ""))])
-        .lists(3 * HOUR, [checked(bad, down("vpnx-1", ""))]);
+        .with_listing(5 * HOUR, [checked(good, down("vpnx-1", ""))])
+        .with_listing(3 * HOUR, [checked(bad, down("vpnx-1", ""))]);
     assert_row(&snapshot([always]), "at least since the exporter’s start 1");
 }
 
 #[test]
 fn time_of_another_day_has_its_date() {
-    let world =
-        target("a", "eu-frankfurt").lists(2 * DAY, [down("vpnx-1", "")]).lists(DAY, [tunnel("vpnx-1", "")]);
+    let world = target("a", "eu-frankfurt")
+        .with_listing(2 * DAY, [down("vpnx-1", "")])
+        .with_listing(DAY, [tunnel("vpnx-1", "")]);
     assert_row(&snapshot([world]), "1 d ago 2023-11-13 22:13:20 UTC");
 }
 
@@ -163,18 +164,18 @@ fn headline_names_the_worst_first() {
         (empty(), "◆ Waiting for the first answers"),
         (everyday(), "▼ 3 tunnels down, 1 unknown"),
         (blind(), "▼ 1 tunnel down, blind in 3 of 4 targets"),
-        (one([]), "▲ No tunnels"),
-        (one([tunnel("vpnx-1", "")]), "▲ The one tunnel is up"),
-        (one([idle("vpnx-1", "")]), "▲ 1 tunnel idle"),
-        (one([tunnel("vpnx-1", ""), idle("vpnx-2", "")]), "▲ 1 tunnel up, 1 idle"),
-        (one([tunnel("vpnx-1", ""), unknown("vpnx-2", "")]), "◆ 1 tunnel unknown"),
-        (steady(0), "▲ All 10,000 tunnels up"),
+        (one_target([]), "▲ No tunnels"),
+        (one_target([tunnel("vpnx-1", "")]), "▲ The one tunnel is up"),
+        (one_target([idle("vpnx-1", "")]), "▲ 1 tunnel idle"),
+        (one_target([tunnel("vpnx-1", ""), idle("vpnx-2", "")]), "▲ 1 tunnel up, 1 idle"),
+        (one_target([tunnel("vpnx-1", ""), unknown("vpnx-2", "")]), "◆ 1 tunnel unknown"),
+        (constant_tunnels(0), "▲ All 10,000 tunnels up"),
     ];
     for (world, words) in table {
         assert_eq!(headline(&world), words);
     }
     let waiting = target("staging", "na-ashburn");
-    let clear = target("production", "ap-guangzhou").lists(12, [tunnel("vpnx-1", "")]);
+    let clear = target("production", "ap-guangzhou").with_listing(12, [tunnel("vpnx-1", "")]);
     assert_eq!(headline(&snapshot([waiting, clear])), "◆ 1 target not polled yet");
 }
 
@@ -193,13 +194,13 @@ fn account_without_known_regions_is_not_seen() {
     assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
     let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
     assert!(text(&alone).contains(words), "{}", text(&alone));
-    let beside = html(&with_failed_discovery(one([tunnel("vpnx-1", "fine")]), &broken), "");
+    let beside = html(&with_failed_discovery(one_target([tunnel("vpnx-1", "fine")]), &broken), "");
     assert_eq!(headline_of(&beside), "▼ Nothing seen of 1 account");
 }
 
 #[test]
 fn known_regions_survive_a_failed_discovery() {
-    let html = html(&with_failed_discovery(one([tunnel("vpnx-1", "fine")]), &[("production", 3)]), "");
+    let html = html(&with_failed_discovery(one_target([tunnel("vpnx-1", "fine")]), &[("production", 3)]), "");
     assert_eq!(headline_of(&html), "▲ The one tunnel is up");
     assert!(text(&html).contains("the credentials are refused; 3 regions known before, and kept"));
 }
@@ -224,7 +225,8 @@ fn blind_targets_are_named_before_all_numbers() {
 #[test]
 fn warning_names_five_targets_and_counts_others() {
     let regions = ["a", "b", "c", "d", "e", "f", "g"];
-    let world = snapshot(regions.map(|region| target("x", region).fails(1, Reason::Timeout, "no answer")));
+    let world =
+        snapshot(regions.map(|region| target("x", region).with_failure(1, Reason::Timeout, "no answer")));
     let html = html(&world, "");
     let warning = part(&html, "<div class=\"blindness\">", "</div>");
     assert_eq!(warning.matches("<li>").count(), 6);
@@ -256,7 +258,7 @@ fn blind_targets_come_first_with_their_errors() {
 
 #[test]
 fn due_poll_is_due_now() {
-    let world = target("a", "eu-frankfurt").lists(5 * MINUTE, []);
+    let world = target("a", "eu-frankfurt").with_listing(5 * MINUTE, []);
     let rows = rows(&html(&snapshot([world]), ""), "targets");
     assert!(rows[0].contains("5 min ago now 142 ms"), "{rows:?}");
 }
@@ -272,8 +274,8 @@ fn targets_without_a_poll_are_waiting() {
 fn blind_targets_are_never_folded() {
     let region = |n: usize| format!("r-{n:03}");
     let world = snapshot((0..400).map(|n| match n % 40 {
-        0 => target("x", &region(n)).fails(1, Reason::Timeout, "no answer"),
-        _ => target("x", &region(n)).lists(1, []),
+        0 => target("x", &region(n)).with_failure(1, Reason::Timeout, "no answer"),
+        _ => target("x", &region(n)).with_listing(1, []),
     }));
     let html = html(&world, "");
     let (shown, folded) = html.split_once("<details").expect("something unfolds");
@@ -357,7 +359,7 @@ fn every_tunnel_is_on_exactly_one_page() {
 fn texts_from_the_api_are_escaped_and_visible() {
     let hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u{7}\u{202e}\r\n";
     let world = snapshot([target("</script><script>alert(1)</script>", "eu-frankfurt")
-        .lists(
+        .with_listing(
             9,
             [Tunnel {
                 vpn_gateway_id: hostile.into(),
@@ -367,7 +369,7 @@ fn texts_from_the_api_are_escaped_and_visible() {
                 )
             }],
         )
-        .fails(1, Reason::Refused, hostile)]);
+        .with_failure(1, Reason::Refused, hostile)]);
     let html = html(&world, "q=%3Cscript%3E+%22");
     assert_eq!(html.matches("<script>").count(), 1, "the page's own");
     assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));

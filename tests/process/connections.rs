@@ -84,7 +84,7 @@ impl Sites {
         let certificate = Certificate::of(&[INTERNATIONAL, CHINA]);
         let relays = [&international, &china].map(|api| {
             let relay = Relay::start(api.address);
-            relay.show(&certificate);
+            relay.use_certificate(&certificate);
             relay
         });
         let proxy = Proxy::start(&[(INTERNATIONAL, relays[0].address), (CHINA, relays[1].address)]).await;
@@ -110,7 +110,7 @@ async fn silent_connections_fail_at_most_one_poll() {
     let api = Api::start(Options { latency, ..frozen(&[(GUANGZHOU, 750)]) }).await;
     let relay = Relay::start(api.address);
     let certificate = Certificate::new();
-    relay.show(&certificate);
+    relay.use_certificate(&certificate);
     let place = WorkDir::with("");
     place.write("ca.pem", &certificate.pem);
     // The poll that meets the silence has time for one silent connection, and for no second one.
@@ -141,7 +141,7 @@ async fn accounts_of_both_sites_run_in_one_process() {
     sites.configure(&[sites.international.account("international", &[GUANGZHOU]), china]);
     let mut command = sites.place.exporter(&["--web.listen-address", "127.0.0.1:0"]);
     command.env("HTTPS_PROXY", sites.proxy_url());
-    let daemon = Process::serving(command).await;
+    let daemon = Process::start_daemon(command).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     let hosts =
         [sites.proxy.hosts.recv().await, sites.proxy.hosts.recv().await].map(Option::unwrap_or_default);
@@ -201,7 +201,7 @@ async fn reload_trusts_an_authority_added_to_the_system() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let relay = Relay::start(api.address);
     let (other, certificate) = (Certificate::new(), Certificate::new());
-    relay.show(&certificate);
+    relay.use_certificate(&certificate);
     let config = api.config(&[GUANGZHOU]).replace(
         &format!("endpoint: 'http://{}'", api.address),
         &format!("endpoint: 'https://{}'", relay.address),
@@ -210,7 +210,7 @@ async fn reload_trusts_an_authority_added_to_the_system() {
     place.write("system.pem", &other.pem);
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0"]);
     command.env("SSL_CERT_FILE", place.path("system.pem"));
-    let daemon = Process::serving(command).await;
+    let daemon = Process::start_daemon(command).await;
     daemon.until(|metrics| metrics.sum("poll_failures_total", &[("reason", "connection")]) >= 1.0).await;
 
     place.write("system.pem", other.pem + &certificate.pem);

@@ -47,20 +47,20 @@ pub struct RecordingProxy {
 struct Shared {
     origin: SocketAddr,
     client: reqwest::Client,
-    seen: Mutex<Seen>,
+    seen: Mutex<Recorded>,
     /// The code of the error that every call of the API is answered with, which repeats what it was sent.
     echo: Mutex<Option<&'static str>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Recorded {
     secrets: BTreeSet<String>,
     keys_by_id: BTreeMap<String, String>,
     requests: usize,
 }
 
 impl RecordingProxy {
-    pub async fn before(origin: SocketAddr) -> Self {
+    pub async fn start(origin: SocketAddr) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
@@ -82,7 +82,7 @@ impl RecordingProxy {
     }
 
     /// Tells of a key pair that is in use.
-    pub fn learn(&self, id: &str, key: &str) {
+    pub fn add_key_pair(&self, id: &str, key: &str) {
         let mut seen = self.shared.seen.lock().expect("a lock");
         seen.secrets.insert(key.to_owned());
         seen.keys_by_id.insert(id.to_owned(), key.to_owned());
@@ -99,7 +99,7 @@ impl RecordingProxy {
     }
 
     /// Answers every call of the API with this error from now on, or passes them on again.
-    pub fn echo(&self, code: Option<&'static str>) {
+    pub fn set_echo_error(&self, code: Option<&'static str>) {
         *self.shared.echo.lock().expect("a lock") = code;
     }
 }
@@ -113,16 +113,16 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Sha
             match tls {
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        converse(stream, shared).await;
+                        serve_connection(stream, shared).await;
                     }
                 }
-                None => converse(stream, shared).await,
+                None => serve_connection(stream, shared).await,
             }
         });
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, shared: Arc<Shared>) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, shared: Arc<Shared>) {
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move { respond(&shared, request).await }
@@ -143,7 +143,7 @@ async fn respond(
     }
     let echo = *shared.echo.lock().expect("a lock");
     if let Some(code) = echo.filter(|_| head.method == Method::POST) {
-        return Ok(repeating(shared, code, &headers, &body));
+        return Ok(echo_error(shared, code, &headers, &body));
     }
     let url = format!("http://{}{}", shared.origin, head.uri.path());
     let answer = shared.client.request(head.method, url).headers(headers).body(body).send().await?;
@@ -157,13 +157,13 @@ async fn respond(
     let mut seen = shared.seen.lock().expect("a lock");
     seen.requests += 1;
     if let Ok(value) = serde_json::from_slice(&body) {
-        seen.look_at(&value);
+        seen.record_secrets(&value);
     }
     Ok(response.body(Full::new(body)).expect("an answer"))
 }
 
 /// An error that repeats the caller's secret key, its token and the whole request.
-fn repeating(shared: &Shared, code: &str, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
+fn echo_error(shared: &Shared, code: &str, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = header("authorization").split(['=', '/']).nth(1).unwrap_or_default();
     let seen = shared.seen.lock().expect("a lock");
@@ -173,16 +173,16 @@ fn repeating(shared: &Shared, code: &str, headers: &HeaderMap, body: &[u8]) -> R
     Response::new(Full::new(error.to_string().into()))
 }
 
-impl Seen {
-    fn look_at(&mut self, value: &Value) {
+impl Recorded {
+    fn record_secrets(&mut self, value: &Value) {
         match value {
             Value::Object(fields) => {
                 let text = |name| fields.get(name).and_then(Value::as_str).map(str::to_owned);
                 self.secrets.extend(SECRET_FIELDS.into_iter().filter_map(text));
                 self.keys_by_id.extend(text("TmpSecretId").zip(text("TmpSecretKey")));
-                fields.values().for_each(|field| self.look_at(field));
+                fields.values().for_each(|field| self.record_secrets(field));
             }
-            Value::Array(values) => values.iter().for_each(|value| self.look_at(value)),
+            Value::Array(values) => values.iter().for_each(|value| self.record_secrets(value)),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::PRE_SHARE_KEY_MARK;
 use test_support::{
     Api, Metrics,
-    binary::{Ended, Process, WorkDir},
+    binary::{Finished, Process, WorkDir},
     frozen,
     relay::{Certificate, Relay},
 };
@@ -51,7 +51,7 @@ fn logfmt_fields(line: &str) -> Result<BTreeMap<String, String>, String> {
         if key.is_empty() || key.contains([' ', '"', '\\']) {
             return Err(format!("{key:?} as a key"));
         }
-        let (value, tail) = if tail.starts_with('"') { quoted(tail)? } else { bare(tail)? };
+        let (value, tail) = if tail.starts_with('"') { quoted(tail)? } else { unquoted(tail)? };
         if fields.insert(key.to_owned(), value).is_some() {
             return Err(format!("{key} twice"));
         }
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
     Ok((value, &text[values.byte_offset()..]))
 }
 
-fn bare(text: &str) -> Result<(String, &str), String> {
+fn unquoted(text: &str) -> Result<(String, &str), String> {
     let (value, tail) = text.split_at(text.find(' ').unwrap_or(text.len()));
     if value.contains(['=', '"']) { Err(format!("{value:?} unquoted")) } else { Ok((value.to_owned(), tail)) }
 }
@@ -90,11 +90,11 @@ async fn wait_for_polls(daemon: &Process, polls: f64) -> Metrics {
     daemon.until(|metrics| metrics.sum("polls_total", &[]) >= before + polls).await
 }
 
-async fn stop(daemon: Process) -> Ended {
+async fn stop(daemon: Process) -> Finished {
     daemon.signal("TERM").await;
-    let ended = daemon.ended().await;
-    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    ended
+    let finished = daemon.wait().await;
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    finished
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn failure_and_recovery_are_logged_once() {
 async fn untrusted_certificate_is_logged_by_exporter_only() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let relay = Relay::start(api.address);
-    relay.show(&Certificate::new());
+    relay.use_certificate(&Certificate::new());
     let config = api
         .config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
         .replace(&format!("http://{}", api.address), &format!("https://{}", relay.address));

@@ -51,9 +51,9 @@ async fn bad_configuration_has_place_and_remedy() {
 #[tokio::test]
 async fn missing_configuration_has_place_and_remedy() {
     let place = WorkDir::with("");
-    let ended = run(in_place(&place, &["--config.file", "nowhere.yml"])).await;
+    let ended = run(exporter_in(&place, &["--config.file", "nowhere.yml"])).await;
     assert_exit("a missing file", &ended, 64, &["nowhere.yml: cannot be read: No such file"]);
-    let ended = run(in_place(&place, &["--config.file", "."])).await;
+    let ended = run(exporter_in(&place, &["--config.file", "."])).await;
     assert_exit("a folder", &ended, 64, &[".: cannot be read: it is a directory; name a file in it"]);
     let words = ["TENCENTCLOUD_REGION: is not set; list regions there", "--config.file"];
     for command in [&[][..], &["once"], &["check-config"]] {
@@ -62,7 +62,7 @@ async fn missing_configuration_has_place_and_remedy() {
     }
 }
 
-fn in_place(place: &WorkDir, arguments: &[&str]) -> Command {
+fn exporter_in(place: &WorkDir, arguments: &[&str]) -> Command {
     let mut command = exporter(arguments);
     command.current_dir(place.folder());
     command
@@ -176,7 +176,7 @@ async fn failing_polls_are_logged_once() {
         assert_eq!(metrics.sum("poll_failures_total", &[]), metrics.sum("polls_total", &[]), "{case}");
         assert_eq!(metrics.count("tunnel_up", &[]), 0, "{case}");
         daemon.signal("TERM").await;
-        let ended = daemon.ended().await;
+        let ended = daemon.wait().await;
         assert_exit(case, &ended, 0, &words.each_ref().map(String::as_str));
         assert_eq!(ended.stderr.matches("poll failed").count(), 1, "{case}: {}", ended.stderr);
     }
@@ -227,7 +227,7 @@ fn closed_port() -> TcpSocket {
 
 #[tokio::test]
 async fn demo_has_tunnels_and_prints_its_addresses() {
-    let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
+    let demo = Process::start_daemon(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
     let metrics = demo.until(|metrics| metrics.sum("tunnels", &[]) == 24.0).await;
     assert_eq!(metrics.sum("up", &[]), 3.0);
 
@@ -239,7 +239,7 @@ async fn demo_has_tunnels_and_prints_its_addresses() {
         assert!(answer.text().await.expect("a body").contains(content), "{url}");
     }
     demo.signal("INT").await;
-    assert_exit("the demo", &demo.ended().await, 0, &["signal=SIGINT", "shutting down"]);
+    assert_exit("the demo", &demo.wait().await, 0, &["signal=SIGINT", "shutting down"]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use test_support::{
     Api, Metrics, Sample,
-    binary::{Ended, WorkDir, run},
+    binary::{Finished, WorkDir, run},
     frozen,
 };
 
@@ -22,12 +22,12 @@ const LINKS: &[&str] = &["AVAILABLE", "UNAVAILABLE"];
 async fn each_of_2350_tunnels_is_printed_once() {
     let api = Api::start(frozen(&REGIONS)).await;
     put_some_into_every_state(&api);
-    let ended = once(&api, &REGIONS.map(|(name, _)| name)).await;
-    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    let news = ended.stderr.lines().filter(|line| line.contains("unknown status value")).count();
-    assert_eq!((news, ended.stderr.lines().count()), (3, 3), "{}", ended.stderr);
+    let finished = once(&api, &REGIONS.map(|(name, _)| name)).await;
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    let news = finished.stderr.lines().filter(|line| line.contains("unknown status value")).count();
+    assert_eq!((news, finished.stderr.lines().count()), (3, 3), "{}", finished.stderr);
 
-    let printed = Printed::read(&ended.stdout);
+    let printed = Printed::read(&finished.stdout);
     for (name, tunnels) in REGIONS {
         let target = [("account", "main"), ("region", name)];
         assert_eq!(printed.metrics.value("up", &target), Some(1.0));
@@ -45,13 +45,13 @@ async fn each_of_2350_tunnels_is_printed_once() {
 #[tokio::test]
 async fn failed_region_does_not_hide_others() {
     let api = Api::start(frozen(&[(ONE, 1), (FULL_PAGE, 100)])).await;
-    let ended = once(&api, &[ONE, "ap-nowhere", FULL_PAGE]).await;
-    assert_eq!(ended.code(), Some(1));
+    let finished = once(&api, &[ONE, "ap-nowhere", FULL_PAGE]).await;
+    assert_eq!(finished.code(), Some(1));
     let lines: Vec<_> =
-        ended.stderr.lines().filter(|line| line.starts_with("main in ap-nowhere: ")).collect();
-    assert!(matches!(lines[..], [line] if line.contains("UnsupportedRegion")), "{}", ended.stderr);
+        finished.stderr.lines().filter(|line| line.starts_with("main in ap-nowhere: ")).collect();
+    assert!(matches!(lines[..], [line] if line.contains("UnsupportedRegion")), "{}", finished.stderr);
 
-    let Printed { metrics, ids, .. } = Printed::read(&ended.stdout);
+    let Printed { metrics, ids, .. } = Printed::read(&finished.stdout);
     assert_eq!(ids.len(), 101);
     let up = |name| metrics.value("up", &[("region", name)]);
     assert_eq!([ONE, "ap-nowhere", FULL_PAGE].map(up), [Some(1.0), Some(0.0), Some(1.0)]);
@@ -63,14 +63,14 @@ async fn failed_region_does_not_hide_others() {
 #[tokio::test]
 async fn once_prints_nothing_about_its_own_process() {
     let api = Api::start(frozen(&[(ONE, 1)])).await;
-    let ended = once(&api, &[ONE]).await;
-    let Printed { metrics, .. } = Printed::read(&ended.stdout);
+    let finished = once(&api, &[ONE]).await;
+    let Printed { metrics, .. } = Printed::read(&finished.stdout);
     assert_eq!((metrics.value("up", &[]), metrics.sum("api_requests_total", &[])), (Some(1.0), 1.0));
     let is_own = |sample: &&Sample| sample.name.contains("exporter_") || sample.name.starts_with("process_");
     assert_eq!(metrics.0.iter().find(is_own), None);
 }
 
-async fn once(api: &Api, regions: &[&str]) -> Ended {
+async fn once(api: &Api, regions: &[&str]) -> Finished {
     let place = WorkDir::with(api.config_with(regions, "timeout: 25s"));
     run(place.exporter(&["once", "--log.level", "warn"])).await
 }

@@ -15,7 +15,7 @@ use aho_corasick::AhoCorasick;
 use futures_util::future::join_all;
 use simulator::{Fault, FaultKind, Options, PRE_SHARE_KEY_MARK, Role, TOKEN_MARK, WebIdentity};
 use tempfile::TempDir;
-use test_support::{Api, Metrics, PATIENCE, frozen};
+use test_support::{Api, MAX_WAIT, Metrics, frozen};
 use tokio::process::{Child, Command};
 
 const REGION: &str = "ap-guangzhou";
@@ -33,10 +33,10 @@ const LOGS: [&[&str]; 3] = [
 
 /// All that was written.
 #[derive(Default)]
-struct Paper(String);
+struct CapturedOutput(String);
 
-impl Paper {
-    fn note(&mut self, text: impl AsRef<str>) {
+impl CapturedOutput {
+    fn append(&mut self, text: impl AsRef<str>) {
         self.0.push_str(text.as_ref());
         self.0.push('\n');
     }
@@ -44,7 +44,7 @@ impl Paper {
     /// Those of the secrets that have left a trace.
     fn leaks(&self, secrets: &BTreeSet<String>) -> BTreeSet<String> {
         let each = |secret: &String| {
-            traces(secret).into_iter().map({
+            search_patterns(secret).into_iter().map({
                 let secret = secret.clone();
                 move |trace| (trace, secret.clone())
             })
@@ -59,7 +59,7 @@ impl Paper {
 }
 
 /// The patterns to search for a secret: its prefix if it has one, otherwise each half, as text or as bytes.
-fn traces(secret: &str) -> Vec<String> {
+fn search_patterns(secret: &str) -> Vec<String> {
     if let Some(mark) = [TOKEN_MARK, PRE_SHARE_KEY_MARK].into_iter().find(|mark| secret.starts_with(mark)) {
         return vec![mark.to_owned()];
     }
@@ -69,13 +69,13 @@ fn traces(secret: &str) -> Vec<String> {
 }
 
 /// The simulated cloud, and a machine in it.
-struct Stage {
+struct TestEnvironment {
     api: Api,
     front: RecordingProxy,
     files: TempDir,
 }
 
-impl Stage {
+impl TestEnvironment {
     async fn new() -> Self {
         let role = |name: &str, external_id: Option<&str>| Role {
             account: OTHER_ACCOUNT.to_owned(),
@@ -93,11 +93,11 @@ impl Stage {
             ..frozen(&[(REGION, 3)])
         };
         let api = Api::start(options).await;
-        let front = RecordingProxy::before(api.address).await;
+        let front = RecordingProxy::start(api.address).await;
         let stage = Self { api, front, files: tempfile::tempdir().expect("a folder") };
         let (id, key) = stage.key_pair();
-        stage.front.learn(&id, &key);
-        stage.front.learn(&stage.api.control.accounts()[1].credentials.secret_id, WRONG_KEY);
+        stage.front.add_key_pair(&id, &key);
+        stage.front.add_key_pair(&stage.api.control.accounts()[1].credentials.secret_id, WRONG_KEY);
         let role = "role_arn = qcs::cam::uin/200000000002:roleName/open";
         for (name, content) in [
             ("ca.pem", stage.front.certificate.as_str()),
@@ -227,7 +227,7 @@ impl Stage {
             _ => vec![],
         };
         self.api.control.set_faults(faults).expect("faults that can happen");
-        self.front.echo(match failure {
+        self.front.set_echo_error(match failure {
             Some(Failure::Echo(code)) => Some(code),
             _ => None,
         });
@@ -265,14 +265,14 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(stage: &Stage, name: &str, log: &[&str]) -> Self {
+    async fn start(stage: &TestEnvironment, name: &str, log: &[&str]) -> Self {
         let outputs = ["stdout", "stderr"].map(|stream| stage.path(&format!("{name}.{stream}")));
         let [stdout, stderr] = outputs.each_ref().map(|path| File::create(path).expect("a file"));
         let flags =
             ["--config.file=config.yml", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle"];
         let process = stage.program(&[&flags, log].concat()).stdout(stdout).stderr(stderr).spawn();
         let process = process.expect("the program starts");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         let address = loop {
             let text = fs::read_to_string(&outputs[1]).expect("a log");
             let line = text.lines().find(|line| line.contains("listening"));
@@ -286,7 +286,7 @@ impl Daemon {
         Self { _process: process, address, outputs }
     }
 
-    async fn ask(&self, path: &str) -> String {
+    async fn get(&self, path: &str) -> String {
         let answer = test_support::client().get(format!("http://{}{path}", self.address)).send().await;
         let answer = answer.expect("an answer");
         format!("{:?}\n{}", answer.headers().clone(), answer.text().await.expect("a body"))
@@ -295,7 +295,7 @@ impl Daemon {
     /// Waits for one more poll of an account that may always be polled, and returns what is shown then.
     async fn wait_for_poll(&self) -> String {
         let polls = async || {
-            let answer = self.ask("/metrics").await;
+            let answer = self.get("/metrics").await;
             let (_, metrics) = answer.split_once('\n').expect("headers and a body");
             Metrics::parse(metrics).sum("polls_total", &[("account", "good")])
         };
@@ -304,20 +304,20 @@ impl Daemon {
     }
 
     /// Waits until the log says this once more, and returns what is shown then.
-    async fn says(&self, words: &str) -> String {
+    async fn wait_for_log(&self, words: &str) -> String {
         let times = || self.log().matches(words).count();
         let before = times();
         self.until(words, async || times() > before).await
     }
 
     async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         while !condition().await {
             assert!(Instant::now() < deadline, "{what}: {:?}", self.outputs);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let paths = ["/metrics", "/", "/?account=good", "/-/ready", "/-/healthy", "/nowhere"];
-        join_all(paths.map(|path| self.ask(path))).await.join("\n")
+        join_all(paths.map(|path| self.get(path))).await.join("\n")
     }
 
     fn log(&self) -> String {
@@ -327,8 +327,8 @@ impl Daemon {
 
 #[tokio::test]
 async fn program_never_writes_a_secret() {
-    let stage = Stage::new().await;
-    let mut paper = Paper::default();
+    let stage = TestEnvironment::new().await;
+    let mut output = CapturedOutput::default();
     let mut daemons = Vec::new();
     for (number, log) in LOGS.iter().enumerate() {
         daemons.push(Daemon::start(&stage, &format!("daemon-{number}"), log).await);
@@ -336,24 +336,24 @@ async fn program_never_writes_a_secret() {
     for (failure, known_by) in stage.failures() {
         // All daemons at once, since pauses grow while credentials are refused.
         stage.set(None);
-        paper.note(join_all(daemons.iter().map(Daemon::wait_for_poll)).await.concat());
+        output.append(join_all(daemons.iter().map(Daemon::wait_for_poll)).await.concat());
         stage.set(Some(&failure));
-        let says = join_all(daemons.iter().map(|daemon| daemon.says(known_by)));
+        let says = join_all(daemons.iter().map(|daemon| daemon.wait_for_log(known_by)));
         tokio::select! {
-            said = says => paper.note(said.concat()),
+            said = says => output.append(said.concat()),
             never = stage.keep_revoking(&failure) => match never {},
         }
         if matches!(failure, Failure::Echo("InternalError") | Failure::Revoked(None)) {
             let commands = ["check-config --probe", "once", "tunnels list", "tunnels list --output=json"];
             let written = commands.map(|command| stage.run(command, "config.yml"));
-            paper.note(join_all(written).await.concat());
+            output.append(join_all(written).await.concat());
         }
     }
     for file in ["misplaced.yml", "broken.yml", "key", "token", "ca.pem"] {
-        paper.note(stage.run("check-config", file).await);
+        output.append(stage.run("check-config", file).await);
     }
     for daemon in &daemons {
-        paper.note(daemon.log());
+        output.append(daemon.log());
     }
     for said in [
         "SignatureFailure",
@@ -361,16 +361,16 @@ async fn program_never_writes_a_secret() {
         "credentials renewed",
         "starting new connection",
     ] {
-        assert!(paper.0.contains(said), "{said:?} was not said");
+        assert!(output.0.contains(said), "{said:?} was not said");
     }
     assert!(stage.front.requests() > 50, "{} requests", stage.front.requests());
     for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"link\":"] {
-        assert!(paper.0.contains(shown), "{shown:?} was not written");
+        assert!(output.0.contains(shown), "{shown:?} was not written");
     }
     let mut secrets = stage.front.secrets();
     assert!(secrets.len() > 30, "only {} secrets were in play", secrets.len());
     secrets.extend([EXTERNAL_ID, WEB_TOKEN, WRONG_KEY].map(str::to_owned));
-    assert_eq!(paper.leaks(&secrets), BTreeSet::new());
+    assert_eq!(output.leaks(&secrets), BTreeSet::new());
 }
 
 #[test]
@@ -378,8 +378,8 @@ fn written_secret_is_found() {
     let key = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
     let (token, shared) = (format!("{TOKEN_MARK}rest"), format!("{PRE_SHARE_KEY_MARK}vpnx-1"));
     let secrets = BTreeSet::from([key, &token, &shared, EXTERNAL_ID].map(str::to_owned));
-    let mut clean = Paper::default();
-    clean.note("level=trace msg=\"request sent\" key=Gu5t9xGAR role=simulated-");
+    let mut clean = CapturedOutput::default();
+    clean.append("level=trace msg=\"request sent\" key=Gu5t9xGAR role=simulated-");
     assert_eq!(clean.leaks(&secrets), BTreeSet::new());
     for (written, found) in [
         (format!(r#"{{"level":"TRACE","key":"{key}"}}"#), key),
@@ -390,8 +390,8 @@ fn written_secret_is_found() {
         (format!("the role asks for {EXTERNAL_ID}"), EXTERNAL_ID),
         (format!("PreShareKey={shared}"), &shared),
     ] {
-        let mut planted = Paper(clean.0.clone());
-        planted.note(written);
+        let mut planted = CapturedOutput(clean.0.clone());
+        planted.append(written);
         assert_eq!(planted.leaks(&secrets), BTreeSet::from([found.to_owned()]), "{}", planted.0);
     }
 }

@@ -31,7 +31,7 @@ async fn scrape_in_progress_may_finish() {
         body.ends_with('\n') && body.contains("tencentcloud_vpn_exporter_scrapes_total"),
         "it is cut off"
     );
-    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert_eq!(daemon.wait().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn second_signal_exits_at_once() {
     daemon.signal("TERM").await;
     assert_exit(
         "a second signal",
-        &daemon.ended().await,
+        &daemon.wait().await,
         1,
         &["signal=SIGTERM", "second stop signal; exiting at once"],
     );
@@ -110,5 +110,5 @@ async fn sighup_reloads_the_configuration() {
     let metrics = daemon.until(|metrics| metrics.count("target_info", &[]) == 1).await;
     assert_eq!(metrics.count("tunnel_up", &[("region", FRANKFURT)]), 0);
     daemon.signal("TERM").await;
-    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert_eq!(daemon.wait().await.code(), Some(0));
 }

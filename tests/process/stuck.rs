@@ -11,7 +11,7 @@ use std::{
 };
 
 use test_support::{
-    Api, Metrics, PATIENCE,
+    Api, MAX_WAIT, Metrics,
     binary::{Process, WorkDir, account, assert_exit, exporter, run, signal},
     client, frozen, in_time, local, scrape_until,
 };
@@ -96,7 +96,7 @@ async fn pipes_instead_of_files_are_refused() {
     replace_with_pipe(&place.path("key"));
     daemon.until(is_blind).await;
     daemon.signal("TERM").await;
-    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert_eq!(daemon.wait().await.code(), Some(0));
 }
 
 /// All commands that run until a signal handle signals in the same way; only this file may be a pipe.
@@ -111,7 +111,7 @@ async fn signal_stops_a_slow_start() {
         let _held = open_when_read(&place.path("faults")).await;
         process.signal("HUP").await;
         process.signal(name).await;
-        assert_exit(name, &process.ended().await, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
+        assert_exit(name, &process.wait().await, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
     }
 }
 
@@ -126,7 +126,7 @@ async fn hung_authorities_block_neither_health_nor_exit() {
         command.env("SSL_CERT_FILE", place.path("system.pem"));
         command
     };
-    let daemon = Process::serving(start()).await;
+    let daemon = Process::start_daemon(start()).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
     replace_with_pipe(&place.path("system.pem"));
     daemon.signal("HUP").await;
@@ -138,7 +138,7 @@ async fn hung_authorities_block_neither_health_nor_exit() {
     assert_exit("start", &run(start()).await, 1, &words);
     daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
     daemon.signal("TERM").await;
-    assert_eq!(daemon.ended().await.code(), Some(0));
+    assert_eq!(daemon.wait().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn healthcheck_works_despite_broken_files() {
 /// Waits until a process reads this pipe. Dropping the result closes the pipe.
 async fn open_when_read(pipe: &Path) -> File {
     const O_NONBLOCK: i32 = 0o4000;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(pipe) {
             Ok(file) => return file,

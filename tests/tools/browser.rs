@@ -25,32 +25,34 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::status_page::StatusPage};
-use test_support::worlds::{ago, blind, empty, everyday, many, status_page, steady, with_failed_discovery};
+use test_support::worlds::{
+    ago, blind, constant_tunnels, empty, everyday, many, status_page, with_failed_discovery,
+};
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};
 
-/// Serves the page of one snapshot after the other, at a time that stands still: `/next` goes on to the next, ten seconds
+/// Serves the page of one snapshot after the other, at a time that servers still: `/next` goes on to the next, ten seconds
 /// later.
-struct Stand {
+struct PageServer {
     page: StatusPage,
     stages: Vec<Snapshot>,
     stage: AtomicUsize,
 }
 
-impl Stand {
+impl PageServer {
     async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
         let stages = stages.into();
-        let stand = Self { page: status_page(), stages, stage: AtomicUsize::new(0) };
+        let server = Self { page: status_page(), stages, stage: AtomicUsize::new(0) };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        tokio::spawn(Arc::new(stand).serve(listener));
+        tokio::spawn(Arc::new(server).serve(listener));
         address
     }
 
     async fn serve(self: Arc<Self>, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
-            let stand = Arc::clone(&self);
-            let service = service_fn(move |request| std::future::ready(stand.answer(&request)));
+            let server = Arc::clone(&self);
+            let service = service_fn(move |request| std::future::ready(server.answer(&request)));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     }
@@ -91,12 +93,12 @@ fn node_env() -> PathBuf {
     folder
 }
 
-/// Runs a script of `tests/browser` against these stands, which it finds in its environment by their names.
-async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
+/// Runs a script of `tests/browser` against these servers, which it finds in its environment by their names.
+async fn run_script(script: &str, servers: &[(&str, SocketAddr)]) {
     let mut node = Command::new("node");
     node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script));
     node.env("NODE_PACKAGES", node_env()).stdin(Stdio::null()).kill_on_drop(true);
-    for (name, address) in stands {
+    for (name, address) in servers {
         node.env(name, format!("http://{address}/"));
     }
     let output = node.output().await.expect("node runs");
@@ -108,34 +110,35 @@ async fn drive(script: &str, stands: &[(&str, SocketAddr)]) {
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn page_is_accessible_on_desktop_and_phone() {
     let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
-    let stands = [
-        ("EVERYDAY", Stand::start([everyday()]).await),
-        ("EMPTY", Stand::start([empty()]).await),
-        ("NOTHING", Stand::start([Snapshot::default()]).await),
-        ("BLIND", Stand::start([blind()]).await),
-        ("UNLISTED", Stand::start([undiscovered]).await),
-        ("MANY", Stand::start([many()]).await),
+    let servers = [
+        ("EVERYDAY", PageServer::start([everyday()]).await),
+        ("EMPTY", PageServer::start([empty()]).await),
+        ("NOTHING", PageServer::start([Snapshot::default()]).await),
+        ("BLIND", PageServer::start([blind()]).await),
+        ("UNLISTED", PageServer::start([undiscovered]).await),
+        ("MANY", PageServer::start([many()]).await),
     ];
-    drive("looks.mjs", &stands).await;
+    run_script("looks.mjs", &servers).await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn script_searches_and_refreshes_without_moving_rows() {
-    let stands = [
-        ("EVERYDAY", Stand::start([everyday()]).await),
-        ("CHANGING", Stand::start([steady(0), steady(200)]).await),
-        ("GROWING", Stand::start([steady(20), steady(40)]).await),
-        ("MANY", Stand::start([many()]).await),
+    let servers = [
+        ("EVERYDAY", PageServer::start([everyday()]).await),
+        ("CHANGING", PageServer::start([constant_tunnels(0), constant_tunnels(200)]).await),
+        ("GROWING", PageServer::start([constant_tunnels(20), constant_tunnels(40)]).await),
+        ("MANY", PageServer::start([many()]).await),
     ];
-    drive("live.mjs", &stands).await;
+    run_script("live.mjs", &servers).await;
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn the_page_works_without_its_script() {
-    let stands = [("EVERYDAY", Stand::start([everyday()]).await), ("MANY", Stand::start([many()]).await)];
-    drive("plain.mjs", &stands).await;
+    let servers =
+        [("EVERYDAY", PageServer::start([everyday()]).await), ("MANY", PageServer::start([many()]).await)];
+    run_script("plain.mjs", &servers).await;
 }
 
 #[tokio::test]
@@ -150,6 +153,6 @@ async fn daemon_serves_a_working_page() {
     set(&ids[1], "NegotiationType", "active").expect("the tunnel");
     let daemon = Daemon::start(&api.config(&[REGION])).await;
     daemon.until(|metrics| metrics.count("tunnel_up", &[]) == ids.len()).await;
-    drive("served.mjs", &[("DAEMON", daemon.address)]).await;
+    run_script("served.mjs", &[("DAEMON", daemon.address)]).await;
     daemon.stop().await.expect("a clean end");
 }

@@ -4,7 +4,7 @@ use std::{process::Stdio, sync::Arc};
 
 use test_support::{
     pki::{Authority, Files},
-    web_server::{Server, Setup, exposition, much},
+    web_server::{Server, Setup, exposition, large_text},
 };
 use tokio::process::Command;
 
@@ -12,7 +12,7 @@ use tokio::process::Command;
 #[ignore = "needs curl, Python and Node; tests/run runs it"]
 async fn curl_python_and_node_read_gzip() {
     let server = Server::with_defaults().await;
-    let text = much();
+    let text = large_text();
     server.exposition.send_replace(Arc::new(exposition(&text)));
     let url = format!("http://{}/metrics", server.address);
     let script = "import gzip, sys, urllib.request as u\n\
@@ -45,7 +45,7 @@ async fn curl_and_python_read_gzip_over_tls() {
     let files = Files::tls(&authority.server(), "");
     files.write("ca.pem", &authority.pem);
     let server = Setup { web_config: Some(files.web_config()), ..Setup::default() }.start().await;
-    let text = much();
+    let text = large_text();
     server.exposition.send_replace(Arc::new(exposition(&text)));
     let (url, ca) = (format!("https://{}/metrics", server.address), files.path("ca.pem"));
     let ca = ca.to_str().unwrap();

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::{Api, Metrics, PATIENCE, frozen};
+use test_support::{Api, MAX_WAIT, Metrics, frozen};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -34,13 +34,13 @@ async fn scrape(address: &str) -> Metrics {
 }
 
 async fn until(address: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         let metrics = scrape(address).await;
         if condition(&metrics) {
             return metrics;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}; last seen:\n{metrics}");
+        assert!(Instant::now() < deadline, "not within {MAX_WAIT:?}; last seen:\n{metrics}");
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -37,7 +37,7 @@ async fn process_metrics(change: &str) -> (Vec<String>, f64) {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", &script, &binary::path()]).env_clear();
     let rendered = |metrics: &Metrics| metrics.count("exporter_build_info", &[]) == 1;
-    let metrics = Process::serving(command).await.until(rendered).await;
+    let metrics = Process::start_daemon(command).await.until(rendered).await;
     let own: Vec<_> = metrics.0.iter().filter(|sample| sample.name.starts_with("process_")).collect();
     let start = own.iter().find(|sample| sample.name == "process_start_time_seconds");
     let mut names: Vec<_> = own.iter().map(|sample| sample.name["process_".len()..].to_owned()).collect();

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Metrics, PATIENCE, in_time, local};
+use crate::{MAX_WAIT, Metrics, in_time, local};
 
 /// Where the binary is. Cargo sets this variable when it runs a test.
 pub fn path() -> String {
@@ -75,13 +75,13 @@ impl WorkDir {
     pub async fn daemon(&self, arguments: &[&str]) -> Process {
         let mut command = self.exporter(arguments);
         command.args(["--web.listen-address", "127.0.0.1:0"]);
-        Process::serving(command).await
+        Process::start_daemon(command).await
     }
 }
 
 /// Runs a program to its end.
-pub async fn run(command: Command) -> Ended {
-    Process::start(command).ended().await
+pub async fn run(command: Command) -> Finished {
+    Process::start(command).wait().await
 }
 
 /// A program that runs; it is killed when this is dropped.
@@ -95,24 +95,24 @@ pub struct Process {
 
 /// The exit status and the output of a program.
 #[derive(Debug)]
-pub struct Ended {
+pub struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ended {
+impl Finished {
     /// The exit status; `None` if a signal was the end.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 }
 
-/// Asserts how a program ended: its status, and words of one message; no panic and no secret.
+/// Asserts how a program finished: its status, and words of one message; no panic and no secret.
 #[track_caller]
-pub fn assert_exit(case: &str, ended: &Ended, status: i32, words: &[&str]) {
-    let Ended { stdout, stderr, .. } = ended;
-    assert_eq!(ended.code(), Some(status), "{case}: {stderr}");
+pub fn assert_exit(case: &str, finished: &Finished, status: i32, words: &[&str]) {
+    let Finished { stdout, stderr, .. } = finished;
+    assert_eq!(finished.code(), Some(status), "{case}: {stderr}");
     for word in words {
         assert!(stderr.contains(word), "{case}: no {word:?} in {stderr:?}");
     }
@@ -134,7 +134,7 @@ impl Process {
     }
 
     /// Starts the exporter and waits until it listens.
-    pub async fn serving(command: Command) -> Self {
+    pub async fn start_daemon(command: Command) -> Self {
         let mut process = Self::start(command);
         let line = process.stderr.line(&["listening", "address"]).await;
         let (_, address) = line.split_once("address").expect("the line has it");
@@ -167,11 +167,11 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub async fn ended(mut self) -> Ended {
-        let status = timeout(PATIENCE, self.child.wait()).await;
+    pub async fn wait(mut self) -> Finished {
+        let status = timeout(MAX_WAIT, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("it does not end; it wrote:\n{}", self.stderr));
         let status = status.expect("it can be waited for");
-        Ended { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
+        Finished { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
     }
 }
 
@@ -217,7 +217,7 @@ impl Lines {
     pub async fn lines(&self, words: &[&str], count: usize) -> Vec<String> {
         let mut lines = self.0.clone();
         let found = |lines: &Vec<String>| lines.iter().filter(|line| has(line, words)).count() >= count;
-        match timeout(PATIENCE, lines.wait_for(found)).await {
+        match timeout(MAX_WAIT, lines.wait_for(found)).await {
             Ok(Ok(_)) => self.with(words),
             _ => panic!("no line with {words:?}; there is:\n{self}"),
         }
@@ -252,9 +252,9 @@ pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon
     let place = WorkDir::with(account("ap-guangzhou") + &patient);
     command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.current_dir(place.folder());
-    let process = Process::serving(command).await;
+    let process = Process::start_daemon(command).await;
     let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
     signal(daemon(&process), name).await;
-    let ended = process.ended().await;
-    assert_exit(name, &ended, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
+    let finished = process.wait().await;
+    assert_exit(name, &finished, 0, &[&format!("signal=SIG{name}"), "shutting down"]);
 }

@@ -48,7 +48,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How long a condition may take to come true, on a slow and busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 pub fn region(name: &str) -> Region {
     Region::new(name).expect("the name of a region")
@@ -244,13 +244,13 @@ pub fn scrape_until(
 ) -> impl Future<Output = Metrics> {
     let caller = std::panic::Location::caller();
     async move {
-        let (client, deadline) = (client(), Instant::now() + PATIENCE);
+        let (client, deadline) = (client(), Instant::now() + MAX_WAIT);
         loop {
             let metrics = scrape_by(&client, address).await;
             if condition(&metrics) {
                 return metrics;
             }
-            assert!(Instant::now() < deadline, "{caller}: not within {PATIENCE:?}; last seen:\n{metrics}");
+            assert!(Instant::now() < deadline, "{caller}: not within {MAX_WAIT:?}; last seen:\n{metrics}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -261,8 +261,8 @@ pub fn scrape_until(
 pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
-        let in_time = tokio::time::timeout(PATIENCE, future).await;
-        in_time.unwrap_or_else(|_| panic!("{caller}: not within {PATIENCE:?}"))
+        let in_time = tokio::time::timeout(MAX_WAIT, future).await;
+        in_time.unwrap_or_else(|_| panic!("{caller}: not within {MAX_WAIT:?}"))
     }
 }
 
@@ -272,7 +272,7 @@ pub fn client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let close = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
-        let builder = reqwest::Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0);
+        let builder = reqwest::Client::builder().no_proxy().timeout(MAX_WAIT).pool_max_idle_per_host(0);
         builder.default_headers(close).build().expect("a client")
     });
     CLIENT.clone()

@@ -44,7 +44,7 @@ impl Log {
 
     /// The one line that has all these words.
     #[track_caller]
-    pub fn only(&self, words: &[&str]) -> String {
+    pub fn only_line(&self, words: &[&str]) -> String {
         let lines = self.lines(words);
         assert_eq!(lines.len(), 1, "lines with {words:?}: {lines:#?}");
         lines.into_iter().next().expect("it was counted")

@@ -96,11 +96,11 @@ impl Files {
         let files = Self::new(&format!(
             "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{more}"
         ));
-        files.put(server);
+        files.write_certificate(server);
         files
     }
 
-    pub fn put(&self, server: &Identity) {
+    pub fn write_certificate(&self, server: &Identity) {
         self.write("server.pem", &server.certificate_pem);
         self.write("server.key", &server.key_pem);
     }
@@ -122,16 +122,16 @@ impl Files {
 }
 
 /// The TLS settings of a client: authorities, certificate and protocols.
-pub struct Trust {
+pub struct TlsClient {
     config: ClientConfig,
 }
 
-impl Trust {
+impl TlsClient {
     pub fn trusting(authority: &Authority) -> Self {
         Self::build(authority, None, rustls::ALL_VERSIONS, ring::default_provider())
     }
 
-    pub fn showing(authority: &Authority, identity: &Identity) -> Self {
+    pub fn with_certificate(authority: &Authority, identity: &Identity) -> Self {
         Self::build(authority, Some(identity), rustls::ALL_VERSIONS, ring::default_provider())
     }
 
@@ -156,7 +156,7 @@ impl Trust {
         Self { config }
     }
 
-    pub fn speaking(mut self, protocols: &[&str]) -> Self {
+    pub fn with_alpn(mut self, protocols: &[&str]) -> Self {
         self.config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         self
     }

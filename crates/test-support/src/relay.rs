@@ -46,7 +46,13 @@ impl Relay {
         let address = listener.local_addr().expect("an address");
         let counts = Arc::<Counts>::default();
         let (tls, silence) = (watch::Sender::new(None), watch::Sender::new(()));
-        let task = tokio::spawn(pass_on(listener, to, Arc::clone(&counts), tls.subscribe(), silence.clone()));
+        let task = tokio::spawn(accept_connections(
+            listener,
+            to,
+            Arc::clone(&counts),
+            tls.subscribe(),
+            silence.clone(),
+        ));
         Self { address, counts, tls, silence, task }
     }
 
@@ -61,7 +67,7 @@ impl Relay {
     }
 
     /// Cuts all connections, and shows this certificate on those that come.
-    pub fn show(&self, certificate: &Certificate) {
+    pub fn use_certificate(&self, certificate: &Certificate) {
         self.tls.send_replace(Some(Arc::clone(&certificate.server)));
     }
 }
@@ -98,7 +104,7 @@ impl Certificate {
     }
 }
 
-async fn pass_on(
+async fn accept_connections(
     listener: TcpListener,
     to: SocketAddr,
     counts: Arc<Counts>,
@@ -113,8 +119,8 @@ async fn pass_on(
                 let (tls, silence) = (tls.borrow().clone(), silence.subscribe());
                 connections.spawn(async move {
                     match tls {
-                        None => exchange(stream, to, silence).await,
-                        Some(tls) => exchange(TlsAcceptor::from(tls).accept(stream).await?, to, silence).await,
+                        None => forward(stream, to, silence).await,
+                        Some(tls) => forward(TlsAcceptor::from(tls).accept(stream).await?, to, silence).await,
                     }
                 });
             }
@@ -126,7 +132,7 @@ async fn pass_on(
     }
 }
 
-async fn exchange(
+async fn forward(
     mut from: impl AsyncRead + AsyncWrite + Unpin,
     to: SocketAddr,
     mut silence: watch::Receiver<()>,

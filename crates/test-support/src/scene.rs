@@ -14,7 +14,7 @@ pub type Target = [(&'static str, &'static str); 2];
 pub const FAULTY_TARGET: Target = [("account", "main"), ("region", GUANGZHOU)];
 
 /// The others: another region of its account, and another account.
-pub const OTHERS: [Target; 2] =
+pub const OTHER_TARGETS: [Target; 2] =
     [[("account", "main"), ("region", FRANKFURT)], [("account", "other"), ("region", FRANKFURT)]];
 
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
@@ -50,22 +50,22 @@ impl Scene {
 
     /// Makes this fault affect every request of the faulty target. It replaces all other faults.
     pub fn set_fault(&self, kind: FaultKind) {
-        self.order([Fault::new(kind)]);
+        self.set_faults([Fault::new(kind)]);
     }
 
     /// Has these faults happen to requests of the befallen target, and nothing else.
-    pub fn order(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         let here = |fault| Fault { region: Some(GUANGZHOU.to_owned()), ..fault };
         self.api.control.set_faults(faults.into_iter().map(here).collect()).expect("faults that can happen");
     }
 
     /// Removes all faults.
-    pub fn lift(&self) {
-        self.order([]);
+    pub fn clear_faults(&self) {
+        self.set_faults([]);
     }
 
     /// Waits until all polls succeed, and returns the metrics.
-    pub async fn healthy(&self) -> Metrics {
+    pub async fn wait_until_healthy(&self) -> Metrics {
         let metrics = self.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
         assert_eq!(metrics.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
         assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0, "{metrics}");
@@ -74,7 +74,7 @@ impl Scene {
 
     /// Waits for the second poll that fails for this reason: the metrics say so, what was seen before stays, and the other
     /// targets do not notice.
-    pub async fn fails(&self, reason: &str, before: &Metrics) -> Metrics {
+    pub async fn wait_for_failure(&self, reason: &str, before: &Metrics) -> Metrics {
         let failures =
             |metrics: &Metrics| metrics.value("poll_failures_total", &with_reason(FAULTY_TARGET, reason));
         let first = self.daemon.until(|metrics| failures(metrics) >= Some(1.0)).await;
@@ -96,7 +96,7 @@ impl Scene {
     }
 
     /// Waits until polls of the faulty target succeed again, and asserts that its tunnels are unchanged.
-    pub async fn recovers(&self, before: &Metrics, during: &Metrics) -> Metrics {
+    pub async fn wait_for_recovery(&self, before: &Metrics, during: &Metrics) -> Metrics {
         let up = |metrics: &Metrics| metrics.value("up", &FAULTY_TARGET) == Some(1.0);
         let after = self.daemon.until(|metrics| up(metrics) && has_polled(metrics, during)).await;
         assert!(after.value(LAST_SUCCESS, &FAULTY_TARGET) > during.value(LAST_SUCCESS, &FAULTY_TARGET));
@@ -108,10 +108,10 @@ impl Scene {
     /// The log says once that the befallen target failed, and why, and once that it is well again; it says nothing of the
     /// others.
     pub fn assert_logged_once(&self, reason: &str) {
-        let failed = self.log.only(&["WARN", "poll failed"]);
+        let failed = self.log.only_line(&["WARN", "poll failed"]);
         assert!(failed.contains(&format!("reason=\"{reason}\"")), "{failed}");
         assert!(failed.contains("account=main") && failed.contains(GUANGZHOU), "{failed}");
-        let again = self.log.only(&["INFO", "polls succeed again"]);
+        let again = self.log.only_line(&["INFO", "polls succeed again"]);
         assert!(again.contains(GUANGZHOU), "{again}");
     }
 
@@ -123,7 +123,7 @@ impl Scene {
 
 /// Tests a fault from its start to the recovery of the target, with polls that fail within four
 /// seconds.
-pub async fn outage(kind: FaultKind, reason: &str) -> Scene {
+pub async fn check_outage(kind: FaultKind, reason: &str) -> Scene {
     check_outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
@@ -133,11 +133,11 @@ pub async fn check_slow_outage(kind: FaultKind, reason: &str) -> Scene {
 }
 
 async fn check_outage_in(scene: Scene, kind: FaultKind, reason: &str) -> Scene {
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.set_fault(kind);
-    let during = scene.fails(reason, &before).await;
-    scene.lift();
-    scene.recovers(&before, &during).await;
+    let during = scene.wait_for_failure(reason, &before).await;
+    scene.clear_faults();
+    scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once(reason);
     scene
 }
@@ -160,13 +160,13 @@ pub fn tunnels(metrics: &Metrics, target: Target) -> Vec<&Sample> {
 
 /// Whether the targets that nothing may touch were polled again.
 fn has_polled(now: &Metrics, before: &Metrics) -> bool {
-    OTHERS.iter().all(|target| now.value("polls_total", target) > before.value("polls_total", target))
+    OTHER_TARGETS.iter().all(|target| now.value("polls_total", target) > before.value("polls_total", target))
 }
 
 /// Asserts that no poll of the other targets failed, and that their tunnels are unchanged.
 #[track_caller]
 pub fn assert_others_unaffected(before: &Metrics, now: &Metrics) {
-    for target in OTHERS {
+    for target in OTHER_TARGETS {
         assert_eq!(now.value("up", &target), Some(1.0), "{target:?}\n{now}");
         assert_eq!(now.sum("poll_failures_total", &target), 0.0, "{target:?}\n{now}");
         assert_eq!(tunnels(now, target), tunnels(before, target));

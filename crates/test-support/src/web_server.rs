@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// The longest wait of a test.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 /// A running server.
 pub struct Server {
@@ -107,31 +107,31 @@ impl Server {
     }
 
     /// Sends one request on a connection of its own.
-    pub async fn ask(&self, request: &str) -> Response {
+    pub async fn send_request(&self, request: &str) -> Response {
         let mut client = self.connect().await;
         client.send(request).await;
         client.response().await
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
+        self.send_request(&format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await
     }
 
     /// Publishes an exposition too large for any socket's buffers, and gives its text.
     pub fn publish_large_exposition(&self) -> String {
-        let text = much();
+        let text = large_text();
         self.exposition.send_replace(Arc::new(exposition(&text)));
         text
     }
 
     /// Waits until the server has returned.
     pub async fn stopped(self) {
-        timeout(PATIENCE, self.served).await.expect("the server stops").unwrap();
+        timeout(MAX_WAIT, self.served).await.expect("the server stops").unwrap();
     }
 }
 
 /// A text too large for any socket's buffers.
-pub fn much() -> String {
+pub fn large_text() -> String {
     "# a line that says nothing, many times over\n".repeat(300_000)
 }
 
@@ -152,17 +152,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// The next response to a `GET`.
     pub async fn response(&mut self) -> Response {
-        timeout(PATIENCE, read_response(&mut self.stream))
+        timeout(MAX_WAIT, read_response(&mut self.stream))
             .await
             .expect("a response comes")
             .expect("a response comes whole")
     }
 
     /// All bytes until the server closes the connection.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub async fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A connection that is cut may end in a reset.
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("the server hangs up");
+        let _ = timeout(MAX_WAIT, self.stream.read_to_end(&mut rest)).await.expect("the server hangs up");
         rest
     }
 }
@@ -203,7 +203,7 @@ pub async fn read_response(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<R
 
 /// Waits until `condition` holds.
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let waited = timeout(PATIENCE, async {
+    let waited = timeout(MAX_WAIT, async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

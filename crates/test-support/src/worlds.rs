@@ -30,16 +30,16 @@ pub fn ago(seconds: i64) -> Timestamp {
 
 /// A target, and what was seen of it.
 #[derive(Debug, Clone)]
-pub struct Watched(pub TargetSnapshot);
+pub struct TargetBuilder(pub TargetSnapshot);
 
-pub fn target(account: &str, region: &str) -> Watched {
+pub fn target(account: &str, region: &str) -> TargetBuilder {
     let account = AccountName::new(account).expect("a name");
-    Watched(TargetSnapshot::new(Target { account, region: Region::new(region).expect("a region") }))
+    TargetBuilder(TargetSnapshot::new(Target { account, region: Region::new(region).expect("a region") }))
 }
 
-impl Watched {
+impl TargetBuilder {
     /// A good poll, so many seconds ago.
-    pub fn lists(self, seconds_ago: i64, tunnels: impl IntoIterator<Item = Tunnel>) -> Self {
+    pub fn with_listing(self, seconds_ago: i64, tunnels: impl IntoIterator<Item = Tunnel>) -> Self {
         let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
         let (mut state, _) = self.0.succeeded(listing, ago(seconds_ago), Duration::from_millis(142));
         state.next_poll = Some(ago(seconds_ago - MINUTE));
@@ -47,7 +47,7 @@ impl Watched {
     }
 
     /// A failed poll, so many seconds ago.
-    pub fn fails(self, seconds_ago: i64, reason: Reason, message: &str) -> Self {
+    pub fn with_failure(self, seconds_ago: i64, reason: Reason, message: &str) -> Self {
         let failure = Failure { reason, message: message.to_owned() };
         let mut state = self.0.failed(failure, ago(seconds_ago), Duration::from_secs(45));
         state.next_poll = Some(ago(seconds_ago - MINUTE));
@@ -55,14 +55,14 @@ impl Watched {
     }
 
     /// Its tunnels are too old to be shown.
-    pub fn expires(self) -> Self {
+    pub fn with_expired_tunnels(self) -> Self {
         Self(self.0.expired())
     }
 }
 
-pub fn snapshot(targets: impl IntoIterator<Item = Watched>) -> Snapshot {
+pub fn snapshot(targets: impl IntoIterator<Item = TargetBuilder>) -> Snapshot {
     let snapshots = Snapshots::default();
-    for Watched(state) in targets {
+    for TargetBuilder(state) in targets {
         snapshots.add(Arc::new(state));
     }
     Arc::unwrap_or_clone(snapshots.current())
@@ -138,12 +138,12 @@ pub fn everyday() -> Snapshot {
         Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-5b0c4n9k", "branch-porto") },
     ];
     let production = target("production", "ap-guangzhou")
-        .lists(2 * DAY, before.clone())
-        .lists(5 * HOUR, before.clone().map(|tunnel| down(tunnel.id.as_str(), &tunnel.name)))
-        .lists(4 * HOUR, before)
-        .lists(9 * MINUTE, now.clone())
-        .lists(12, now);
-    let frankfurt = target("production", "eu-frankfurt").lists(
+        .with_listing(2 * DAY, before.clone())
+        .with_listing(5 * HOUR, before.clone().map(|tunnel| down(tunnel.id.as_str(), &tunnel.name)))
+        .with_listing(4 * HOUR, before)
+        .with_listing(9 * MINUTE, now.clone())
+        .with_listing(12, now);
+    let frankfurt = target("production", "eu-frankfurt").with_listing(
         31,
         [
             unknown("vpnx-3c1r8y5d", "partner-lyon"),
@@ -152,7 +152,7 @@ pub fn everyday() -> Snapshot {
             idle("vpnx-8y5o2l3h", ""),
         ],
     );
-    let staging = target("staging", "ap-singapore").lists(
+    let staging = target("staging", "ap-singapore").with_listing(
         55,
         [
             tunnel("vpnx-4m9g7s0j", "<script>alert(1)</script>"),
@@ -188,12 +188,17 @@ pub fn blind() -> Snapshot {
     let refusal = "AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure that your SecretId is \
                    correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)";
     let recent = target("production", "eu-frankfurt")
-        .lists(4 * MINUTE, [down("vpnx-1u4j9i6g", "partner-nantes"), tunnel("vpnx-6a2e0p7f", "partner-lyon")])
-        .fails(40, Reason::Timeout, "no answer within 10s");
-    let stale =
-        target("staging", "ap-singapore").lists(DAY, tunnels(12)).fails(20, Reason::Auth, refusal).expires();
-    let never = target("staging", "na-ashburn").fails(31, Reason::Connection, "connection refused");
-    let clear = target("production", "ap-guangzhou").lists(12, tunnels(8));
+        .with_listing(
+            4 * MINUTE,
+            [down("vpnx-1u4j9i6g", "partner-nantes"), tunnel("vpnx-6a2e0p7f", "partner-lyon")],
+        )
+        .with_failure(40, Reason::Timeout, "no answer within 10s");
+    let stale = target("staging", "ap-singapore")
+        .with_listing(DAY, tunnels(12))
+        .with_failure(20, Reason::Auth, refusal)
+        .with_expired_tunnels();
+    let never = target("staging", "na-ashburn").with_failure(31, Reason::Connection, "connection refused");
+    let clear = target("production", "ap-guangzhou").with_listing(12, tunnels(8));
     snapshot([clear, recent, stale, never])
 }
 
@@ -213,17 +218,18 @@ pub fn many() -> Snapshot {
                     _ => checked(HealthCheckStatus::Available, tunnel(&id, &name)),
                 }
             };
-            target(account, region).lists(20 + i64::try_from(place).expect("small"), (0..500).map(made))
+            target(account, region)
+                .with_listing(20 + i64::try_from(place).expect("small"), (0..500).map(made))
         })
     });
     snapshot(targets)
 }
 
 /// 10,000 tunnels in one target, so many of them down and the others up.
-pub fn steady(count_down: usize) -> Snapshot {
+pub fn constant_tunnels(count_down: usize) -> Snapshot {
     let made = |n: usize| {
         let (id, name) = (format!("vpnx-{n:08}"), format!("branch-{n}"));
         if n >= 10_000 - count_down { down(&id, &name) } else { tunnel(&id, &name) }
     };
-    snapshot([target("production", "ap-guangzhou").lists(5, (0..10_000).map(made))])
+    snapshot([target("production", "ap-guangzhou").with_listing(5, (0..10_000).map(made))])
 }

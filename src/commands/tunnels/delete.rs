@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     cli::DeleteFlags,
     commands::{
-        failure::{Failure, usage},
+        error::{CommandError, usage},
         output::{one_line, print},
-        poll_once::{Prepared, prepare},
+        poll_once::{PreparedPolls, prepare},
     },
     domain::{
         shard::Shard,
@@ -42,7 +42,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the request is sent at most, if it is unknown whether the earlier ones arrived.
 const MAX_ATTEMPTS: usize = 3;
 
-pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), Failure> {
+pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), CommandError> {
     logging::start(&flags.log.level, flags.log.format);
     let can_ask = io::stdin().is_terminal() && io::stdout().is_terminal();
     if !(flags.yes || flags.dry_run || can_ask) {
@@ -50,12 +50,12 @@ pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), Failure>
             "refused: this is not a terminal, so the deletion cannot be confirmed; to delete without a question, add --yes",
         ));
     }
-    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let PreparedPolls { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let target = Target { account: flags.account.clone(), region: flags.region.clone() };
     let Some(assignment) = wiring.plan().remove(&target) else {
         let unconfigured =
             || usage(format!("{target} is not configured; name an account and a region that are"));
-        return Err(if regions_known { unconfigured() } else { Failure::AlreadyReported });
+        return Err(if regions_known { unconfigured() } else { CommandError::AlreadyReported });
     };
     Deletion { flags, target, account: &assignment.account }.run().await
 }
@@ -75,14 +75,14 @@ struct Deletion<'a> {
 }
 
 impl Deletion<'_> {
-    async fn run(&self) -> Result<(), Failure> {
+    async fn run(&self) -> Result<(), CommandError> {
         let tunnel = self.find().await?;
         print(self.description(&tunnel).as_bytes())?;
         if self.flags.dry_run {
             return print(b"Nothing was deleted: this was a dry run.\n");
         }
         if !self.flags.yes && !self.confirm(tunnel).await? {
-            return Err(Failure::AlreadyReported);
+            return Err(CommandError::AlreadyReported);
         }
         let start = Instant::now();
         let begun = self.begin(start + self.flags.timeout).await?;
@@ -98,7 +98,7 @@ impl Deletion<'_> {
     }
 
     /// Asks again until the tunnel does not change during the question: it may come up meanwhile.
-    async fn confirm(&self, mut shown: Tunnel) -> Result<bool, Failure> {
+    async fn confirm(&self, mut shown: Tunnel) -> Result<bool, CommandError> {
         while self.ask()? {
             let now = self.find().await?;
             if self.description(&now) == self.description(&shown) {
@@ -165,7 +165,7 @@ impl Deletion<'_> {
     }
 
     /// Whether the user types the tunnel's id.
-    fn ask(&self) -> Result<bool, Failure> {
+    fn ask(&self) -> Result<bool, CommandError> {
         let id = self.flags.vpn_connection_id.as_str();
         print(b"Type the id of the tunnel to delete it permanently: ")?;
         let mut typed = String::new();
@@ -231,7 +231,7 @@ impl Deletion<'_> {
     }
 
     /// Waits until the tunnel is gone, or until the flags' time-out after `start`.
-    async fn wait(&self, start: Instant) -> Result<(), Failure> {
+    async fn wait(&self, start: Instant) -> Result<(), CommandError> {
         let DeleteFlags { vpn_connection_id: id, timeout: limit, .. } = self.flags;
         let progress = Progress::start(format!("Deleting {id} …"))?;
         let is_gone = timeout_at(start + *limit, self.until_gone(&progress, start)).await.is_ok();
@@ -278,7 +278,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn start(what: String) -> Result<Self, Failure> {
+    fn start(what: String) -> Result<Self, CommandError> {
         let progress = Self { what, on_terminal: io::stdout().is_terminal() };
         if !progress.on_terminal {
             print(format!("{}\n", progress.what).as_bytes())?;

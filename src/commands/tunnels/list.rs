@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::{
     cli::{ListFlags, Output},
     commands::{
-        failure::{Failure, usage},
+        error::{CommandError, usage},
         output::{one_line, print, report},
-        poll_once::{Prepared, poll_each_once, prepare},
+        poll_once::{PreparedPolls, poll_each_once, prepare},
         table::{BOLD_RED, Cell, GREEN, YELLOW, table},
     },
     domain::{
@@ -26,16 +26,16 @@ use crate::{
     wiring::Wiring,
 };
 
-pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
+pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandError> {
     logging::start(&flags.log.level, flags.log.format);
-    let Prepared { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
+    let PreparedPolls { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
     let all_answered = states.iter().all(|state| state.failure().is_none());
-    let rows: Vec<Row> = states
+    let rows: Vec<PrintedTunnel> = states
         .iter()
         .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
         .filter(|(_, record)| matches(&record.tunnel, flags))
-        .map(|(target, record)| Row::new(target, record))
+        .map(|(target, record)| PrintedTunnel::new(target, record))
         .collect();
     let text = match flags.output {
         Output::Table => tunnel_table(&rows, Timestamp::now()),
@@ -43,7 +43,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
     };
     print(text.as_bytes())?;
     if !(regions_known && all_answered) {
-        return Err(Failure::AlreadyReported);
+        return Err(CommandError::AlreadyReported);
     }
     if rows.is_empty() {
         report("no tunnel matches");
@@ -52,7 +52,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), Failure> {
 }
 
 /// The targets of the flags. Accounts and regions of the flags must be configured, as far as that is known.
-fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, Failure> {
+fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, CommandError> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
     }
@@ -75,7 +75,7 @@ fn matches(tunnel: &Tunnel, flags: &ListFlags) -> bool {
 
 /// One printed tunnel.
 #[derive(Debug, Serialize)]
-struct Row {
+struct PrintedTunnel {
     account: String,
     region: String,
     vpn_gateway_id: String,
@@ -94,7 +94,7 @@ struct Row {
     created: Option<i64>,
 }
 
-impl Row {
+impl PrintedTunnel {
     fn new(target: &Target, record: &Arc<TunnelRecord>) -> Self {
         let tunnel = &record.tunnel;
         Self {
@@ -113,7 +113,7 @@ impl Row {
     }
 }
 
-fn tunnel_table(rows: &[Row], now: Timestamp) -> String {
+fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
     let header = [
         "ACCOUNT",
         "REGION",

@@ -39,18 +39,18 @@ struct Shared {
     source: Box<dyn Source>,
     jitter: fn() -> f64,
     on_load: Box<dyn Fn(Option<Timestamp>) + Send + Sync>,
-    state: watch::Sender<State>,
+    state: watch::Sender<CacheState>,
     /// Wakes the loader.
     needed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct CacheState {
     cached: Option<Cached>,
     /// How often the credentials were replaced by others.
     generation: u64,
     /// The failure of the last load.
-    failure: Option<Failure>,
+    failure: Option<LoadFailure>,
     /// No renewal is forced before this time.
     forced_until: Option<Instant>,
 }
@@ -63,7 +63,7 @@ struct Cached {
     end: Instant,
 }
 
-struct Failure {
+struct LoadFailure {
     error: SourceError,
     /// How many loads in a row have failed.
     attempts: u32,
@@ -173,7 +173,7 @@ impl Shared {
         self.state.send_modify(|state| {
             attempts = state.failure.as_ref().map_or(1, |failure| failure.attempts.saturating_add(1));
             let rest_until = now + retry_pause(attempts, (self.jitter)());
-            state.failure = Some(Failure { error: error.clone(), attempts, rest_until });
+            state.failure = Some(LoadFailure { error: error.clone(), attempts, rest_until });
             end = state.good(now).map(|cached| cached.end);
         });
         // Without good credentials, the callers report the error.
@@ -187,7 +187,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl CacheState {
     /// What can be returned without a load.
     fn known(&self, now: Instant) -> Option<Result<Credentials, SourceError>> {
         match self.good(now) {
@@ -204,7 +204,7 @@ impl State {
         self.cached.as_ref().filter(|cached| now < cached.end)
     }
 
-    fn recent_failure(&self, now: Instant) -> Option<&Failure> {
+    fn recent_failure(&self, now: Instant) -> Option<&LoadFailure> {
         self.failure.as_ref().filter(|failure| now < failure.rest_until)
     }
 

@@ -36,7 +36,7 @@ pub struct Profile {
 
 /// The content of the section.
 #[derive(Debug)]
-struct Section {
+struct ProfileSection {
     credentials: Credentials,
     role_arn: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Profile {
 
     async fn read(&self) -> Result<Loaded, SourceError> {
         let (path, text) = self.first_file().await?;
-        let Section { credentials, role_arn } = section(path, &text).map_err(SourceError::Failed)?;
+        let ProfileSection { credentials, role_arn } = section(path, &text).map_err(SourceError::Failed)?;
         let own = Loaded { credentials, origin: format!("the profile {}", path.display()), expiry: None };
         match role_arn {
             Some(arn) => self.sts.assume_role(&Role::new(arn), &own).await,
@@ -91,7 +91,7 @@ fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// Reads the section. The error says why the file cannot be used.
-fn section(path: &Path, text: &str) -> Result<Section, String> {
+fn section(path: &Path, text: &str) -> Result<ProfileSection, String> {
     let path = path.display();
     let values = default_section(text).map_err(|problem| format!("{path}: {problem}"))?;
     let value = |key| values.get(key).copied().filter(|value| !value.is_empty());
@@ -101,7 +101,7 @@ fn section(path: &Path, text: &str) -> Result<Section, String> {
     };
     let (secret_id, secret_key) = (secret("secret_id")?, secret("secret_key")?);
     let credentials = Credentials { secret_id, secret_key, token: None };
-    Ok(Section { credentials, role_arn: value("role_arn").map(str::to_owned) })
+    Ok(ProfileSection { credentials, role_arn: value("role_arn").map(str::to_owned) })
 }
 
 /// The keys and values of `[default]`. The error repeats no line, because it may have a secret.
@@ -152,13 +152,13 @@ impl Source for Profile {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Section, String> {
+    fn read(text: &str) -> Result<ProfileSection, String> {
         section(Path::new("/p"), text)
     }
 
     /// The section of a file that can be used.
     fn key_pair(text: &str) -> (String, String) {
-        let Section { credentials, .. } = read(text).expect(text);
+        let ProfileSection { credentials, .. } = read(text).expect(text);
         (credentials.secret_id.expose().to_owned(), credentials.secret_key.expose().to_owned())
     }
 
@@ -169,7 +169,7 @@ mod tests {
             [other]\nsecret_id = AKIDother\n\
             [default]\n; these are ours\nsecret_id = AKIDexample \nsecret_key=ab\\ncd==\n\
             role_arn = qcs::cam::uin/1:roleName/r\n";
-        let Section { credentials, role_arn } = read(text).expect("a profile");
+        let ProfileSection { credentials, role_arn } = read(text).expect("a profile");
         assert_eq!(credentials.secret_id.expose(), "AKIDexample");
         assert_eq!(credentials.secret_key.expose(), "ab\\ncd==");
         assert_eq!(role_arn.as_deref(), Some("qcs::cam::uin/1:roleName/r"));
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn windows_line_ends_and_empty_role_are_accepted() {
         let text = "[default]\r\nsecret_id=AKIDexample\r\nsecret_key=key\r\nrole_arn=\r\n";
-        let Section { credentials, role_arn } = read(text).expect("a profile");
+        let ProfileSection { credentials, role_arn } = read(text).expect("a profile");
         assert_eq!(credentials.secret_key.expose(), "key");
         assert_eq!(role_arn, None);
     }

@@ -27,7 +27,7 @@ pub(super) struct TunnelRow<'a> {
     pub(super) region: &'a str,
     pub(super) gateway: Cow<'a, str>,
     /// State, net status and health check.
-    pub(super) statuses: [Status; StatusField::ALL.len()],
+    pub(super) statuses: [StatusCell; StatusField::ALL.len()],
     pub(super) since: Since,
     /// Transitions of the net status or of the health check, whichever had more, as in the alert on flapping.
     pub(super) flaps: u64,
@@ -37,7 +37,7 @@ pub(super) struct TunnelRow<'a> {
 
 /// One status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Status {
+pub(super) struct StatusCell {
     /// In the API's spelling, or `not configured`.
     pub(super) word: &'static str,
     /// A CSS class.
@@ -69,7 +69,7 @@ impl<'a> TunnelRow<'a> {
             account: legible(target.target.account.as_str()),
             region: target.target.region.as_str(),
             gateway: legible(&tunnel.vpn_gateway_id),
-            statuses: StatusField::ALL.map(|field| Status::of(record, field)),
+            statuses: StatusField::ALL.map(|field| StatusCell::of(record, field)),
             since: since(seen, started, now),
             flaps: [StatusField::NetStatus, StatusField::HealthCheckStatus]
                 .map(|field| record.history(field).transitions)
@@ -81,7 +81,7 @@ impl<'a> TunnelRow<'a> {
     }
 }
 
-impl Status {
+impl StatusCell {
     fn of(record: &TunnelRecord, field: StatusField) -> Self {
         let class = match connection(record, field) {
             None => "none",

@@ -11,16 +11,16 @@ use tencentcloud_vpn_exporter::{
     },
 };
 
-use super::rig::{Served, account_name, options, region, telemetry};
+use super::rig::{RunningSimulator, account_name, options, region, telemetry};
 
 #[tokio::test]
 async fn sts_requests_share_the_account_rate_limit() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let telemetry = telemetry();
-    let endpoint = Endpoint::new(served.url.as_str()).expect("an endpoint");
-    let caller = Caller::new(account_name(), endpoint, served.client.clone(), 20.0, telemetry.clone());
+    let endpoint = Endpoint::new(api.url.as_str()).expect("an endpoint");
+    let caller = Caller::new(account_name(), endpoint, api.client.clone(), 20.0, telemetry.clone());
     let sts = Sts { caller: Arc::new(caller), region: region() };
-    let source = AssumedRole { sts, ..served.assumed() };
+    let source = AssumedRole { sts, ..api.assumed() };
     for _ in 0..4 {
         source.load().await.expect("credentials");
     }
@@ -30,19 +30,19 @@ async fn sts_requests_share_the_account_rate_limit() {
 
 #[tokio::test]
 async fn sts_keeps_the_corrected_clock() {
-    let served = Served::start(options()).await;
-    served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 4000 })]).expect("a fault");
+    let api = RunningSimulator::start(options()).await;
+    api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 4000 })]).expect("a fault");
     for requests in [2, 3] {
-        served.assumed().load().await.expect("credentials");
-        assert_eq!(served.count("AssumeRole"), requests);
+        api.assumed().load().await.expect("credentials");
+        assert_eq!(api.count("AssumeRole"), requests);
     }
 }
 
 #[tokio::test]
 async fn failed_sts_request_is_not_repeated() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let status = FaultKind::Status { status: 503, retry_after: None };
-    served.control.set_faults(vec![Fault::new(status)]).expect("a fault");
-    served.assumed().load().await.expect_err("no credentials");
-    assert_eq!(served.count("AssumeRole"), 1, "the cache decides when it is repeated");
+    api.control.set_faults(vec![Fault::new(status)]).expect("a fault");
+    api.assumed().load().await.expect_err("no credentials");
+    assert_eq!(api.count("AssumeRole"), 1, "the cache decides when it is repeated");
 }

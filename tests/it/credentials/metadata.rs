@@ -6,7 +6,7 @@ use simulator::{Fault, FaultKind};
 use tencentcloud_vpn_exporter::tencent::credentials::source::Source;
 use tokio::process::Command;
 
-use super::rig::{OTHER_ACCOUNT, Served, WEB_TOKEN, file, options};
+use super::rig::{OTHER_ACCOUNT, RunningSimulator, WEB_TOKEN, file, options};
 
 const FIRST_ACCOUNT: &str = "100000000001";
 
@@ -20,9 +20,9 @@ fn html() -> FaultKind {
 
 #[tokio::test]
 async fn instance_role_gives_credentials() {
-    let served = Served::start(options()).await;
-    assert_eq!(served.account_of(&served.instance_role()).await.as_deref(), Ok(FIRST_ACCOUNT));
-    let loaded = served.instance_role().load().await.expect("credentials");
+    let api = RunningSimulator::start(options()).await;
+    assert_eq!(api.account_of(&api.instance_role()).await.as_deref(), Ok(FIRST_ACCOUNT));
+    let loaded = api.instance_role().load().await.expect("credentials");
     assert_eq!(loaded.origin, "the role watcher of this instance");
     let remaining = loaded.expiry.expect("an end").remaining.as_secs();
     assert!((6 * 3600 - 10..=6 * 3600).contains(&remaining), "{remaining} s");
@@ -30,8 +30,8 @@ async fn instance_role_gives_credentials() {
 
 #[tokio::test]
 async fn malformed_metadata_is_not_repeated() {
-    let served = Served::start(options()).await;
-    let place = format!("metadata service, {}latest/meta-data/cam/security-credentials/", served.url);
+    let api = RunningSimulator::start(options()).await;
+    let place = format!("metadata service, {}latest/meta-data/cam/security-credentials/", api.url);
     let removed = |pointer: &str| FaultKind::Remove { pointer: pointer.to_owned() };
     for (action, kind, problem) in [
         ("MetadataRole", html(), ": the response has no role name; give the instance a role"),
@@ -60,8 +60,8 @@ async fn malformed_metadata_is_not_repeated() {
             "watcher: malformed response: its Code is \"RoleNotFound\", not Success",
         ),
     ] {
-        served.control.set_faults(at(action, kind.clone())).expect("a fault");
-        let message = served.instance_role().load().await.expect_err("no credentials").to_string();
+        api.control.set_faults(at(action, kind.clone())).expect("a fault");
+        let message = api.instance_role().load().await.expect_err("no credentials").to_string();
         assert!(message.starts_with(&format!("{place}{problem}")), "{kind:?}: {message}");
         assert!(!message.contains("SECRET"), "{message}");
     }
@@ -69,21 +69,21 @@ async fn malformed_metadata_is_not_repeated() {
 
 #[tokio::test]
 async fn expired_credentials_are_refused() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let kind = FaultKind::Replace { pointer: "/ExpiredTime".to_owned(), value: 1_700_000_000.into() };
-    served.control.set_faults(at("MetadataCredentials", kind)).expect("a fault");
+    api.control.set_faults(at("MetadataCredentials", kind)).expect("a fault");
     assert_eq!(
-        served.instance_role().load().await.expect_err("no credentials").to_string(),
+        api.instance_role().load().await.expect_err("no credentials").to_string(),
         "the role watcher of this instance: the credentials had expired at 2023-11-14T22:13:20Z; check the clock of that service"
     );
 }
 
 #[tokio::test]
 async fn wrong_clock_does_not_change_the_lifetime() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     for seconds in [100_000, -100_000] {
-        served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("a fault");
-        let loaded = served.instance_role().load().await.expect("credentials");
+        api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("a fault");
+        let loaded = api.instance_role().load().await.expect("credentials");
         let remaining = loaded.expiry.expect("an end").remaining.as_secs();
         assert!((6 * 3600 - 10..=6 * 3600).contains(&remaining), "{remaining} s");
     }
@@ -91,19 +91,19 @@ async fn wrong_clock_does_not_change_the_lifetime() {
 
 #[tokio::test]
 async fn unreachable_metadata_service_is_skipped_at_first() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let (_folder, token) = file(WEB_TOKEN);
-    let out_of_reach = || served.control.set_faults(at("MetadataRole", FaultKind::Reset)).expect("a fault");
-    let in_reach = || served.control.set_faults(vec![]).expect("no fault");
-    let [early, late] = [(); 2].map(|()| served.chain(None, None, Some(&token)));
-    assert_eq!(served.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
+    let out_of_reach = || api.control.set_faults(at("MetadataRole", FaultKind::Reset)).expect("a fault");
+    let in_reach = || api.control.set_faults(vec![]).expect("no fault");
+    let [early, late] = [(); 2].map(|()| api.default_chain(None, None, Some(&token)));
+    assert_eq!(api.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
     out_of_reach();
     let message = early.load().await.expect_err("no credentials").to_string();
     assert!(message.starts_with("metadata service, "), "{message}");
-    assert_eq!(served.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
+    assert_eq!(api.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
     in_reach();
-    assert_eq!(served.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
-    assert_eq!(served.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
+    assert_eq!(api.account_of(&early).await.as_deref(), Ok(FIRST_ACCOUNT));
+    assert_eq!(api.account_of(&late).await.as_deref(), Ok(OTHER_ACCOUNT));
 }
 
 /// The test below, run by this same program with other variables.
@@ -128,12 +128,12 @@ async fn metadata_service_is_called_without_proxy() {
 #[tokio::test]
 #[ignore = "needs the variables of a proxy; another test runs it with them"]
 async fn dead_proxy_blocks_other_hosts_only() {
-    let served = Served::start(options()).await;
-    assert!(served.instance_role().load().await.is_ok());
-    assert!(served.assumed().load().await.is_ok(), "no proxy leads to a loopback address");
-    let mut elsewhere = served.assumed();
+    let api = RunningSimulator::start(options()).await;
+    assert!(api.instance_role().load().await.is_ok());
+    assert!(api.assumed().load().await.is_ok(), "no proxy leads to a loopback address");
+    let mut elsewhere = api.assumed();
     // An address that is kept for documentation (RFC 5737): without the proxy, nothing would refuse it.
-    elsewhere.sts = served.sts_at("https://192.0.2.1");
+    elsewhere.sts = api.sts_at("https://192.0.2.1");
     let message = elsewhere.load().await.expect_err("a dead proxy").to_string();
     assert!(message.contains("refused"), "{message}");
 }

@@ -9,50 +9,50 @@ use tencentcloud_vpn_exporter::{
     wiring::region_list::RegionList,
 };
 
-use super::rig::{Served, cache, options, region};
+use super::rig::{RunningSimulator, cache, options, region};
 
 fn offered(name: &str, available: bool) -> OfferedRegion {
     OfferedRegion { region: name.to_owned(), available }
 }
 
-async fn look_up(served: &Served) -> Result<BTreeSet<Region>, ApiError> {
-    let cache = cache(served.environment(0));
-    served.caller.post_once(&DescribeRegions::VPN, &region(), Signer::Cache(&cache)).await
+async fn look_up(api: &RunningSimulator) -> Result<BTreeSet<Region>, ApiError> {
+    let cache = cache(api.environment(0));
+    api.caller.post_once(&DescribeRegions::VPN, &region(), Signer::Cache(&cache)).await
 }
 
 #[tokio::test]
 async fn regions_follow_discoveries() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let mut list = RegionList::default();
     let offers = [
         vec![offered("ap-guangzhou", true), offered("eu-frankfurt", true), offered("ap-shanghai-fsi", true)],
         vec![offered("ap-guangzhou", true), offered("eu-frankfurt", false), offered("ap-tokyo", true)],
     ];
     for offer in offers {
-        served.control.set_offered_regions(offer);
-        list.update(&look_up(&served).await.expect("regions"));
+        api.control.set_offered_regions(offer);
+        list.update(&look_up(&api).await.expect("regions"));
     }
     let names = |list: &RegionList| list.regions().map(Region::to_string).collect::<Vec<_>>();
     assert_eq!(names(&list), ["ap-guangzhou", "ap-tokyo", "eu-frankfurt"]);
     for _ in 0..2 {
-        list.update(&look_up(&served).await.expect("regions"));
+        list.update(&look_up(&api).await.expect("regions"));
     }
     assert_eq!(names(&list), ["ap-guangzhou", "ap-tokyo"]);
 }
 
 #[tokio::test]
 async fn empty_region_list_is_malformed() {
-    let served = Served::start(options()).await;
-    served.control.set_offered_regions(vec![]);
+    let api = RunningSimulator::start(options()).await;
+    api.control.set_offered_regions(vec![]);
     let problem = ApiError::Malformed("none of its 0 regions can be polled".into());
-    assert_eq!(look_up(&served).await, Err(problem));
+    assert_eq!(look_up(&api).await, Err(problem));
 }
 
 #[tokio::test]
 async fn refused_discovery_is_an_error() {
-    let served = Served::start(options()).await;
-    let account = served.control.accounts()[0].number.clone();
-    served.control.forbid(&account, "DescribeRegions").expect("an account");
-    let message = look_up(&served).await.expect_err("a refusal").to_string();
+    let api = RunningSimulator::start(options()).await;
+    let account = api.control.accounts()[0].number.clone();
+    api.control.forbid(&account, "DescribeRegions").expect("an account");
+    let message = look_up(&api).await.expect_err("a refusal").to_string();
     assert!(message.starts_with("UnauthorizedOperation: "), "{message}");
 }

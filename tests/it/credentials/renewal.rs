@@ -18,12 +18,12 @@ use tencentcloud_vpn_exporter::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::rig::{DEADLINE, Served, WEB_TOKEN, account_name, cache, file, options, region};
+use super::rig::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
 
 /// A world in which temporary credentials live for so many seconds, and answers take a moment.
-async fn hasty(seconds: u64) -> Served {
+async fn start_with_short_tokens(seconds: u64) -> RunningSimulator {
     let token_lifetime = Some(Duration::from_secs(seconds));
-    Served::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
+    RunningSimulator::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
 }
 
 async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
@@ -32,13 +32,13 @@ async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
 
 /// Calls the API continuously until the source has sent this number of requests. No call may fail, unless the test itself
 /// stands still for so long that the token ends meanwhile.
-async fn call_until(served: &Served, source: impl Source + 'static, action: &str, times: usize) {
+async fn call_until(api: &RunningSimulator, source: impl Source + 'static, action: &str, times: usize) {
     let cache = cache(source);
     let calls = async {
-        while served.count(action) < times {
+        while api.count(action) < times {
             let start = Instant::now();
             let credentials = cache.current().await.expect("credentials");
-            if let Err(error) = served.list(&credentials).await {
+            if let Err(error) = api.list(&credentials).await {
                 assert!(start.elapsed() > Duration::from_millis(200), "{error}");
             }
         }
@@ -48,22 +48,22 @@ async fn call_until(served: &Served, source: impl Source + 'static, action: &str
 
 #[tokio::test]
 async fn role_is_assumed_again_in_time() {
-    let served = hasty(2).await;
-    call_until(&served, served.assumed(), "AssumeRole", 4).await;
+    let api = start_with_short_tokens(2).await;
+    call_until(&api, api.assumed(), "AssumeRole", 4).await;
 }
 
 #[tokio::test]
 async fn instance_role_is_loaded_again_in_time() {
-    let served = hasty(2).await;
-    call_until(&served, served.instance_role(), "MetadataCredentials", 4).await;
+    let api = start_with_short_tokens(2).await;
+    call_until(&api, api.instance_role(), "MetadataCredentials", 4).await;
 }
 
 #[tokio::test]
 async fn pod_identity_is_renewed_in_time() {
-    let served = hasty(2).await;
+    let api = start_with_short_tokens(2).await;
     let (_folder, token) = file(WEB_TOKEN);
-    let pod = served.workload_identity(&token, &[]);
-    call_until(&served, pod, "AssumeRoleWithWebIdentity", 4).await;
+    let pod = api.workload_identity(&token, &[]);
+    call_until(&api, pod, "AssumeRoleWithWebIdentity", 4).await;
 }
 
 fn assignment(account: Account) -> Assignment {
@@ -84,25 +84,25 @@ fn target() -> Target {
 
 #[tokio::test]
 async fn renewal_during_a_listing_fails_no_poll() {
-    let served = Served::start(Options {
+    let api = RunningSimulator::start(Options {
         regions: vec![(region().to_string(), 8000)],
         latency: Duration::from_millis(300),
         token_lifetime: Some(Duration::from_secs(8)),
         ..options()
     })
     .await;
-    let account = served.account();
+    let account = api.account();
     let start = Instant::now();
     // Credentials that live for 7 to 8 s are renewed after three quarters of that, or a little later.
     while start.elapsed() < Duration::from_secs(5) {
         let action = DescribeVpnConnections::new(&[], 0, 1);
         account.post(&action, &region(), start + DEADLINE).await.expect("a listing");
     }
-    served.control.clear_journal();
+    api.control.clear_journal();
     let assignment = assignment(account);
     let (after, _) = in_time(poll(&assignment, &TargetSnapshot::new(target()))).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 8000), "{:?}", after.last_poll);
-    let journal = served.control.journal();
+    let journal = api.control.journal();
     let listing = journal.iter().filter(|entry| entry.action == "DescribeVpnConnections");
     let mut ids: Vec<_> = listing.map(|entry| &entry.secret_id).collect();
     ids.dedup();
@@ -111,13 +111,13 @@ async fn renewal_during_a_listing_fails_no_poll() {
 
 #[tokio::test]
 async fn failed_renewal_is_reported_after_expiry() {
-    let served = hasty(4).await;
-    let cache = cache(served.assumed());
+    let api = start_with_short_tokens(4).await;
+    let cache = cache(api.assumed());
     cache.current().await.expect("credentials");
     let start = Instant::now();
     let fails = Fault::new(FaultKind::Error { code: "InternalError.DbError".to_owned() });
     let fails = Fault { action: Some("AssumeRole".to_owned()), ..fails };
-    served.control.set_faults(vec![fails]).expect("a fault");
+    api.control.set_faults(vec![fails]).expect("a fault");
     let error = in_time(async {
         loop {
             let credentials = match cache.current().await {
@@ -125,7 +125,7 @@ async fn failed_renewal_is_reported_after_expiry() {
                 Err(error) => break error,
             };
             // What is sent in the last moment comes too late.
-            if let Err(error) = served.list(&credentials).await {
+            if let Err(error) = api.list(&credentials).await {
                 assert_eq!(error.reason(), Reason::Auth);
                 break cache.renew(&credentials).await.expect_err("a failure");
             }
@@ -137,10 +137,10 @@ async fn failed_renewal_is_reported_after_expiry() {
     let message = error.to_string();
     assert!(message.starts_with("credentials: sts:AssumeRole of the role qcs::cam::uin/"), "{message}");
     assert!(message.contains("InternalError.DbError: ") && message.contains("(request "), "{message}");
-    let tries = served.count("AssumeRole");
+    let tries = api.count("AssumeRole");
     assert!(tries >= 2, "it was not tried again");
 
-    served.control.set_faults(vec![]).expect("no fault");
+    api.control.set_faults(vec![]).expect("no fault");
     let recovered = async {
         while cache.current().await.is_err() {
             tokio::task::yield_now().await;
@@ -148,42 +148,42 @@ async fn failed_renewal_is_reported_after_expiry() {
     };
     in_time(recovered).await;
     let credentials = cache.current().await.expect("credentials");
-    served.list(&credentials).await.expect("a listing");
-    assert!(served.count("AssumeRole") <= tries + 2);
+    api.list(&credentials).await.expect("a listing");
+    assert!(api.count("AssumeRole") <= tries + 2);
 }
 
 #[tokio::test]
 async fn failing_source_does_not_affect_another() {
-    let served = Served::start(options()).await;
-    served.control.forbid(&served.control.accounts()[0].number, "AssumeRole").expect("an account");
-    let (failing, other) = (cache(served.assumed()), cache(served.environment(1)));
+    let api = RunningSimulator::start(options()).await;
+    api.control.forbid(&api.control.accounts()[0].number, "AssumeRole").expect("an account");
+    let (failing, other) = (cache(api.assumed()), cache(api.environment(1)));
     assert!(matches!(failing.current().await, Err(ApiError::Credentials(_))));
     let credentials = other.current().await.expect("credentials");
-    served.list(&credentials).await.expect("a listing");
+    api.list(&credentials).await.expect("a listing");
 }
 
 #[tokio::test]
 async fn thousand_refused_callers_renew_once() {
-    let served = Served::start(options()).await;
-    let cache = cache(served.assumed());
+    let api = RunningSimulator::start(options()).await;
+    let cache = cache(api.assumed());
     let before = join_all(iter::repeat_with(|| cache.current()).take(1000)).await;
-    assert_eq!(served.count("AssumeRole"), 1);
-    served.control.revoke_tokens();
+    assert_eq!(api.count("AssumeRole"), 1);
+    api.control.revoke_tokens();
     let refused = before[0].clone().expect("credentials");
-    let error = served.list(&refused).await.expect_err("worthless credentials");
+    let error = api.list(&refused).await.expect_err("worthless credentials");
     assert_eq!(error.reason(), Reason::Auth);
     let renewals = join_all(iter::repeat_with(|| cache.renew(&refused)).take(1000)).await;
     assert!(renewals.iter().all(|others| *others == Ok(true)));
     let after = join_all(iter::repeat_with(|| cache.current()).take(1000)).await;
-    assert_eq!(served.count("AssumeRole"), 2);
-    served.list(after[999].as_ref().expect("credentials")).await.expect("a listing");
+    assert_eq!(api.count("AssumeRole"), 2);
+    api.list(after[999].as_ref().expect("credentials")).await.expect("a listing");
 }
 
 #[tokio::test]
 async fn reported_expiry_is_that_of_the_service() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let (tell, mut told) = tokio::sync::watch::channel(None);
-    let cache = CredentialCache::new(account_name(), served.assumed(), fastrand::f64, move |end| {
+    let cache = CredentialCache::new(account_name(), api.assumed(), fastrand::f64, move |end| {
         tell.send_replace(end);
     });
     cache.current().await.expect("credentials");
@@ -194,10 +194,11 @@ async fn reported_expiry_is_that_of_the_service() {
 
 #[tokio::test]
 async fn revocation_during_a_listing_fails_no_poll() {
-    let served = Served::start(Options { regions: vec![(region().to_string(), 2000)], ..options() }).await;
-    let assignment = assignment(served.account());
+    let api =
+        RunningSimulator::start(Options { regions: vec![(region().to_string(), 2000)], ..options() }).await;
+    let assignment = assignment(api.account());
     let pages = |count: usize| {
-        let control = served.control.clone();
+        let control = api.control.clone();
         async move {
             let listings = |entries: &[Entry]| entries.iter().filter(|entry| entry.offset.is_some()).count();
             control.until(|entries| listings(entries) >= count).await;
@@ -207,7 +208,7 @@ async fn revocation_during_a_listing_fails_no_poll() {
     let before = TargetSnapshot::new(target());
     let ((after, _), ()) = in_time(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
-    assert_eq!(served.count("AssumeRole"), 2);
-    let journal = served.control.journal();
+    assert_eq!(api.count("AssumeRole"), 2);
+    let journal = api.control.journal();
     assert!(journal.iter().any(|entry| entry.error.as_deref() == Some("AuthFailure.TokenFailure")));
 }

@@ -92,8 +92,8 @@ fn connection() -> ConnectionSettings {
     ConnectionSettings { request_timeout: Duration::from_secs(5), ca_file: None, proxy }
 }
 
-/// The simulated services, served until this is dropped.
-pub(crate) struct Served {
+/// The simulated services, api until this is dropped.
+pub(crate) struct RunningSimulator {
     pub(crate) control: Control,
     pub(crate) client: Client,
     pub(crate) caller: Arc<Caller>,
@@ -101,7 +101,7 @@ pub(crate) struct Served {
     task: JoinHandle<()>,
 }
 
-impl Served {
+impl RunningSimulator {
     pub(crate) async fn start(options: Options) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
         let simulator = Simulator::bind(options, address).await.expect("a simulator");
@@ -176,7 +176,7 @@ impl Served {
     }
 
     /// The default chain where only these links may have something.
-    pub(crate) fn chain(
+    pub(crate) fn default_chain(
         &self,
         environment: Option<usize>,
         profile: Option<&str>,
@@ -216,7 +216,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for RunningSimulator {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -17,15 +17,15 @@ use tencentcloud_vpn_exporter::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::rig::{EXTERNAL_ID, Served, WEB_TOKEN, cache, file, options};
+use super::rig::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
 
 /// Everything that is written to it, for all to read.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Paper {
+impl io::Write for CapturedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.note(bytes);
+        self.append(bytes);
         Ok(bytes.len())
     }
 
@@ -34,8 +34,8 @@ impl io::Write for Paper {
     }
 }
 
-impl Paper {
-    fn note(&self, bytes: &[u8]) {
+impl CapturedOutput {
+    fn append(&self, bytes: &[u8]) {
         self.0.lock().expect("a lock").extend_from_slice(bytes);
     }
 
@@ -46,8 +46,12 @@ impl Paper {
 }
 
 /// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
-async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper) -> Vec<String> {
-    paper.note(format!("{source:?}\n").as_bytes());
+async fn load_and_record(
+    api: &RunningSimulator,
+    source: impl Source + 'static,
+    output: &CapturedOutput,
+) -> Vec<String> {
+    output.append(format!("{source:?}\n").as_bytes());
     let cache = cache(source);
     let mut seen = Vec::new();
     for _ in 0..2 {
@@ -55,21 +59,21 @@ async fn exercise(served: &Served, source: impl Source + 'static, paper: &Paper)
             Ok(credentials) => {
                 seen.extend(credentials.token.as_ref().map(|token| token.expose().to_owned()));
                 seen.push(credentials.secret_key.expose().to_owned());
-                let listed = served.list(&credentials).await;
+                let listed = api.list(&credentials).await;
                 let renewed = cache.renew(&credentials).await;
                 format!("{credentials:?} {listed:?} {renewed:?} {cache:?}\n")
             }
             Err(error) => format!("{error} {error:?} {cache:?}\n"),
         };
-        paper.note(report.as_bytes());
+        output.append(report.as_bytes());
     }
     seen
 }
 
 #[tokio::test]
 async fn no_secret_is_logged_or_reported() {
-    let paper = Paper::default();
-    let writer = paper.clone();
+    let output = CapturedOutput::default();
+    let writer = output.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
@@ -78,8 +82,8 @@ async fn no_secret_is_logged_or_reported() {
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let served = Served::start(options()).await;
-    let own = served.control.accounts()[0].credentials.clone();
+    let api = RunningSimulator::start(options()).await;
+    let own = api.control.accounts()[0].credentials.clone();
     let key = own.secret_key.clone();
     let mut secrets = vec![key.clone(), TOKEN_MARK.into(), EXTERNAL_ID.into(), WEB_TOKEN.into()];
     let (_token_folder, token) = file(WEB_TOKEN);
@@ -103,25 +107,27 @@ async fn no_secret_is_logged_or_reported() {
         vec![Fault::new(FaultKind::Remove { pointer: "/Response/ExpiredTime".to_owned() })],
     ];
     for faults in failures {
-        served.control.set_faults(faults).expect("faults");
+        api.control.set_faults(faults).expect("faults");
         let secret_id = SecretText::Value(Secret::new(own.secret_id.as_str()));
         let keys = |place| StaticKeys::new(secret_id.clone(), place);
-        let role = served.assumed().role;
-        let broken_role = AssumedRole { role: Role { arn: "nobody".to_owned(), ..role }, ..served.assumed() };
-        let profile = Profile::first_of([broken_profile.as_str()], served.sts());
+        let role = api.assumed().role;
+        let broken_role = AssumedRole { role: Role { arn: "nobody".to_owned(), ..role }, ..api.assumed() };
+        let profile = Profile::first_of([broken_profile.as_str()], api.sts());
         secrets.extend(
-            exercise(&served, keys(SecretText::Value(Secret::new(own.secret_key.as_str()))), &paper).await,
+            load_and_record(&api, keys(SecretText::Value(Secret::new(own.secret_key.as_str()))), &output)
+                .await,
         );
-        secrets.extend(exercise(&served, keys(SecretText::File(broken_key.clone().into())), &paper).await);
-        secrets.extend(exercise(&served, profile, &paper).await);
-        secrets.extend(exercise(&served, served.assumed(), &paper).await);
-        secrets.extend(exercise(&served, broken_role, &paper).await);
-        secrets.extend(exercise(&served, served.instance_role(), &paper).await);
-        secrets.extend(exercise(&served, served.workload_identity(&token, &[]), &paper).await);
-        secrets.extend(exercise(&served, served.chain(Some(0), None, Some(&token)), &paper).await);
+        secrets
+            .extend(load_and_record(&api, keys(SecretText::File(broken_key.clone().into())), &output).await);
+        secrets.extend(load_and_record(&api, profile, &output).await);
+        secrets.extend(load_and_record(&api, api.assumed(), &output).await);
+        secrets.extend(load_and_record(&api, broken_role, &output).await);
+        secrets.extend(load_and_record(&api, api.instance_role(), &output).await);
+        secrets.extend(load_and_record(&api, api.workload_identity(&token, &[]), &output).await);
+        secrets.extend(load_and_record(&api, api.default_chain(Some(0), None, Some(&token)), &output).await);
     }
     assert!(secrets.len() > 20, "only {} secrets were in play", secrets.len());
-    assert_eq!(paper.leaks(&secrets), [""; 0]);
+    assert_eq!(output.leaks(&secrets), [""; 0]);
     tracing::trace!("a planted {key}");
-    assert_eq!(paper.leaks(&secrets)[0], key, "a secret in the log was not found");
+    assert_eq!(output.leaks(&secrets)[0], key, "a secret in the log was not found");
 }

@@ -40,26 +40,26 @@ async fn scene_with_tunnels_and_poll(tunnels: usize, poll: &str) -> (Scene, Metr
 
 #[tokio::test]
 async fn low_count_hides_no_tunnel() {
-    lies(1).await;
+    check_wrong_count(1).await;
 }
 
 #[tokio::test]
 async fn high_count_hides_no_tunnel() {
-    lies(TUNNELS as u64 + 1).await;
+    check_wrong_count(TUNNELS as u64 + 1).await;
 }
 
 #[tokio::test]
 async fn huge_count_causes_few_requests() {
-    let scene = lies(90_000).await;
+    let scene = check_wrong_count(90_000).await;
     let polls = scene.daemon.scrape().await.value("polls_total", &FAULTY_TARGET);
     // Two listings of a first page and of as many more as are asked for at once.
     assert!(Some(scene.requests(GUANGZHOU) as f64) <= polls.map(|polls| (polls + 1.0) * 18.0));
 }
 
 /// Has the API count so many tunnels for a while.
-async fn lies(tunnels_in_all: u64) -> Scene {
+async fn check_wrong_count(tunnels_in_all: u64) -> Scene {
     let scene = Scene::with(POLL).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     assert_eq!(inconsistencies(&before), Some(0.0));
 
     scene.set_fault(count(tunnels_in_all));
@@ -67,7 +67,7 @@ async fn lies(tunnels_in_all: u64) -> Scene {
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(tunnels(&during, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
 
-    scene.lift();
+    scene.clear_faults();
     let mut last = during;
     loop {
         let polled = |metrics: &Metrics| {
@@ -87,23 +87,23 @@ async fn lies(tunnels_in_all: u64) -> Scene {
 async fn count_that_hides_many_tunnels_fails_polls() {
     let (scene, before) = scene_with_tunnels(250).await;
     scene.set_fault(count(100));
-    let during = scene.fails("malformed_response", &before).await;
-    scene.lift();
-    scene.recovers(&before, &during).await;
+    let during = scene.wait_for_failure("malformed_response", &before).await;
+    scene.clear_faults();
+    scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");
 }
 
 #[tokio::test]
 async fn sample_reveals_two_wrong_listings() {
     let (scene, before) = scene_with_tunnels(250).await;
-    scene.order([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
+    scene.set_faults([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
     let failures = with_reason(FAULTY_TARGET, "malformed_response");
     let after =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
-    let warning = scene.log.only(&["WARN", "poll failed"]);
+    let warning = scene.log.only_line(&["WARN", "poll failed"]);
     assert!(warning.contains("two listings lack rows that are there"), "{warning}");
-    scene.recovers(&before, &after).await;
+    scene.wait_for_recovery(&before, &after).await;
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn many_deleted_tunnels_leave_soon() {
 #[tokio::test]
 async fn row_without_id_is_counted_and_logged_once() {
     let scene = Scene::with(POLL).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
     let nameless = |metrics: &Metrics| {
@@ -135,7 +135,7 @@ async fn row_without_id_is_counted_and_logged_once() {
     let during = scene.daemon.until(|metrics| nameless(metrics) >= Some(2.0)).await;
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(during.count("tunnel_up", &FAULTY_TARGET), TUNNELS - 1);
-    let warning = scene.log.only(&["WARN"]);
+    let warning = scene.log.only_line(&["WARN"]);
     assert!(warning.contains("rows without a usable id") && warning.contains(GUANGZHOU), "{warning}");
 
     scene.api.control.restore(place, &id).expect("the tunnel");
@@ -148,7 +148,7 @@ async fn row_without_id_is_counted_and_logged_once() {
 #[tokio::test]
 async fn tunnel_in_doubt_reads_unknown() {
     let scene = Scene::with(POLL).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let [account, place] = FAULTY_TARGET;
     let without_id = |metrics: &Metrics| {
         metrics.value("unknown_values_total", &[account, place, ("field", "vpn_connection_id")])
@@ -172,7 +172,7 @@ async fn tunnel_in_doubt_reads_unknown() {
     assert!(without_id(&during) >= Some(1.0));
     scene.daemon.until(|metrics| without_id(metrics) > without_id(&during)).await;
 
-    scene.lift();
+    scene.clear_faults();
     let as_before = |metrics: &Metrics| tunnels(metrics, FAULTY_TARGET) == tunnels(&before, FAULTY_TARGET);
     let after = scene.daemon.until(as_before).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
@@ -182,14 +182,14 @@ async fn tunnel_in_doubt_reads_unknown() {
 #[tokio::test]
 async fn tunnel_in_doubt_leaves_after_stale_after() {
     let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 500ms").await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
     scene.set_fault(FaultKind::Remove { pointer });
     let left = |metrics: &Metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some((TUNNELS - 1) as f64);
     let during = scene.daemon.until(left).await;
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(during.count("tunnel_state", &FAULTY_TARGET), 4 * (TUNNELS - 1));
-    scene.lift();
+    scene.clear_faults();
     scene
         .daemon
         .until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == before.value("tunnels", &FAULTY_TARGET))
@@ -199,7 +199,7 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
 #[tokio::test]
 async fn empty_look_up_keeps_a_tunnel_in_doubt() {
     let scene = Scene::with(POLL).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
     // The API neither shows the id nor finds the tunnel by it.
@@ -278,14 +278,14 @@ async fn tunnels_not_found_disappear() {
     };
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
     let scene = Scene::of(world, |api| config(api, HOURLY)).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[..2] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
     // The next listing succeeds. Its look-ups fail: first that of both tunnels, then that of each.
     let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
-    scene.order([Fault { skip: 1, ..Fault::new(not_found) }]);
+    scene.set_faults([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
     scene.daemon.reload(&changed).await.expect("a good configuration");
     let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some(1.0)).await;
@@ -297,10 +297,10 @@ async fn tunnels_not_found_disappear() {
 #[tokio::test]
 async fn look_up_with_other_tunnels_is_malformed() {
     let scene = Scene::with(POLL).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::Rows { count: 100 });
-    let during = scene.fails("malformed_response", &before).await;
-    scene.lift();
-    scene.recovers(&before, &during).await;
+    let during = scene.wait_for_failure("malformed_response", &before).await;
+    scene.clear_faults();
+    scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");
 }

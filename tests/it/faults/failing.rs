@@ -6,100 +6,102 @@ use simulator::{Fault, FaultKind};
 use super::{body, error, replaced, status};
 use test_support::{
     Metrics, frozen,
-    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, check_slow_outage, outage, with_reason},
+    scene::{
+        FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, check_outage, check_slow_outage, with_reason,
+    },
 };
 
 // No answer, or none in time.
 
 #[tokio::test]
 async fn late_responses_fail_polls() {
-    outage(FaultKind::Latency { milliseconds: 60_000 }, "timeout").await;
+    check_outage(FaultKind::Latency { milliseconds: 60_000 }, "timeout").await;
 }
 
 #[tokio::test]
 async fn missing_response_heads_fail_polls() {
-    outage(FaultKind::StallHeaders, "timeout").await;
+    check_outage(FaultKind::StallHeaders, "timeout").await;
 }
 
 #[tokio::test]
 async fn stalled_bodies_fail_polls() {
-    outage(FaultKind::StallBody, "timeout").await;
+    check_outage(FaultKind::StallBody, "timeout").await;
 }
 
 #[tokio::test]
 async fn slow_bodies_fail_polls() {
-    outage(FaultKind::Drip { bytes_per_second: 10 }, "timeout").await;
+    check_outage(FaultKind::Drip { bytes_per_second: 10 }, "timeout").await;
 }
 
 #[tokio::test]
 async fn reset_connections_fail_polls() {
-    outage(FaultKind::Reset, "connection").await;
+    check_outage(FaultKind::Reset, "connection").await;
 }
 
 #[tokio::test]
 async fn truncated_bodies_fail_polls() {
-    outage(FaultKind::Truncate, "connection").await;
+    check_outage(FaultKind::Truncate, "connection").await;
 }
 
 // The API's own errors.
 
 #[tokio::test]
 async fn internal_errors_fail_polls() {
-    outage(error("InternalError.ModuleError"), "server_error").await;
+    check_outage(error("InternalError.ModuleError"), "server_error").await;
 }
 
 #[tokio::test]
 async fn unavailable_service_fails_polls() {
-    outage(error("ServiceUnavailable"), "server_error").await;
+    check_outage(error("ServiceUnavailable"), "server_error").await;
 }
 
 #[tokio::test]
 async fn exceeded_request_limit_fails_polls() {
-    outage(error("RequestLimitExceeded.UinLimitExceeded"), "throttled").await;
+    check_outage(error("RequestLimitExceeded.UinLimitExceeded"), "throttled").await;
 }
 
 #[tokio::test]
 async fn refused_requests_fail_polls() {
-    outage(error("InvalidParameterValue.Malformed"), "refused").await;
+    check_outage(error("InvalidParameterValue.Malformed"), "refused").await;
 }
 
 #[tokio::test]
 async fn refused_signatures_fail_polls() {
-    outage(error("AuthFailure.SignatureFailure"), "auth").await;
+    check_outage(error("AuthFailure.SignatureFailure"), "auth").await;
 }
 
 #[tokio::test]
 async fn missing_permission_fails_polls() {
-    outage(error("UnauthorizedOperation"), "unauthorized").await;
+    check_outage(error("UnauthorizedOperation"), "unauthorized").await;
 }
 
 #[tokio::test]
 async fn refused_address_fails_polls() {
-    outage(error("IpNotInWhitelist"), "unauthorized").await;
+    check_outage(error("IpNotInWhitelist"), "unauthorized").await;
 }
 
 #[tokio::test]
 async fn unsupported_region_fails_polls() {
-    outage(error("UnsupportedRegion"), "unsupported_region").await;
+    check_outage(error("UnsupportedRegion"), "unsupported_region").await;
 }
 
 // What gateways in between answer.
 
 #[tokio::test]
 async fn gateway_errors_fail_polls() {
-    outage(status(502), "server_error").await;
+    check_outage(status(502), "server_error").await;
 }
 
 #[tokio::test]
 async fn gateway_with_retry_after_fails_polls() {
     let patience = |text: &str| FaultKind::Status { status: 429, retry_after: Some(text.to_owned()) };
-    let scene = outage(patience("1"), "throttled").await;
+    let scene = check_outage(patience("1"), "throttled").await;
     // Longer than any clock goes on.
     let before = scene.daemon.scrape().await;
     scene.set_fault(patience("18446744073709551615"));
     let up = |metrics: &test_support::Metrics| metrics.value("up", &FAULTY_TARGET);
     scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
-    scene.lift();
+    scene.clear_faults();
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     test_support::scene::assert_others_unaffected(&before, &after);
 }
@@ -108,7 +110,7 @@ async fn gateway_with_retry_after_fails_polls() {
 async fn redirects_fail_polls() {
     let elsewhere = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
     let location = format!("http://{}/", elsewhere.local_addr().expect("an address"));
-    outage(FaultKind::Redirect { location }, "malformed_response").await;
+    check_outage(FaultKind::Redirect { location }, "malformed_response").await;
     let visitor = tokio::time::timeout(std::time::Duration::ZERO, elsewhere.accept()).await;
     assert!(visitor.is_err(), "the redirect was followed");
 }
@@ -117,28 +119,29 @@ async fn redirects_fail_polls() {
 
 #[tokio::test]
 async fn html_fails_polls() {
-    outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_response").await;
+    check_outage(body("text/html", "<html><body>Welcome to nginx!</body></html>"), "malformed_response")
+        .await;
 }
 
 #[tokio::test]
 async fn truncated_json_fails_polls() {
     let text = r#"{"Response": {"TotalCount": 3, "VpnConnectionSet": [{"VpnConnectionId": "vpnx-1"#;
-    outage(body("application/json", text), "malformed_response").await;
+    check_outage(body("application/json", text), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn empty_body_fails_polls() {
-    outage(body("application/json", ""), "malformed_response").await;
+    check_outage(body("application/json", ""), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn wrong_types_fail_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_response").await;
+    check_outage(replaced("/Response/VpnConnectionSet", json!("none")), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn missing_response_object_fails_polls() {
-    outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_response").await;
+    check_outage(FaultKind::Remove { pointer: "/Response".to_owned() }, "malformed_response").await;
 }
 
 #[tokio::test]
@@ -159,28 +162,28 @@ async fn page_of_100_000_rows_fails_polls() {
 #[tokio::test]
 async fn page_without_ids_fails_polls() {
     let rows = json!([{"State": "AVAILABLE"}, {"State": "AVAILABLE"}, {"State": "AVAILABLE"}]);
-    outage(replaced("/Response/VpnConnectionSet", rows), "malformed_response").await;
+    check_outage(replaced("/Response/VpnConnectionSet", rows), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn negative_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(-1)), "malformed_response").await;
+    check_outage(replaced("/Response/TotalCount", json!(-1)), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn unbelievable_count_fails_polls() {
-    outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_response").await;
+    check_outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn count_without_rows_fails_polls() {
-    outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_response").await;
+    check_outage(replaced("/Response/VpnConnectionSet", json!(null)), "malformed_response").await;
 }
 
 #[tokio::test]
 async fn response_date_in_year_9999_fails_polls() {
     let end = jiff::Timestamp::MAX.as_second() - jiff::Timestamp::now().as_second();
-    outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
+    check_outage(FaultKind::ClockSkew { seconds: end }, "clock_skew").await;
 }
 
 #[tokio::test]
@@ -195,9 +198,9 @@ async fn request_cut_off_by_deadline_is_counted() {
         .replace("request_timeout: 2s", "request_timeout: 20s")
     })
     .await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::StallHeaders);
-    let during = scene.fails("timeout", &before).await;
+    let during = scene.wait_for_failure("timeout", &before).await;
     let cut_off = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "timeout")];
     assert!(during.value("api_request_failures_total", &cut_off) >= Some(2.0), "{during}");
 }
@@ -205,8 +208,8 @@ async fn request_cut_off_by_deadline_is_counted() {
 #[tokio::test]
 async fn alternating_reasons_are_logged_once_each() {
     let scene = Scene::with("interval: 250ms, timeout: 20s, stale_after: 1h").await;
-    scene.healthy().await;
-    scene.order([
+    scene.wait_until_healthy().await;
+    scene.set_faults([
         Fault { share: 0.5, ..Fault::new(error("InvalidParameter")) },
         Fault::new(error("UnsupportedRegion")),
     ]);
@@ -218,6 +221,6 @@ async fn alternating_reasons_are_logged_once_each() {
         .until(|metrics| failures(metrics, "refused") && failures(metrics, "unsupported_region"))
         .await;
     for reason in ["refused", "unsupported_region"] {
-        scene.log.only(&["WARN", "poll failed", &format!("reason=\"{reason}\"")]);
+        scene.log.only_line(&["WARN", "poll failed", &format!("reason=\"{reason}\"")]);
     }
 }

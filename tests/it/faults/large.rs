@@ -4,7 +4,7 @@ use simulator::{Fault, FaultKind};
 
 use test_support::{
     frozen,
-    scene::{FRANKFURT, OTHERS, Scene, assert_others_unaffected},
+    scene::{FRANKFURT, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
 /// More than there are places for large answers.
@@ -38,7 +38,7 @@ async fn large_responses_delay_no_other_account() {
         })
         .await;
     assert_eq!(during.sum("up", &[]), 2.0);
-    for other in OTHERS {
+    for other in OTHER_TARGETS {
         assert!(during.value("polls_total", &other) > before.value("polls_total", &other));
     }
     assert_others_unaffected(&before, &during);

@@ -4,8 +4,8 @@
 mod counts;
 mod failing;
 mod large;
-mod mended;
 mod refused;
+mod retried;
 mod stale;
 mod throttled;
 mod tls;

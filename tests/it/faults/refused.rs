@@ -35,7 +35,7 @@ async fn refused_address_slows_polls_down() {
 /// Refuses polls for a while: they come ever more rarely, and others as ever, until a reload brings other settings.
 async fn check_polls_slow_down(code: &str) {
     let scene = Scene::with("interval: 200ms, timeout: 5s, stale_after: 1h").await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.api.control.clear_journal();
     scene.set_fault(error(code));
     let refused = |entries: &[Entry]| -> Vec<u128> {
@@ -55,7 +55,7 @@ async fn check_polls_slow_down(code: &str) {
     scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len()).await;
 
     // The next poll would be more than three seconds away.
-    scene.lift();
+    scene.clear_faults();
     let accounts = Scene::accounts(&scene.api);
     let changed = scene
         .api
@@ -72,13 +72,13 @@ async fn check_polls_slow_down(code: &str) {
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     assert_others_unaffected(&before, &after);
-    scene.log.only(&["WARN"]);
+    scene.log.only_line(&["WARN"]);
 }
 
 #[tokio::test]
 async fn other_refusals_do_not_slow_polls_down() {
     let scene = Scene::with("interval: 100ms, timeout: 5s, stale_after: 1h").await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.set_fault(error("InvalidParameterValue.Malformed"));
     let [account, region] = FAULTY_TARGET;
     let reason = [account, region, ("reason", "refused")];

@@ -21,7 +21,7 @@ fn polls(metrics: &Metrics) -> Option<f64> {
 async fn stale_tunnels_leave_and_keep_their_history() {
     let hourly = |timeout: u32| format!("interval: 1h, timeout: {timeout}s, stale_after: 5s");
     let scene = Scene::with(&hourly(5)).await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(0);
     let transitions = |metrics: &Metrics| {
@@ -52,33 +52,33 @@ async fn stale_tunnels_leave_and_keep_their_history() {
     );
     assert_eq!(stale.value("up", &FAULTY_TARGET), Some(0.0));
     assert_eq!(polls(&stale), Some(3.0), "no poll was needed");
-    let told = scene.log.only(&["WARN", "no longer shown"]);
+    let told = scene.log.only_line(&["WARN", "no longer shown"]);
     assert!(told.contains("tunnels=3") && told.contains("stale_after=5s"), "{told}");
-    scene.log.only(&["WARN", "poll failed"]);
+    scene.log.only_line(&["WARN", "poll failed"]);
 
-    scene.lift();
+    scene.clear_faults();
     scene.api.control.set(place, &id, "NetStatus", json!("AVAILABLE")).expect("the tunnel");
     scene.daemon.reload(&config(&scene, &hourly(8))).await.expect("a good configuration");
     let back = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
     assert_eq!(back.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
     assert_eq!(transitions(&back), Some(2.0), "the history continues, with the changes since then");
     assert_eq!(back.value("up", &FAULTY_TARGET), Some(1.0));
-    scene.log.only(&["INFO", "polls succeed again"]);
+    scene.log.only_line(&["INFO", "polls succeed again"]);
     assert_others_unaffected(&before, &back);
 }
 
 #[tokio::test]
 async fn stale_tunnels_leave_during_a_hung_poll() {
     let scene = Scene::with("interval: 250ms, timeout: 8s, stale_after: 10s").await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::StallHeaders);
     let stale = scene.daemon.until(|metrics| tunnels(metrics, FAULTY_TARGET).is_empty()).await;
     assert_eq!(stale.sum("poll_failures_total", &FAULTY_TARGET), 1.0, "the second poll has not ended yet");
     let later = scene.daemon.until(|metrics| polls(metrics) > polls(&stale)).await;
     assert!(tunnels(&later, FAULTY_TARGET).is_empty(), "a poll that fails brings nothing back");
-    scene.log.only(&["WARN", "no longer shown"]);
+    scene.log.only_line(&["WARN", "no longer shown"]);
 
-    scene.lift();
+    scene.clear_faults();
     let after = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));

@@ -3,7 +3,7 @@
 use test_support::{
     Metrics,
     relay::{Certificate, Relay},
-    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, OTHERS, Scene, TUNNELS, tunnels, with_reason},
+    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, OTHER_TARGETS, Scene, TUNNELS, tunnels, with_reason},
 };
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn untrusted_server_receives_nothing() {
     let world = test_support::frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
     let scene = Scene::of(world, |api| {
         let relay = relay.insert(Relay::start(api.address));
-        relay.show(&trusted);
+        relay.use_certificate(&trusted);
         let accounts = Scene::accounts(api);
         let poll = "interval: 250ms, timeout: 2s, stale_after: 1h";
         api.config_of(&accounts.each_ref().map(|text| &**text), poll).replace(
@@ -26,9 +26,9 @@ async fn untrusted_server_receives_nothing() {
     })
     .await;
     let relay = relay.expect("it was started");
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
 
-    relay.show(&other);
+    relay.use_certificate(&other);
     let reason = with_reason(FAULTY_TARGET, "connection");
     let during =
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &reason) >= Some(2.0)).await;
@@ -37,11 +37,11 @@ async fn untrusted_server_receives_nothing() {
         during.sum("poll_failures_total", &FAULTY_TARGET),
         during.value("poll_failures_total", &reason).unwrap_or_default()
     );
-    for target in [FAULTY_TARGET, OTHERS[0], OTHERS[1]] {
+    for target in [FAULTY_TARGET, OTHER_TARGETS[0], OTHER_TARGETS[1]] {
         assert_eq!(tunnels(&during, target), tunnels(&before, target), "the last good tunnels stay");
     }
     let requests = scene.api.control.journal().len();
-    let warning = scene.log.only(&["WARN", "poll failed", GUANGZHOU]);
+    let warning = scene.log.only_line(&["WARN", "poll failed", GUANGZHOU]);
     assert!(warning.contains("certificate"), "{warning}");
     let again = |metrics: &Metrics| {
         metrics.value("poll_failures_total", &reason) > during.value("poll_failures_total", &reason)
@@ -49,10 +49,10 @@ async fn untrusted_server_receives_nothing() {
     scene.daemon.until(again).await;
     assert_eq!(scene.api.control.journal().len(), requests, "nothing was sent");
 
-    relay.show(&trusted);
+    relay.use_certificate(&trusted);
     let after = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
-    for target in [FAULTY_TARGET, OTHERS[0], OTHERS[1]] {
+    for target in [FAULTY_TARGET, OTHER_TARGETS[0], OTHER_TARGETS[1]] {
         assert_eq!(tunnels(&after, target), tunnels(&before, target));
     }
-    scene.log.only(&["INFO", "polls succeed again", GUANGZHOU]);
+    scene.log.only_line(&["INFO", "polls succeed again", GUANGZHOU]);
 }

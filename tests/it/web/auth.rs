@@ -5,7 +5,7 @@ use std::pin::pin;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{Either, select};
 
-use test_support::pki::{Authority, Files, Trust};
+use test_support::pki::{Authority, Files, TlsClient};
 use test_support::web_server::{Response, Server, Setup, logged, until};
 
 fn hash(password: &str) -> String {
@@ -19,7 +19,9 @@ async fn serve(files: &Files) -> Server {
 async fn log_in(server: &Server, path: &str, name: &str, password: &str) -> Response {
     let credentials = STANDARD.encode(format!("{name}:{password}"));
     server
-        .ask(&format!("GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Basic {credentials}\r\n\r\n"))
+        .send_request(&format!(
+            "GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Basic {credentials}\r\n\r\n"
+        ))
         .await
 }
 
@@ -124,7 +126,7 @@ async fn client_certificate_does_not_replace_the_password() {
     );
     files.write("clients.pem", &clients.pem);
     let server = serve(&files).await;
-    let client = Trust::showing(&servers, &clients.client(vec![]));
+    let client = TlsClient::with_certificate(&servers, &clients.client(vec![]));
     assert_eq!(client.status(&server, "/metrics").await, Some(401));
     assert_eq!(client.status(&server, "/-/healthy").await, Some(200));
 }

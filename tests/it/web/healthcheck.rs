@@ -94,7 +94,7 @@ async fn broken_files_do_not_matter() {
         let tls = Files::tls(&servers.server(), "");
         let optional = Files::tls(&servers.server(), if_given);
         let plain = Files::new("http_server_config: {headers: {X-Frame-Options: deny}}\n");
-        plain.put(&servers.server());
+        plain.write_certificate(&servers.server());
         for files in [tls, optional, plain] {
             files.write("clients.pem", &clients.pem);
             let server = serve(&files).await;
@@ -134,7 +134,7 @@ async fn unused_certificate_is_named() {
     files.write("clients.pem", &clients.pem);
     let server = serve(&files).await;
     files.write("web.yml", &fs::read_to_string(files.web_config()).unwrap().replace("_auth_", "_auht_"));
-    files.put(&servers.server());
+    files.write_certificate(&servers.server());
     let error = check(&server, Some(&files.web_config())).await.unwrap_err().to_string();
     let shown = format!("shows the server's own: {}", files.path("server.pem").display());
     assert!(error.contains(&shown), "{error}");
@@ -165,7 +165,7 @@ async fn renewed_certificate_is_shown_to_the_daemon() {
     let files = Files::tls(&servers.server(), REQUIRED);
     files.write("clients.pem", &clients.pem);
     let server = serve(&files).await;
-    files.put(&servers.server());
+    files.write_certificate(&servers.server());
     until("the daemon uses it too", async || check(&server, Some(&files.web_config())).await.is_ok()).await;
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use test_support::web_server::{Client, PATIENCE, Server, Setup, exposition, logged, until};
+use test_support::web_server::{Client, MAX_WAIT, Server, Setup, exposition, logged, until};
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(100);
 
 /// Limits that end no connection within a test, and let no response become slow.
-const PATIENT: Limits = Limits {
+const UNLIMITED: Limits = Limits {
     scrapes: 40,
     slow_after: HOUR,
     connections: 2048,
@@ -55,7 +55,7 @@ async fn large_head_is_refused() {
         (format!("GET /metrics HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(70)), 431),
         (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(17 * 1024)), 431),
     ] {
-        assert_eq!(server.ask(&head).await.status, status, "{} bytes", head.len());
+        assert_eq!(server.send_request(&head).await.status, status, "{} bytes", head.len());
     }
 }
 
@@ -64,11 +64,11 @@ async fn other_protocols_are_refused() {
     let server = Server::with_defaults().await;
     let tls_hello = "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}";
     for nonsense in ["nonsense\r\n\r\n", "GET /metrics HTTP/3.0\r\n\r\n", tls_hello] {
-        assert_eq!(server.ask(nonsense).await.status, 400, "{nonsense:?}");
+        assert_eq!(server.send_request(nonsense).await.status, 400, "{nonsense:?}");
     }
     let mut http2 = server.connect().await;
     http2.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-    assert_eq!(http2.rest().await, b"", "HTTP/2 is not served");
+    assert_eq!(http2.read_rest().await, b"", "HTTP/2 is not served");
 }
 
 #[tokio::test]
@@ -76,18 +76,18 @@ async fn body_is_refused_without_being_read() {
     let server = Server::with_defaults().await;
     for length in ["1025", "18446744073709551613"] {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n\r\n");
-        assert_eq!(server.ask(&request).await.status, 413, "{length}");
+        assert_eq!(server.send_request(&request).await.status, 413, "{length}");
     }
     let mut client = server.connect().await;
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n").await;
     assert_eq!(client.response().await.status, 200);
-    assert_eq!(client.rest().await, b"", "the connection is of no more use");
+    assert_eq!(client.read_rest().await, b"", "the connection is of no more use");
 }
 
 #[tokio::test]
 async fn silent_client_is_cut_off() {
     let server = limited(Limits { header_timeout: SHORT, ..Limits::default() }).await;
-    assert_eq!(server.connect().await.rest().await, b"");
+    assert_eq!(server.connect().await.read_rest().await, b"");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn slowly_sent_head_is_cut_off() {
     };
     let mut rest = Vec::new();
     let end = async {
-        let _ = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut rest)).await.expect("it is cut off");
+        let _ = tokio::time::timeout(MAX_WAIT, reader.read_to_end(&mut rest)).await.expect("it is cut off");
     };
     tokio::join!(drip, end);
     assert!(rest.is_empty());
@@ -114,29 +114,29 @@ async fn slowly_sent_head_is_cut_off() {
 
 #[tokio::test]
 async fn idle_connection_is_closed() {
-    let server = limited(Limits { header_timeout: SHORT, ..PATIENT }).await;
+    let server = limited(Limits { header_timeout: SHORT, ..UNLIMITED }).await;
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
     assert_eq!(client.response().await.status, 200);
-    assert_eq!(client.rest().await, b"");
+    assert_eq!(client.read_rest().await, b"");
 }
 
 #[tokio::test]
 async fn stalled_reader_is_cut_off() {
-    let server = limited(Limits { connections: 1, write_timeout: SHORT, ..PATIENT }).await;
+    let server = limited(Limits { connections: 1, write_timeout: SHORT, ..UNLIMITED }).await;
     let text = server.publish_large_exposition();
     let mut stalled = slow_reader(&server, SCRAPE).await;
     // Its connection is the only one allowed.
     assert_eq!(server.get("/-/healthy").await.status, 200);
-    assert!(stalled.rest().await.len() < text.len());
+    assert!(stalled.read_rest().await.len() < text.len());
 }
 
 #[tokio::test]
 async fn scrapes_beyond_the_limit_are_refused() {
-    let server = limited(Limits { scrapes: 2, ..PATIENT }).await;
+    let server = limited(Limits { scrapes: 2, ..UNLIMITED }).await;
     server.publish_large_exposition();
     let readers = [slow_reader(&server, SCRAPE).await, slow_reader(&server, SCRAPE).await];
-    let compressed = server.ask(GZIP_SCRAPE).await;
+    let compressed = server.send_request(GZIP_SCRAPE).await;
     for refused in [server.get("/metrics").await, server.get("/").await, compressed] {
         assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     }
@@ -150,16 +150,16 @@ async fn scrapes_beyond_the_limit_are_refused() {
 
 #[tokio::test]
 async fn slow_reader_stops_counting_and_is_served() {
-    let server = limited(Limits { scrapes: 1, slow_after: SHORT, ..PATIENT }).await;
+    let server = limited(Limits { scrapes: 1, slow_after: SHORT, ..UNLIMITED }).await;
     let text = server.publish_large_exposition();
     let mut slow = slow_reader(&server, CLOSING_SCRAPE).await;
     until("it no longer counts", async || server.get("/metrics").await.status == 200).await;
-    assert!(slow.rest().await.len() > text.len(), "it receives everything");
+    assert!(slow.read_rest().await.len() > text.len(), "it receives everything");
 }
 
 #[tokio::test]
 async fn slow_gzip_readers_hold_no_permits() {
-    let server = limited(Limits { scrapes: 1, ..PATIENT }).await;
+    let server = limited(Limits { scrapes: 1, ..UNLIMITED }).await;
     // A text that stays large when it is compressed.
     let mut random = 1_u64;
     let mut text = String::new();
@@ -177,18 +177,18 @@ async fn slow_gzip_readers_hold_no_permits() {
 
 #[tokio::test]
 async fn zero_means_no_limit_of_scrapes() {
-    let server = limited(Limits { scrapes: 0, ..PATIENT }).await;
+    let server = limited(Limits { scrapes: 0, ..UNLIMITED }).await;
     let text = server.publish_large_exposition();
     let mut readers = Vec::new();
     for _ in 0..50 {
         readers.push(slow_reader(&server, CLOSING_SCRAPE).await);
     }
-    assert!(readers[0].rest().await.len() > text.len(), "the first still receives everything");
+    assert!(readers[0].read_rest().await.len() > text.len(), "the first still receives everything");
 }
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
-    let server = limited(Limits { connections: 2, ..PATIENT }).await;
+    let server = limited(Limits { connections: 2, ..UNLIMITED }).await;
     let mut open = Vec::new();
     for _ in 0..2 {
         let mut client = server.connect().await;
@@ -209,7 +209,7 @@ async fn connections_beyond_the_limit_wait() {
 async fn thousand_slow_clients_do_not_block_scrapes() {
     // Both ends of each connection are files of this process.
     raise_open_files();
-    let server = limited(Limits { scrapes: 4, slow_after: SHORT * 5, ..PATIENT }).await;
+    let server = limited(Limits { scrapes: 4, slow_after: SHORT * 5, ..UNLIMITED }).await;
     server.publish_large_exposition();
     let mut crowd = Vec::new();
     for number in 0..1000 {
@@ -226,7 +226,7 @@ async fn thousand_slow_clients_do_not_block_scrapes() {
     until("the readers have become slow", async || server.get("/metrics").await.status == 200).await;
     for _ in 0..10 {
         assert_eq!(server.get("/metrics").await.text(), "tencentcloud_vpn_up 1\n");
-        assert_eq!(server.ask(GZIP_SCRAPE).await.status, 200);
+        assert_eq!(server.send_request(GZIP_SCRAPE).await.status, 200);
     }
 }
 
@@ -259,7 +259,7 @@ async fn failing_accept_is_logged_and_tried_again() {
 #[tokio::test]
 #[ignore = "started by another test"]
 async fn server_without_files() {
-    let server = limited(PATIENT).await;
+    let server = limited(UNLIMITED).await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     let files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     let mut client = Client { stream: socket.connect(server.address).await.unwrap() };

@@ -22,7 +22,8 @@ async fn scrape_gets_the_text_format() {
 #[tokio::test]
 async fn scrape_is_compressed_if_accepted() {
     let server = Server::with_defaults().await;
-    let response = server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
+    let response =
+        server.send_request("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n").await;
     assert_eq!(response.header("content-encoding"), Some("gzip"));
     assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     let mut text = String::new();
@@ -30,7 +31,7 @@ async fn scrape_is_compressed_if_accepted() {
     assert_eq!(text, "tencentcloud_vpn_up 1\n");
 
     let response =
-        server.ask("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
+        server.send_request("GET /metrics HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip;q=0\r\n\r\n").await;
     assert_eq!((response.header("content-encoding"), response.text()), (None, "tencentcloud_vpn_up 1\n"));
 }
 
@@ -52,7 +53,7 @@ async fn head_gets_the_headers_of_get() {
     for (path, length) in [("/metrics", "22"), ("/", "6"), ("/-/healthy", "8")] {
         let mut client = server.connect().await;
         client.send(&format!("HEAD {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")).await;
-        let response = String::from_utf8(client.rest().await).unwrap();
+        let response = String::from_utf8(client.read_rest().await).unwrap();
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         assert!(response.contains(&format!("content-length: {length}\r\n")), "{response}");
         assert!(response.ends_with("\r\n\r\n"), "{response}");
@@ -102,7 +103,8 @@ async fn refusals_do_not_repeat_the_request() {
     for path in
         ["/metrics/", "/Metrics", "//metrics", "/-/", "/<script>", "/metrics%00", "/a?<b>", "/%2e%2e/metrics"]
     {
-        let response = server.ask(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
+        let response =
+            server.send_request(&format!("GET {path} HTTP/1.1\r\nHost: <evil>.example\r\n\r\n")).await;
         let refused = matches!(response.status, 400 | 404);
         assert!(
             refused && !response.text().contains("evil") && !response.text().contains(path),
@@ -118,10 +120,10 @@ async fn refusals_do_not_repeat_the_request() {
         ("GET", "/-/reload", "POST"),
         ("get", "/metrics", "GET, HEAD"),
     ] {
-        let response = server.ask(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
+        let response = server.send_request(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
         assert_eq!((response.status, response.header("allow")), (405, Some(allowed)), "{method} {path}");
     }
-    assert_eq!(server.ask("POST /nowhere HTTP/1.1\r\nHost: here\r\n\r\n").await.status, 404);
+    assert_eq!(server.send_request("POST /nowhere HTTP/1.1\r\nHost: here\r\n\r\n").await.status, 404);
     assert_eq!(server.scrapes.get(), 0);
 }
 
@@ -130,7 +132,7 @@ const RELOAD: &str = "POST /-/reload HTTP/1.1\r\nHost: here\r\n\r\n";
 #[tokio::test]
 async fn reload_is_forbidden_unless_enabled() {
     let server = Server::with_defaults().await;
-    let response = server.ask(RELOAD).await;
+    let response = server.send_request(RELOAD).await;
     assert_eq!(response.status, 403);
     assert!(response.text().contains("--web.enable-lifecycle"));
 }
@@ -143,11 +145,11 @@ async fn reload_reports_its_outcome() {
         [(Ok(()), 200, "reloaded\n"), (Err("poll.interval: bad".to_owned()), 400, "poll.interval: bad\n")];
     for (outcome, status, text) in outcomes {
         let reload = async { reloads.recv().await.unwrap().reply.send(outcome).unwrap() };
-        let (response, ()) = tokio::join!(server.ask(RELOAD), reload);
+        let (response, ()) = tokio::join!(server.send_request(RELOAD), reload);
         assert_eq!((response.status, response.text()), (status, text));
     }
     drop(reloads);
-    assert_eq!(server.ask(RELOAD).await.status, 503, "nobody is there to reload");
+    assert_eq!(server.send_request(RELOAD).await.status, 503, "nobody is there to reload");
 }
 
 #[tokio::test]
@@ -169,11 +171,11 @@ async fn half_closed_client_is_served() {
         client.send(request).await;
         client.stream.shutdown().await.unwrap();
         assert_eq!(client.response().await.text(), "tencentcloud_vpn_up 1\n");
-        assert_eq!(client.rest().await, b"");
+        assert_eq!(client.read_rest().await, b"");
     }
     let mut idle = server.connect().await;
     idle.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
     idle.response().await;
     idle.stream.shutdown().await.unwrap();
-    assert_eq!(idle.rest().await, b"");
+    assert_eq!(idle.read_rest().await, b"");
 }

@@ -30,7 +30,7 @@ async fn idle_connections_do_not_delay_the_stop() {
     server.shutdown.cancel();
     server.stopped().await;
     for client in [&mut idle, &mut silent] {
-        assert_eq!(client.rest().await, b"");
+        assert_eq!(client.read_rest().await, b"");
     }
 }
 
@@ -47,7 +47,7 @@ async fn scrape_in_progress_is_finished() {
     until("nothing is accepted", async || TcpStream::connect(address).await.is_err()).await;
     let response = client.response().await;
     assert!(response.text() == text, "{} bytes", response.body.len());
-    assert_eq!(client.rest().await, b"", "the connection ends with its response");
+    assert_eq!(client.read_rest().await, b"", "the connection ends with its response");
     server.stopped().await;
 }
 
@@ -63,5 +63,5 @@ async fn stop_closes_unread_scrapes_and_incomplete_requests() {
 
     server.shutdown.cancel();
     server.stopped().await;
-    assert_eq!(dripping.rest().await, b"");
+    assert_eq!(dripping.read_rest().await, b"");
 }

@@ -10,7 +10,7 @@ use rustls::{
 use tencentcloud_vpn_exporter::web::{limits::Limits, protection::Protection};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use test_support::pki::{Authority, Files, Identity, Trust};
+use test_support::pki::{Authority, Files, Identity, TlsClient};
 use test_support::web_server::{Server, Setup, logged, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -39,11 +39,11 @@ async fn scrape_works_in_both_tls_versions() {
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
     for version in [&TLS12, &TLS13] {
-        let trust = Trust::build(&authority, None, &[version], ring::default_provider());
+        let trust = TlsClient::build(&authority, None, &[version], ring::default_provider());
         let response = trust.get(&server, "/metrics").await.unwrap();
         assert_eq!((response.status, response.text()), (200, "tencentcloud_vpn_up 1\n"));
     }
-    let stranger = Trust::trusting(&Authority::new("others"));
+    let stranger = TlsClient::trusting(&Authority::new("others"));
     assert_eq!(
         stranger.status(&server, "/metrics").await,
         None,
@@ -64,18 +64,18 @@ async fn configured_versions_and_cipher_suites_are_used() {
 
     let files = Files::tls(&authority.server(), "  min_version: TLS13\n");
     let server = serve(&files).await;
-    let old = Trust::build(&authority, None, &[&TLS12], ring::default_provider());
+    let old = TlsClient::build(&authority, None, &[&TLS12], ring::default_provider());
     assert_eq!(old.status(&server, "/metrics").await, None);
-    assert_eq!(Trust::trusting(&authority).status(&server, "/metrics").await, Some(200));
+    assert_eq!(TlsClient::trusting(&authority).status(&server, "/metrics").await, Some(200));
 
     let files =
         Files::tls(&authority.server(), &format!("  max_version: TLS12\n  cipher_suites: [{aes128}]\n"));
     let server = serve(&files).await;
-    let new = Trust::build(&authority, None, &[&TLS13], ring::default_provider());
+    let new = TlsClient::build(&authority, None, &[&TLS13], ring::default_provider());
     assert_eq!(new.status(&server, "/metrics").await, None);
-    let weak = Trust::build(&authority, None, &[&TLS12], only(aes256));
+    let weak = TlsClient::build(&authority, None, &[&TLS12], only(aes256));
     assert_eq!(weak.status(&server, "/metrics").await, None);
-    let fit = Trust::build(&authority, None, &[&TLS12], only(aes128));
+    let fit = TlsClient::build(&authority, None, &[&TLS12], only(aes128));
     assert_eq!(fit.status(&server, "/metrics").await, Some(200));
 }
 
@@ -89,10 +89,10 @@ async fn client_that_prefers_http2_gets_http1() {
     );
     let server = serve(&files).await;
     let text = server.publish_large_exposition();
-    let both = Trust::trusting(&authority).speaking(&["h2", "http/1.1"]);
+    let both = TlsClient::trusting(&authority).with_alpn(&["h2", "http/1.1"]);
     let response = both.get(&server, "/metrics").await.unwrap();
     assert!(response.text() == text, "the body is whole");
-    let http2_alone = Trust::trusting(&authority).speaking(&["h2"]);
+    let http2_alone = TlsClient::trusting(&authority).with_alpn(&["h2"]);
     assert_eq!(http2_alone.status(&server, "/metrics").await, None);
 }
 
@@ -105,7 +105,7 @@ async fn plain_http_on_tls_port_is_refused() {
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
     let response = client.response().await;
     assert_eq!((response.status, response.text()), (400, "this port uses TLS: use https://\n"));
-    assert_eq!(client.rest().await, b"");
+    assert_eq!(client.read_rest().await, b"");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn slow_handshake_is_cut_off() {
     for beginning in ["", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0\u{1}"] {
         let mut client = server.connect().await;
         client.send(beginning).await;
-        assert_eq!(client.rest().await, b"");
+        assert_eq!(client.read_rest().await, b"");
     }
 }
 
@@ -130,12 +130,12 @@ async fn refused_handshake_causes_a_warning() {
         let mut client = server.connect().await;
         client.send(beginning).await;
         client.stream.shutdown().await.unwrap();
-        client.rest().await;
+        client.read_rest().await;
     }
-    let stranger = Trust::trusting(&Authority::new("others"));
+    let stranger = TlsClient::trusting(&Authority::new("others"));
     assert_eq!(stranger.status(&server, "/metrics").await, None);
 
-    let old = Trust::build(&servers, None, &[&TLS12], ring::default_provider());
+    let old = TlsClient::build(&servers, None, &[&TLS12], ring::default_provider());
     let mut client = TcpStream::connect(server.address).await.unwrap();
     let address = client.local_addr().unwrap().to_string();
     let warned = || {
@@ -157,7 +157,8 @@ async fn refused_handshake_causes_a_warning() {
         assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
     }
     // The server handles connections in any order: a good one that is served shows that those before it were refused.
-    let known = Trust::build(&servers, Some(&clients.client(vec![])), &[&TLS12], ring::default_provider());
+    let known =
+        TlsClient::build(&servers, Some(&clients.client(vec![])), &[&TLS12], ring::default_provider());
     assert_eq!(known.status(&server, "/-/healthy").await, Some(200));
     for (before, address) in later {
         let warned = logged(&["TLS handshake refused", &format!("client={address}")]);
@@ -171,9 +172,9 @@ async fn stop_does_not_wait_for_idle_tls_connections() {
     let files = Files::tls(&authority.server(), "");
     let limits = Limits { drain_timeout: HOUR, header_timeout: HOUR, ..Limits::default() };
     let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
-    let idle = Trust::trusting(&authority).connect(&server).await.unwrap();
+    let idle = TlsClient::trusting(&authority).connect(&server).await.unwrap();
     let dawdling = server.connect().await;
-    assert_eq!(Trust::trusting(&authority).status(&server, "/-/healthy").await, Some(200));
+    assert_eq!(TlsClient::trusting(&authority).status(&server, "/-/healthy").await, Some(200));
     server.shutdown.cancel();
     server.stopped().await;
     drop((idle, dawdling));
@@ -184,11 +185,11 @@ async fn client_certificate_is_required_and_verified() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
     for path in ["/metrics", "/-/healthy"] {
-        let known = Trust::showing(&servers, &clients.client(vec![]));
+        let known = TlsClient::with_certificate(&servers, &clients.client(vec![]));
         assert_eq!(known.status(&server, path).await, Some(200));
-        assert_eq!(Trust::trusting(&servers).status(&server, path).await, None, "none is shown");
+        assert_eq!(TlsClient::trusting(&servers).status(&server, path).await, None, "none is shown");
         for foreign in [Authority::new("clients").client(vec![]), servers.client(vec![]), clients.server()] {
-            assert_eq!(Trust::showing(&servers, &foreign).status(&server, path).await, None);
+            assert_eq!(TlsClient::with_certificate(&servers, &foreign).status(&server, path).await, None);
         }
     }
 }
@@ -199,9 +200,15 @@ async fn client_certificate_is_verified_if_given() {
     let policy = "  client_auth_type: VerifyClientCertIfGiven\n";
     let (_files, server) = serve_mutual_tls(&servers.server(), &clients, policy).await;
     let path = "/metrics";
-    assert_eq!(Trust::trusting(&servers).status(&server, path).await, Some(200));
-    assert_eq!(Trust::showing(&servers, &clients.client(vec![])).status(&server, path).await, Some(200));
-    assert_eq!(Trust::showing(&servers, &servers.client(vec![])).status(&server, path).await, None);
+    assert_eq!(TlsClient::trusting(&servers).status(&server, path).await, Some(200));
+    assert_eq!(
+        TlsClient::with_certificate(&servers, &clients.client(vec![])).status(&server, path).await,
+        Some(200)
+    );
+    assert_eq!(
+        TlsClient::with_certificate(&servers, &servers.client(vec![])).status(&server, path).await,
+        None
+    );
 }
 
 #[tokio::test]
@@ -212,8 +219,9 @@ async fn only_allowed_names_may_connect() {
     let mail = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
     let uri = |name: &str| SanType::URI(name.try_into().unwrap());
     let ip = |ip: &str| SanType::IpAddress(ip.parse().unwrap());
-    let shows =
-        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    let shows = async |names| {
+        TlsClient::with_certificate(&servers, &clients.client(names)).status(&server, "/metrics").await
+    };
     for name in [
         dns("prometheus.example"),
         mail("ops@example.org"),
@@ -243,7 +251,7 @@ async fn own_certificate_allows_only_health_checks() {
     let own = servers.server();
     let names = "  client_allowed_sans: [prometheus.example]\n";
     let (_files, server) = serve_mutual_tls(&own, &clients, &format!("{REQUIRED}{names}")).await;
-    let ourselves = Trust::showing(&servers, &own);
+    let ourselves = TlsClient::with_certificate(&servers, &own);
     for (path, status) in [
         ("/-/healthy", 200),
         ("/-/ready", 503),
@@ -256,7 +264,7 @@ async fn own_certificate_allows_only_health_checks() {
     }
     let sibling = servers.server();
     assert_eq!(
-        Trust::showing(&servers, &sibling).status(&server, "/-/healthy").await,
+        TlsClient::with_certificate(&servers, &sibling).status(&server, "/-/healthy").await,
         None,
         "exactly that certificate"
     );
@@ -267,13 +275,13 @@ async fn renewed_certificate_needs_no_restart() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = Files::tls(&old.server(), "");
     let server = serve(&files).await;
-    let mut kept = Trust::trusting(&old).connect(&server).await.unwrap();
-    files.put(&new.server());
+    let mut kept = TlsClient::trusting(&old).connect(&server).await.unwrap();
+    files.write_certificate(&new.server());
     until("the new one is shown", async || {
-        Trust::trusting(&new).status(&server, "/metrics").await == Some(200)
+        TlsClient::trusting(&new).status(&server, "/metrics").await == Some(200)
     })
     .await;
-    assert_eq!(Trust::trusting(&old).status(&server, "/metrics").await, None);
+    assert_eq!(TlsClient::trusting(&old).status(&server, "/metrics").await, None);
     kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
     assert_eq!(kept.response().await.status, 200, "connections go on");
 }
@@ -283,7 +291,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = Files::tls(&old.server(), "");
     let server = serve(&files).await;
-    let shows_old = async || Trust::trusting(&old).status(&server, "/metrics").await == Some(200);
+    let shows_old = async || TlsClient::trusting(&old).status(&server, "/metrics").await == Some(200);
     let file = files.web_config();
     let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in force"]);
     let lone = new.server().certificate_pem;
@@ -296,9 +304,9 @@ async fn broken_certificate_does_not_replace_a_good_one() {
         until("it is refused", async || shows_old().await && refusals() == case + 1).await;
         assert!(shows_old().await, "{broken:?}");
     }
-    files.put(&new.server());
+    files.write_certificate(&new.server());
     until("the new one is shown", async || {
-        Trust::trusting(&new).status(&server, "/metrics").await == Some(200)
+        TlsClient::trusting(&new).status(&server, "/metrics").await == Some(200)
     })
     .await;
     assert_eq!(refusals(), cases.len(), "each is logged once");
@@ -309,7 +317,9 @@ async fn renewed_client_authority_needs_no_restart() {
     let servers = Authority::new("servers");
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let (files, server) = serve_mutual_tls(&servers.server(), &old, REQUIRED).await;
-    let shows = async |client: &Identity| Trust::showing(&servers, client).status(&server, "/metrics").await;
+    let shows = async |client: &Identity| {
+        TlsClient::with_certificate(&servers, client).status(&server, "/metrics").await
+    };
     let (old_client, new_client) = (old.client(vec![]), new.client(vec![]));
     assert_eq!((shows(&old_client).await, shows(&new_client).await), (Some(200), None));
     files.write("clients.pem", &new.pem);
@@ -372,7 +382,7 @@ async fn reload_never_turns_tls_off() {
     let files = Files::tls(&authority.server(), "");
     let server = serve(&files).await;
     files.write("web.yml", "");
-    let over_tls = async || Trust::trusting(&authority).status(&server, "/metrics").await;
+    let over_tls = async || TlsClient::trusting(&authority).status(&server, "/metrics").await;
     let file = files.web_config();
     let refused = || logged(&[file.to_str().unwrap(), "takes a restart"]) == 1;
     until("it is refused", async || over_tls().await == Some(200) && refused()).await;
@@ -408,16 +418,16 @@ async fn reload_never_removes_protection() {
         (&users, "http_server_config: {}\n".to_owned(), "passwords"),
     ] {
         let files = Files::new(before);
-        files.put(&servers.server());
+        files.write_certificate(&servers.server());
         files.write("clients.pem", &clients.pem);
         let server = serve(&files).await;
         let outcomes = async || {
             let mut outcomes = vec![Some(server.get("/metrics").await.status)];
             for client in [
-                Trust::trusting(&servers),
-                Trust::showing(&servers, &known),
-                Trust::showing(&servers, &nameless),
-                Trust::showing(&servers, &servers.client(vec![])),
+                TlsClient::trusting(&servers),
+                TlsClient::with_certificate(&servers, &known),
+                TlsClient::with_certificate(&servers, &nameless),
+                TlsClient::with_certificate(&servers, &servers.client(vec![])),
             ] {
                 outcomes.push(client.status(&server, "/metrics").await);
             }
@@ -442,8 +452,9 @@ async fn reload_adds_and_changes_protection() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (files, server) =
         serve_mutual_tls(&servers.server(), &clients, "  client_auth_type: VerifyClientCertIfGiven\n").await;
-    let shows =
-        async |names| Trust::showing(&servers, &clients.client(names)).status(&server, "/metrics").await;
+    let shows = async |names| {
+        TlsClient::with_certificate(&servers, &clients.client(names)).status(&server, "/metrics").await
+    };
     let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  client_ca_file: clients.pem\n";
     for allowed in ["one.example", "other.example"] {
         files.write("web.yml", &format!("{tls}{REQUIRED}  client_allowed_sans: [{allowed}]\n"));
@@ -451,5 +462,5 @@ async fn reload_adds_and_changes_protection() {
         until("its name is allowed", async || shows(vec![dns(allowed)]).await == Some(200)).await;
     }
     assert_eq!(shows(vec![dns("one.example")]).await, None);
-    assert_eq!(Trust::trusting(&servers).status(&server, "/metrics").await, None);
+    assert_eq!(TlsClient::trusting(&servers).status(&server, "/metrics").await, None);
 }

@@ -46,7 +46,7 @@ async fn daemon_never_deletes() {
     daemon.stderr.lines(&["configuration reloaded"], 2).await;
     polls(20.0).await;
     daemon.signal("TERM").await;
-    assert_exit("TERM", &daemon.ended().await, 0, &[]);
+    assert_exit("TERM", &daemon.wait().await, 0, &[]);
 
     let journal = api.control.journal();
     assert!((60..10_000).contains(&journal.len()), "the whole run: {}", journal.len());

@@ -5,22 +5,22 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use simulator::{FaultKind, GatewayState};
 
-use super::rig::{DELETE, GUANGZHOU, LIST, Named, Scene, without_seconds};
+use super::rig::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
 use test_support::binary::{assert_exit, run};
 
 /// A documented error: its cause and its message.
 struct Case {
     code: &'static str,
     message: &'static str,
-    arrange: fn(&Scene, &mut Named),
+    arrange: fn(&Scene, &mut TunnelIds),
 }
 
-fn set_gateway(scene: &Scene, tunnel: &Named, state: GatewayState) {
+fn set_gateway(scene: &Scene, tunnel: &TunnelIds, state: GatewayState) {
     scene.api.control.set_gateway(GUANGZHOU, &tunnel.gateway, state).expect("the gateway");
 }
 
 /// Has the listing show the tunnel on a gateway where the API itself does not have it.
-fn list_on_gateway(scene: &Scene, tunnel: &mut Named, gateway: &str) {
+fn list_on_gateway(scene: &Scene, tunnel: &mut TunnelIds, gateway: &str) {
     scene.set(tunnel, "VpnGatewayId", gateway);
     gateway.clone_into(&mut tunnel.gateway);
 }
@@ -139,8 +139,8 @@ async fn unavailable_gateway_is_reported_at_the_timeout() {
 async fn wrong_tunnel_is_refused_before_the_deletion() {
     let scene = Scene::with(9).await;
     let (here, elsewhere) = (scene.tunnel(0), scene.tunnel(8));
-    let absent = Named { id: "vpnx-00000000".to_owned(), ..here.clone() };
-    let crossed = Named { gateway: elsewhere.gateway.clone(), ..here.clone() };
+    let absent = TunnelIds { id: "vpnx-00000000".to_owned(), ..here.clone() };
+    let crossed = TunnelIds { gateway: elsewhere.gateway.clone(), ..here.clone() };
     let not_there = "main in ap-guangzhou has no tunnel vpnx-00000000; see `tunnels list`";
     let not_on = format!(
         "{} is not on {} but on {}; name that gateway if you mean this tunnel",
@@ -159,7 +159,7 @@ async fn wrong_tunnel_is_refused_before_the_deletion() {
 #[tokio::test]
 async fn unconfigured_target_is_refused() {
     let scene = Scene::with(1).await;
-    let Named { gateway, id } = scene.tunnel(0);
+    let TunnelIds { gateway, id } = scene.tunnel(0);
     for (account, name) in [("main", "eu-frankfurt"), ("other", GUANGZHOU)] {
         let words = ["tunnels", "delete", "--yes", "--account", account, "--region", name];
         let ids = ["--vpn-gateway-id", &gateway, "--vpn-connection-id", &id];

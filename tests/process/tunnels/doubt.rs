@@ -14,7 +14,7 @@ const UNKNOWN: &str =
     "whether the request arrived is not known; look at `tunnels list` before you try again: ";
 
 /// Responses to a query of one tunnel that do not prove that it is gone.
-fn hostile(id: &str) -> Vec<(&'static str, FaultKind)> {
+fn unproven_responses(id: &str) -> Vec<(&'static str, FaultKind)> {
     const SET: &str = "/Response/VpnConnectionSet";
     const ID: &str = "/Response/VpnConnectionSet/0/VpnConnectionId";
     let replace = |pointer: &str, value: Value| FaultKind::Replace { pointer: pointer.to_owned(), value };
@@ -43,11 +43,11 @@ fn hostile(id: &str) -> Vec<(&'static str, FaultKind)> {
 
 #[tokio::test]
 async fn wrong_response_does_not_confirm_the_deletion() {
-    let names = hostile("").into_iter().map(|(name, _)| name);
+    let names = unproven_responses("").into_iter().map(|(name, _)| name);
     let cases = names.enumerate().map(|(place, name)| async move {
         let scene = Scene::with(1).await;
         let tunnel = scene.tunnel(0);
-        let (_, kind) = hostile(&tunnel.id).remove(place);
+        let (_, kind) = unproven_responses(&tunnel.id).remove(place);
         scene.set_faults([(LIST, 1, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "3s"]).await;
         assert_exit(name, &ended, 1, &["is not gone after 3s; it may go later"]);
@@ -60,7 +60,7 @@ async fn wrong_response_does_not_confirm_the_deletion() {
 async fn invalid_first_response_prevents_the_deletion() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
-    for (name, kind) in hostile(&tunnel.id).into_iter().take(8) {
+    for (name, kind) in unproven_responses(&tunnel.id).into_iter().take(8) {
         scene.set_faults([(LIST, 0, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
         assert_exit(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a look-up "]);

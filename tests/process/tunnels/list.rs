@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 
-use super::rig::{FRANKFURT, GUANGZHOU, LIST, Named, Scene};
+use super::rig::{FRANKFURT, GUANGZHOU, LIST, Scene, TunnelIds};
 use test_support::{
     Api,
-    binary::{Ended, WorkDir, assert_exit, run},
+    binary::{Finished, WorkDir, assert_exit, run},
     frozen,
 };
 
-async fn list(files: &WorkDir, flags: &[&str]) -> Ended {
+async fn list(files: &WorkDir, flags: &[&str]) -> Finished {
     run(files.exporter(&[&["tunnels", "list"], flags].concat())).await
 }
 
-fn rows(ended: &Ended) -> Vec<Value> {
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+fn rows(finished: &Finished) -> Vec<Value> {
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
 fn text<'a>(row: &'a Value, field: &str) -> &'a str {
@@ -25,8 +25,8 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
 }
 
 /// The ids of a JSON list in its order.
-fn ids(ended: &Ended) -> Vec<String> {
-    rows(ended).iter().map(|row| text(row, "vpn_connection_id").to_owned()).collect()
+fn ids(finished: &Finished) -> Vec<String> {
+    rows(finished).iter().map(|row| text(row, "vpn_connection_id").to_owned()).collect()
 }
 
 #[tokio::test]
@@ -35,12 +35,12 @@ async fn every_page_is_listed_once_in_order() {
     let accounts = [api.account("first", &[GUANGZHOU, FRANKFURT]), api.account("second", &[FRANKFURT])];
     let accounts = accounts.each_ref().map(String::as_str);
     let files = WorkDir::with(api.config_of(&accounts, "timeout: 20s"));
-    let ended = list(&files, &["--output", "json"]).await;
-    assert_exit("all", &ended, 0, &[]);
-    assert_eq!(ended.stderr, "");
+    let finished = list(&files, &["--output", "json"]).await;
+    assert_exit("all", &finished, 0, &[]);
+    assert_eq!(finished.stderr, "");
     let place =
         |row: &Value| ["account", "region", "vpn_connection_id"].map(|field| text(row, field).to_owned());
-    let listed: Vec<_> = rows(&ended).iter().map(place).collect();
+    let listed: Vec<_> = rows(&finished).iter().map(place).collect();
     let mut expected = Vec::new();
     for (account, name) in [("first", GUANGZHOU), ("first", FRANKFURT), ("second", FRANKFURT)] {
         let ids = api.control.ids(name).expect("the region");
@@ -65,20 +65,20 @@ async fn piped_table_has_no_colours() {
     scene.set(&tunnels[0], "HealthCheckStatus", "UNAVAILABLE");
     let mut command = scene.files.exporter(&["tunnels", "list"]);
     command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
-    let ended = run(command).await;
-    assert_eq!((ended.code(), &*ended.stderr), (Some(0), ""));
+    let finished = run(command).await;
+    assert_eq!((finished.code(), &*finished.stderr), (Some(0), ""));
     let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        LINK  STATE      NET STATUS  HEALTH       AGE\n";
     let ends = [
         "office    192.0.2.77  down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
         "a\u{fffd}31m  b  192.0.2.77  up    AVAILABLE  AVAILABLE   -            -",
     ];
-    let line = |(tunnel, rest): (&Named, _)| {
+    let line = |(tunnel, rest): (&TunnelIds, _)| {
         format!("main     ap-guangzhou  {}  {}  {rest}\n", tunnel.gateway, tunnel.id)
     };
     let mut lines: Vec<_> = tunnels.iter().zip(ends).map(line).collect();
     lines.sort();
     let expected = head.to_owned() + &lines.concat();
-    assert_eq!(ended.stdout, expected);
+    assert_eq!(finished.stdout, expected);
 }
 
 #[tokio::test]
@@ -153,11 +153,11 @@ async fn failed_target_does_not_hide_others() {
     let fault = Fault { region: Some(FRANKFURT.to_owned()), ..Fault::new(refusal) };
     api.control.set_faults(vec![fault]).expect("a fault");
     let files = WorkDir::with(api.config_with(&[FRANKFURT, GUANGZHOU], "timeout: 20s"));
-    let ended = list(&files, &["--output", "json"]).await;
+    let finished = list(&files, &["--output", "json"]).await;
     let mut expected = api.control.ids(GUANGZHOU).expect("the region");
     expected.sort();
-    assert_eq!(ids(&ended), expected);
-    assert_exit("json", &ended, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
+    assert_eq!(ids(&finished), expected);
+    assert_exit("json", &finished, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     let table = list(&files, &[]).await;
     assert_exit("table", &table, 1, &["main in eu-frankfurt: UnauthorizedOperation"]);
     assert_eq!(table.stdout.lines().count(), 1 + 2, "{}", table.stdout);
@@ -185,8 +185,8 @@ async fn unconfigured_account_or_region_is_refused() {
         (&["--account", "second", "--region", FRANKFURT], 0, ""),
     ];
     for (flags, status, message) in table {
-        let ended = list(&files, flags).await;
-        assert_eq!((ended.code(), &*ended.stderr), (Some(status), message), "{flags:?}");
+        let finished = list(&files, flags).await;
+        assert_eq!((finished.code(), &*finished.stderr), (Some(status), message), "{flags:?}");
     }
     assert_eq!(api.control.journal().len(), 1, "only configured targets are requested");
 }
@@ -201,14 +201,14 @@ async fn failed_discovery_does_not_hide_other_accounts() {
     let files = WorkDir::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
     let message = "everywhere: region discovery failed: UnauthorizedOperation";
     for flags in [&[][..], &["--region", GUANGZHOU]] {
-        let ended = list(&files, flags).await;
-        assert_exit("one account of two", &ended, 1, &[message]);
-        assert_eq!(ended.stdout.lines().count(), 1 + 2, "{}", ended.stdout);
+        let finished = list(&files, flags).await;
+        assert_exit("one account of two", &finished, 1, &[message]);
+        assert_eq!(finished.stdout.lines().count(), 1 + 2, "{}", finished.stdout);
     }
     for flags in [&["--account", "everywhere"][..], &["--account", "everywhere", "--region", GUANGZHOU]] {
-        let ended = list(&files, flags).await;
-        assert_exit("the account itself", &ended, 1, &[message]);
-        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        let finished = list(&files, flags).await;
+        assert_exit("the account itself", &finished, 1, &[message]);
+        assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
     }
     let requests: BTreeSet<_> = api.control.journal().into_iter().map(|entry| entry.action).collect();
     assert_eq!(requests, BTreeSet::from([LIST.to_owned(), "DescribeRegions".to_owned()]));

@@ -14,7 +14,7 @@ use test_support::{Api, binary::exporter, region};
 const PAGE: &str = include_str!("../../../docs/operators.md");
 
 /// Each command of the page and its output.
-fn shown() -> Vec<(Vec<String>, String)> {
+fn documented_commands() -> Vec<(Vec<String>, String)> {
     let page = PAGE.replace("\\\n", " ");
     let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("console\n"));
     let runs = blocks.flat_map(|block| block.split("$ tencentcloud-vpn-exporter ").skip(1));
@@ -45,7 +45,7 @@ fn command(api: &Api, words: &[String]) -> Command {
 }
 
 /// The text on a screen, with an `N` for each age and number of seconds.
-fn settled(text: &str) -> String {
+fn without_changing_numbers(text: &str) -> String {
     let lines = text.lines().map(|line| line.rsplit("\r\u{1b}[2K").next().unwrap_or_default());
     let line = |line: &str| match line.rsplit_once(' ') {
         Some((rest, age)) if age.ends_with('d') && age[..age.len() - 1].parse::<u32>().is_ok() => {
@@ -58,16 +58,16 @@ fn settled(text: &str) -> String {
 
 #[tokio::test]
 async fn documents_show_the_output_of_the_commands() {
-    let runs = shown();
+    let runs = documented_commands();
     assert!(runs.len() >= 4, "{runs:?}");
     let api = api().await;
     for (words, expected) in runs {
         let mut terminal = Terminal::start(command(&api, &words));
         if let Some((_, rest)) = expected.split_once(PROMPT) {
-            terminal.shows(PROMPT).await;
-            terminal.keys(&format!("{}\n", rest.lines().next().expect("what is typed")));
+            terminal.wait_for_text(PROMPT).await;
+            terminal.type_text(&format!("{}\n", rest.lines().next().expect("what is typed")));
         }
-        let (_, screen) = terminal.ended().await;
-        assert_eq!(settled(&screen), settled(&expected), "{words:?}");
+        let (_, screen) = terminal.wait().await;
+        assert_eq!(without_changing_numbers(&screen), without_changing_numbers(&expected), "{words:?}");
     }
 }

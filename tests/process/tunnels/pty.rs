@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use test_support::PATIENCE;
+use test_support::MAX_WAIT;
 
 /// A program on its own terminal; dropping it kills the program.
 pub struct Terminal {
@@ -33,25 +33,25 @@ impl Terminal {
         let end = || Stdio::from(theirs.try_clone().expect("another handle"));
         let child = command.stdin(end()).stdout(end()).stderr(end()).kill_on_drop(true).spawn();
         let keyboard = File::from(ours);
-        let screen = watched(keyboard.try_clone().expect("another handle"));
+        let screen = read_screen(keyboard.try_clone().expect("another handle"));
         Self { child: child.expect("the program starts"), keyboard, screen }
     }
 
     /// Waits for this output.
-    pub async fn shows(&mut self, words: &str) {
+    pub async fn wait_for_text(&mut self, words: &str) {
         let wait = self.screen.wait_for(|screen| screen.contains(words));
-        let is_shown = matches!(timeout(PATIENCE, wait).await, Ok(Ok(_)));
+        let is_shown = matches!(timeout(MAX_WAIT, wait).await, Ok(Ok(_)));
         assert!(is_shown, "no {words:?} in {:?}", *self.screen.borrow());
     }
 
     /// Types this.
-    pub fn keys(&mut self, text: &str) {
+    pub fn type_text(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).expect("the terminal takes it");
     }
 
     /// The program's exit status and all output.
-    pub async fn ended(mut self) -> (Option<i32>, String) {
-        let status = timeout(PATIENCE, self.child.wait()).await;
+    pub async fn wait(mut self) -> (Option<i32>, String) {
+        let status = timeout(MAX_WAIT, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("no end: {:?}", *self.screen.borrow()));
         while self.screen.changed().await.is_ok() {}
         (status.expect("it can be waited for").code(), self.screen.borrow().clone())
@@ -59,7 +59,7 @@ impl Terminal {
 }
 
 /// Reads until the other end is closed.
-fn watched(mut terminal: File) -> watch::Receiver<String> {
+fn read_screen(mut terminal: File) -> watch::Receiver<String> {
     let (screen, watched) = watch::channel(String::new());
     std::thread::spawn(move || {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);

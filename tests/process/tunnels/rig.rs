@@ -7,8 +7,8 @@ use simulator::{Fault, FaultKind, Options};
 use tokio::{process::Command, time::timeout};
 
 use test_support::{
-    Api, PATIENCE,
-    binary::{Ended, WorkDir, run},
+    Api, MAX_WAIT,
+    binary::{Finished, WorkDir, run},
     frozen,
 };
 
@@ -27,7 +27,7 @@ pub struct Scene {
 
 /// The ids of a tunnel in the flags of `tunnels delete`.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct TunnelIds {
     pub gateway: String,
     pub id: String,
 }
@@ -45,13 +45,13 @@ impl Scene {
     }
 
     /// The tunnel at this index of the listing.
-    pub fn tunnel(&self, place: usize) -> Named {
+    pub fn tunnel(&self, place: usize) -> TunnelIds {
         let row = &self.api.control.rows(GUANGZHOU).expect("the region")[place];
         let text = |field: &str| row[field].as_str().expect("an id").to_owned();
-        Named { gateway: text("VpnGatewayId"), id: text("VpnConnectionId") }
+        TunnelIds { gateway: text("VpnGatewayId"), id: text("VpnConnectionId") }
     }
 
-    pub fn set(&self, tunnel: &Named, field: &str, value: impl Into<Value>) {
+    pub fn set(&self, tunnel: &TunnelIds, field: &str, value: impl Into<Value>) {
         self.api.control.set(GUANGZHOU, &tunnel.id, field, value).expect("the tunnel");
     }
 
@@ -73,19 +73,19 @@ impl Scene {
     pub async fn end_deletions_after(&self, requests: usize) {
         let control = &self.api.control;
         let arrived = control.until(|journal| journal.len() >= requests);
-        timeout(PATIENCE, arrived).await.expect("the command sends further requests");
+        timeout(MAX_WAIT, arrived).await.expect("the command sends further requests");
         control.advance(HOUR);
     }
 
     /// `tunnels delete` of this tunnel, with further flags.
-    pub fn command(&self, tunnel: &Named, flags: &[&str]) -> Command {
-        let Named { gateway, id } = tunnel;
+    pub fn command(&self, tunnel: &TunnelIds, flags: &[&str]) -> Command {
+        let TunnelIds { gateway, id } = tunnel;
         let words = ["tunnels", "delete", "--account", "main", "--region", GUANGZHOU];
         let ids = ["--vpn-gateway-id", gateway, "--vpn-connection-id", id];
         self.files.exporter(&[&words[..], &ids, flags].concat())
     }
 
-    pub async fn delete(&self, tunnel: &Named, flags: &[&str]) -> Ended {
+    pub async fn delete(&self, tunnel: &TunnelIds, flags: &[&str]) -> Finished {
         run(self.command(tunnel, flags)).await
     }
 

@@ -15,12 +15,12 @@ async fn right_id_deletes_the_tunnel() {
     let scene = Scene::with(1).await;
     let tunnel = scene.tunnel(0);
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
-    terminal.shows("WARNING: this tunnel is UP.").await;
-    terminal.shows(PROMPT).await;
+    terminal.wait_for_text("WARNING: this tunnel is UP.").await;
+    terminal.wait_for_text(PROMPT).await;
     assert_eq!(scene.requests(), [LIST], "nothing is deleted before the answer");
-    terminal.keys(&format!(" {} \n", tunnel.id));
+    terminal.type_text(&format!(" {} \n", tunnel.id));
     scene.end_deletions_after(5).await;
-    let (status, screen) = terminal.ended().await;
+    let (status, screen) = terminal.wait().await;
     assert_eq!(status, Some(0), "{screen}");
     let id = &tunnel.id;
     let after = screen.split_once(PROMPT).expect("the prompt").1;
@@ -37,16 +37,16 @@ async fn wrong_id_deletes_nothing() {
     let upper_case = tunnel.id.to_uppercase();
     for typed in [&*other.id, &tunnel.id[..12], &upper_case, "yes", "y", ""] {
         let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
-        terminal.shows(PROMPT).await;
-        terminal.keys(&format!("{typed}\n"));
-        let (status, screen) = terminal.ended().await;
+        terminal.wait_for_text(PROMPT).await;
+        terminal.type_text(&format!("{typed}\n"));
+        let (status, screen) = terminal.wait().await;
         let message = format!("Nothing was deleted: that is not {}.\r\n", tunnel.id);
         assert!(status == Some(1) && screen.ends_with(&message), "{typed:?}: {screen}");
     }
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
-    terminal.shows(PROMPT).await;
-    terminal.keys("\u{4}");
-    let (status, screen) = terminal.ended().await;
+    terminal.wait_for_text(PROMPT).await;
+    terminal.type_text("\u{4}");
+    let (status, screen) = terminal.wait().await;
     let message = format!("\r\nNothing was deleted: that is not {}.\r\n", tunnel.id);
     assert!(status == Some(1) && screen.ends_with(&message), "the end of input: {screen}");
     assert_eq!(scene.deletions(), 0);
@@ -59,14 +59,14 @@ async fn tunnel_that_came_up_is_shown_again() {
         let tunnel = scene.tunnel(0);
         scene.set(&tunnel, "NetStatus", "UNAVAILABLE");
         let mut terminal = Terminal::start(scene.command(&tunnel, &["--no-wait"]));
-        terminal.shows(PROMPT).await;
+        terminal.wait_for_text(PROMPT).await;
         scene.set(&tunnel, "NetStatus", "AVAILABLE");
-        terminal.keys(&format!("{}\n", tunnel.id));
-        terminal.shows("The tunnel has changed meanwhile:").await;
-        terminal.shows("WARNING: this tunnel is UP.").await;
+        terminal.type_text(&format!("{}\n", tunnel.id));
+        terminal.wait_for_text("The tunnel has changed meanwhile:").await;
+        terminal.wait_for_text("WARNING: this tunnel is UP.").await;
         assert_eq!(scene.deletions(), 0, "it is requests again");
-        terminal.keys(&format!("{}{second}\n", tunnel.id));
-        let (ended, screen) = terminal.ended().await;
+        terminal.type_text(&format!("{}{second}\n", tunnel.id));
+        let (ended, screen) = terminal.wait().await;
         assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");
         assert_eq!(screen.matches(PROMPT).count(), 2, "{screen}");
     }
@@ -76,7 +76,7 @@ async fn tunnel_that_came_up_is_shown_again() {
 async fn yes_asks_nothing_on_a_terminal() {
     let scene = Scene::with(1).await;
     let terminal = Terminal::start(scene.command(&scene.tunnel(0), &["--yes", "--no-wait"]));
-    let (status, screen) = terminal.ended().await;
+    let (status, screen) = terminal.wait().await;
     assert_eq!(status, Some(0), "{screen}");
     assert!(!screen.contains(PROMPT), "{screen}");
     assert_eq!(scene.deletions(), 1);
@@ -90,7 +90,7 @@ async fn redirected_output_gets_no_question() {
     let words = inner.as_std();
     command.args(["-c", "exec \"$0\" \"$@\" > out"]).arg(words.get_program()).args(words.get_args());
     command.current_dir(scene.files.folder());
-    let (status, screen) = Terminal::start(command).ended().await;
+    let (status, screen) = Terminal::start(command).wait().await;
     assert_eq!(status, Some(64), "{screen}");
     assert!(screen.starts_with("refused: this is not a terminal"), "{screen}");
     assert_eq!(scene.requests(), [""; 0]);
@@ -103,7 +103,7 @@ async fn no_color_turns_colours_off() {
     let list = async |variables: &[(&str, &str)]| {
         let mut command = scene.files.exporter(&["tunnels", "list"]);
         command.envs(variables.iter().copied());
-        let (status, screen) = Terminal::start(command).ended().await;
+        let (status, screen) = Terminal::start(command).wait().await;
         assert_eq!(status, Some(0), "{screen}");
         screen
     };

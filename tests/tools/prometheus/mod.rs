@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 use server::{Server, tool};
 use test_support::{
-    Metrics, PATIENCE,
+    MAX_WAIT, Metrics,
     binary::{Process, exporter},
     client,
 };
@@ -25,7 +25,7 @@ use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 const SCRAPES: usize = 10;
 
 async fn demo() -> Process {
-    let demo = Process::serving(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
+    let demo = Process::start_daemon(exporter(&["demo", "--web.listen-address", "127.0.0.1:0"])).await;
     demo.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     demo
 }
@@ -124,7 +124,7 @@ impl Server {
 
     /// Compares how many series the server has of each name with how many are exposed, and gives the exposition's types.
     async fn assert_every_series_arrived(&self, demo: &Process) -> BTreeMap<String, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         loop {
             let text = String::from_utf8(body(demo.address(), "identity").await).expect("UTF-8");
             let exposed = series_by_name(&text);

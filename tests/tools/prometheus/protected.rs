@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::server::Server;
 use test_support::{
-    PATIENCE,
+    MAX_WAIT,
     binary::{Process, WorkDir, exporter},
     client,
 };
@@ -45,13 +45,13 @@ async fn demo(place: &WorkDir, name: &str, web_config: &str) -> Process {
     place.write(name, web_config);
     let mut command = exporter(&["demo", "--web.listen-address", "127.0.0.1:0", "--web.config.file", name]);
     command.current_dir(place.folder());
-    Process::serving(command).await
+    Process::start_daemon(command).await
 }
 
 /// Waits until every target was scraped, and gives each job's last error, which is empty where all is well.
 async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
     let url = format!("http://{}/api/v1/targets", server.address);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         let answer = client().get(&url).send().await.expect("an answer").bytes().await.expect("a body");
         let answer: Value = serde_json::from_slice(&answer).expect("JSON");

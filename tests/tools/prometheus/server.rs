@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{process::Command, time::sleep};
 
-use test_support::{PATIENCE, binary::Process, client, local};
+use test_support::{MAX_WAIT, binary::Process, client, local};
 
 /// A program of Debian's package `prometheus`.
 pub(crate) fn tool(name: &str) -> PathBuf {
@@ -57,11 +57,11 @@ impl Server {
 
     /// Waits until an expression gives anything.
     pub(crate) async fn until(&self, expression: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         while self.query(expression).await.0.is_empty() {
             assert!(
                 Instant::now() < deadline,
-                "not within {PATIENCE:?}: {expression}\n{}",
+                "not within {MAX_WAIT:?}: {expression}\n{}",
                 self.process.stderr
             );
             sleep(Duration::from_millis(100)).await;

@@ -13,13 +13,13 @@ use tokio::{
 };
 
 /// A simulator that runs until this is dropped.
-pub(crate) struct Served {
+pub(crate) struct RunningSimulator {
     pub(crate) control: Control,
     pub(crate) client: Client,
     task: JoinHandle<()>,
 }
 
-impl Served {
+impl RunningSimulator {
     pub(crate) async fn start(options: Options) -> Self {
         let address = "127.0.0.1:0".parse().expect("an address");
         let simulator = Simulator::bind(options, address).await.expect("a simulator");
@@ -36,7 +36,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for RunningSimulator {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -120,7 +120,7 @@ impl Client {
 
 impl Request {
     /// Sets the product and its version.
-    pub(crate) fn to(mut self, service: &'static str, version: &str) -> Self {
+    pub(crate) fn for_product(mut self, service: &'static str, version: &str) -> Self {
         self.service = service;
         self.with("X-TC-Version", Some(version))
     }

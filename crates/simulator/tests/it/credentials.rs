@@ -7,7 +7,7 @@ use simulator::{
     Credentials, Fault, FaultKind, NotFound, OfferedRegion, Options, Role, TOKEN_MARK, WebIdentity,
 };
 
-use crate::client::{Client, Request, Response, Served};
+use crate::client::{Client, Request, Response, RunningSimulator};
 
 const EU: &str = "eu-frankfurt";
 const OTHER: &str = "qcs::cam::uin/200000000002:roleName/reader";
@@ -24,8 +24,8 @@ fn options() -> Options {
     Options { regions, frozen: true, roles: vec![role], web_identity: Some(identity), ..Options::default() }
 }
 
-fn assume(served: &Served, parameters: &Value) -> Request {
-    served.client.request("AssumeRole", "", parameters).to("sts", "2018-08-13")
+fn assume(api: &RunningSimulator, parameters: &Value) -> Request {
+    api.client.request("AssumeRole", "", parameters).for_product("sts", "2018-08-13")
 }
 
 fn role() -> Value {
@@ -50,8 +50,8 @@ fn listing(client: &Client, credentials: &Value) -> Request {
     request.with("X-TC-Token", Some(&text("Token")))
 }
 
-async fn metadata(served: &Served, path: &str) -> Response {
-    let mut request = served.client.request("", "", &json!(null));
+async fn metadata(api: &RunningSimulator, path: &str) -> Response {
+    let mut request = api.client.request("", "", &json!(null));
     (request.method, request.path) = ("GET", format!("{METADATA}{path}"));
     request.body.clear();
     request.send().await
@@ -59,38 +59,39 @@ async fn metadata(served: &Served, path: &str) -> Response {
 
 #[tokio::test]
 async fn assumed_role_works_until_its_token_is_revoked() {
-    let served = Served::start(options()).await;
-    let granted = assume(&served, &role()).send().await.response();
+    let api = RunningSimulator::start(options()).await;
+    let granted = assume(&api, &role()).send().await.response();
     let lasts = granted["ExpiredTime"].as_i64().expect("a time") - jiff::Timestamp::now().as_second();
     assert!((7190..=7200).contains(&lasts), "{lasts} s");
     assert!(granted["Expiration"].as_str().is_some_and(|text| text.ends_with('Z')), "{granted}");
     let credentials = &granted["Credentials"];
     assert!(credentials["Token"].as_str().is_some_and(|token| token.starts_with(TOKEN_MARK)));
 
-    assert_eq!(listing(&served.client, credentials).send().await.response()["TotalCount"], 1);
-    assert_eq!(served.control.journal()[1].account, "200000000002");
-    let without = listing(&served.client, credentials).with("X-TC-Token", None);
+    assert_eq!(listing(&api.client, credentials).send().await.response()["TotalCount"], 1);
+    assert_eq!(api.control.journal()[1].account, "200000000002");
+    let without = listing(&api.client, credentials).with("X-TC-Token", None);
     assert_eq!(code(without).await, "AuthFailure.TokenFailure");
-    served.control.revoke_tokens();
-    assert_eq!(code(listing(&served.client, credentials)).await, "AuthFailure.TokenFailure");
-    let renewed = assume(&served, &role()).send().await.response();
-    assert_eq!(code(listing(&served.client, &renewed["Credentials"])).await, Value::Null);
+    api.control.revoke_tokens();
+    assert_eq!(code(listing(&api.client, credentials)).await, "AuthFailure.TokenFailure");
+    let renewed = assume(&api, &role()).send().await.response();
+    assert_eq!(code(listing(&api.client, &renewed["Credentials"])).await, Value::Null);
 }
 
 #[tokio::test]
 async fn token_expires_after_its_lifetime() {
-    let served = Served::start(Options { token_lifetime: Some(Duration::from_secs(60)), ..options() }).await;
-    let granted = assume(&served, &role()).send().await.response();
-    assert_eq!(code(listing(&served.client, &granted["Credentials"])).await, Value::Null);
+    let api =
+        RunningSimulator::start(Options { token_lifetime: Some(Duration::from_secs(60)), ..options() }).await;
+    let granted = assume(&api, &role()).send().await.response();
+    assert_eq!(code(listing(&api.client, &granted["Credentials"])).await, Value::Null);
     let skew = Fault::new(FaultKind::ClockSkew { seconds: 61 });
-    served.control.set_faults(vec![skew]).expect("a fault");
-    let late = listing(&served.client, &granted["Credentials"]);
+    api.control.set_faults(vec![skew]).expect("a fault");
+    let late = listing(&api.client, &granted["Credentials"]);
     assert_eq!(code(late).await, "AuthFailure.TokenFailure");
 }
 
 #[tokio::test]
 async fn assume_role_follows_the_documented_rules() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let unknown = "qcs::cam::uin/200000000002:roleName/writer";
     let table = [
         (changed(role(), "RoleArn", json!(unknown)), "ResourceNotFound.RoleNotFound"),
@@ -105,52 +106,51 @@ async fn assume_role_follows_the_documented_rules() {
         (changed(role(), "Duration", json!(5)), "UnknownParameter"),
     ];
     for (parameters, expected) in table {
-        assert_eq!(code(assume(&served, &parameters)).await, expected, "{parameters}");
+        assert_eq!(code(assume(&api, &parameters)).await, expected, "{parameters}");
     }
     let longest = changed(role(), "DurationSeconds", json!(43_200));
-    assert_eq!(code(assume(&served, &longest)).await, Value::Null);
-    let other_version = assume(&served, &role()).with("X-TC-Version", Some("2017-03-12"));
+    assert_eq!(code(assume(&api, &longest)).await, Value::Null);
+    let other_version = assume(&api, &role()).with("X-TC-Version", Some("2017-03-12"));
     assert_eq!(code(other_version).await, "NoSuchVersion");
 }
 
 #[tokio::test]
 async fn web_identity_needs_current_token_and_no_signature() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let request = |action: &str, token: &str| {
         let identity = json!({"ProviderId": "tke", "WebIdentityToken": token,
             "RoleArn": OTHER, "RoleSessionName": "exporter", "DurationSeconds": 7200});
-        let request = served.client.request(action, "ap-guangzhou", &identity).to("sts", "2018-08-13");
+        let request = api.client.request(action, "ap-guangzhou", &identity).for_product("sts", "2018-08-13");
         request.with("Authorization", Some("SKIP"))
     };
     let granted = request("AssumeRoleWithWebIdentity", "first").send().await.response();
-    assert_eq!(code(listing(&served.client, &granted["Credentials"])).await, Value::Null, "{granted}");
+    assert_eq!(code(listing(&api.client, &granted["Credentials"])).await, Value::Null, "{granted}");
 
     for (provider_id, token) in [("oidc", "first"), ("tke", "second")] {
         let other = WebIdentity { provider_id: provider_id.to_owned(), token: token.to_owned() };
-        served.control.set_web_identity(Some(other));
+        api.control.set_web_identity(Some(other));
         let refused = code(request("AssumeRoleWithWebIdentity", "first")).await;
         assert_eq!(refused, "InvalidParameter.WebIdentityTokenError");
     }
     assert_eq!(code(request("AssumeRoleWithWebIdentity", "second")).await, Value::Null);
     assert_eq!(code(request("AssumeRole", "second")).await, "AuthFailure.InvalidAuthorization");
-    let unsigned = served.client.request("DescribeVpnConnections", EU, &json!({}));
+    let unsigned = api.client.request("DescribeVpnConnections", EU, &json!({}));
     let unsigned = unsigned.with("Authorization", Some("SKIP"));
     assert_eq!(code(unsigned).await, "AuthFailure.InvalidAuthorization");
-    assert!(!format!("{:?}", served.control.journal()).contains("second"), "the journal keeps a token");
+    assert!(!format!("{:?}", api.control.journal()).contains("second"), "the journal keeps a token");
 }
 
 #[tokio::test]
 async fn metadata_service_gives_role_and_credentials() {
-    let served = Served::start(options()).await;
-    assert_eq!(metadata(&served, "").await.body, "monitoring");
-    let credentials: Value = serde_json::from_str(&metadata(&served, "monitoring").await.body).expect("JSON");
+    let api = RunningSimulator::start(options()).await;
+    assert_eq!(metadata(&api, "").await.body, "monitoring");
+    let credentials: Value = serde_json::from_str(&metadata(&api, "monitoring").await.body).expect("JSON");
     assert_eq!(credentials["Code"], "Success");
     assert!(credentials["ExpiredTime"].is_u64() && credentials["Expiration"].is_string(), "{credentials}");
-    assert_eq!(code(listing(&served.client, &credentials)).await, Value::Null);
-    assert_eq!(metadata(&served, "another").await.status, 404);
+    assert_eq!(code(listing(&api.client, &credentials)).await, Value::Null);
+    assert_eq!(metadata(&api, "another").await.status, 404);
 
-    let logged: Vec<_> =
-        served.control.journal().into_iter().map(|entry| (entry.action, entry.error)).collect();
+    let logged: Vec<_> = api.control.journal().into_iter().map(|entry| (entry.action, entry.error)).collect();
     let expected = [
         ("MetadataRole", None),
         ("MetadataCredentials", None),
@@ -159,42 +159,42 @@ async fn metadata_service_gives_role_and_credentials() {
     ];
     assert_eq!(logged, expected.map(|(action, error)| (action.to_owned(), error.map(str::to_owned))));
 
-    let elsewhere = Served::start(Options { instance_role: None, ..options() }).await;
+    let elsewhere = RunningSimulator::start(Options { instance_role: None, ..options() }).await;
     assert_eq!(metadata(&elsewhere, "").await.status, 404);
 }
 
 #[tokio::test]
 async fn credential_source_can_fail() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let fault = |action: &str, kind| Fault { action: Some(action.to_owned()), ..Fault::new(kind) };
     let faults = vec![
         fault("AssumeRole", FaultKind::Error { code: "InternalError.GetRoleError".to_owned() }),
         fault("MetadataRole", FaultKind::Status { status: 503, retry_after: None }),
         fault("MetadataCredentials", FaultKind::Error { code: "Failed".to_owned() }),
     ];
-    served.control.set_faults(faults).expect("faults");
-    assert_eq!(code(assume(&served, &role())).await, "InternalError.GetRoleError");
-    assert_eq!(metadata(&served, "").await.status, 503);
-    assert_eq!(metadata(&served, "monitoring").await.body, r#"{"Code":"Failed"}"#);
-    assert_eq!(served.client.describe(EU, json!({})).await["TotalCount"], 1);
+    api.control.set_faults(faults).expect("faults");
+    assert_eq!(code(assume(&api, &role())).await, "InternalError.GetRoleError");
+    assert_eq!(metadata(&api, "").await.status, 503);
+    assert_eq!(metadata(&api, "monitoring").await.body, r#"{"Code":"Failed"}"#);
+    assert_eq!(api.client.describe(EU, json!({})).await["TotalCount"], 1);
 }
 
 #[tokio::test]
 async fn region_list_can_be_changed() {
-    let served = Served::start(options()).await;
+    let api = RunningSimulator::start(options()).await;
     let regions = |product: &str| {
         let parameters = json!({"Product": product});
-        served.client.request("DescribeRegions", "", &parameters).to("region", "2022-06-27")
+        api.client.request("DescribeRegions", "", &parameters).for_product("region", "2022-06-27")
     };
     let offer = regions("vpc").send().await.response();
     assert_eq!((&offer["TotalCount"], &offer["RegionSet"][0]["Region"]), (&json!(1), &json!(EU)));
     assert_eq!(offer["RegionSet"][0]["RegionState"], "AVAILABLE");
 
     let closed = OfferedRegion { region: "ap-tokyo".to_owned(), available: false };
-    served.control.set_offered_regions(vec![closed]);
+    api.control.set_offered_regions(vec![closed]);
     let offer = regions("vpc").send().await.response();
     assert_eq!(offer["RegionSet"][0]["RegionState"], "UNAVAILABLE");
-    served.control.set_offered_regions(vec![]);
+    api.control.set_offered_regions(vec![]);
     assert_eq!(regions("vpc").send().await.response()["TotalCount"], 0);
     assert_eq!(code(regions("cvm")).await, "InvalidParameter.ParameterError");
     assert_eq!(code(regions("vpc").with("X-TC-Action", Some("DescribeProducts"))).await, "InvalidAction");
@@ -202,22 +202,22 @@ async fn region_list_can_be_changed() {
 
 #[tokio::test]
 async fn action_can_be_forbidden_for_account_or_role() {
-    let served = Served::start(Options { accounts: 2, ..options() }).await;
-    let [first, second] = served.control.accounts() else { panic!("there are two accounts") };
+    let api = RunningSimulator::start(Options { accounts: 2, ..options() }).await;
+    let [first, second] = api.control.accounts() else { panic!("there are two accounts") };
     let as_account =
-        |credentials: &Credentials| Client { credentials: credentials.clone(), ..served.client.clone() };
+        |credentials: &Credentials| Client { credentials: credentials.clone(), ..api.client.clone() };
     let (first, number) = (as_account(&first.credentials), &second.number);
     let second = as_account(&second.credentials);
-    served.control.forbid(number, "DescribeVpnConnections").expect("the account");
+    api.control.forbid(number, "DescribeVpnConnections").expect("the account");
     assert_eq!(second.refusal(EU, json!({})).await, "UnauthorizedOperation");
     assert_eq!(first.describe(EU, json!({})).await["TotalCount"], 1);
-    served.control.allow(number, "DescribeVpnConnections").expect("the account");
+    api.control.allow(number, "DescribeVpnConnections").expect("the account");
     assert_eq!(second.describe(EU, json!({})).await["TotalCount"], 1);
 
-    served.control.forbid(OTHER, "DescribeVpnConnections").expect("the role");
-    let granted = assume(&served, &role()).send().await.response();
+    api.control.forbid(OTHER, "DescribeVpnConnections").expect("the role");
+    let granted = assume(&api, &role()).send().await.response();
     assert_eq!(code(listing(&first, &granted["Credentials"])).await, "UnauthorizedOperation");
-    let nobody = served.control.forbid("300000000003", "DescribeVpnConnections");
+    let nobody = api.control.forbid("300000000003", "DescribeVpnConnections");
     assert_eq!(nobody, Err(NotFound::Identity("300000000003".to_owned())));
-    assert_eq!(served.control.forbid(number, "Describe"), Err(NotFound::Action("Describe".to_owned())));
+    assert_eq!(api.control.forbid(number, "Describe"), Err(NotFound::Action("Describe".to_owned())));
 }

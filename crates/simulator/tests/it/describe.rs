@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Served;
+use crate::client::RunningSimulator;
 
 const EU: &str = "eu-frankfurt";
 
@@ -13,23 +13,24 @@ fn ids(response: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn pages_cover_the_region_in_order() {
-    let served =
-        Served::frozen(&[("ap-guangzhou", 0), ("ap-tokyo", 1), ("ap-singapore", 100), (EU, 2249)]).await;
+    let api =
+        RunningSimulator::frozen(&[("ap-guangzhou", 0), ("ap-tokyo", 1), ("ap-singapore", 100), (EU, 2249)])
+            .await;
     for (name, tunnels) in [("ap-guangzhou", 0), ("ap-tokyo", 1), ("ap-singapore", 100), (EU, 2249)] {
         let mut seen = Vec::new();
         for offset in (0..=tunnels).step_by(100) {
-            let page = served.client.describe(name, json!({"Offset": offset, "Limit": 100})).await;
+            let page = api.client.describe(name, json!({"Offset": offset, "Limit": 100})).await;
             assert_eq!(page["TotalCount"], tunnels);
             seen.extend(ids(&page).into_iter().map(str::to_owned));
         }
-        assert_eq!(seen, served.control.ids(name).expect("the region"), "{name}");
+        assert_eq!(seen, api.control.ids(name).expect("the region"), "{name}");
     }
 }
 
 #[tokio::test]
 async fn page_has_20_rows_by_default() {
-    let served = Served::frozen(&[(EU, 30)]).await;
-    let all = served.control.ids(EU).expect("the region");
+    let api = RunningSimulator::frozen(&[(EU, 30)]).await;
+    let all = api.control.ids(EU).expect("the region");
     let table = [
         (json!({}), &all[..20]),
         (json!({"Limit": 5}), &all[..5]),
@@ -39,7 +40,7 @@ async fn page_has_20_rows_by_default() {
         (json!({"Offset": null, "Limit": null}), &all[..20]),
     ];
     for (parameters, expected) in table {
-        let page = served.client.describe(EU, parameters.clone()).await;
+        let page = api.client.describe(EU, parameters.clone()).await;
         assert_eq!(ids(&page), expected, "{parameters}");
         assert_eq!(page["TotalCount"], 30);
     }
@@ -47,7 +48,7 @@ async fn page_has_20_rows_by_default() {
 
 #[tokio::test]
 async fn row_has_all_fields_of_the_documented_example() {
-    let served = Served::frozen(&[(EU, 100)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 100)]).await;
     let example = json!({
         "VpcId": "", "VpnConnectionId": "", "VpnConnectionName": "", "VpnGatewayId": "", "CustomerGatewayId": "",
         "PreShareKey": "", "VpnProto": "", "EncryptProto": "", "RouteType": "",
@@ -65,7 +66,7 @@ async fn row_has_all_fields_of_the_documented_example() {
         "EnableHealthCheck": false, "HealthCheckLocalIp": "", "HealthCheckRemoteIp": "", "HealthCheckStatus": "",
         "TagSet": [],
     });
-    let page = served.client.describe(EU, json!({"Limit": 100})).await;
+    let page = api.client.describe(EU, json!({"Limit": 100})).await;
     let rows = page["VpnConnectionSet"].as_array().expect("rows");
     for row in rows {
         assert_same_shape(&example, row);
@@ -104,27 +105,27 @@ fn assert_same_shape(example: &Value, row: &Value) {
 
 #[tokio::test]
 async fn ids_select_tunnels_and_must_exist() {
-    let served = Served::frozen(&[(EU, 30)]).await;
-    let all = served.control.ids(EU).expect("the region");
-    let page = served.client.describe(EU, json!({"VpnConnectionIds": [all[7], all[3]]})).await;
+    let api = RunningSimulator::frozen(&[(EU, 30)]).await;
+    let all = api.control.ids(EU).expect("the region");
+    let page = api.client.describe(EU, json!({"VpnConnectionIds": [all[7], all[3]]})).await;
     assert_eq!((ids(&page), &page["TotalCount"]), (vec![&*all[3], &*all[7]], &json!(2)));
 
-    let response = served.client.describe(EU, json!({"VpnConnectionIds": [all[7], "vpnx-00000000"]})).await;
+    let response = api.client.describe(EU, json!({"VpnConnectionIds": [all[7], "vpnx-00000000"]})).await;
     assert_eq!(response["Error"]["Code"], "ResourceNotFound");
     assert!(response["Error"]["Message"].as_str().is_some_and(|text| text.contains("vpnx-00000000")));
     assert_eq!(
-        served.client.refusal(EU, json!({"VpnConnectionIds": ["7"]})).await,
+        api.client.refusal(EU, json!({"VpnConnectionIds": ["7"]})).await,
         "InvalidParameterValue.Malformed"
     );
     let many = vec![&all[0]; 101];
-    let code = served.client.refusal(EU, json!({"VpnConnectionIds": many})).await;
+    let code = api.client.refusal(EU, json!({"VpnConnectionIds": many})).await;
     assert_eq!(code, "InvalidParameterValue.LimitExceeded");
 }
 
 #[tokio::test]
 async fn each_filter_matches_its_field() {
-    let served = Served::frozen(&[(EU, 30)]).await;
-    let rows = served.control.rows(EU).expect("the region");
+    let api = RunningSimulator::frozen(&[(EU, 30)]).await;
+    let rows = api.control.rows(EU).expect("the region");
     let table = [
         ("vpc-id", "VpcId"),
         ("vpn-gateway-id", "VpnGatewayId"),
@@ -135,7 +136,7 @@ async fn each_filter_matches_its_field() {
     for (name, field) in table {
         let values = [&rows[4][field], &rows[20][field]];
         let filters = json!([{"Name": name, "Values": values}]);
-        let page = served.client.describe(EU, json!({"Filters": filters, "Limit": 100})).await;
+        let page = api.client.describe(EU, json!({"Filters": filters, "Limit": 100})).await;
         let expected: Vec<_> = rows.iter().filter(|row| values.contains(&&row[field])).cloned().collect();
         assert_eq!(page["VpnConnectionSet"], json!(expected), "{name}");
         assert_eq!(page["TotalCount"], expected.len(), "{name}");
@@ -144,12 +145,12 @@ async fn each_filter_matches_its_field() {
         {"Name": "vpn-connection-id", "Values": [rows[0]["VpnConnectionId"]]},
         {"Name": "vpn-gateway-id", "Values": [rows[29]["VpnGatewayId"]]},
     ]);
-    assert_eq!(served.client.describe(EU, json!({"Filters": none})).await["TotalCount"], 0, "filters add up");
+    assert_eq!(api.client.describe(EU, json!({"Filters": none})).await["TotalCount"], 0, "filters add up");
 }
 
 #[tokio::test]
 async fn documented_limits_and_rules_are_enforced() {
-    let served = Served::frozen(&[(EU, 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
     let filter = json!({"Name": "vpc-id", "Values": ["a", "b", "c", "d", "e"]});
     let table = [
         (json!({"Limit": 101}), "InvalidParameterValue.LimitExceeded"),
@@ -165,8 +166,8 @@ async fn documented_limits_and_rules_are_enforced() {
         (json!({"Limits": 5}), "UnknownParameter"),
     ];
     for (parameters, code) in table {
-        assert_eq!(served.client.refusal(EU, parameters.clone()).await, code, "{parameters}");
+        assert_eq!(api.client.refusal(EU, parameters.clone()).await, code, "{parameters}");
     }
-    let most = served.client.describe(EU, json!({"Filters": vec![&filter; 10], "Limit": 100})).await;
+    let most = api.client.describe(EU, json!({"Filters": vec![&filter; 10], "Limit": 100})).await;
     assert_eq!(most["TotalCount"], 0, "{most}");
 }

@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Options};
 use tokio::{io::AsyncReadExt, time::timeout};
 
-use crate::client::{Request, Response, Served};
+use crate::client::{Request, Response, RunningSimulator};
 
 const EU: &str = "eu-frankfurt";
 const DEADLINE: Duration = Duration::from_secs(10);
 
-fn request(served: &Served) -> Request {
-    served.client.request("DescribeVpnConnections", EU, &json!({"Limit": 100}))
+fn request(api: &RunningSimulator) -> Request {
+    api.client.request("DescribeVpnConnections", EU, &json!({"Limit": 100}))
 }
 
 /// The response to a request with this fault only.
 async fn send_with(kind: FaultKind) -> Response {
-    let served = Served::frozen(&[(EU, 10)]).await;
-    served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
-    request(&served).send().await
+    let api = RunningSimulator::frozen(&[(EU, 10)]).await;
+    api.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
+    request(&api).send().await
 }
 
 fn replaced(pointer: &str, value: Value) -> FaultKind {
@@ -28,40 +28,40 @@ fn replaced(pointer: &str, value: Value) -> FaultKind {
 
 #[tokio::test]
 async fn fault_can_hit_half_of_one_regions_calls() {
-    let served = Served::frozen(&[(EU, 1), ("ap-tokyo", 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1), ("ap-tokyo", 1)]).await;
     let kind = FaultKind::Error { code: "InternalError.ModuleError".to_owned() };
     let fault = Fault { region: Some(EU.to_owned()), share: 0.5, ..Fault::new(kind) };
-    served.control.set_faults(vec![fault]).expect("a fault");
+    api.control.set_faults(vec![fault]).expect("a fault");
     let mut codes = Vec::new();
     for name in [EU, EU, "ap-tokyo", EU, EU] {
-        codes.push(served.client.describe(name, json!({})).await["Error"]["Code"].clone());
+        codes.push(api.client.describe(name, json!({})).await["Error"]["Code"].clone());
     }
     let error = json!("InternalError.ModuleError");
     assert_eq!(codes, [json!(null), error.clone(), json!(null), json!(null), error]);
-    let journal = served.control.journal();
+    let journal = api.control.journal();
     assert_eq!((&*journal[1].faults, journal[0].faults.len()), (&["error"][..], 0));
 
-    served.control.set_faults(vec![]).expect("no fault");
-    assert_eq!(served.client.describe(EU, json!({})).await["TotalCount"], 1);
+    api.control.set_faults(vec![]).expect("no fault");
+    assert_eq!(api.client.describe(EU, json!({})).await["TotalCount"], 1);
 }
 
 #[tokio::test]
 async fn a_connection_can_be_reset() {
-    let served = Served::frozen(&[(EU, 10)]).await;
-    served.control.set_faults(vec![Fault::once(FaultKind::Reset)]).expect("a fault");
-    let mut stream = request(&served).open().await;
+    let api = RunningSimulator::frozen(&[(EU, 10)]).await;
+    api.control.set_faults(vec![Fault::once(FaultKind::Reset)]).expect("a fault");
+    let mut stream = request(&api).open().await;
     let error = stream.read_to_end(&mut Vec::new()).await.expect_err("the connection is reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    assert_eq!(request(&served).send().await.response()["TotalCount"], 10, "the fault is over");
-    assert_eq!(served.control.journal()[0].limit, Some(100), "a request without an answer is noted too");
+    assert_eq!(request(&api).send().await.response()["TotalCount"], 10, "the fault is over");
+    assert_eq!(api.control.journal()[0].limit, Some(100), "a request without an answer is noted too");
 }
 
 #[tokio::test]
 async fn response_can_stall_in_head_or_body() {
-    let served = Served::frozen(&[(EU, 10)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 10)]).await;
     for (kind, begins) in [(FaultKind::StallHeaders, false), (FaultKind::StallBody, true)] {
-        served.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
-        let mut stream = request(&served).open().await;
+        api.control.set_faults(vec![Fault::new(kind)]).expect("a fault");
+        let mut stream = request(&api).open().await;
         let mut read = Vec::new();
         let ended = timeout(Duration::from_millis(300), stream.read_to_end(&mut read)).await;
         assert!(ended.is_err(), "the answer ended");
@@ -82,11 +82,11 @@ async fn body_can_be_slow_or_truncated() {
 
 #[tokio::test]
 async fn response_can_be_delayed() {
-    let served = Served::frozen(&[(EU, 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
     let before = tokio::time::Instant::now();
     let fault = Fault::new(FaultKind::Latency { milliseconds: 200 });
-    served.control.set_faults(vec![fault]).expect("a fault");
-    request(&served).send().await;
+    api.control.set_faults(vec![fault]).expect("a fault");
+    request(&api).send().await;
     assert!(before.elapsed() >= Duration::from_millis(200));
 }
 
@@ -102,9 +102,9 @@ async fn response_body_can_be_replaced() {
 
 #[tokio::test]
 async fn a_body_can_be_endless_or_very_long() {
-    let served = Served::frozen(&[(EU, 1)]).await;
-    served.control.set_faults(vec![Fault::once(FaultKind::Endless)]).expect("a fault");
-    let mut stream = request(&served).open().await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
+    api.control.set_faults(vec![Fault::once(FaultKind::Endless)]).expect("a fault");
+    let mut stream = request(&api).open().await;
     let mut much = vec![0; 10 << 20];
     timeout(DEADLINE, stream.read_exact(&mut much)).await.expect("in time").expect("10 MiB and more");
 
@@ -137,26 +137,26 @@ async fn gateway_can_respond_instead_of_the_api() {
 
 #[tokio::test]
 async fn requests_are_checked_against_the_skewed_clock() {
-    let served = Served::frozen(&[(EU, 1)]).await;
-    served.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 3600 })]).expect("a fault");
-    let refused = request(&served).send().await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
+    api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 3600 })]).expect("a fault");
+    let refused = request(&api).send().await;
     assert_eq!(refused.response()["Error"]["Code"], "AuthFailure.SignatureExpire");
     let date = httpdate::parse_http_date(refused.header("Date").expect("a date")).expect("a time");
     let ahead = date.duration_since(std::time::SystemTime::now()).expect("a later time").as_secs();
     assert!((3590..=3600).contains(&ahead), "{ahead} s ahead");
 
-    let mut corrected = request(&served);
+    let mut corrected = request(&api);
     corrected.timestamp += ahead;
     assert_eq!(corrected.send().await.response()["TotalCount"], 1);
 }
 
 #[tokio::test]
 async fn tunnels_can_change_between_two_pages() {
-    let served = Served::frozen(&[(EU, 5)]).await;
-    let before = served.control.ids(EU).expect("the region");
+    let api = RunningSimulator::frozen(&[(EU, 5)]).await;
+    let before = api.control.ids(EU).expect("the region");
     let drift = Fault { offset: Some(0), ..Fault::once(FaultKind::Drift { remove: Some(1), add: 1 }) };
-    served.control.set_faults(vec![drift]).expect("a fault");
-    let page = |offset| served.client.describe(EU, json!({"Offset": offset, "Limit": 3}));
+    api.control.set_faults(vec![drift]).expect("a fault");
+    let page = |offset| api.client.describe(EU, json!({"Offset": offset, "Limit": 3}));
     let (second, first, second_again) = (page(3).await, page(0).await, page(3).await);
     let ids = |page: &Value| {
         let rows = page["VpnConnectionSet"].as_array().expect("rows").clone();
@@ -164,7 +164,7 @@ async fn tunnels_can_change_between_two_pages() {
     };
     assert_eq!(ids(&second), before[3..], "the fault waits for the first page");
     assert_eq!(ids(&first), before[..3]);
-    let after = served.control.ids(EU).expect("the region");
+    let after = api.control.ids(EU).expect("the region");
     assert_eq!(ids(&second_again), after[3..]);
     assert_eq!(after[..4], [&before[0], &before[2], &before[3], &before[4]].map(Clone::clone));
     assert_eq!(after.len(), 5);
@@ -174,17 +174,17 @@ async fn tunnels_can_change_between_two_pages() {
 async fn faults_can_be_set_by_option_or_http() {
     let error = |code: &str| Fault::new(FaultKind::Error { code: code.to_owned() });
     let options = Options { faults: vec![error("ResourceUnavailable")], ..Options::default() };
-    let served = Served::start(options).await;
-    assert_eq!(served.client.refusal(EU, json!({})).await, "ResourceUnavailable");
+    let api = RunningSimulator::start(options).await;
+    assert_eq!(api.client.refusal(EU, json!({})).await, "ResourceUnavailable");
 
     let order = |method, body: &str| {
-        let mut request = request(&served);
+        let mut request = request(&api);
         (request.method, request.path, request.body) = (method, "/_faults".to_owned(), body.to_owned());
         request.send()
     };
     let response = order("POST", r#"[{"kind": {"error": {"code": "InternalError"}}}]"#).await;
     assert_eq!(response.status, 200, "{}", response.body);
-    assert_eq!(served.client.refusal(EU, json!({})).await, "InternalError");
+    assert_eq!(api.client.refusal(EU, json!({})).await, "InternalError");
     let shown: Vec<Fault> = serde_json::from_str(&order("GET", "").await.body).expect("faults");
     assert_eq!(shown, [error("InternalError")]);
 
@@ -200,5 +200,5 @@ async fn faults_can_be_set_by_option_or_http() {
         assert!(refused.body.starts_with(expected), "{}", refused.body);
     }
     assert_eq!(order("DELETE", "").await.status, 405);
-    assert_eq!(served.control.faults(), [error("InternalError")], "a refused order changes nothing");
+    assert_eq!(api.control.faults(), [error("InternalError")], "a refused order changes nothing");
 }

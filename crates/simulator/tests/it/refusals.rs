@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use simulator::Options;
 
-use crate::client::{Request, Served};
+use crate::client::{Request, RunningSimulator};
 
 const EU: &str = "eu-frankfurt";
 
@@ -20,7 +20,7 @@ async fn code(request: Request) -> String {
 
 #[tokio::test]
 async fn each_header_is_required() {
-    let served = Served::frozen(&[(EU, 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
     let headers = [
         "Host",
         "Content-Type",
@@ -31,14 +31,14 @@ async fn each_header_is_required() {
         "Authorization",
     ];
     for header in headers {
-        let request = served.client.request("DescribeVpnConnections", EU, &json!({})).with(header, None);
+        let request = api.client.request("DescribeVpnConnections", EU, &json!({})).with(header, None);
         assert_eq!(code(request).await, "MissingParameter", "{header}");
     }
 }
 
 #[tokio::test]
 async fn wrong_header_values_are_refused() {
-    let served = Served::frozen(&[(EU, 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
     let table = [
         ("X-TC-Action", "DescribeInstances", "InvalidAction"),
         ("X-TC-Version", "2017-03-13", "NoSuchVersion"),
@@ -50,19 +50,18 @@ async fn wrong_header_values_are_refused() {
         ("Content-Type", "text/plain", "InvalidParameter"),
     ];
     for (header, value, expected) in table {
-        let request =
-            served.client.request("DescribeVpnConnections", EU, &json!({})).with(header, Some(value));
+        let request = api.client.request("DescribeVpnConnections", EU, &json!({})).with(header, Some(value));
         assert_eq!(code(request).await, expected, "{header}: {value}");
     }
-    let mut another_product = served.client.request("DescribeVpnConnections", EU, &json!({}));
+    let mut another_product = api.client.request("DescribeVpnConnections", EU, &json!({}));
     another_product.service = "cvm";
     assert_eq!(code(another_product).await, "NoSuchProduct");
 }
 
 #[tokio::test]
 async fn only_correctly_signed_recent_requests_are_accepted() {
-    let served = Served::frozen(&[(EU, 1)]).await;
-    let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
+    let request = || api.client.request("DescribeVpnConnections", EU, &json!({}));
 
     let mut without_port = request();
     without_port.signed_host = "127.0.0.1".to_owned();
@@ -80,7 +79,7 @@ async fn only_correctly_signed_recent_requests_are_accepted() {
     assert_eq!(code(late).await, "AuthFailure.SignatureExpire");
     assert_eq!(just.send().await.response()["TotalCount"], 1);
 
-    let mut stranger = served.client.clone();
+    let mut stranger = api.client.clone();
     stranger.credentials.secret_id = "AKIDEXAMPLE".to_owned();
     let request = stranger.request("DescribeVpnConnections", EU, &json!({}));
     assert_eq!(code(request).await, "AuthFailure.SecretIdNotFound");
@@ -88,39 +87,39 @@ async fn only_correctly_signed_recent_requests_are_accepted() {
 
 #[tokio::test]
 async fn request_above_the_rate_limit_is_refused() {
-    let served = Served::start(Options { requests_per_second: 3, ..Options::default() }).await;
+    let api = RunningSimulator::start(Options { requests_per_second: 3, ..Options::default() }).await;
     let mut codes = Vec::new();
     for _ in 0..4 {
-        codes.push(served.client.describe(EU, json!({})).await["Error"]["Code"].clone());
+        codes.push(api.client.describe(EU, json!({})).await["Error"]["Code"].clone());
     }
     // On a slow machine the fourth request can be a second late and be accepted. The journal has the times.
-    let journal = served.control.journal();
+    let journal = api.control.journal();
     if journal[3].at < journal[0].at + std::time::Duration::from_millis(900) {
         assert_eq!(codes, [json!(null), json!(null), json!(null), json!("RequestLimitExceeded")]);
     }
-    let other_region = served.client.describe("ap-singapore", json!({})).await;
+    let other_region = api.client.describe("ap-singapore", json!({})).await;
     assert_eq!(other_region["Error"], json!(null));
 }
 
 #[tokio::test]
 async fn every_response_has_date_and_unique_request_id() {
-    let served = Served::frozen(&[(EU, 1)]).await;
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
     let mut seen = HashSet::new();
     for body in [json!({}), json!({}), json!({"Limit": 101})] {
-        let response = served.client.request("DescribeVpnConnections", EU, &body).send().await;
+        let response = api.client.request("DescribeVpnConnections", EU, &body).send().await;
         let date = httpdate::parse_http_date(response.header("Date").expect("a date")).expect("a time");
         assert!(date.elapsed().is_ok_and(|ago| ago.as_secs() < 60));
         assert!(seen.insert(response.response()["RequestId"].to_string()));
         assert_eq!(response.header("Content-Type"), Some("application/json"));
     }
-    let requested: Vec<_> = served.control.journal().into_iter().map(|entry| entry.request_id).collect();
+    let requested: Vec<_> = api.control.journal().into_iter().map(|entry| entry.request_id).collect();
     assert!(requested.iter().all(|id| seen.contains(&format!("\"{id}\""))));
 }
 
 #[tokio::test]
 async fn invalid_requests_get_an_error_response() {
-    let served = Served::frozen(&[(EU, 1)]).await;
-    let request = || served.client.request("DescribeVpnConnections", EU, &json!({}));
+    let api = RunningSimulator::frozen(&[(EU, 1)]).await;
+    let request = || api.client.request("DescribeVpnConnections", EU, &json!({}));
     let mut invalid = [request(), request(), request(), request()];
     invalid[0].body = "[1".to_owned();
     invalid[1].body = " ".repeat((1 << 20) + 1);

@@ -7,7 +7,7 @@ use crate::{cli::EXIT_USAGE, tencent::transport::ClientError};
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum CommandError {
     /// The user has to change a flag or the configuration: status 64.
     Usage(String),
     /// Anything else: status 1.
@@ -16,7 +16,7 @@ pub(super) enum Failure {
     AlreadyReported,
 }
 
-impl Failure {
+impl CommandError {
     /// Prints the message, and returns the exit status.
     pub(super) fn report(self) -> ExitCode {
         match self {
@@ -33,18 +33,18 @@ impl Failure {
     }
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
+impl<E: Into<anyhow::Error>> From<E> for CommandError {
     fn from(error: E) -> Self {
         Self::Other(error.into())
     }
 }
 
-pub(super) fn usage(problem: impl fmt::Display) -> Failure {
-    Failure::Usage(problem.to_string())
+pub(super) fn usage(problem: impl fmt::Display) -> CommandError {
+    CommandError::Usage(problem.to_string())
 }
 
 /// The user has to change a configured file that cannot be used.
-pub(super) fn client_failure(error: ClientError) -> Failure {
+pub(super) fn client_error(error: ClientError) -> CommandError {
     match error {
         ClientError::CaFile { .. } => usage(error),
         ClientError::Tls(_) | ClientError::Settings(_) => error.into(),

@@ -5,7 +5,7 @@ use simulator::{Fault, FaultKind, Options};
 use super::{error, status};
 use test_support::{
     Metrics, frozen,
-    scene::{FAULTY_TARGET, OTHERS, Scene, assert_others_unaffected},
+    scene::{FAULTY_TARGET, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
 /// So many regions with two tunnels each.
@@ -113,18 +113,18 @@ async fn only_some_errors_are_retried() {
 
 #[tokio::test]
 async fn slow_clock_is_corrected() {
-    skewed(3600).await;
+    check_wrong_clock(3600).await;
 }
 
 #[tokio::test]
 async fn fast_clock_is_corrected() {
-    skewed(-3600).await;
+    check_wrong_clock(-3600).await;
 }
 
 #[tokio::test]
 async fn clock_offset_follows_the_clock_without_a_refusal() {
     let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
-    scene.healthy().await;
+    scene.wait_until_healthy().await;
     // The API accepts times that are up to 300 s off, so it refuses none of the requests after the first.
     for ahead in [400_i32, 150, 0] {
         let near = |metrics: &Metrics| {
@@ -144,29 +144,29 @@ async fn clock_offset_follows_the_clock_without_a_refusal() {
 }
 
 /// Has the API's clock be so many seconds ahead for a while.
-async fn skewed(ahead: i32) {
+async fn check_wrong_clock(ahead: i32) {
     let offset =
         |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &FAULTY_TARGET).expect("an offset");
     let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
-    let before = scene.healthy().await;
+    let before = scene.wait_until_healthy().await;
     assert_eq!(offset(&before), 0.0);
 
     scene.set_fault(FaultKind::ClockSkew { seconds: ahead.into() });
     let during = scene.daemon.until(|metrics| (offset(metrics) - f64::from(ahead)).abs() < 60.0).await;
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
-    for other in OTHERS {
+    for other in OTHER_TARGETS {
         assert_eq!(during.value("api_clock_offset_seconds", &other), Some(0.0));
     }
-    let warning = scene.log.only(&["WARN"]);
+    let warning = scene.log.only_line(&["WARN"]);
     assert!(warning.contains("clock differs") && warning.contains("offset_seconds="), "{warning}");
 
-    scene.lift();
+    scene.clear_faults();
     let after = scene.daemon.until(|metrics| offset(metrics) == 0.0).await;
     assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(2.0));
-    scene.log.only(&["WARN"]);
-    scene.log.only(&["INFO", "clock agrees"]);
+    scene.log.only_line(&["WARN"]);
+    scene.log.only_line(&["INFO", "clock agrees"]);
     assert_others_unaffected(&before, &after);
 }
