@@ -27,7 +27,7 @@ const ROUNDS: usize = 15;
 async fn main() {
     println!("Rendering {TUNNELS} tunnels of {TARGETS} targets, median of {ROUNDS} interleaved rounds");
     let polled = world::polled(TUNNELS).await;
-    let tunnels: Vec<Tunnel> = polled.tunnels().iter().map(|record| record.tunnel.clone()).collect();
+    let tunnels: Vec<Tunnel> = polled.tunnels().iter().map(|record| record.row.clone()).collect();
     let share = TUNNELS / TARGETS;
     let before: Vec<_> =
         tunnels.chunks(share).enumerate().map(|(index, some)| target(&polled, index, some)).collect();
@@ -56,7 +56,7 @@ fn target(polled: &TargetSnapshot, index: usize, tunnels: &[Tunnel]) -> TargetSn
 
 fn with_every_tunnel_down(state: &TargetSnapshot) -> TargetSnapshot {
     let down = |tunnel: &Tunnel| Tunnel { net_status: NetStatus::Unavailable, ..tunnel.clone() };
-    listed(state, state.tunnels().iter().map(|record| down(&record.tunnel)).collect())
+    listed(state, state.tunnels().iter().map(|record| down(&record.row)).collect())
 }
 
 fn listed(state: &TargetSnapshot, tunnels: Vec<Tunnel>) -> TargetSnapshot {

@@ -1,9 +1,10 @@
-//! All that is known, per target and per account: immutable values that are replaced as a whole.
+//! The state of each target and account: immutable values that are replaced as a whole.
 //!
-//! Every metric of tunnels, targets and accounts and the status page are derived from it. Transitions are found here. It
-//! does not depend on how tunnels are read, or on how they are shown.
+//! The metrics of tunnels, targets and accounts and the status page are derived from it. Transitions are found here. It
+//! must not depend on how rows are listed, or on how they are shown.
 
-pub mod tunnel_record;
+pub mod listed;
+pub mod record;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,10 +14,11 @@ use tokio::sync::watch;
 use crate::domain::{
     listing::Listing,
     reason::Reason,
-    status::StatusField,
     target::{AccountName, Target},
+    tunnel::Tunnel,
 };
-use tunnel_record::{Change, TunnelRecord};
+use listed::Listed;
+use record::{Change, Record};
 
 /// All that is known at one moment.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +144,7 @@ impl RegionDiscovery {
     }
 }
 
-/// What is known of one target.
+/// The state of one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetSnapshot {
     /// Which target.
@@ -157,17 +159,11 @@ pub struct TargetSnapshot {
     pub polls: u64,
     /// How many of them failed, in the order of [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
-    /// How many listings had pages that contradicted each other.
-    pub inconsistencies: u64,
-    /// How many statuses were new to us, in the order of [`StatusField::ALL`].
-    pub unknown_values: [u64; StatusField::ALL.len()],
-    /// How many rows had no id.
-    pub rows_without_id: u64,
-    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    /// The API's clock minus the local clock, in seconds, if requests are signed with a corrected time; else 0.
     pub clock_offset: i64,
-    /// The tunnels of the last successful listing, in the order of their ids; `None` before there was one.
-    listed: Option<Arc<[Arc<TunnelRecord>]>>,
-    /// Whether polls have failed for longer than `stale_after`, so that the tunnels are no longer shown.
+    /// The tunnels of the last successful listing, also when they are stale.
+    pub listed_tunnels: Listed<Tunnel>,
+    /// Whether polls have failed for longer than `stale_after`, so that the tunnels are no longer published.
     stale: bool,
 }
 
@@ -202,28 +198,19 @@ impl TargetSnapshot {
             next_poll: None,
             polls: 0,
             failures: [0; Reason::ALL.len()],
-            inconsistencies: 0,
-            unknown_values: [0; StatusField::ALL.len()],
-            rows_without_id: 0,
             clock_offset: 0,
-            listed: None,
+            listed_tunnels: Listed::default(),
             stale: false,
         }
     }
 
-    /// The tunnels to show: those of the last successful listing, until they are stale.
+    /// The published tunnels: those of the last successful listing, or none if they are stale.
     #[must_use]
-    pub fn tunnels(&self) -> &[Arc<TunnelRecord>] {
-        if self.stale { &[] } else { self.listed.as_deref().unwrap_or_default() }
+    pub fn tunnels(&self) -> &[Arc<Record<Tunnel>>] {
+        if self.stale { &[] } else { self.listed_tunnels.records().unwrap_or_default() }
     }
 
-    /// The tunnels of the last successful listing, also when they are stale and no longer shown; `None` before there was one.
-    #[must_use]
-    pub fn listed(&self) -> Option<&[Arc<TunnelRecord>]> {
-        self.listed.as_deref()
-    }
-
-    /// Whether the tunnels are no longer shown, because polls have failed for longer than `stale_after`.
+    /// Whether the tunnels are no longer published, because polls have failed for longer than `stale_after`.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.stale
@@ -245,25 +232,24 @@ impl TargetSnapshot {
     #[must_use]
     pub fn is_without_vpn(&self) -> bool {
         let unsupported = self.failure().is_some_and(|failure| failure.reason == Reason::UnsupportedRegion);
-        unsupported && self.listed.is_none()
+        unsupported && self.listed_tunnels.records().is_none()
     }
 
     /// The state after a successful poll, and the changes. The first successful poll has none.
     #[must_use]
-    pub fn succeeded(&self, listing: Listing, ended: Timestamp, duration: Duration) -> (Self, Vec<Change>) {
-        let mut next = self.clone();
+    pub fn succeeded(
+        &self,
+        listing: Listing<Tunnel>,
+        ended: Timestamp,
+        duration: Duration,
+    ) -> (Self, Vec<Change<Tunnel>>) {
+        let (listed_tunnels, changes) =
+            self.listed_tunnels.after(listing, ended, self.last_success.unwrap_or(ended));
+        let mut next = Self { listed_tunnels, ..self.clone() };
         next.polls += 1;
-        next.rows_without_id += listing.rows_without_id as u64;
-        for value in &listing.unknown_values {
-            next.unknown_values[value.field as usize] += 1;
-        }
         next.last_poll = Some(Poll { ended, duration, failure: None });
         next.last_success = Some(ended);
         next.stale = false;
-        let last_seen_listed = self.last_success.unwrap_or(ended);
-        let (listed, changes) =
-            tunnel_record::compare(self.listed.as_deref(), listing, ended, last_seen_listed);
-        next.listed = Some(listed);
         (next, changes)
     }
 
@@ -277,7 +263,7 @@ impl TargetSnapshot {
         next
     }
 
-    /// The state once the tunnels are too old to be shown. Their histories are kept.
+    /// The state after the tunnels became stale. Their histories are kept.
     #[must_use]
     pub fn expired(&self) -> Self {
         Self { stale: true, ..self.clone() }
@@ -289,9 +275,9 @@ mod tests {
     use super::*;
     use crate::domain::{
         row::Row,
-        status::{HealthCheckStatus, NetStatus, TunnelState},
+        status::{HealthCheckStatus, NetStatus, Status, TunnelState},
         target::{AccountName, Region},
-        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
+        tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, TunnelId},
     };
 
     fn tunnel(id: &str) -> Tunnel {
@@ -341,7 +327,7 @@ mod tests {
             Timestamp::from_second(self.1).expect("a time")
         }
 
-        fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change> {
+        fn lists(&mut self, tunnels: impl IntoIterator<Item = Tunnel>) -> Vec<Change<Tunnel>> {
             let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
             let now = self.now();
             let (next, changes) = self.0.succeeded(listing, now, Duration::ZERO);
@@ -355,8 +341,9 @@ mod tests {
             self.0 = self.0.failed(failure, now, Duration::ZERO);
         }
 
-        fn history(&self, field: StatusField) -> (u64, Option<i64>) {
-            let history = self.0.listed().expect("a listing")[0].history(field);
+        fn history(&self, field: &str) -> (u64, Option<i64>) {
+            let records = self.0.listed_tunnels.records().expect("a listing");
+            let history = records[0].history(field);
             (history.transitions, history.last_transition.map(Timestamp::as_second))
         }
     }
@@ -366,16 +353,16 @@ mod tests {
         let mut target = TestTarget::new();
         let unknown = || Tunnel { net_status: NetStatus::Unknown, ..tunnel("vpnx-1") };
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+        assert_eq!(target.history(NetStatus::FIELD), (0, None));
         target.lists([unknown()]);
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(StatusField::NetStatus), (0, None), "known, unknown, the same again");
+        assert_eq!(target.history(NetStatus::FIELD), (0, None), "known, unknown, the same again");
         target.lists([unknown()]);
         target.lists([unconnected("vpnx-1")]);
-        assert_eq!(target.history(StatusField::NetStatus), (1, Some(300)), "known, unknown, another");
+        assert_eq!(target.history(NetStatus::FIELD), (1, Some(300)), "known, unknown, another");
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(StatusField::NetStatus), (2, Some(360)));
-        assert_eq!(target.history(StatusField::State), (0, None));
+        assert_eq!(target.history(NetStatus::FIELD), (2, Some(360)));
+        assert_eq!(target.history(TunnelState::FIELD), (0, None));
     }
 
     #[test]
@@ -384,12 +371,12 @@ mod tests {
         target.lists([checked(HealthCheckStatus::Available)]);
         target.lists([tunnel("vpnx-1")]);
         target.lists([checked(HealthCheckStatus::Unavailable)]);
-        assert_eq!(target.history(StatusField::HealthCheckStatus), (0, None));
+        assert_eq!(target.history(HealthCheckStatus::FIELD), (0, None));
         target.lists([checked(HealthCheckStatus::Available)]);
-        assert_eq!(target.history(StatusField::HealthCheckStatus), (1, Some(240)));
+        assert_eq!(target.history(HealthCheckStatus::FIELD), (1, Some(240)));
         target.lists([tunnel("vpnx-1")]);
         target.lists([checked(HealthCheckStatus::Available)]);
-        assert_eq!(target.history(StatusField::HealthCheckStatus), (1, Some(240)), "the count is kept");
+        assert_eq!(target.history(HealthCheckStatus::FIELD), (1, Some(240)), "the count is kept");
     }
 
     #[test]
@@ -403,7 +390,7 @@ mod tests {
         target.0 = target.0.expired();
         assert!(target.0.tunnels().is_empty());
         let changes = target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(StatusField::NetStatus), (2, Some(300)));
+        assert_eq!(target.history(NetStatus::FIELD), (2, Some(300)));
         assert!(matches!(&changes[..], [Change::Changed { .. }]), "{changes:?}");
     }
 
@@ -413,7 +400,7 @@ mod tests {
         target.lists([tunnel("vpnx-1")]);
         let changes = target.lists([unconnected("vpnx-2")]);
         assert!(matches!(&changes[..], [Change::Appeared(_), Change::Disappeared(_)]), "{changes:?}");
-        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+        assert_eq!(target.history(NetStatus::FIELD), (0, None));
     }
 
     #[test]
@@ -442,7 +429,7 @@ mod tests {
         assert_eq!(in_doubt(&mut target), Some(60), "and stays there");
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.0.tunnels()[0].in_doubt_since, None);
-        assert_eq!(target.history(StatusField::NetStatus), (0, None));
+        assert_eq!(target.history(NetStatus::FIELD), (0, None));
     }
 
     #[test]
@@ -450,7 +437,7 @@ mod tests {
         let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.lists([Tunnel { name: "renamed".into(), ..tunnel("vpnx-1") }]), []);
-        assert_eq!(&*target.0.tunnels()[0].tunnel.name, "renamed");
+        assert_eq!(&*target.0.tunnels()[0].row.name, "renamed");
     }
 
     #[test]

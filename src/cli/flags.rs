@@ -9,7 +9,12 @@ use clap::{
 };
 
 use crate::{
-    domain::{shard::Shard, status::TunnelState, target::Region, tunnel::TunnelId},
+    domain::{
+        shard::Shard,
+        status::{Status, TunnelState},
+        target::Region,
+        tunnel::TunnelId,
+    },
     logging::{Format, Level},
     web::telemetry_path::TelemetryPath,
 };

@@ -3,17 +3,28 @@
 use std::fmt;
 
 /// A row of a listing, such as a tunnel.
-pub trait Row: Clone + fmt::Debug + Send + Sync {
+pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
     /// The id of a row. It never changes.
     type Id: Clone + Ord + fmt::Debug + fmt::Display + Send + Sync;
+
+    /// The name of the id: the value of the label `field` that counts rows without a usable id.
+    const ID_FIELD: &'static str;
+
+    /// The names of the statuses, in a fixed order: values of the label `field`. They differ from those of other kinds of rows,
+    /// because one metric has them all.
+    const STATUS_FIELDS: &'static [&'static str];
 
     /// The id.
     fn id(&self) -> &Self::Id;
 
-    /// The same row with all statuses unknown: for a row that may or may not be there.
+    /// A status by its name, in the API's spelling, [`UNKNOWN`](super::status::UNKNOWN) included. `None`: it does not apply to
+    /// this row.
+    fn status(&self, field: &str) -> Option<&'static str>;
+
+    /// The same row with all statuses unknown: for a row that may no longer exist.
     #[must_use]
     fn with_unknown_statuses(&self) -> Self;
 
-    /// Whether this row has a worse status than `other`. Of two rows with one id on one page, the worse is kept.
+    /// Whether this row has a worse status than `other`. If a page has two rows with the same id, the worse one is kept.
     fn is_worse_than(&self, other: &Self) -> bool;
 }

@@ -1,51 +1,54 @@
-//! The three statuses of a tunnel, as the API spells them.
+//! Statuses of rows, as the API spells them.
 //!
-//! Source of the values: the document of `DescribeVpnConnections`, 2025-11-13.
+//! Source of a tunnel's values: the API reference of `DescribeVpnConnections`, 2025-11-13.
 
 use std::fmt;
 
-use super::tunnel_status::TunnelStatus;
+/// The text of a status that is undocumented, null, absent or empty.
+pub const UNKNOWN: &str = "UNKNOWN";
 
-/// Declares a status of the API: its known values, and `Unknown` for new, null, absent and empty values.
+/// A status of a row: a closed set of values.
+pub trait Status: Copy + PartialEq + 'static {
+    /// The name of the status as a value of the label `field`.
+    const FIELD: &'static str;
+
+    /// Every value, in the order in which it is exposed.
+    const ALL: &'static [Self];
+
+    /// The value for undocumented, null, absent and empty texts.
+    const UNKNOWN: Self;
+
+    /// The value as the API spells it, or [`UNKNOWN`].
+    fn as_str(self) -> &'static str;
+
+    /// Parses the API's spelling in upper or lower case, as in old documents. Anything else is unknown.
+    #[must_use]
+    fn parse(text: &str) -> Self {
+        let mut same = Self::ALL.iter().filter(|value| value.as_str().eq_ignore_ascii_case(text));
+        same.next().copied().unwrap_or(Self::UNKNOWN)
+    }
+}
+
+/// Declares a status: its name, its documented values, and `Unknown` for all others.
 macro_rules! status {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$value_doc])* $value,)+
-            /// New to us, null, absent or empty.
+            /// Undocumented, null, absent or empty.
             Unknown,
         }
 
-        impl $name {
-            /// Every value, in the order in which it is exposed.
-            pub const ALL: &[Self] = &[$(Self::$value,)+ Self::Unknown];
+        impl Status for $name {
+            const FIELD: &'static str = $field;
+            const ALL: &'static [Self] = &[$(Self::$value,)+ Self::Unknown];
+            const UNKNOWN: Self = Self::Unknown;
 
-            /// The value as the API spells it; `UNKNOWN` for the others.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $text,)+
-                    Self::Unknown => "UNKNOWN",
-                }
-            }
-
-            /// Reads the API's spelling in upper or lower case, as in old documents. Anything else is `Unknown`.
-            #[must_use]
-            pub fn parse(text: &str) -> Self {
-                let known = [$(($text, Self::$value),)+].into_iter();
-                let mut same = known.filter(|(known, _)| known.eq_ignore_ascii_case(text));
-                same.next().map_or(Self::Unknown, |(_, value)| value)
-            }
-
-            /// What this value alone says of the connection: up, down or unknown.
-            #[must_use]
-            pub const fn connection(self) -> TunnelStatus {
-                match self {
-                    Self::Available => TunnelStatus::Up,
-                    Self::Unknown => TunnelStatus::Unknown,
-                    #[allow(unreachable_patterns, reason = "every status has its own set of values")]
-                    _ => TunnelStatus::Down,
+                    Self::Unknown => UNKNOWN,
                 }
             }
         }
@@ -60,7 +63,7 @@ macro_rules! status {
 
 status! {
     /// The lifecycle state of a tunnel: the API's `State`.
-    TunnelState {
+    TunnelState, "state" {
         /// It is being created.
         Pending = "PENDING",
         /// It exists and is in service.
@@ -72,7 +75,7 @@ status! {
 
 status! {
     /// Whether the two ends are connected: the API's `NetStatus`.
-    NetStatus {
+    NetStatus, "net_status" {
         /// Connected.
         Available = "AVAILABLE",
         /// Not connected.
@@ -82,47 +85,11 @@ status! {
 
 status! {
     /// The result of the probes through the tunnel, where they are configured: the API's `HealthCheckStatus`.
-    HealthCheckStatus {
-        /// Probes are answered.
+    HealthCheckStatus, "health_check_status" {
+        /// Probes get responses.
         Available = "AVAILABLE",
         /// Probes are lost.
         Unavailable = "UNAVAILABLE",
-    }
-}
-
-/// One of a tunnel's three statuses: the label `field` of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StatusField {
-    /// [`TunnelState`].
-    State,
-    /// [`NetStatus`].
-    NetStatus,
-    /// [`HealthCheckStatus`].
-    HealthCheckStatus,
-}
-
-impl StatusField {
-    /// Every field, in the order of the document.
-    pub const ALL: [Self; 3] = [Self::State, Self::NetStatus, Self::HealthCheckStatus];
-
-    /// The label's value.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::NetStatus => "net_status",
-            Self::HealthCheckStatus => "health_check_status",
-        }
-    }
-
-    /// Whether this value is in the document.
-    #[must_use]
-    pub fn knows(self, value: &str) -> bool {
-        match self {
-            Self::State => TunnelState::parse(value) != TunnelState::Unknown,
-            Self::NetStatus => NetStatus::parse(value) != NetStatus::Unknown,
-            Self::HealthCheckStatus => HealthCheckStatus::parse(value) != HealthCheckStatus::Unknown,
-        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! A VPN tunnel as the API describes it, in types that keep its three statuses apart.
 //!
-//! Source of the values: the document of `DescribeVpnConnections`, 2025-11-13.
+//! Source of the values: the API reference of `DescribeVpnConnections`, 2025-11-13.
 
 use std::fmt;
 
 use super::{
     row::Row,
-    status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+    status::{HealthCheckStatus, NetStatus, Status, TunnelState},
     tag_label::TagLabel,
-    tunnel_status::TunnelStatus,
+    tunnel_status::{LinkStatus, TunnelStatus},
 };
 
 /// The longest id that is accepted. Real ones have 13 characters.
@@ -161,42 +161,28 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// The status as all views count it.
+    /// The overall status, as the status page, the commands and the log show it.
     #[must_use]
     pub fn overall_status(&self) -> TunnelStatus {
-        if self.is_idle() { TunnelStatus::Idle } else { self.connection() }
+        if self.is_idle() { TunnelStatus::Idle } else { self.link_status().into() }
     }
 
     /// Whether the tunnel is connected: down if any status that applies is known and not `AVAILABLE`; otherwise unknown if
-    /// any is `UNKNOWN`; otherwise up. An idle tunnel is down.
+    /// any is `UNKNOWN`; otherwise up. The link of an idle tunnel is down.
     #[must_use]
-    pub fn connection(&self) -> TunnelStatus {
-        let statuses = [
-            Some(self.state.connection()),
-            Some(self.net_status.connection()),
-            self.health_check.status().map(HealthCheckStatus::connection),
-        ];
-        statuses.into_iter().flatten().min().unwrap_or(TunnelStatus::Unknown)
+    pub fn link_status(&self) -> LinkStatus {
+        let statuses = Self::STATUS_FIELDS.iter().filter_map(|field| self.status(field));
+        statuses.map(LinkStatus::of).min().unwrap_or(LinkStatus::Unknown)
     }
 
-    /// Drops all tags but those that become labels.
+    /// Keeps only the tags that become labels.
     pub fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
         let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
         self.tags = std::mem::take(&mut self.tags).into_iter().filter(is_kept).collect();
     }
 
-    /// A status in the API's spelling, `UNKNOWN` included; `None` for the status of a check that is not configured.
-    #[must_use]
-    pub fn status(&self, field: StatusField) -> Option<&'static str> {
-        match field {
-            StatusField::State => Some(self.state.as_str()),
-            StatusField::NetStatus => Some(self.net_status.as_str()),
-            StatusField::HealthCheckStatus => self.health_check.status().map(HealthCheckStatus::as_str),
-        }
-    }
-
     /// Whether the tunnel waits for traffic: traffic triggers it, it has no health check and is not connected, and it is not
-    /// being created or deleted. All views count such a tunnel as idle, not as down.
+    /// being created or deleted. Such a tunnel is shown as idle, not as down.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, TunnelState::Available | TunnelState::Unknown)
@@ -208,12 +194,25 @@ impl Tunnel {
 
 impl Row for Tunnel {
     type Id = TunnelId;
+    const ID_FIELD: &'static str = "vpn_connection_id";
+    const STATUS_FIELDS: &'static [&'static str] =
+        &[TunnelState::FIELD, NetStatus::FIELD, HealthCheckStatus::FIELD];
 
     fn id(&self) -> &TunnelId {
         &self.id
     }
 
-    /// Whether a health check is configured stays as it was.
+    /// The health check has no status if it is not configured.
+    fn status(&self, field: &str) -> Option<&'static str> {
+        match field {
+            TunnelState::FIELD => Some(self.state.as_str()),
+            NetStatus::FIELD => Some(self.net_status.as_str()),
+            HealthCheckStatus::FIELD => self.health_check.status().map(Status::as_str),
+            _ => None,
+        }
+    }
+
+    /// It does not change whether a health check is configured.
     fn with_unknown_statuses(&self) -> Self {
         Self {
             state: TunnelState::Unknown,
@@ -227,7 +226,7 @@ impl Row for Tunnel {
     }
 
     fn is_worse_than(&self, other: &Self) -> bool {
-        other.connection() != TunnelStatus::Down && self.connection() != TunnelStatus::Up
+        other.link_status() != LinkStatus::Down && self.link_status() != LinkStatus::Up
     }
 }
 
@@ -260,26 +259,26 @@ mod tests {
     }
 
     #[test]
-    fn known_bad_status_outranks_unknown() {
+    fn known_bad_status_wins_over_unknown() {
         use HealthCheck::{Configured, NotConfigured};
         use HealthCheckStatus as Health;
         use NetStatus as Net;
         use TunnelState as State;
         let table = [
-            (State::Available, Net::Available, NotConfigured, TunnelStatus::Up),
-            (State::Available, Net::Available, Configured(Health::Available), TunnelStatus::Up),
-            (State::Available, Net::Available, Configured(Health::Unavailable), TunnelStatus::Down),
-            (State::Available, Net::Available, Configured(Health::Unknown), TunnelStatus::Unknown),
-            (State::Available, Net::Unavailable, NotConfigured, TunnelStatus::Down),
-            (State::Available, Net::Unknown, NotConfigured, TunnelStatus::Unknown),
-            (State::Unknown, Net::Unavailable, NotConfigured, TunnelStatus::Down),
-            (State::Unknown, Net::Available, NotConfigured, TunnelStatus::Unknown),
-            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), TunnelStatus::Down),
-            (State::Pending, Net::Available, NotConfigured, TunnelStatus::Down),
-            (State::Deleting, Net::Unknown, Configured(Health::Unknown), TunnelStatus::Down),
+            (State::Available, Net::Available, NotConfigured, LinkStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Available), LinkStatus::Up),
+            (State::Available, Net::Available, Configured(Health::Unavailable), LinkStatus::Down),
+            (State::Available, Net::Available, Configured(Health::Unknown), LinkStatus::Unknown),
+            (State::Available, Net::Unavailable, NotConfigured, LinkStatus::Down),
+            (State::Available, Net::Unknown, NotConfigured, LinkStatus::Unknown),
+            (State::Unknown, Net::Unavailable, NotConfigured, LinkStatus::Down),
+            (State::Unknown, Net::Available, NotConfigured, LinkStatus::Unknown),
+            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), LinkStatus::Down),
+            (State::Pending, Net::Available, NotConfigured, LinkStatus::Down),
+            (State::Deleting, Net::Unknown, Configured(Health::Unknown), LinkStatus::Down),
         ];
         for (state, net, health, expected) in table {
-            assert_eq!(tunnel(state, net, health).connection(), expected, "{state} {net} {health:?}");
+            assert_eq!(tunnel(state, net, health).link_status(), expected, "{state} {net} {health:?}");
         }
     }
 

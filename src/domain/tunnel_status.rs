@@ -1,13 +1,38 @@
-//! The status of a tunnel as all views count it.
+//! The status of a tunnel, computed from the statuses of the API.
 
-/// What a tunnel counts as; the worst first.
+use super::status::UNKNOWN;
+
+/// Whether the two ends of a tunnel are connected; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TunnelStatus {
+pub enum LinkStatus {
     /// A known status of the API is not `AVAILABLE`.
     Down,
-    /// No status is known to be down, and one is unknown.
+    /// No status is known to be down, and one is `UNKNOWN`.
     Unknown,
     /// Every status is `AVAILABLE`.
+    Up,
+}
+
+impl LinkStatus {
+    /// The link status that one status of the API implies.
+    #[must_use]
+    pub fn of(status: &str) -> Self {
+        match status {
+            "AVAILABLE" => Self::Up,
+            UNKNOWN => Self::Unknown,
+            _ => Self::Down,
+        }
+    }
+}
+
+/// The overall status of a tunnel, as the status page, the commands and the log show it: the worst first, and `Idle` last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TunnelStatus {
+    /// [`LinkStatus::Down`].
+    Down,
+    /// [`LinkStatus::Unknown`].
+    Unknown,
+    /// [`LinkStatus::Up`].
     Up,
     /// Not connected, because there is no traffic that would connect it.
     Idle,
@@ -25,6 +50,16 @@ impl TunnelStatus {
             Self::Unknown => "unknown",
             Self::Up => "up",
             Self::Idle => "idle",
+        }
+    }
+}
+
+impl From<LinkStatus> for TunnelStatus {
+    fn from(link: LinkStatus) -> Self {
+        match link {
+            LinkStatus::Down => Self::Down,
+            LinkStatus::Unknown => Self::Unknown,
+            LinkStatus::Up => Self::Up,
         }
     }
 }

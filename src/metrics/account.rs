@@ -1,4 +1,4 @@
-//! The metrics of accounts that are made from the snapshot.
+//! The metrics of accounts that are computed from the snapshot.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use super::{
 /// The text of a scrape, compressed.
 #[derive(Debug, Clone, Default)]
 pub struct Exposition {
-    /// One gzip member, in pieces that follow each other; none before the first rendering.
+    /// One gzip member in consecutive pieces; empty before the first rendering.
     pub gzip: Vec<Bytes>,
     /// How many bytes the text has.
     plain_length: usize,

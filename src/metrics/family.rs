@@ -1,7 +1,6 @@
 //! Metrics of rows: a tunnel, a target or an account is a row, and each has the metric families of its kind.
 //!
-//! A kind of row implements [`MetricRow`] with a list of [`Family`]. The registry's collector and the cached exposition are both
-//! made from that list.
+//! A kind of row implements [`MetricRow`] with a list of [`Family`]. The registry and the exposition are built from that list.
 
 use std::sync::Arc;
 
@@ -11,7 +10,11 @@ use prometheus::{
     proto::{LabelPair, Metric, MetricFamily},
 };
 
-use crate::{domain::tag_label::TagLabel, snapshot::Snapshot, telemetry::declaration::Declaration};
+use crate::{
+    domain::{status::Status, tag_label::TagLabel},
+    snapshot::Snapshot,
+    telemetry::declaration::Declaration,
+};
 
 /// A kind of row.
 pub(super) trait MetricRow: Sized + Send + Sync + 'static {
@@ -81,7 +84,7 @@ impl<T: MetricRow> Family<T> {
     }
 }
 
-/// Takes the samples of one row for one family.
+/// Collects the samples of one row for one family.
 pub(super) struct Samples<'a> {
     tag_labels: &'a [TagLabel],
     add: &'a mut dyn FnMut(&[&str], f64),
@@ -101,14 +104,9 @@ impl Samples<'_> {
     }
 
     /// Adds one sample for each possible value of a status: 1 for the present one, 0 for the others.
-    pub(super) fn add_each<S: Copy + PartialEq>(
-        &mut self,
-        all: &[S],
-        present: S,
-        name: fn(S) -> &'static str,
-    ) {
-        for &value in all {
-            self.add(&[name(value)], f64::from(u8::from(value == present)));
+    pub(super) fn add_each<S: Status>(&mut self, present: S) {
+        for &value in S::ALL {
+            self.add(&[value.as_str()], flag(value == present));
         }
     }
 
@@ -121,8 +119,8 @@ impl Samples<'_> {
     }
 }
 
-/// Samples of one family. They are overwritten after they were encoded, because most labels stay the same from row to row,
-/// and allocating them costs more than encoding them.
+/// A reusable buffer for the samples of one family. Samples are reused after encoding, because most labels stay the same from
+/// row to row, and allocating them costs more than encoding them.
 #[derive(Debug)]
 pub(super) struct Buffer<T: 'static> {
     family: &'static Family<T>,
@@ -144,7 +142,7 @@ impl<T: MetricRow> Buffer<T> {
         }
     }
 
-    /// Adds the samples of a row.
+    /// Adds the samples of a row. The family's `samples` function adds each of them through [`Samples`].
     pub(super) fn add(&mut self, owner: &T::Owner, row: &T) {
         let Self { family, labels, tag_labels, samples, used } = self;
         let mut add = |own: &[&str], value: f64| {
@@ -170,7 +168,7 @@ impl<T: MetricRow> Buffer<T> {
         self.family.declaration.family(self.samples)
     }
 
-    /// Appends the samples to a text, without the comment lines, and forgets them.
+    /// Appends the samples to a text, without the comment lines, and empties the buffer.
     pub(super) fn encode(&mut self, text: &mut Vec<u8>) -> prometheus::Result<()> {
         if self.used == 0 {
             return Ok(());

@@ -1,6 +1,7 @@
-//! What is known, as Prometheus metrics: declared families over the snapshot, the registry, and the exposition for scrapes.
+//! Converts the snapshot into Prometheus metrics: families of metrics for each kind of row, the registry, and the exposition
+//! for scrapes.
 //!
-//! It depends on the snapshot and on telemetry. It does not know pollers or HTTP.
+//! It depends on the snapshot and on telemetry. It must not depend on pollers or HTTP.
 
 mod account;
 mod compress;
@@ -13,3 +14,20 @@ pub mod renderer;
 mod section;
 mod target;
 mod tunnel;
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{tag_label::TagLabel, tunnel::Tunnel},
+    snapshot::{AccountSnapshot, TargetSnapshot, record::Record},
+};
+use section::{RowSection, Section};
+
+/// All kinds of rows that have metrics. The registry and the exposition have them in this order.
+fn sections(tag_labels: &Arc<[TagLabel]>) -> Vec<Box<dyn RowSection>> {
+    vec![
+        Box::new(Section::<Record<Tunnel>>::new(tag_labels)),
+        Box::new(Section::<TargetSnapshot>::new(tag_labels)),
+        Box::new(Section::<AccountSnapshot>::new(tag_labels)),
+    ]
+}

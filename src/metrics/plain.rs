@@ -5,7 +5,7 @@ use std::vec;
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress};
 
-/// The bytes that are unpacked at once.
+/// How many bytes are unpacked in one step.
 const PIECE: usize = 64 * 1024;
 
 /// A compressed text. It is unpacked by iterating.

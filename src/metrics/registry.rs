@@ -1,7 +1,7 @@
 //! The one registry: everything that the exporter publishes.
 //!
 //! `once` prints what it gathers, without `process_*` and `exporter_*`. The daemon serves the same families from a cache, in
-//! `renderer`; for it, the registry only checks that the metrics fit together.
+//! `renderer`; it uses the registry only to check for duplicate names and labels.
 
 use std::sync::Arc;
 
@@ -12,18 +12,11 @@ use prometheus::{
 };
 use tokio::sync::watch;
 
-use super::{
-    family::{Buffer, MetricRow},
-    process::Process,
-};
-use crate::{
-    domain::tag_label::TagLabel,
-    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
-    telemetry::Telemetry,
-};
+use super::{process::Process, section::RowSection, sections};
+use crate::{domain::tag_label::TagLabel, snapshot::Snapshot, telemetry::Telemetry};
 
-/// A registry of all metrics: those of the snapshot, our own, and those of the process. Fails where a tag's label is
-/// invalid, or occurs twice.
+/// A registry of all metrics: those of the snapshot, of `telemetry` and of the process. Fails where a tag's label is invalid, or
+/// occurs twice.
 pub fn registry(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     telemetry: &Telemetry,
@@ -36,22 +29,19 @@ pub fn registry(
     Ok(registry)
 }
 
-/// Collects the metrics of tunnels, targets and accounts.
+/// Collects the metrics of all rows.
 #[derive(Debug)]
 struct SnapshotCollector {
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    tag_labels: Arc<[TagLabel]>,
+    sections: Vec<Box<dyn RowSection>>,
     descs: Vec<Desc>,
 }
 
 impl SnapshotCollector {
     fn new(snapshots: watch::Receiver<Arc<Snapshot>>, tag_labels: &[TagLabel]) -> prometheus::Result<Self> {
-        let descs = [
-            descs::<TunnelRecord>(tag_labels)?,
-            descs::<TargetSnapshot>(tag_labels)?,
-            descs::<AccountSnapshot>(tag_labels)?,
-        ];
-        Ok(Self { snapshots, tag_labels: tag_labels.into(), descs: descs.into_iter().flatten().collect() })
+        let sections = sections(&tag_labels.into());
+        let descs: Vec<_> = sections.iter().map(|section| section.descs()).collect::<Result<_, _>>()?;
+        Ok(Self { snapshots, sections, descs: descs.concat() })
     }
 }
 
@@ -62,66 +52,28 @@ impl Collector for SnapshotCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let snapshot = self.snapshots.borrow().clone();
-        let families = [
-            families::<TunnelRecord>(&snapshot, &self.tag_labels),
-            families::<TargetSnapshot>(&snapshot, &self.tag_labels),
-            families::<AccountSnapshot>(&snapshot, &self.tag_labels),
-        ];
-        families.into_iter().flatten().collect()
+        self.sections.iter().flat_map(|section| section.families(&snapshot)).collect()
     }
-}
-
-fn descs<T: MetricRow>(tag_labels: &[TagLabel]) -> prometheus::Result<Vec<Desc>> {
-    T::FAMILIES.iter().map(|family| family.desc(tag_labels)).collect()
-}
-
-fn families<T: MetricRow>(snapshot: &Snapshot, tag_labels: &Arc<[TagLabel]>) -> Vec<MetricFamily> {
-    let family = |family| {
-        let mut buffer = Buffer::<T>::new(family, tag_labels);
-        T::rows(snapshot).for_each(|(owner, row)| buffer.add(owner, row));
-        buffer.into_family()
-    };
-    T::FAMILIES.iter().map(family).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path};
-
-    use prometheus::proto::MetricType;
+    use std::{env, fmt::Write, fs, path::Path};
 
     use super::*;
     use crate::telemetry::BuildInfo;
 
-    fn telemetry() -> Telemetry {
-        Telemetry::new(&BuildInfo { version: "0", revision: "0", rustc: "0" }).expect("metrics")
-    }
-
-    fn line(name: &str, kind: MetricType, labels: &[&str], help: &str) -> String {
-        let name = name.strip_prefix("tencentcloud_vpn_").expect("the prefix of all metrics");
-        let labels = labels.iter().map(|label| format!("`{label}` ")).collect::<Vec<_>>().concat();
-        format!("| `{name}` | {} | {labels}| {help} |\n", format!("{kind:?}").to_lowercase())
-    }
-
-    fn table_of_rows<T: MetricRow>() -> String {
-        let declarations = T::FAMILIES.iter().map(|family| family.declaration);
-        declarations.map(|family| line(family.name, family.kind, family.labels, family.help)).collect()
-    }
-
-    /// The table of our own metrics whose names begin like this; the account's label is in the table's introduction.
-    fn table_of_own(belongs: fn(&str) -> bool) -> String {
-        let telemetry = telemetry();
-        let kinds: BTreeMap<String, MetricType> = telemetry
-            .collect()
-            .iter()
-            .map(|family| (family.name().to_owned(), family.get_field_type()))
-            .collect();
-        let own = telemetry.desc().into_iter().filter(|desc| belongs(&desc.fq_name));
-        own.map(|desc| {
-            let labels = desc.variable_labels.iter().map(String::as_str).filter(|label| *label != "account");
-            line(&desc.fq_name, kinds[&desc.fq_name], &labels.collect::<Vec<_>>(), &desc.help)
-        })
-        .collect()
+    /// The rows of a table. Labels that all its metrics have are in the table's introduction.
+    fn table(metrics: &[(Desc, MetricFamily)]) -> String {
+        let is_common = |label: &String| metrics.iter().all(|(desc, _)| desc.variable_labels.contains(label));
+        let row = |(desc, family): &(Desc, MetricFamily)| {
+            let name = desc.fq_name.strip_prefix("tencentcloud_vpn_").expect("the prefix of all metrics");
+            let kind = format!("{:?}", family.get_field_type()).to_lowercase();
+            let labels = desc.variable_labels.iter().filter(|label| !is_common(label));
+            let labels: Vec<_> = labels.map(|label| format!("`{label}` ")).collect();
+            format!("| `{name}` | {kind} | {}| {} |\n", labels.concat(), desc.help)
+        };
+        metrics.iter().map(row).collect()
     }
 
     /// The page with these tables between its markers.
@@ -143,13 +95,23 @@ mod tests {
 
     #[test]
     fn docs_list_metrics_as_declared() {
-        let is_exporter = |name: &str| name.starts_with("tencentcloud_vpn_exporter_");
-        let accounts = table_of_own(|name| !name.starts_with("tencentcloud_vpn_exporter_"));
+        let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
+        let telemetry = Telemetry::new(&build).expect("metrics");
+        let own = telemetry.desc().into_iter().cloned().zip(telemetry.collect());
+        let (exporter, mut accounts): (Vec<_>, Vec<_>) =
+            own.partition(|(desc, _)| desc.fq_name.starts_with("tencentcloud_vpn_exporter_"));
+        let rows = sections(&[].into()).into_iter().map(|section| {
+            let descs = section.descs().expect("no tag has a label");
+            descs.into_iter().zip(section.families(&Snapshot::default())).collect::<Vec<_>>()
+        });
+        let [tunnels, targets, account_rows] =
+            rows.collect::<Vec<_>>().try_into().expect("a table for each kind of row");
+        accounts.extend(account_rows);
         let tables = [
-            ("tunnels", table_of_rows::<TunnelRecord>()),
-            ("targets", table_of_rows::<TargetSnapshot>()),
-            ("accounts", accounts + &table_of_rows::<AccountSnapshot>()),
-            ("the exporter", table_of_own(is_exporter)),
+            ("tunnels", table(&tunnels)),
+            ("targets", table(&targets)),
+            ("accounts", table(&accounts)),
+            ("the exporter", table(&exporter)),
         ];
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
         let page = fs::read_to_string(&path).expect("the page can be read");

@@ -1,4 +1,4 @@
-//! Renders the exposition apart from scrapes. What has not changed is neither encoded nor compressed again.
+//! Renders the exposition in the background. Unchanged parts are not encoded or compressed again.
 //!
 //! It is an optimisation: its families and samples are those that the registry gathers.
 
@@ -15,23 +15,18 @@ use super::{
     compress::{Compressor, Part},
     exposition::Exposition,
     process::Process,
-    section::Section,
+    section::RowSection,
+    sections,
 };
-use crate::{
-    domain::tag_label::TagLabel,
-    snapshot::{AccountSnapshot, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
-    telemetry::Telemetry,
-};
+use crate::{domain::tag_label::TagLabel, snapshot::Snapshot, telemetry::Telemetry};
 
-/// The exporter's own metrics are rendered once in this time, and changes of the snapshot at most once.
+/// The exporter's own metrics are rendered once in this time, and changes of the snapshot at most once in this time.
 const RENDER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Renders expositions, and keeps what it rendered.
 #[derive(Debug)]
 pub struct Renderer {
-    tunnels: Section<TunnelRecord>,
-    targets: Section<TargetSnapshot>,
-    accounts: Section<AccountSnapshot>,
+    sections: Vec<Box<dyn RowSection>>,
     telemetry: Telemetry,
     process: Process,
     compressor: Compressor,
@@ -40,11 +35,8 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer that has rendered nothing yet.
     pub fn new(telemetry: Telemetry, tag_labels: &[TagLabel]) -> prometheus::Result<Self> {
-        let tag_labels = tag_labels.into();
         Ok(Self {
-            tunnels: Section::new(&tag_labels),
-            targets: Section::new(&tag_labels),
-            accounts: Section::new(&tag_labels),
+            sections: sections(&tag_labels.into()),
             process: Process::new(telemetry.started())?,
             telemetry,
             compressor: Compressor::new(),
@@ -54,12 +46,10 @@ impl Renderer {
     /// The exposition of a snapshot.
     pub fn render(&mut self, snapshot: &Snapshot) -> prometheus::Result<Exposition> {
         let own = self.render_own()?;
-        Ok(Exposition::joined(&[
-            self.tunnels.render(snapshot, &mut self.compressor)?,
-            self.targets.render(snapshot, &mut self.compressor)?,
-            self.accounts.render(snapshot, &mut self.compressor)?,
-            &own,
-        ]))
+        let sections = self.sections.iter_mut().map(|section| section.render(snapshot, &mut self.compressor));
+        let mut parts = sections.collect::<prometheus::Result<Vec<_>>>()?;
+        parts.push(&own);
+        Ok(Exposition::joined(&parts))
     }
 
     fn render_own(&mut self) -> prometheus::Result<Part> {
@@ -125,7 +115,7 @@ impl RenderTask {
         })
         .await?;
         self.expositions.send_replace(Arc::new(exposition?));
-        // Only now: the first scrape after "ready" must show every target.
+        // Not before: the first scrape after "ready" must show every target.
         if is_complete && self.ready.send_if_modified(|ready| !std::mem::replace(ready, true)) {
             tracing::info!(targets, "ready: every target was polled once");
         }
@@ -140,6 +130,6 @@ pub enum RenderError {
     #[error("metrics cannot be encoded")]
     Encode(#[from] prometheus::Error),
     /// The renderer panicked.
-    #[error("rendering ended")]
+    #[error("the renderer panicked")]
     Ended(#[from] JoinError),
 }

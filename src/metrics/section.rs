@@ -1,7 +1,9 @@
 //! The cached text of all rows of one kind, compressed in chunks of rows. Only chunks with a changed row are rendered
 //! again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use prometheus::{core::Desc, proto::MetricFamily};
 
 use super::{
     compress::{Compressor, Part},
@@ -10,7 +12,7 @@ use super::{
 use crate::{domain::tag_label::TagLabel, snapshot::Snapshot};
 
 /// How many rows are rendered together: larger chunks compress better, and a change costs more. Between the two bounds a
-/// chunk ends with the rows of its owner, so that a new row moves no row of another owner into another chunk.
+/// chunk ends with the rows of its owner. A new row can shift the ends of all later chunks; they are then rendered once again.
 const MIN_ROWS: usize = 25;
 const MAX_ROWS: usize = 250;
 
@@ -20,6 +22,7 @@ const SAMPLES_PER_BLOCK: usize = 64;
 /// The rows of one kind, rendered.
 #[derive(Debug)]
 pub(super) struct Section<T: 'static> {
+    tag_labels: Arc<[TagLabel]>,
     buffers: Vec<Buffer<T>>,
     chunks: Vec<Chunk<T>>,
     text: Part,
@@ -33,18 +36,33 @@ struct Chunk<T> {
     samples: Vec<Part>,
 }
 
-impl<T: MetricRow> Section<T> {
-    pub(super) fn new(tag_labels: &Arc<[TagLabel]>) -> Self {
-        let buffers = T::FAMILIES.iter().map(|family| Buffer::new(family, tag_labels)).collect();
-        Self { buffers, chunks: Vec::new(), text: Part::default() }
-    }
+/// A [`Section`] of any kind of row.
+pub(super) trait RowSection: fmt::Debug + Send + Sync {
+    /// The descriptors of the metrics. Fails where a tag's label is invalid, or occurs twice.
+    fn descs(&self) -> prometheus::Result<Vec<Desc>>;
+
+    /// The metrics of a snapshot's rows, not cached.
+    fn families(&self, snapshot: &Snapshot) -> Vec<MetricFamily>;
 
     /// The text of a snapshot's rows.
-    pub(super) fn render(
-        &mut self,
-        snapshot: &Snapshot,
-        compressor: &mut Compressor,
-    ) -> prometheus::Result<&Part> {
+    fn render(&mut self, snapshot: &Snapshot, compressor: &mut Compressor) -> prometheus::Result<&Part>;
+}
+
+impl<T: MetricRow + fmt::Debug> RowSection for Section<T> {
+    fn descs(&self) -> prometheus::Result<Vec<Desc>> {
+        T::FAMILIES.iter().map(|family| family.desc(&self.tag_labels)).collect()
+    }
+
+    fn families(&self, snapshot: &Snapshot) -> Vec<MetricFamily> {
+        let family = |family| {
+            let mut buffer = Buffer::<T>::new(family, &self.tag_labels);
+            T::rows(snapshot).for_each(|(owner, row)| buffer.add(owner, row));
+            buffer.into_family()
+        };
+        T::FAMILIES.iter().map(family).collect()
+    }
+
+    fn render(&mut self, snapshot: &Snapshot, compressor: &mut Compressor) -> prometheus::Result<&Part> {
         let rows: Vec<_> = T::rows(snapshot).collect();
         let mut old = OldChunks::new(std::mem::take(&mut self.chunks));
         let mut is_changed = false;
@@ -58,6 +76,13 @@ impl<T: MetricRow> Section<T> {
             self.text = self.join(compressor)?;
         }
         Ok(&self.text)
+    }
+}
+
+impl<T: MetricRow> Section<T> {
+    pub(super) fn new(tag_labels: &Arc<[TagLabel]>) -> Self {
+        let buffers = T::FAMILIES.iter().map(|family| Buffer::new(family, tag_labels)).collect();
+        Self { tag_labels: Arc::clone(tag_labels), buffers, chunks: Vec::new(), text: Part::default() }
     }
 
     fn render_chunk(
@@ -83,7 +108,7 @@ impl<T: MetricRow> Section<T> {
         Ok(Chunk { rows: rows.iter().map(|(_, row)| Arc::clone(row)).collect(), samples })
     }
 
-    /// Joins the chunks' samples, family by family: the format wants the samples of a family together.
+    /// Joins the chunks' samples, family by family: the text format requires all samples of a family to be contiguous.
     fn join(&self, compressor: &mut Compressor) -> prometheus::Result<Part> {
         let mut parts = Vec::new();
         let mut all_comments = Vec::new();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::family::{Family, MetricRow, flag, seconds};
+use super::family::{Family, MetricRow, Samples, flag, seconds};
 use crate::{
-    domain::{reason::Reason, status::StatusField, target::Target},
-    snapshot::{Snapshot, TargetSnapshot},
+    domain::{reason::Reason, row::Row, target::Target},
+    snapshot::{Snapshot, TargetSnapshot, listed::Listed},
 };
 
 impl MetricRow for TargetSnapshot {
@@ -33,7 +33,9 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         "tencentcloud_vpn_tunnels",
         &[],
         "Number of tunnels in the last successful listing.",
-        |target, samples| samples.add_some(target.listed().map(|listed| listed.len() as f64)),
+        |target, samples| {
+            samples.add_some(target.listed_tunnels.records().map(|records| records.len() as f64))
+        },
     ),
     Family::gauge(
         "tencentcloud_vpn_last_success_timestamp_seconds",
@@ -66,12 +68,12 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         "tencentcloud_vpn_listing_inconsistencies_total",
         &[],
         "Listings whose pages contradicted each other.",
-        |target, samples| samples.add(&[], target.inconsistencies as f64),
+        |target, samples| samples.add(&[], target.listed_tunnels.inconsistencies as f64),
     ),
     Family::gauge(
         "tencentcloud_vpn_api_clock_offset_seconds",
         &[],
-        "The API's clock minus ours where requests are signed with a corrected time, else 0.",
+        "The API's clock minus the exporter's if requests are signed with a corrected time, else 0.",
         |target, samples| samples.add(&[], target.clock_offset as f64),
     ),
     Family::gauge(
@@ -85,10 +87,14 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         &["field"],
         "Values of a status that are new to this exporter. With field vpn_connection_id: rows without a usable id.",
         |target, samples| {
-            for field in StatusField::ALL {
-                samples.add(&[field.as_str()], target.unknown_values[field as usize] as f64);
-            }
-            samples.add(&["vpn_connection_id"], target.rows_without_id as f64);
+            add_unknown_values(&target.listed_tunnels, samples);
         },
     ),
 ];
+
+fn add_unknown_values<R: Row>(listed: &Listed<R>, samples: &mut Samples<'_>) {
+    for field in R::STATUS_FIELDS {
+        samples.add(&[field], listed.unknown_values(field) as f64);
+    }
+    samples.add(&[R::ID_FIELD], listed.rows_without_id as f64);
+}

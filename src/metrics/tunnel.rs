@@ -5,15 +5,18 @@ use std::sync::Arc;
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::{
-        status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
+        row::Row,
         target::Target,
         tunnel::{HealthCheck, Tunnel},
-        tunnel_status::TunnelStatus,
+        tunnel_status::LinkStatus,
     },
-    snapshot::{Snapshot, tunnel_record::TunnelRecord},
+    snapshot::{
+        Snapshot,
+        record::{History, Record},
+    },
 };
 
-impl MetricRow for TunnelRecord {
+impl MetricRow for Record<Tunnel> {
     type Owner = Target;
     const LABELS: &'static [&'static str] = &["account", "region", "vpn_gateway_id", "vpn_connection_id"];
     const FAMILIES: &'static [Family<Self>] = FAMILIES;
@@ -24,43 +27,41 @@ impl MetricRow for TunnelRecord {
     }
 
     fn label_values<'a>(&'a self, owner: &'a Target) -> impl Iterator<Item = &'a str> {
-        let Tunnel { vpn_gateway_id, id, .. } = &self.tunnel;
+        let Tunnel { vpn_gateway_id, id, .. } = &self.row;
         [owner.account.as_str(), owner.region.as_str(), vpn_gateway_id, id.as_str()].into_iter()
     }
 }
 
-const FAMILIES: &[Family<TunnelRecord>] = &[
+const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_up",
         &[],
-        "State of the link: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel reads 0, because its link is down.",
-        |record, samples| match record.tunnel.connection() {
-            TunnelStatus::Up => samples.add(&[], 1.0),
-            TunnelStatus::Down => samples.add(&[], 0.0),
-            TunnelStatus::Unknown | TunnelStatus::Idle => {}
+        "Link status: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel has the value 0, because its link is down.",
+        |record, samples| match record.row.link_status() {
+            LinkStatus::Up => samples.add(&[], 1.0),
+            LinkStatus::Down => samples.add(&[], 0.0),
+            LinkStatus::Unknown => {}
         },
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_state",
         &["state"],
         "1 for the present State (PENDING, AVAILABLE, DELETING, UNKNOWN), 0 for the others.",
-        |record, samples| samples.add_each(TunnelState::ALL, record.tunnel.state, TunnelState::as_str),
+        |record, samples| samples.add_each(record.row.state),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_net_status",
         &["status"],
         "1 for the present NetStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others.",
-        |record, samples| {
-            samples.add_each(NetStatus::ALL, record.tunnel.net_status, NetStatus::as_str);
-        },
+        |record, samples| samples.add_each(record.row.net_status),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_health_check_status",
         &["status"],
         "1 for the present HealthCheckStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others. Absent where no health check is configured.",
         |record, samples| {
-            if let Some(present) = record.tunnel.health_check.status() {
-                samples.add_each(HealthCheckStatus::ALL, present, HealthCheckStatus::as_str);
+            if let Some(present) = record.row.health_check.status() {
+                samples.add_each(present);
             }
         },
     ),
@@ -69,7 +70,7 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         &[],
         "1 if a health check is configured, else 0.",
         |record, samples| {
-            samples.add(&[], flag(record.tunnel.health_check != HealthCheck::NotConfigured));
+            samples.add(&[], flag(record.row.health_check != HealthCheck::NotConfigured));
         },
     ),
     Family::tagged_gauge(
@@ -88,7 +89,7 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         ],
         "Always 1. The labels describe the tunnel, with its name and the tags of metrics.tag_labels.",
         |record, samples| {
-            let tunnel = &record.tunnel;
+            let tunnel = &record.row;
             let labels = [
                 &*tunnel.name,
                 &tunnel.vpc_id,
@@ -109,7 +110,7 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
         "Always 1. The labels are the IKE settings, by which the ends agree on keys.",
         |record, samples| {
-            let ike = &record.tunnel.ike;
+            let ike = &record.row.ike;
             let labels = [&*ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode];
             samples.add(&labels, 1.0);
         },
@@ -119,7 +120,7 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         &["encryption", "integrity", "pfs_dh_group"],
         "Always 1. The labels are the IPsec settings, by which traffic is protected.",
         |record, samples| {
-            let ipsec = &record.tunnel.ipsec;
+            let ipsec = &record.row.ipsec;
             samples.add(&[&*ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
         },
     ),
@@ -127,15 +128,15 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         "tencentcloud_vpn_tunnel_created_timestamp_seconds",
         &[],
         "Time at which the tunnel was created. Absent where the API's time cannot be read.",
-        |record, samples| samples.add_some(record.tunnel.created.map(|created| created as f64)),
+        |record, samples| samples.add_some(record.row.created.map(|created| created as f64)),
     ),
     Family::counter(
         "tencentcloud_vpn_tunnel_transitions_total",
         &["field"],
         "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started.",
         |record, samples| {
-            for field in applicable(&record.tunnel) {
-                samples.add(&[field.as_str()], record.history(field).transitions as f64);
+            for (field, history) in histories(record) {
+                samples.add(&[field], history.transitions as f64);
             }
         },
     ),
@@ -144,15 +145,17 @@ const FAMILIES: &[Family<TunnelRecord>] = &[
         &["field"],
         "Time at which polls last saw the status change. Absent before the first change.",
         |record, samples| {
-            for field in applicable(&record.tunnel) {
-                if let Some(time) = record.history(field).last_transition {
-                    samples.add(&[field.as_str()], seconds(time));
+            for (field, history) in histories(record) {
+                if let Some(time) = history.last_transition {
+                    samples.add(&[field], seconds(time));
                 }
             }
         },
     ),
 ];
 
-fn applicable(tunnel: &Tunnel) -> impl Iterator<Item = StatusField> {
-    StatusField::ALL.into_iter().filter(|&field| tunnel.status(field).is_some())
+/// The histories of the statuses that apply.
+fn histories(record: &Record<Tunnel>) -> impl Iterator<Item = (&'static str, History)> {
+    let applicable = Tunnel::STATUS_FIELDS.iter().filter(|field| record.row.status(field).is_some());
+    applicable.map(|&field| (field, record.history(field)))
 }

@@ -1,4 +1,4 @@
-//! A complete listing: every page or nothing, and no row is lost because pages shifted.
+//! Reads complete listings: all pages or an error, and no row is lost because it moved between pages.
 //!
 //! The API's list is not a snapshot. A row that is created or deleted between two pages shifts the rows behind it, so a page
 //! can repeat or miss a row, and the counts do not always show it. This works for any kind of row.
@@ -10,12 +10,7 @@ use tokio::time::Instant;
 
 use super::reading::{Reading, Received};
 use crate::{
-    domain::{
-        filter::Filter,
-        listing::Listing,
-        target::Region,
-        tunnel::{Tunnel, TunnelId},
-    },
+    domain::{filter::Filter, listing::Listing, target::Region},
     tencent::{
         account::Account,
         error::ApiError,
@@ -23,23 +18,16 @@ use crate::{
     },
 };
 
-/// How many requests of one listing are under way at once.
+/// The largest number of concurrent requests for one listing.
 const CONCURRENT_REQUESTS: usize = 8;
 
-/// The largest number of pages. A count that asks for more is malformed.
+/// The largest number of pages. A count that needs more is malformed.
 const MAX_PAGES: usize = 1000;
 
-/// How many missing rows are looked up by id. For more than that, a second listing is cheaper.
-const MAX_LOOK_UPS: usize = 100;
+/// The largest number of missing rows to query by id. For more rows, another listing is cheaper.
+const MAX_QUERIED_ROWS: usize = 100;
 
-/// A listing, and whether its pages disagreed with each other.
-#[derive(Debug)]
-pub(super) struct Outcome<R: ListedRow> {
-    pub(super) listing: Listing<R>,
-    pub(super) inconsistent: bool,
-}
-
-/// What is known from the last listing.
+/// The rows of the last listing.
 #[derive(Debug)]
 pub(super) struct Known<'a, R: ListedRow> {
     /// The rows as they were last seen.
@@ -59,55 +47,60 @@ pub(super) struct ListingReader<'a, R> {
     pub(super) trim: &'a (dyn Fn(&mut R) + Sync),
 }
 
-/// Looks up one tunnel. `None`: a consistent response does not list it, or the API does not find it. A response with a row
+/// Queries one row by id. `None`: a consistent response does not list it, or the API does not find it. A response with a row
 /// that has no id is malformed.
-pub async fn find(
+pub async fn query_by_id<R: ListedRow>(
     account: &Account,
     region: &Region,
-    id: &TunnelId,
+    id: &R::Id,
     deadline: Instant,
-) -> Result<Option<Tunnel>, ApiError> {
-    let reader = ListingReader { account, region, filters: &[], deadline, trim: &|_: &mut Tunnel| {} };
-    let mut found = reader.by_id(id).await?;
+) -> Result<Option<R>, ApiError> {
+    let reader = ListingReader { account, region, filters: &[], deadline, trim: &|_: &mut R| {} };
+    let mut found = reader.query_each(&[id]).await?;
     if found.rows_without_id > 0 {
-        return Err(ApiError::malformed("a look-up shows a row without a VpnConnectionId"));
+        return Err(ApiError::malformed(format!("a query by id returned a row without a {}", R::ID)));
     }
-    Ok(found.rows.remove(id).map(|(_, tunnel)| tunnel))
+    Ok(found.rows.remove(id).map(|(_, row)| row))
 }
 
 impl<R: ListedRow> ListingReader<'_, R> {
-    /// Reads all rows. A known row that is not listed is looked up, and dropped only if it is not found.
-    pub(super) async fn read(&self, known: Known<'_, R>) -> Result<Outcome<R>, ApiError> {
+    /// Reads all rows. A known row that is not listed is queried by id, and dropped only if the API does not find it.
+    pub(super) async fn read(&self, known: Known<'_, R>) -> Result<Listing<R>, ApiError> {
         let Known { rows, in_doubt_too_long } = known;
         let known: BTreeMap<&R::Id, &R> = rows.into_iter().map(|row| (row.id(), row)).collect();
-        let mut reading = self.pages().await?;
-        let inconsistent = !reading.is_consistent();
-        // Only the new rows of an inconsistent reading are kept: the second reading takes as much memory again.
-        let mut new_rows = Vec::new();
-        if inconsistent {
-            let rows = reading.rows.into_values().map(|(_, row)| row);
-            new_rows = rows.filter(|row| !known.contains_key(row.id())).collect();
-            reading = self.pages().await?;
-        }
-        let is_missing = |row: &&R| !reading.rows.contains_key(row.id()) && self.filters_allow(row.id());
-        let with_id = |row: &R| (row.id().clone(), row.clone());
-        let mut missing: BTreeMap<R::Id, R> = known.into_values().filter(is_missing).map(with_id).collect();
-        missing.extend(new_rows.iter().filter(is_missing).map(with_id));
-        if missing.len() > MAX_LOOK_UPS {
-            reading.add_missing(self.pages().await?, &missing);
+        let (mut reading, new_rows) = self.read_consistently(&known).await?;
+        let mut missing = self.missing(known.into_values().chain(&new_rows), &reading);
+        if missing.len() > MAX_QUERIED_ROWS {
+            reading.add_missing(self.read_pages().await?, &missing);
             missing.retain(|id, _| !reading.rows.contains_key(id));
         }
-        // If there are too many to look up, a sample decides: one that is found proves that the listings are wrong.
         let missing: Vec<&R> = missing.values().collect();
-        let (sample, others) = missing.split_at(missing.len().min(MAX_LOOK_UPS));
-        self.look_up(sample, &in_doubt_too_long, &mut reading).await?;
-        if !others.is_empty() && sample.iter().any(|row| reading.has_found(row.id())) {
-            return Err(ApiError::malformed("two listings lack rows that are there"));
+        self.query_missing(&missing, &in_doubt_too_long, &mut reading).await?;
+        Ok(reading.into_listing())
+    }
+
+    /// Reads all pages, and once more if they contradict each other. Then it also returns the rows of the first reading that
+    /// are not known.
+    async fn read_consistently(
+        &self,
+        known: &BTreeMap<&R::Id, &R>,
+    ) -> Result<(Reading<R>, Vec<R>), ApiError> {
+        let first = self.read_pages().await?;
+        if first.is_consistent() {
+            return Ok((first, Vec::new()));
         }
-        if reading.rows_without_id > 0 {
-            reading.keep_in_doubt(others, &in_doubt_too_long);
-        }
-        Ok(Outcome { listing: reading.into_listing(), inconsistent })
+        // The other rows are dropped now: the second reading needs the same memory again.
+        let rows = first.rows.into_values().map(|(_, row)| row);
+        let new_rows = rows.filter(|row| !known.contains_key(row.id())).collect();
+        let mut second = self.read_pages().await?;
+        second.follows_inconsistent = true;
+        Ok((second, new_rows))
+    }
+
+    /// The expected rows that a reading lacks, although the filters allow them.
+    fn missing<'a>(&self, expected: impl Iterator<Item = &'a R>, reading: &Reading<R>) -> BTreeMap<R::Id, R> {
+        let is_missing = |row: &&R| !reading.rows.contains_key(row.id()) && self.filters_allow(row.id());
+        expected.filter(is_missing).map(|row| (row.id().clone(), row.clone())).collect()
     }
 
     /// Whether the configured filters, which a reload may have changed, allow this id.
@@ -118,10 +111,10 @@ impl<R: ListedRow> ListingReader<'_, R> {
     }
 
     /// Reads every page once. The first page has the number of rows; an empty page is the last one.
-    async fn pages(&self) -> Result<Reading<R>, ApiError> {
+    async fn read_pages(&self) -> Result<Reading<R>, ApiError> {
         let first = self.page(self.filters, 0).await?;
         if first.page.total_count > 0 && first.page.is_empty() {
-            let problem = format!("the first page counts {} rows and shows none", first.page.total_count);
+            let problem = format!("TotalCount is {}, but the first page has no rows", first.page.total_count);
             return Err(ApiError::malformed(problem));
         }
         let pages = page_count(first.page.total_count)?;
@@ -132,7 +125,7 @@ impl<R: ListedRow> ListingReader<'_, R> {
         while let Some(page) = rest.try_next().await? {
             let is_empty = page.page.is_empty();
             reading.add(page);
-            // With a count that is far too high, more requests would only slow the account's other targets down.
+            // If TotalCount is much too high, more requests would only slow down the account's other targets.
             if is_empty {
                 break;
             }
@@ -144,72 +137,90 @@ impl<R: ListedRow> ListingReader<'_, R> {
         Ok(reading)
     }
 
-    /// Looks up rows by id. If a row of the listing or of the response has no id, it may be any row that the response does not
-    /// show. Each of those is kept with all statuses unknown, unless it has been in doubt for too long.
-    async fn look_up(
+    /// Queries missing rows by id. If there are too many, it queries a sample: if the API finds one of the sample, the
+    /// listings are wrong.
+    async fn query_missing(
         &self,
         missing: &[&R],
         in_doubt_too_long: &BTreeSet<&R::Id>,
         reading: &mut Reading<R>,
     ) -> Result<(), ApiError> {
-        for some in missing.chunks(MAX_FILTER_VALUES) {
-            let ids: Vec<_> = some.iter().map(|row| row.id()).collect();
-            let found = match self.by_ids(&ids).await {
-                // One id that the API does not find can fail the look-up of all.
-                Err(error) if error.is_not_found() => self.one_by_one(&ids).await?,
-                found => found?,
-            };
-            let is_in_doubt = found.rows_without_id + reading.rows_without_id > 0;
-            reading.unknown_values.extend(found.unknown_values);
-            reading.rows.extend(found.rows);
-            if is_in_doubt {
-                reading.keep_in_doubt(some, in_doubt_too_long);
-            }
+        let (sample, others) = missing.split_at(missing.len().min(MAX_QUERIED_ROWS));
+        for rows in sample.chunks(MAX_FILTER_VALUES) {
+            self.query_or_keep_in_doubt(rows, in_doubt_too_long, reading).await?;
+        }
+        if !others.is_empty() && sample.iter().any(|row| reading.has_found(row.id())) {
+            return Err(ApiError::malformed("two listings lack rows that the API finds by id"));
+        }
+        if reading.rows_without_id > 0 {
+            reading.keep_in_doubt(others, in_doubt_too_long);
         }
         Ok(())
     }
 
-    async fn one_by_one(&self, ids: &[&R::Id]) -> Result<Reading<R>, ApiError> {
+    /// Queries at most [`MAX_FILTER_VALUES`] rows by id. If the listing or the response has a row without an id, that may be
+    /// any row that the response does not have. Then such rows are kept with all statuses unknown, unless they have been in
+    /// doubt for too long.
+    async fn query_or_keep_in_doubt(
+        &self,
+        rows: &[&R],
+        in_doubt_too_long: &BTreeSet<&R::Id>,
+        reading: &mut Reading<R>,
+    ) -> Result<(), ApiError> {
+        let ids: Vec<_> = rows.iter().map(|row| row.id()).collect();
+        let found = match self.query_together(&ids).await {
+            // One id that the API does not find can fail the query of all.
+            Err(error) if error.is_not_found() => self.query_each(&ids).await?,
+            found => found?,
+        };
+        let is_in_doubt = found.rows_without_id + reading.rows_without_id > 0;
+        reading.unknown_values.extend(found.unknown_values);
+        reading.rows.extend(found.rows);
+        if is_in_doubt {
+            reading.keep_in_doubt(rows, in_doubt_too_long);
+        }
+        Ok(())
+    }
+
+    /// Queries rows by id, one after another. `ResourceNotFound` means the same as an empty list.
+    async fn query_each(&self, ids: &[&R::Id]) -> Result<Reading<R>, ApiError> {
         let mut all = Reading::default();
         for id in ids {
-            let found = self.by_id(id).await?;
-            all.rows_without_id += found.rows_without_id;
-            all.unknown_values.extend(found.unknown_values);
-            all.rows.extend(found.rows);
+            match self.query_together(&[id]).await {
+                Err(error) if error.is_not_found() => {}
+                found => {
+                    let found = found?;
+                    all.rows_without_id += found.rows_without_id;
+                    all.unknown_values.extend(found.unknown_values);
+                    all.rows.extend(found.rows);
+                }
+            }
         }
         Ok(all)
     }
 
-    /// Looks up one row. `ResourceNotFound` means the same as an empty list.
-    async fn by_id(&self, id: &R::Id) -> Result<Reading<R>, ApiError> {
-        match self.by_ids(&[id]).await {
-            Err(error) if error.is_not_found() => Ok(Reading::default()),
-            found => found,
-        }
-    }
-
-    /// Looks up at most [`MAX_FILTER_VALUES`] rows by id. A response whose counts disagree, or that shows other rows, is
-    /// malformed.
-    async fn by_ids(&self, ids: &[&R::Id]) -> Result<Reading<R>, ApiError> {
-        let found = Reading::new(self.page(&self.narrowed(ids), 0).await?);
+    /// Queries at most [`MAX_FILTER_VALUES`] rows by id with one request. A response with contradictory counts or with other
+    /// rows is malformed.
+    async fn query_together(&self, ids: &[&R::Id]) -> Result<Reading<R>, ApiError> {
+        let found = Reading::new(self.page(&self.filters_with(ids), 0).await?);
         if found.is_consistent() && found.rows.keys().all(|id| ids.contains(&id)) {
             return Ok(found);
         }
         let (count, Reading { total_count, row_count, .. }) = (ids.len(), found);
         Err(ApiError::malformed(format!(
-            "a look-up of {count} ids has TotalCount {total_count} and {row_count} rows, or rows with other ids"
+            "a query of {count} ids has TotalCount {total_count} and {row_count} rows, or rows with other ids"
         )))
     }
 
-    /// The configured filters and a filter by these ids. That replaces a configured filter by id, which has these ids too.
-    fn narrowed(&self, ids: &[&R::Id]) -> Vec<Filter> {
+    /// The configured filters and a filter by these ids. It replaces a configured filter by id, which allows these ids too.
+    fn filters_with(&self, ids: &[&R::Id]) -> Vec<Filter> {
         let values = ids.iter().map(ToString::to_string).collect();
         let others = self.filters.iter().filter(|filter| filter.name != R::ID_FILTER).cloned();
         others.chain([Filter { name: R::ID_FILTER.into(), values }]).collect()
     }
 
     async fn page(&self, filters: &[Filter], offset: usize) -> Result<Received<R>, ApiError> {
-        let action = Describe::new(filters, offset, PAGE_ROWS);
+        let action = Describe::<R>::new(filters, offset, PAGE_ROWS);
         let mut page: Page<R> = self.account.post(&action, self.region, self.deadline).await?.value;
         page.rows.iter_mut().for_each(self.trim);
         Ok(Received { page, at: Instant::now() })

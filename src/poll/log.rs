@@ -1,16 +1,16 @@
-//! What the log says about polls. Each line has a fixed text, and is logged once.
+//! Log messages about polls. Each has a fixed text, and is logged once.
 
 use crate::{
-    domain::{listing::Listing, status::StatusField, tunnel_status::TunnelStatus},
-    snapshot::{Failure, Poll, TargetSnapshot, tunnel_record::Change},
+    domain::{listing::Listing, row::Row, target::Target, tunnel::Tunnel, tunnel_status::TunnelStatus},
+    snapshot::{Failure, Poll, TargetSnapshot, listed::Listed, record::Change},
 };
 
 /// Logs the first unknown value of each status.
-pub(super) fn unknown_values(before: &TargetSnapshot, listing: &Listing) {
-    for field in StatusField::ALL.into_iter().filter(|&field| before.unknown_values[field as usize] == 0) {
+pub(super) fn unknown_values<R: Row>(target: &Target, before: &Listed<R>, listing: &Listing<R>) {
+    for &field in R::STATUS_FIELDS.iter().filter(|field| before.unknown_values(field) == 0) {
         if let Some(new) = listing.unknown_values.iter().find(|new| new.field == field) {
             tracing::warn!(
-                account = %before.target.account, region = %before.target.region, field = field.as_str(),
+                account = %target.account, region = %target.region, field,
                 value = %new.value, "unknown status value; it is shown as UNKNOWN"
             );
         }
@@ -22,7 +22,7 @@ pub(super) fn unknown_values(before: &TargetSnapshot, listing: &Listing) {
 pub(super) fn poll(
     before: &TargetSnapshot,
     after: &TargetSnapshot,
-    changes: &[Change],
+    changes: &[Change<Tunnel>],
     is_new_failure: bool,
 ) {
     let (account, region) = (&after.target.account, &after.target.region);
@@ -37,13 +37,14 @@ pub(super) fn poll(
     if let Some(Poll { failure: None, duration, .. }) = &after.last_poll {
         tracing::debug!(%account, %region, tunnels = after.tunnels().len(), ?duration, "polled");
     }
-    if after.inconsistencies > before.inconsistencies {
+    let (listed_before, listed) = (&before.listed_tunnels, &after.listed_tunnels);
+    if listed.inconsistencies > listed_before.inconsistencies {
         tracing::debug!(%account, %region, "pages disagreed with each other; the listing was read again");
     }
-    if before.rows_without_id == 0 && after.rows_without_id > 0 {
-        tracing::warn!(%account, %region, "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN");
+    if listed_before.rows_without_id == 0 && listed.rows_without_id > 0 {
+        tracing::warn!(%account, %region, "rows without a usable id are skipped; a tunnel that may be such a row is shown as UNKNOWN");
     }
-    if before.listed().is_none() && after.listed().is_some() {
+    if listed_before.records().is_none() && listed.records().is_some() {
         first_listing(after);
     }
     for one in changes {
@@ -63,7 +64,7 @@ fn failure(state: &TargetSnapshot, failure: &Failure) {
 }
 
 fn first_listing(state: &TargetSnapshot) {
-    let statuses = || state.tunnels().iter().map(|record| record.tunnel.overall_status());
+    let statuses = || state.tunnels().iter().map(|record| record.row.overall_status());
     let count = |wanted| statuses().filter(|status| *status == wanted).count();
     tracing::info!(
         account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
@@ -72,16 +73,16 @@ fn first_listing(state: &TargetSnapshot) {
     );
 }
 
-fn change(state: &TargetSnapshot, change: &Change) {
+fn change(state: &TargetSnapshot, change: &Change<Tunnel>) {
     let (record, message, statuses) = match change {
         Change::Appeared(record) => (record, "tunnel appeared", None),
         Change::Disappeared(record) => (record, "tunnel disappeared", None),
         Change::Changed { record, statuses } => {
-            let each = statuses.iter().map(|(field, from, to)| format!("{} {from} -> {to}", field.as_str()));
+            let each = statuses.iter().map(|(field, from, to)| format!("{field} {from} -> {to}"));
             (record, "tunnel changed", Some(each.collect::<Vec<_>>().join(", ")))
         }
     };
-    let tunnel = &record.tunnel;
+    let tunnel = &record.row;
     tracing::info!(
         account = %state.target.account, region = %state.target.region,
         vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,

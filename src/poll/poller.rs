@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     failure,
-    listing::{Known, ListingReader, Outcome},
+    listing::{Known, ListingReader},
     log,
     schedule::{Schedule, phase},
 };
@@ -18,7 +18,7 @@ use crate::{
     domain::{filter::Filter, reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
     snapshot::{
         Snapshots, TargetSnapshot,
-        tunnel_record::{Change, TunnelRecord},
+        record::{Change, Record},
     },
     tencent::{account::Account, action::Service, error::ApiError, page::ListedRow},
 };
@@ -60,7 +60,7 @@ impl PartialEq for Assignment {
 }
 
 /// Polls a target once. Returns its state afterwards, and what the poll changed.
-pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSnapshot, Vec<Change>) {
+pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSnapshot, Vec<Change<Tunnel>>) {
     let Assignment { account, settings } = assignment;
     let region = &before.target.region;
     let start = Instant::now();
@@ -72,18 +72,16 @@ pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSn
         deadline,
         trim: &|tunnel: &mut Tunnel| tunnel.keep_tags(&settings.tag_labels),
     };
-    // Tunnels that are too old to be shown are looked up too: their history continues if they still exist.
-    let known = known(before.listed().unwrap_or_default(), settings.stale_after);
+    // Stale tunnels are queried by id too: their history continues if they still exist.
+    let known = known(before.listed_tunnels.records().unwrap_or_default(), settings.stale_after);
     let result = timeout_at(deadline, reader.read(known)).await;
     let ended = Timestamp::now();
     let duration = start.elapsed();
     account.telemetry().poll_duration.observe(duration.as_secs_f64());
     let (mut after, changes) = match result {
-        Ok(Ok(Outcome { listing, inconsistent })) => {
-            log::unknown_values(before, &listing);
-            let (mut after, changes) = before.succeeded(listing, ended, duration);
-            after.inconsistencies += u64::from(inconsistent);
-            (after, changes)
+        Ok(Ok(listing)) => {
+            log::unknown_values(&before.target, &before.listed_tunnels, &listing);
+            before.succeeded(listing, ended, duration)
         }
         Err(_) | Ok(Err(ApiError::OutOfTime)) => {
             let failure = failure::deadline_passed(settings.timeout);
@@ -99,19 +97,15 @@ pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSn
     (after, changes)
 }
 
-/// What the last listing says about the next one. A tunnel may be in doubt for as long as stale tunnels are shown.
-fn known(listed: &[Arc<TunnelRecord>], stale_after: Duration) -> Known<'_, Tunnel> {
+/// The rows of the last listing. A row can be in doubt for at most `stale_after`.
+fn known<R: ListedRow>(listed: &[Arc<Record<R>>], stale_after: Duration) -> Known<'_, R> {
     let stale_after = SignedDuration::try_from(stale_after).unwrap_or(SignedDuration::MAX);
     let limit = Timestamp::now().checked_sub(stale_after).unwrap_or(Timestamp::MIN);
-    let is_doubted_too_long =
-        |record: &&Arc<TunnelRecord>| record.in_doubt_since.is_some_and(|since| since <= limit);
+    let is_in_doubt_too_long =
+        |record: &&Arc<Record<R>>| record.in_doubt_since.is_some_and(|since| since <= limit);
     Known {
-        rows: listed.iter().map(|record| &record.tunnel).collect(),
-        in_doubt_too_long: listed
-            .iter()
-            .filter(is_doubted_too_long)
-            .map(|record| &record.tunnel.id)
-            .collect(),
+        rows: listed.iter().map(|record| &record.row).collect(),
+        in_doubt_too_long: listed.iter().filter(is_in_doubt_too_long).map(|record| record.row.id()).collect(),
     }
 }
 
@@ -193,7 +187,7 @@ impl Poller {
         &mut self,
         before: &TargetSnapshot,
         after: TargetSnapshot,
-        changes: &[Change],
+        changes: &[Change<Tunnel>],
         discovered: bool,
     ) {
         let failure = after.failure();

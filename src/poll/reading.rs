@@ -1,4 +1,4 @@
-//! The pages of one listing, put together.
+//! Merges the pages of one listing.
 //!
 //! It must not depend on how pages are fetched.
 
@@ -18,7 +18,7 @@ pub(super) struct Received<R> {
     pub(super) at: Instant,
 }
 
-/// The pages of one reading, put together.
+/// The merged pages of one reading.
 #[derive(Debug)]
 pub(super) struct Reading<R: ListedRow> {
     /// Each row, and when its page was received.
@@ -30,13 +30,22 @@ pub(super) struct Reading<R: ListedRow> {
     /// The number of rows on all pages, repeated ones included.
     pub(super) row_count: u64,
     counts_differ: bool,
+    /// Whether this is the second reading, because the first one was inconsistent.
+    pub(super) follows_inconsistent: bool,
 }
 
 impl<R: ListedRow> Default for Reading<R> {
     fn default() -> Self {
-        let (rows, in_doubt, unknown_values) = Default::default();
-        let (rows_without_id, total_count, row_count, counts_differ) = Default::default();
-        Self { rows, rows_without_id, in_doubt, unknown_values, total_count, row_count, counts_differ }
+        Self {
+            rows: BTreeMap::new(),
+            rows_without_id: 0,
+            in_doubt: BTreeSet::new(),
+            unknown_values: Vec::new(),
+            total_count: 0,
+            row_count: 0,
+            counts_differ: false,
+            follows_inconsistent: false,
+        }
     }
 }
 
@@ -47,8 +56,8 @@ impl<R: ListedRow> Reading<R> {
         reading
     }
 
-    /// Adds a page. If two pages show a row, the page that was received later counts. If one page shows it twice, the worse
-    /// row counts.
+    /// Adds a page. If two pages have the same row, the page that was received later wins. If one page has it twice, the worse
+    /// row wins.
     pub(super) fn add(&mut self, Received { page, at }: Received<R>) {
         self.counts_differ |= page.total_count != self.total_count;
         self.row_count += (page.rows.len() + page.rows_without_id) as u64;
@@ -69,24 +78,23 @@ impl<R: ListedRow> Reading<R> {
         }
     }
 
-    /// Whether the pages agree on the number of rows, and show as many, each once.
+    /// Whether all pages have the same `TotalCount`, and that many rows, each once.
     pub(super) fn is_consistent(&self) -> bool {
         let distinct = (self.rows.len() + self.rows_without_id) as u64;
         !self.counts_differ && self.row_count == self.total_count && distinct == self.row_count
     }
 
-    /// Adds those of the missing rows that another reading has.
+    /// Adds the missing rows that another reading has.
     pub(super) fn add_missing(&mut self, other: Self, missing: &BTreeMap<R::Id, R>) {
         self.rows.extend(other.rows.into_iter().filter(|(id, _)| missing.contains_key(id)));
     }
 
-    /// Whether a response showed this row.
+    /// Whether a response had this row.
     pub(super) fn has_found(&self, id: &R::Id) -> bool {
         self.rows.contains_key(id) && !self.in_doubt.contains(id)
     }
 
-    /// Keeps those of these rows that no response showed, with all statuses unknown, unless they have been in doubt for too
-    /// long.
+    /// Keeps the rows that no response had, with all statuses unknown, unless they have been in doubt for too long.
     pub(super) fn keep_in_doubt(&mut self, rows: &[&R], in_doubt_too_long: &BTreeSet<&R::Id>) {
         let at = Instant::now();
         for row in rows.iter().filter(|row| !in_doubt_too_long.contains(row.id())) {
@@ -103,6 +111,7 @@ impl<R: ListedRow> Reading<R> {
             rows_without_id: self.rows_without_id,
             in_doubt: self.in_doubt,
             unknown_values: self.unknown_values,
+            inconsistent: self.follows_inconsistent,
         }
     }
 }

@@ -1,33 +1,23 @@
-//! `DescribeVpnConnections`: the wire shape of a tunnel.
+//! `DescribeVpnConnections`: the wire format of a tunnel.
 //!
-//! Source: the document of `DescribeVpnConnections`, version 2017-03-12, of 2025-11-13. No structure here has a field for
+//! Source: the API reference of `DescribeVpnConnections`, version 2017-03-12, of 2025-11-13. No structure here has a field for
 //! the pre-shared key, so it is skipped and never held.
 
-use jiff::{civil::DateTime, tz};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    field::{self, Field, boolean, cut, list, structure},
+    field::{self, Field, boolean, structure},
     page::{Describe, ListedRow},
+    row_fields::{first_text, status, tags, text, time},
 };
 use crate::domain::{
     listing::UnknownValue,
-    status::{HealthCheckStatus, NetStatus, StatusField, TunnelState},
     tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
 };
 
 /// Lists tunnels, a page at a time.
 pub type DescribeVpnConnections<'a> = Describe<'a, Tunnel>;
-
-/// The longest text that is kept, in characters. The metrics expose no longer ones.
-const MAX_TEXT_CHARS: usize = 128;
-
-/// How many tags of a tunnel are kept. Tencent Cloud allows no more on one resource.
-const MAX_TAGS: usize = 50;
-
-/// The zone of the API's times: China Standard Time (unverified: the API names no zone).
-const API_ZONE: tz::Offset = tz::offset(8);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -102,7 +92,7 @@ struct IkeFields<'a> {
 struct IpsecFields<'a> {
     #[serde(borrow)]
     encrypt_algorithm: Field<'a>,
-    /// The document's spelling.
+    /// The spelling of the API reference.
     #[serde(borrow)]
     integrity_algorith: Field<'a>,
     /// The spelling of newer responses.
@@ -110,15 +100,6 @@ struct IpsecFields<'a> {
     integrity_algorithm: Field<'a>,
     #[serde(borrow)]
     pfs_dh_group: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TagFields<'a> {
-    #[serde(borrow)]
-    key: Field<'a>,
-    #[serde(borrow)]
-    value: Field<'a>,
 }
 
 impl ListedRow for Tunnel {
@@ -138,14 +119,12 @@ fn tunnel(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Tunn
     let id = TunnelId::new(&field::text(row.vpn_connection_id)?)?;
     let ike: IkeFields<'_> = structure(row.ike_options).unwrap_or_default();
     let ipsec: IpsecFields<'_> = structure(row.ipsec_options).unwrap_or_default();
-    let mut status = |field: StatusField, wire| status(field, wire, unknown_values);
     Some(Tunnel {
         id,
-        state: TunnelState::parse(&status(StatusField::State, row.state)),
-        net_status: NetStatus::parse(&status(StatusField::NetStatus, row.net_status)),
+        state: status(row.state, unknown_values),
+        net_status: status(row.net_status, unknown_values),
         health_check: if has_health_check(&row) {
-            let text = status(StatusField::HealthCheckStatus, row.health_check_status);
-            HealthCheck::Configured(HealthCheckStatus::parse(&text))
+            HealthCheck::Configured(status(row.health_check_status, unknown_values))
         } else {
             HealthCheck::NotConfigured
         },
@@ -172,66 +151,22 @@ fn tunnel(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Tunn
             integrity: first_text(ipsec.integrity_algorith, ipsec.integrity_algorithm),
             pfs_dh_group: text(ipsec.pfs_dh_group),
         },
-        created: field::text(row.created_time).and_then(|text| created(&text)),
+        created: time(row.created_time),
         tags: tags(row.tag_set),
     })
 }
 
-/// The text of a status. A value that is not in the document is added to `unknown_values`. Null, absent and empty are unknown
-/// too, but not new.
-fn status(field: StatusField, wire: Field<'_>, unknown_values: &mut Vec<UnknownValue>) -> String {
-    // A value that is not a text may hold anything, so it is not repeated.
-    let text = field::text(wire).unwrap_or(if wire.is_some() { "(no text)".into() } else { "".into() });
-    if !text.is_empty() && !field.knows(&text) {
-        unknown_values.push(UnknownValue { field, value: cut(&text, MAX_TEXT_CHARS).into() });
-    }
-    text.into_owned()
-}
-
-/// `EnableHealthCheck` decides. If it is absent, a status means that there is a check. A value that cannot be read means the
-/// same: without its check, a dead tunnel would count as up.
+/// `EnableHealthCheck` decides. If it is absent, a status means that there is a check. An unreadable value of either means the
+/// same: without its check, a dead tunnel would be shown as up.
 fn has_health_check(row: &RowFields<'_>) -> bool {
     let says_something = |field: Field<'_>| field.is_some_and(|json| json.get() != r#""""#);
     boolean(row.enable_health_check)
         .unwrap_or_else(|| says_something(row.enable_health_check) || says_something(row.health_check_status))
 }
 
-fn text(field: Field<'_>) -> Box<str> {
-    field::text(field).map_or_else(Box::default, |text| printable(cut(&text, MAX_TEXT_CHARS)))
-}
-
-/// The first of two texts that is not empty.
-fn first_text(first: Field<'_>, second: Field<'_>) -> Box<str> {
-    let first = text(first);
-    if first.is_empty() { text(second) } else { first }
-}
-
 /// One side's IKE identity: the name where `kind` is `FQDN`, else the address.
 fn identity(kind: Field<'_>, address: Field<'_>, fqdn: Field<'_>) -> Box<str> {
     if text(kind).eq_ignore_ascii_case("FQDN") { text(fqdn) } else { text(address) }
-}
-
-/// A text without control characters except tabs and line ends. A NUL would end the exposition for some readers, and
-/// terminals obey other control characters.
-fn printable(text: &str) -> Box<str> {
-    let unfit = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-    if text.contains(unfit) { text.replace(unfit, "\u{fffd}").into() } else { text.into() }
-}
-
-/// `2022-07-22 14:05:07` in Unix seconds. `None`: the time cannot be read, as in an older example of the document,
-/// `2017-08-0510: 27: 32`.
-fn created(text: &str) -> Option<i64> {
-    let whole = text.len() == "2022-07-22 14:05:07".len();
-    let time: DateTime = text.parse().ok().filter(|_| whole)?;
-    Some(API_ZONE.to_timestamp(time).ok()?.as_second())
-}
-
-fn tags(field: Field<'_>) -> Box<[(Box<str>, Box<str>)]> {
-    let tags = list(field).into_iter().filter_map(|row| {
-        let tag: TagFields<'_> = structure(Some(row))?;
-        Some((text(tag.key), text(tag.value)))
-    });
-    tags.filter(|(key, _)| !key.is_empty()).take(MAX_TAGS).collect()
 }
 
 #[cfg(test)]
@@ -240,7 +175,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::filter::Filter;
+    use crate::domain::{
+        filter::Filter,
+        status::{HealthCheckStatus, NetStatus, Status, TunnelState},
+    };
     use crate::tencent::{action::Action, envelope, error::ApiError, page::Page};
 
     use HealthCheck::{Configured, NotConfigured};
@@ -326,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_health_check_outranks_its_status() {
+    fn status_of_disabled_health_check_is_ignored() {
         let check = |enable: Value, status: Value| {
             tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "EnableHealthCheck": enable, "HealthCheckStatus": status}))
                 .health_check
@@ -352,22 +290,13 @@ mod tests {
     }
 
     #[test]
-    fn status_of_another_type_is_not_shown() {
-        let page = page_of(&json!([{"VpnConnectionId": "vpnx-1", "State": {"PreShareKey": "hunter2"}}]));
-        let page = page.expect("a page");
-        assert_eq!(page.rows[0].state, TunnelState::Unknown);
-        let noted = UnknownValue { field: StatusField::State, value: "(no text)".into() };
-        assert_eq!(page.unknown_values, [noted]);
-    }
-
-    #[test]
     fn new_value_is_unknown_and_reported() {
         let page =
             page_of(&json!([{"VpnConnectionId": "vpnx-1", "State": "UPDATING", "NetStatus": "AVAILABLE",
                                     "EnableHealthCheck": false, "HealthCheckStatus": "ODD"}]))
             .expect("a page");
         assert_eq!(page.rows[0].state, TunnelState::Unknown);
-        let noted = UnknownValue { field: StatusField::State, value: "UPDATING".into() };
+        let noted = UnknownValue { field: TunnelState::FIELD, value: "UPDATING".into() };
         assert_eq!(page.unknown_values, [noted]);
     }
 
@@ -419,26 +348,6 @@ mod tests {
     }
 
     #[test]
-    fn zero_time_means_no_time() {
-        let tunnel = tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "CreatedTime": "0000-00-00 00:00:00"}));
-        assert_eq!(tunnel.created, None);
-    }
-
-    #[test]
-    fn long_text_is_cut_between_characters() {
-        let tunnel =
-            tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "é".repeat(10_000)}));
-        assert_eq!(*tunnel.name, "é".repeat(128));
-    }
-
-    #[test]
-    fn control_characters_are_replaced() {
-        let row =
-            json!({"VpnConnectionId": "vpnx-1", "VpnConnectionName": "a\u{0}b\u{1b}[31mc\td\r\ne\u{9b}f"});
-        assert_eq!(*tunnel_of(&row).name, *"a\u{fffd}b\u{fffd}[31mc\td\r\ne\u{fffd}f");
-    }
-
-    #[test]
     fn row_without_id_is_counted() {
         let rows =
             json!([{"VpnConnectionId": "vpnx-1"}, {"State": "AVAILABLE"}, 7, null, {"VpnConnectionId": ""}]);
@@ -464,7 +373,7 @@ mod tests {
             ("", "it is empty"),
             ("<html>SECRET</html>", "it is not a JSON object"),
             (r#"{"Response": SECRET}"#, "not JSON, at line 1 column 14"),
-            (r#"{"Response": {"TotalCount": 1, "VpnConn"#, "JSON that breaks off, at line 1 column 39"),
+            (r#"{"Response": {"TotalCount": 1, "VpnConn"#, "truncated JSON, at line 1 column 39"),
             (r#"{"SECRET": {}}"#, "it has no Response"),
             (r#"{"Response": null}"#, "it has no Response"),
             (r#"["SECRET"]"#, "it is not a JSON object"),
@@ -481,7 +390,7 @@ mod tests {
                 r#"{"Response": {"TotalCount": 1, "VpnConnectionSet": "SECRET"}}"#,
                 "VpnConnectionSet is not a list",
             ),
-            (&too_many, "a page has 101 rows, more than the 100 asked for"),
+            (&too_many, "a page has 101 rows, more than the requested 100"),
         ] {
             assert_eq!(read(body), Err(ApiError::malformed(problem)), "{body}");
         }

@@ -1,7 +1,7 @@
-//! Readers of single fields of a response, which come in more than one shape.
+//! Readers of single fields of a response. The API sends the same field in different formats.
 //!
-//! Responses of different ages have the same number as `86400` or `"86400"`, leave fields out, or have null. So a field is
-//! first taken as raw JSON, and then read as the wanted type. A field that cannot be read does not affect the others.
+//! Old and new responses have the same number as `86400` or `"86400"`, leave fields out, or have null. So a field is first
+//! kept as raw JSON, and then read as the expected type. A field that cannot be read does not affect the others.
 
 use std::borrow::Cow;
 
@@ -23,9 +23,11 @@ pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ApiErr
     }
     serde_json::from_slice(json).map_err(|error| {
         let problem = match error.classify() {
-            serde_json::error::Category::Eof => "JSON that breaks off",
+            serde_json::error::Category::Eof => "truncated JSON",
             serde_json::error::Category::Syntax => "not JSON",
-            serde_json::error::Category::Data | serde_json::error::Category::Io => "JSON of another shape",
+            serde_json::error::Category::Data | serde_json::error::Category::Io => {
+                "JSON of an unexpected structure"
+            }
         };
         ApiError::malformed(format!("{problem}, at line {} column {}", error.line(), error.column()))
     })

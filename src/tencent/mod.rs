@@ -14,6 +14,7 @@ mod field;
 pub mod page;
 pub mod rate_limit;
 mod retry;
+mod row_fields;
 pub mod sign;
 pub mod transport;
 

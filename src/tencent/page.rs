@@ -18,7 +18,7 @@ pub const PAGE_ROWS: usize = 100;
 /// The largest number of values of a filter.
 pub const MAX_FILTER_VALUES: usize = 5;
 
-/// How the API lists a kind of row. To list a new kind, implement only this trait.
+/// How the API lists a kind of row, in the wire format of the rows.
 pub trait ListedRow: Row {
     /// The action, such as `DescribeVpnConnections`.
     const ACTION: &'static str;
@@ -31,7 +31,7 @@ pub trait ListedRow: Row {
     /// The filter by id.
     const ID_FILTER: &'static str;
 
-    /// Reads one row. `None`: it has no usable id. Values that are not in the document are added to `unknown_values`.
+    /// Reads one row. `None`: it has no usable id. Undocumented values of statuses are added to `unknown_values`.
     fn read(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Self>;
 }
 
@@ -67,12 +67,12 @@ pub struct Page<R> {
     pub rows: Vec<R>,
     /// How many rows had no usable id.
     pub rows_without_id: usize,
-    /// The values that are not in the document; they read `UNKNOWN`.
+    /// The undocumented values of statuses. They are shown as `UNKNOWN`.
     pub unknown_values: Vec<UnknownValue>,
 }
 
 impl<'a, R> Describe<'a, R> {
-    /// The page of at most `limit` rows that begins after `offset` rows. Up to ten filters.
+    /// Requests at most `limit` rows, starting at `offset`. The API allows up to ten filters.
     #[must_use]
     pub fn new(filters: &'a [Filter], offset: usize, limit: usize) -> Self {
         Self { filters, offset, limit, kind: PhantomData }
@@ -112,14 +112,14 @@ impl<R> Page<R> {
     }
 }
 
-/// The rows of a page; null stands for none.
+/// The rows of a page; null means an empty list.
 fn rows<'a>(field: Field<'a>, name: &str) -> Result<Vec<&'a RawValue>, ApiError> {
     let json = field.ok_or_else(|| ApiError::malformed(format!("it has no {name}")))?;
     let rows: Option<Vec<&RawValue>> =
         serde_json::from_str(json.get()).map_err(|_| ApiError::malformed(format!("{name} is not a list")))?;
     let rows = rows.unwrap_or_default();
     if rows.len() > PAGE_ROWS {
-        let problem = format!("a page has {} rows, more than the {PAGE_ROWS} asked for", rows.len());
+        let problem = format!("a page has {} rows, more than the requested {PAGE_ROWS}", rows.len());
         return Err(ApiError::malformed(problem));
     }
     Ok(rows)

@@ -88,7 +88,7 @@ impl DriftTest {
             "without changes, exactly the existing tunnels are shown"
         );
         tally.failed = self.state.failures.iter().sum();
-        tally.inconsistent = self.state.inconsistencies;
+        tally.inconsistent = self.state.listed_tunnels.inconsistencies;
         tally
     }
 
@@ -135,7 +135,7 @@ impl DriftTest {
     }
 
     fn published_ids(&self) -> BTreeSet<String> {
-        self.state.tunnels().iter().map(|record| record.tunnel.id.as_str().to_owned()).collect()
+        self.state.tunnels().iter().map(|record| record.row.id.as_str().to_owned()).collect()
     }
 
     /// How many tunnels were asked for by their ids in the last poll.

@@ -14,6 +14,7 @@ use tencentcloud_vpn_exporter::{
         shard::Shard,
         tag_label::TagLabel,
         target::{AccountName, Region, Target},
+        tunnel::Tunnel,
     },
     metrics::{exposition::Exposition, registry::registry, renderer::Renderer},
     snapshot::{Failure, Snapshot, TargetSnapshot},
@@ -37,14 +38,14 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(START + second).expect("a time")
 }
 
-fn listing(answer: &Value) -> Listing {
+fn listing(answer: &Value) -> Listing<Tunnel> {
     let response: Box<RawValue> = serde_json::from_value(answer["Response"].clone()).expect("JSON");
     let page = DescribeVpnConnections::read(&response).expect("a page");
     Listing {
         rows: page.rows,
         rows_without_id: page.rows_without_id,
-        in_doubt: [].into(),
         unknown_values: page.unknown_values,
+        ..Listing::default()
     }
 }
 

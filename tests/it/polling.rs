@@ -136,7 +136,7 @@ async fn only_labelled_tags_are_kept() {
     let config = api.config(&[GUANGZHOU]) + "metrics: {tag_labels: [env]}\n";
     let (target, assignment) = only_target(&config);
     let (state, _) = poller::poll(&assignment, &TargetSnapshot::new(target)).await;
-    let keys = || state.tunnels().iter().flat_map(|record| record.tunnel.tags.iter().map(|(key, _)| &**key));
+    let keys = || state.tunnels().iter().flat_map(|record| record.row.tags.iter().map(|(key, _)| &**key));
     assert!(keys().count() > 0, "no tunnel has a tag");
     assert!(keys().all(|key| key == "env"), "{:?}", keys().collect::<Vec<_>>());
 }

@@ -264,7 +264,7 @@ async fn rows_without_an_id_are_logged_once() {
     daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
     wait_for_polls(&daemon, 4.0).await;
     let log = stop(daemon).await.stderr;
-    let message = "rows without a usable id are skipped; a tunnel that may be such a row reads UNKNOWN";
+    let message = "rows without a usable id are skipped; a tunnel that may be such a row is shown as UNKNOWN";
     let line = [("level", "warn"), ("message", message), ("account", "main"), ("region", GUANGZHOU)];
     assert_eq!(with("logfmt", &log, &line).len(), 1, "{log}");
 }

@@ -17,10 +17,10 @@ use crate::{
     },
     domain::{
         shard::Shard,
-        status::{NetStatus, TunnelState},
+        status::{NetStatus, Status, TunnelState},
         target::Target,
         tunnel::Tunnel,
-        tunnel_status::TunnelStatus,
+        tunnel_status::LinkStatus,
     },
     logging,
     poll::{failure, listing},
@@ -128,7 +128,7 @@ impl Deletion<'_> {
     /// The present tunnel. `None` only if a complete response does not list it, or if the API does not find it.
     async fn query(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + QUERY_TIMEOUT;
-        listing::find(self.account, &self.target.region, &self.flags.vpn_connection_id, deadline).await
+        listing::query_by_id(self.account, &self.target.region, &self.flags.vpn_connection_id, deadline).await
     }
 
     /// An error of a query with its place and remedy.
@@ -264,8 +264,8 @@ impl Deletion<'_> {
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
-    match (tunnel.connection(), tunnel.net_status) {
-        (TunnelStatus::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
+    match (tunnel.link_status(), tunnel.net_status) {
+        (LinkStatus::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
         (_, NetStatus::Unavailable) => "",
         _ => "WARNING: this tunnel may be in use. Hosts behind it will be cut off.\n\n",
     }

@@ -15,14 +15,14 @@ use crate::{
     },
     domain::{
         shard::Shard,
-        status::HealthCheckStatus,
+        status::Status,
         target::{Region, Target},
         tunnel::Tunnel,
         tunnel_status::TunnelStatus,
     },
     logging,
     poll::fleet::Plan,
-    snapshot::tunnel_record::TunnelRecord,
+    snapshot::record::Record,
     wiring::Wiring,
 };
 
@@ -34,7 +34,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandErr
     let rows: Vec<PrintedTunnel> = states
         .iter()
         .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
-        .filter(|(_, record)| matches(&record.tunnel, flags))
+        .filter(|(_, record)| matches(&record.row, flags))
         .map(|(target, record)| PrintedTunnel::new(target, record))
         .collect();
     let text = match flags.output {
@@ -95,8 +95,8 @@ struct PrintedTunnel {
 }
 
 impl PrintedTunnel {
-    fn new(target: &Target, record: &Arc<TunnelRecord>) -> Self {
-        let tunnel = &record.tunnel;
+    fn new(target: &Target, record: &Arc<Record<Tunnel>>) -> Self {
+        let tunnel = &record.row;
         Self {
             account: target.account.to_string(),
             region: target.region.to_string(),
@@ -106,7 +106,7 @@ impl PrintedTunnel {
             remote_identity: tunnel.remote_identity.to_string(),
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
-            health_check_status: tunnel.health_check.status().map(HealthCheckStatus::as_str),
+            health_check_status: tunnel.health_check.status().map(Status::as_str),
             link: tunnel.overall_status().as_str(),
             created: tunnel.created,
         }

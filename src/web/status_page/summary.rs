@@ -2,8 +2,8 @@
 
 use super::text;
 use crate::{
-    domain::{target::AccountName, tunnel_status::TunnelStatus},
-    snapshot::{Failure, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
+    domain::{target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus},
+    snapshot::{Failure, Snapshot, TargetSnapshot, record::Record},
 };
 
 /// The width of the whole bar, in its own units.
@@ -47,7 +47,7 @@ pub(super) enum PollStatus {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeenTunnel<'a> {
     pub(super) target: &'a TargetSnapshot,
-    pub(super) record: &'a TunnelRecord,
+    pub(super) record: &'a Record<Tunnel>,
     pub(super) tunnel_status: TunnelStatus,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Summary<'a> {
             target.tunnels().iter().map(move |record| SeenTunnel {
                 target,
                 record,
-                tunnel_status: record.tunnel.overall_status(),
+                tunnel_status: record.row.overall_status(),
             })
         };
         let tunnels: Vec<_> = snapshot.targets.values().flat_map(|target| seen(target)).collect();
@@ -113,7 +113,7 @@ impl<'a> Summary<'a> {
 
     /// The count as text: a dash before any poll has succeeded, because 0 would claim to know.
     pub(super) fn number(&self, tunnel_status: TunnelStatus) -> String {
-        if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
+        if self.targets.iter().all(|(_, target)| target.listed_tunnels.records().is_none()) {
             return "–".to_owned();
         }
         text::number(self.count(tunnel_status))

@@ -132,7 +132,7 @@ impl<'a> TargetRow<'a> {
             next_poll: target.next_poll.map(|time| moment(time.max(now))),
             last_success: target.last_success.map(moment),
             duration: target.last_poll.as_ref().map_or(String::new(), |poll| duration(poll.duration)),
-            tunnels: target.listed().map(<[_]>::len),
+            tunnels: target.listed_tunnels.records().map(<[_]>::len),
             stale: target.is_stale(),
             polls: target.polls,
             failures: target.failures.iter().sum(),

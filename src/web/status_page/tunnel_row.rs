@@ -9,12 +9,11 @@ use super::{
     summary::{PollStatus, SeenTunnel},
     text::legible,
 };
-use crate::{
-    domain::{
-        status::{HealthCheckStatus, StatusField},
-        tunnel_status::TunnelStatus,
-    },
-    snapshot::tunnel_record::TunnelRecord,
+use crate::domain::{
+    row::Row,
+    status::{HealthCheckStatus, NetStatus, Status},
+    tunnel::Tunnel,
+    tunnel_status::{LinkStatus, TunnelStatus},
 };
 
 /// A tunnel.
@@ -27,7 +26,7 @@ pub(super) struct TunnelRow<'a> {
     pub(super) region: &'a str,
     pub(super) gateway: Cow<'a, str>,
     /// State, net status and health check.
-    pub(super) statuses: [StatusCell; StatusField::ALL.len()],
+    pub(super) statuses: Vec<StatusCell>,
     pub(super) since: Since,
     /// Transitions of the net status or of the health check, whichever had more, as in the alert on flapping.
     pub(super) flaps: u64,
@@ -60,7 +59,7 @@ pub(super) enum Since {
 impl<'a> TunnelRow<'a> {
     pub(super) fn of(seen: &SeenTunnel<'a>, started: Timestamp, now: Timestamp) -> Self {
         let SeenTunnel { target, record, tunnel_status } = *seen;
-        let tunnel = &record.tunnel;
+        let tunnel = &record.row;
         let blind = PollStatus::of(target) == PollStatus::Failed;
         Self {
             tunnel_status,
@@ -69,9 +68,12 @@ impl<'a> TunnelRow<'a> {
             account: legible(target.target.account.as_str()),
             region: target.target.region.as_str(),
             gateway: legible(&tunnel.vpn_gateway_id),
-            statuses: StatusField::ALL.map(|field| StatusCell::of(record, field)),
+            statuses: Tunnel::STATUS_FIELDS
+                .iter()
+                .map(|field| StatusCell::of(tunnel.status(field)))
+                .collect(),
             since: since(seen, started, now),
-            flaps: [StatusField::NetStatus, StatusField::HealthCheckStatus]
+            flaps: [NetStatus::FIELD, HealthCheckStatus::FIELD]
                 .map(|field| record.history(field).transitions)
                 .into_iter()
                 .max()
@@ -82,24 +84,14 @@ impl<'a> TunnelRow<'a> {
 }
 
 impl StatusCell {
-    fn of(record: &TunnelRecord, field: StatusField) -> Self {
-        let class = match connection(record, field) {
+    fn of(status: Option<&'static str>) -> Self {
+        let class = match status.map(LinkStatus::of) {
             None => "none",
-            Some(TunnelStatus::Up) => "good",
-            Some(TunnelStatus::Down) => "bad",
-            Some(TunnelStatus::Unknown | TunnelStatus::Idle) => "unsure",
+            Some(LinkStatus::Up) => "good",
+            Some(LinkStatus::Down) => "bad",
+            Some(LinkStatus::Unknown) => "unsure",
         };
-        Self { word: record.tunnel.status(field).unwrap_or("not configured"), class }
-    }
-}
-
-/// The meaning of one status; `None` where it does not apply.
-fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus> {
-    let tunnel = &record.tunnel;
-    match field {
-        StatusField::State => Some(tunnel.state.connection()),
-        StatusField::NetStatus => Some(tunnel.net_status.connection()),
-        StatusField::HealthCheckStatus => tunnel.health_check.status().map(HealthCheckStatus::connection),
+        Self { word: status.unwrap_or("not configured"), class }
     }
 }
 
@@ -112,8 +104,8 @@ pub(super) fn status_since(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
     if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
         return record.last_transition();
     }
-    let bad =
-        StatusField::ALL.into_iter().filter(|&field| connection(record, field) == Some(TunnelStatus::Down));
+    let is_bad = |field: &&&str| record.row.status(field).map(LinkStatus::of) == Some(LinkStatus::Down);
+    let bad = Tunnel::STATUS_FIELDS.iter().filter(is_bad);
     // `None` means bad from the start, and is the minimum.
     bad.map(|field| record.history(field).last_transition).min().flatten()
 }
@@ -132,6 +124,6 @@ fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
 
 /// When a tunnel was created, if that was after the exporter started.
 fn created_after(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let created = Timestamp::from_second(seen.record.tunnel.created?).ok()?;
+    let created = Timestamp::from_second(seen.record.row.created?).ok()?;
     (created > started && created <= now).then_some(created)
 }

@@ -81,7 +81,7 @@ fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
 }
 
 fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {
-    let (target, tunnel) = (&seen.target.target, &seen.record.tunnel);
+    let (target, tunnel) = (&seen.target.target, &seen.record.row);
     let texts = [
         &*tunnel.name,
         tunnel.id.as_str(),

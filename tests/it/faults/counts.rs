@@ -102,7 +102,7 @@ async fn sample_reveals_two_wrong_listings() {
         scene.daemon.until(|metrics| metrics.value("poll_failures_total", &failures) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     let warning = scene.log.only_line(&["WARN", "poll failed"]);
-    assert!(warning.contains("two listings lack rows that are there"), "{warning}");
+    assert!(warning.contains("two listings lack rows that the API finds by id"), "{warning}");
     scene.wait_for_recovery(&before, &after).await;
 }
 

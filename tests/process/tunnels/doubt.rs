@@ -63,7 +63,7 @@ async fn invalid_first_response_prevents_the_deletion() {
     for (name, kind) in unproven_responses(&tunnel.id).into_iter().take(8) {
         scene.set_faults([(LIST, 0, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes"]).await;
-        assert_exit(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a look-up "]);
+        assert_exit(name, &ended, 1, &["main in ap-guangzhou: http://", ": malformed response: a query "]);
     }
     assert_eq!(scene.deletions(), 0);
 }
