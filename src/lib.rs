@@ -14,9 +14,17 @@
 //!                       Tencent Cloud, or the simulator
 //! ```
 //!
-//! The files on this way: `poll/poller.rs`, `poll/listing.rs`, `tencent/account.rs`, `tencent/caller.rs`, `tencent/page.rs`,
-//! `tencent/describe_vpn_connections.rs`, `domain/tunnel.rs`, `snapshot.rs`, `metrics/tunnel.rs`, `metrics/renderer.rs`,
-//! `web/routes.rs`.
+//! The files on this way, in order:
+//!
+//! - the request: `poll/poller.rs`, `poll/listing.rs`, `tencent/account.rs`, `tencent/caller.rs`, `tencent/client.rs`,
+//!   `tencent/sign.rs`, `tencent/transport.rs`
+//! - the response: `tencent/client.rs`, `tencent/body.rs`, `tencent/envelope.rs`, `tencent/page.rs`,
+//!   `tencent/describe_vpn_connections.rs`, `tencent/row_fields.rs`, `tencent/field.rs`, `domain/tunnel.rs`
+//! - the listing: `poll/reading.rs`, `domain/listing.rs`, `poll/poller.rs`
+//! - the snapshot: `snapshot.rs`, `snapshot/listed.rs`, `snapshot/record.rs`
+//! - the exposition: `metrics/renderer.rs`, `metrics/mod.rs`, `metrics/section.rs`, `metrics/tunnel.rs`, `metrics/family.rs`,
+//!   `metrics/compress.rs`, `metrics/exposition.rs`
+//! - the scrape: `web/server.rs`, `web/routes.rs`, `web/state.rs`
 //!
 //! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
 //! [`domain`] has their shared types, [`telemetry`] the counters that they increment, and [`regular_file`] reads their
