@@ -34,7 +34,7 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         &[],
         "Number of tunnels in the last successful listing.",
         |target, samples| {
-            samples.add_some(target.listed_tunnels.records().map(|records| records.len() as f64))
+            samples.add_some(target.listed_tunnels.records().map(|records| records.len() as f64));
         },
     ),
     Family::gauge(

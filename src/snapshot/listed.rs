@@ -51,7 +51,7 @@ impl<R: Row> Listed<R> {
             *next.unknown_values.entry(value.field).or_default() += 1;
         }
         let (records, changes) = compare(self.records(), listing, now, last_seen_listed);
-        next.records = Some(records);
+        next.records = Some(records.into());
         (next, changes)
     }
 }

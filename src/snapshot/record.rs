@@ -91,7 +91,7 @@ pub(super) fn compare<R: Row>(
     listing: Listing<R>,
     now: Timestamp,
     last_seen_listed: Timestamp,
-) -> (Arc<[Arc<Record<R>>]>, Vec<Change<R>>) {
+) -> (Vec<Arc<Record<R>>>, Vec<Change<R>>) {
     let mut before_by_id: BTreeMap<&R::Id, &Arc<Record<R>>> =
         before.unwrap_or_default().iter().map(|record| (record.row.id(), record)).collect();
     let mut changes = Vec::new();
@@ -117,7 +117,7 @@ pub(super) fn compare<R: Row>(
         changes.clear();
     }
     listed.sort_unstable_by(|a, b| a.row.id().cmp(b.row.id()));
-    (listed.into(), changes)
+    (listed, changes)
 }
 
 fn changed<R: Row>(old: &Record<R>, new: &Arc<Record<R>>) -> Option<Change<R>> {

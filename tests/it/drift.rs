@@ -40,7 +40,7 @@ struct Tally {
     failed: u64,
     inconsistent: u64,
     deleted: usize,
-    looked_up: usize,
+    queried: usize,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn published_tunnel_is_never_missing() {
     let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::add);
     println!("wrong listings: {} ({tally:?}, {:.1?})", tally.wrong, start.elapsed());
     assert_eq!((tally.wrong, tally.late, tally.failed), (0, 0, 0));
-    assert!(tally.inconsistent > 0 && tally.looked_up > 0, "nothing drifted");
+    assert!(tally.inconsistent > 0 && tally.queried > 0, "nothing drifted");
 }
 
 impl DriftTest {
@@ -78,7 +78,7 @@ impl DriftTest {
             let (after, shown) = (self.existing_ids(), self.published_ids());
             tally.wrong += usize::from(!published.intersection(&after).all(|id| shown.contains(id)));
             tally.late += usize::from(!published.intersection(&shown).all(|id| before.contains(id)));
-            tally.looked_up += self.look_ups();
+            tally.queried += self.queries_by_id();
         }
         self.api.control.set_faults(vec![]).expect("no fault");
         self.state = poller::poll(&self.assignment, &self.state).await.0;
@@ -112,7 +112,7 @@ impl DriftTest {
         deleted.len()
     }
 
-    /// Adds and deletes tunnels directly after some of the next requests for pages or look-ups. Often as many are
+    /// Adds and deletes tunnels directly after some of the next requests for pages or queries by id. Often as many are
     /// made as are deleted, so that no count shows it.
     fn order_changes_between_pages(&mut self) {
         let faults = (0..self.rng.usize(..4)).map(|_| {
@@ -139,7 +139,7 @@ impl DriftTest {
     }
 
     /// How many tunnels were asked for by their ids in the last poll.
-    fn look_ups(&self) -> usize {
+    fn queries_by_id(&self) -> usize {
         let journal = self.api.control.journal();
         journal.iter().flat_map(|entry| &entry.filters).map(|(_, values)| values.len()).sum()
     }
@@ -154,7 +154,7 @@ impl Tally {
             failed: self.failed + other.failed,
             inconsistent: self.inconsistent + other.inconsistent,
             deleted: self.deleted + other.deleted,
-            looked_up: self.looked_up + other.looked_up,
+            queried: self.queried + other.queried,
         }
     }
 }

@@ -197,7 +197,7 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
 }
 
 #[tokio::test]
-async fn empty_look_up_keeps_a_tunnel_in_doubt() {
+async fn empty_query_keeps_a_tunnel_in_doubt() {
     let scene = Scene::with(POLL).await;
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
@@ -283,7 +283,7 @@ async fn tunnels_not_found_disappear() {
     for id in &scene.api.control.ids(place).expect("the region")[..2] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    // The next listing succeeds. Its look-ups fail: first that of both tunnels, then that of each.
+    // The next listing succeeds. Its queries by id fail: first that of both tunnels, then that of each.
     let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
     scene.set_faults([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
@@ -295,7 +295,7 @@ async fn tunnels_not_found_disappear() {
 }
 
 #[tokio::test]
-async fn look_up_with_other_tunnels_is_malformed() {
+async fn query_with_other_tunnels_is_malformed() {
     let scene = Scene::with(POLL).await;
     let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::Rows { count: 100 });
