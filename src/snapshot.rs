@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn switching_a_health_check_is_no_transition() {
+    fn toggled_health_check_is_no_transition() {
         let mut target = TestTarget::new();
         target.lists([checked(HealthCheckStatus::Available)]);
         target.lists([tunnel("vpnx-1")]);
