@@ -1,4 +1,4 @@
-//! `healthcheck`: asks the daemon that the same flags describe whether it is healthy, or ready.
+//! `healthcheck`: checks whether the daemon that was started with the same flags is healthy, or ready.
 
 use super::error::CommandError;
 use crate::{

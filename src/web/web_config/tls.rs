@@ -221,7 +221,7 @@ fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
 fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> {
     let nodes = section.list()?;
     if nodes.is_empty() {
-        section.problem("is empty; name at least one, or leave the key out");
+        section.problem("is empty; name at least one, or remove the key");
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let choice = |node: &Node<'_>| {
@@ -238,7 +238,7 @@ fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> 
 fn allowed_sans(section: &Node<'_>) -> Option<Vec<String>> {
     let nodes = section.list()?;
     if nodes.is_empty() {
-        section.problem("is empty, so that nobody could connect; name at least one, or leave the key out");
+        section.problem("is empty, so that nobody could connect; name at least one, or remove the key");
     }
     nodes.iter().map(|node| node.text().map(str::to_owned)).collect()
 }
