@@ -1,4 +1,4 @@
-//! Temporary credentials from the Security Token Service, with error messages that say what to do.
+//! Temporary credentials from the Security Token Service, with error messages that name the remedy.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The service, as called for one account.
+/// The client of the service for one account.
 #[derive(Debug, Clone)]
 pub struct Sts {
     /// Sends the requests.
@@ -47,7 +47,7 @@ impl Sts {
         self.load(&action, Signer::Unsigned, origin).await
     }
 
-    /// Without a deadline: the cache decides when a failed load is repeated.
+    /// Calls without a deadline: the cache decides when a failed load is repeated.
     async fn load<A: Action<Response = Issued>>(
         &self,
         action: &A,
@@ -69,7 +69,7 @@ impl Sts {
         }
     }
 
-    /// An error with what to do about it.
+    /// An error with its remedy.
     fn explain(&self, error: &ApiError) -> String {
         let route = self.caller.route(AssumeRole::SERVICE, &self.region);
         let ApiError::Api { code, .. } = error else { return format!("{error} ({route})") };
@@ -79,7 +79,7 @@ impl Sts {
         let remedy = match code.exact().split('.').collect::<Vec<_>>()[..] {
             ["ResourceNotFound", "RoleNotFound"] => "check the spelling of the role",
             ["InvalidParameter", "WebIdentityTokenError"] => {
-                "check that the account trusts this identity provider and that the token is for it"
+                "check that the account trusts this identity provider and that the token was issued for it"
             }
             ["UnauthorizedOperation", ..] | ["AuthFailure", "UnauthorizedOperation"] => {
                 "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller"

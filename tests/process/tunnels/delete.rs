@@ -33,22 +33,22 @@ const DOCUMENTED: [Case; 5] = [
     },
     Case {
         code: "UnsupportedOperation.RecordNotExists",
-        message: "the tunnel is not on this gateway; `tunnels list` shows which it is on",
+        message: "the tunnel is not on this gateway; `tunnels list` shows its gateway",
         arrange: |scene, tunnel| list_on_gateway(scene, tunnel, &scene.tunnel(8).gateway),
     },
     Case {
         code: "UnsupportedOperation.DeleteVpnConnInvalidState",
-        message: "the tunnel is being made, changed or deleted already; wait until that is done, and look again",
+        message: "the tunnel is already being created, changed or deleted; wait until this is finished, and check again",
         arrange: |scene, tunnel| scene.set(tunnel, "State", "PENDING"),
     },
     Case {
         code: "UnsupportedOperation.MutexOperationTaskRunning",
-        message: "another operation is running on the gateway; try again when it is done, usually within minutes",
+        message: "another operation is running on the gateway; try again when it has finished, usually within minutes",
         arrange: |scene, tunnel| set_gateway(scene, tunnel, GatewayState::Busy),
     },
     Case {
         code: "UnauthorizedOperation",
-        message: "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
+        message: "these credentials have no permission to delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
         arrange: |scene, _| {
             let number = &scene.api.control.accounts()[0].number;
             scene.api.control.forbid(number, DELETE).expect("the account");

@@ -11,7 +11,7 @@ use test_support::{binary::assert_exit, frozen};
 
 const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
-    "whether the request arrived is not known; look at `tunnels list` before you try again: ";
+    "it is unknown whether the request arrived; check `tunnels list` before you try again: ";
 
 /// Responses to a query of one tunnel that do not prove that it is deleted.
 fn unproven_responses(id: &str) -> Vec<(&'static str, FaultKind)> {
