@@ -1,4 +1,4 @@
-//! Builds responses. It knows neither routes nor what is served.
+//! Builds HTTP responses. It does not depend on routes or content.
 
 use std::convert::Infallible;
 
@@ -23,9 +23,9 @@ pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body>
     with(response, CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
 }
 
-/// A body of `length` bytes in pieces, each made when the client has taken those before it. The permit is returned when
-/// the last piece has been handed over.
-pub(super) fn pieces(
+/// A streamed body of `length` bytes. Each piece is created after the earlier ones are sent. The permit is released after the
+/// last piece.
+pub(super) fn streamed(
     content_type: HeaderValue,
     length: usize,
     pieces: impl Iterator<Item = Bytes> + Send + 'static,
