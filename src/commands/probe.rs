@@ -95,7 +95,7 @@ async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<St
     })
 }
 
-/// Whether the API knows the key: it then refuses the signature or a permission.
+/// Whether the error shows that the API knows the key: it refuses only the signature or a permission.
 fn is_known_key(error: &ApiError) -> bool {
     let ApiError::Api { code, .. } = error else { return false };
     let code = code.exact();
@@ -251,7 +251,7 @@ mod tests {
             (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),
             (refused("IpNotInWhitelist"), "yes", "no: this address is not allowed"),
             (refused("AuthFailure.SignatureFailure"), "yes", "no: the credentials are refused"),
-            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock is too far off"),
+            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock difference is too large"),
             (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
             (refused("InvalidParameter"), "yes", "no: the request is refused"),
             (refused("InternalError"), "yes", "unknown"),

@@ -34,7 +34,7 @@ pub(super) async fn handle_signals(
     }
 }
 
-/// Passes signals on. Returns at the second SIGTERM or SIGINT, which ends the command at once.
+/// Passes signals on. Returns at the second SIGTERM or SIGINT, which ends the command immediately.
 async fn second_stop(
     mut terminate: Signal,
     mut interrupt: Signal,

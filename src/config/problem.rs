@@ -9,7 +9,7 @@ pub struct Problem {
     pub place: String,
     /// The path of its key, such as `accounts[0].regions[1]`; empty for the whole file.
     pub path: String,
-    /// What is wrong and its remedy; never the value of a secret.
+    /// The problem and its remedy; never the value of a secret.
     pub message: String,
 }
 

@@ -29,9 +29,9 @@ pub struct Proxy {
 pub struct InvalidProxy {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with its value.
+    /// The problem of its value.
     pub problem: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: &'static str,
 }
 

@@ -156,8 +156,7 @@ fn headers(
     headers.insert("x-tc-timestamp", context.now.as_second().into());
     headers.insert("x-tc-language", HeaderValue::from_static("en-US"));
     headers.insert("x-tc-requestclient", HeaderValue::from_static(REQUEST_CLIENT));
-    let region =
-        HeaderValue::from_str(context.region.as_str()).expect("a region is made of header characters");
+    let region = HeaderValue::from_str(context.region.as_str()).expect("a region has only header characters");
     headers.insert("x-tc-region", region);
     let Some(credentials) = context.credentials else {
         headers.insert(AUTHORIZATION, HeaderValue::from_static(UNSIGNED));

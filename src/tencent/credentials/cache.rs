@@ -358,7 +358,7 @@ mod tests {
 
     /// The id of the credentials. They must be available without waiting.
     fn current_without_wait(cache: &CredentialCache) -> Result<String, ApiError> {
-        let credentials = cache.current().now_or_never().expect("known at once")?;
+        let credentials = cache.current().now_or_never().expect("available without waiting")?;
         Ok(credentials.secret_id.expose().to_owned())
     }
 
@@ -598,7 +598,7 @@ mod tests {
         assert_eq!(*reported.lock().unwrap(), [Timestamp::from_second(2).ok(), None]);
     }
 
-    /// What is logged, for a test to read.
+    /// The log, for a test to read.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -618,7 +618,7 @@ mod tests {
         fn keep(&self) -> (DefaultGuard, Dispatch) {
             let log = self.clone();
             let format = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
-            // With one subscriber alone, an event that another thread is first to reach is never logged.
+            // With only one subscriber, an event that another thread emits first is never logged.
             let second = Dispatch::new(NoSubscriber::default());
             (set_default(format.with_writer(move || log.clone()).finish()), second)
         }

@@ -62,7 +62,7 @@ mod tests {
         let lookup = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        Environment::new(lookup).load().now_or_never().expect("variables are there at once")
+        Environment::new(lookup).load().now_or_never().expect("variables are available without waiting")
     }
 
     #[test]

@@ -163,7 +163,7 @@ mod tests {
 
     async fn problem_after_the_time_out(file: &SecretFile) -> String {
         let (result, ()) = tokio::join!(file.secret(), advance(READ_TIMEOUT + Duration::from_secs(1)));
-        result.expect_err("no answer").to_string()
+        result.expect_err("a time-out").to_string()
     }
 
     #[tokio::test]
@@ -178,8 +178,8 @@ mod tests {
         let path = folder.path().join("key");
         let file = hanging(&path);
         let _pipe = Pipe::at(&path);
-        let told = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
-        assert_eq!(problem_after_the_time_out(&file).await, told);
+        let expected = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
+        assert_eq!(problem_after_the_time_out(&file).await, expected);
         fs::remove_file(&path).expect("a pipe");
         fs::write(&path, "good\n").expect("a file");
         advance(READ_TIMEOUT).await;
