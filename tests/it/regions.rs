@@ -249,5 +249,5 @@ async fn failed_first_discovery_makes_the_daemon_ready() {
     let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
     assert_eq!(ready.status(), 200);
     assert_eq!(targets(&metrics), [""; 0]);
-    assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
+    assert!(page(&daemon).await.contains("1 account without known regions"));
 }

@@ -347,7 +347,7 @@ fn unusable_files_are_reported_with_their_remedy() {
         "clients.pem: No such file or directory (os error 2): check that the file exists and that this process can read it"
     );
     for (name, contents, reason) in [
-        ("server.pem", "", "server.pem: has no certificate: put certificates there as PEM"),
+        ("server.pem", "", "server.pem: has no certificate: put PEM certificates there"),
         ("server.pem", good.key_pem.as_str(), "server.pem: has no certificate: "),
         ("server.pem", "-----BEGIN CERTIFICATE-----\n", "server.pem: is not PEM ("),
         (
