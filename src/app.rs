@@ -30,7 +30,10 @@ use crate::{
     },
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
-    tencent::transport::{Authorities, ClientError},
+    tencent::{
+        account::Account,
+        transport::{Authorities, ClientError},
+    },
     web::{
         limits::Limits,
         protection::Protection,
@@ -236,14 +239,20 @@ impl App {
     fn reconcile(&mut self) {
         let discovered = self.wiring.discoveries();
         let accounts = self.wiring.accounts().map(|name| (name.clone(), discovered.contains_key(name)));
-        self.snapshots.set_accounts(&accounts.collect());
-        self.fleet.reconcile(self.wiring.plan());
+        let plan = self.wiring.plan();
+        self.snapshots.set(&accounts.collect(), &plan.keys().cloned().collect());
+        self.fleet.reconcile(plan);
         self.discovery.reconcile(&discovered);
     }
 
-    /// Starts and stops pollers to match the regions of an account.
+    /// Starts and stops pollers to match the discovered regions of an account.
     fn apply_discovery(&mut self, result: DiscoveryResult) {
-        let DiscoveryResult { account, ended, regions } = result;
+        let DiscoveryResult { account, settings, ended, regions } = result;
+        // A reload may have changed the account since the discovery began.
+        let is_current = |present: &Arc<Account>| *present.settings() == settings;
+        if !self.wiring.discoveries().get(&account).is_some_and(is_current) {
+            return;
+        }
         if let Ok(regions) = &regions {
             let change = self.wiring.apply_discovery(&account, regions);
             for region in &change.added {
@@ -252,7 +261,7 @@ impl App {
             for region in &change.removed {
                 tracing::info!(%account, %region, "region is gone: three discoveries did not list it");
             }
-            self.fleet.reconcile(self.wiring.plan());
+            self.reconcile();
         }
         // After the targets were added: no snapshot may say "discovered" and lack them, or the daemon is ready too early.
         self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.len()));
@@ -274,7 +283,7 @@ impl App {
             }
         }
         if is_changed {
-            self.fleet.reconcile(self.wiring.plan());
+            self.reconcile();
         }
     }
 
@@ -301,10 +310,10 @@ impl App {
 
     /// Applies a new configuration as a whole, or refuses it.
     fn apply_config(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
+        registry(self.snapshots.subscribe(), &self.telemetry, &config.metrics.tag_labels)
+            .map_err(|error| error.to_string())?;
         let wiring = self.wiring.reloaded(config, authorities).map_err(|error| error.to_string())?;
         let tag_labels = &wiring.config().metrics.tag_labels;
-        registry(self.snapshots.subscribe(), &self.telemetry, tag_labels)
-            .map_err(|error| error.to_string())?;
         self.tag_labels.send_if_modified(|present| {
             let is_new = present != tag_labels;
             present.clone_from(tag_labels);

@@ -50,7 +50,7 @@ pub struct WebFlags {
     /// Allow a reload of the configuration by POST /-/reload.
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// The maximum number of concurrent scrapes; 0 for no limit.
+    /// The maximum number of concurrent uncompressed scrapes and status pages; 0 for no limit.
     #[arg(
         long = "web.max-requests",
         value_name = "NUMBER",

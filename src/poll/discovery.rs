@@ -23,7 +23,7 @@ use crate::{
     },
     snapshot::Failure,
     tencent::{
-        account::Account,
+        account::{Account, AccountSettings},
         action::{Action, home_region},
         describe_regions::DescribeRegions,
     },
@@ -53,6 +53,8 @@ impl Default for DiscoveryIntervals {
 pub struct DiscoveryResult {
     /// The account.
     pub account: AccountName,
+    /// The account's settings, with which its regions were discovered.
+    pub settings: AccountSettings,
     /// When it ended.
     pub ended: Timestamp,
     /// The regions that the account may poll.
@@ -140,7 +142,12 @@ impl DiscoveryTask {
                 Ok(_) => self.intervals.after_success,
                 Err(_) => self.intervals.after_failure,
             };
-            let result = DiscoveryResult { account: self.name.clone(), ended: Timestamp::now(), regions };
+            let result = DiscoveryResult {
+                account: self.name.clone(),
+                settings: self.account.settings().clone(),
+                ended: Timestamp::now(),
+                regions,
+            };
             if results.send(result).await.is_err() {
                 return;
             }

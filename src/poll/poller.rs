@@ -123,7 +123,7 @@ pub(super) struct Poller {
     state: Arc<TargetSnapshot>,
     /// When the last good poll ended, by the monotonic clock.
     last_success: Option<Instant>,
-    /// How many polls in a row were refused because of the credentials or the address.
+    /// How many polls in a row were refused with the same settings and credentials.
     refusals: u32,
     /// The reasons of all failures since the last success.
     failures: HashSet<Reason>,
@@ -157,13 +157,13 @@ impl Poller {
             let next = schedule.next(Instant::now() + pause.saturating_sub(settings.interval));
             self.publish(next);
             let is_refused = self.refusals > 0;
-            let due = async {
+            let are_credentials_new = async {
                 tokio::select! {
-                    () = sleep_until(next) => {}
-                    () = account.credentials_changed(credentials), if is_refused => {}
+                    () = sleep_until(next) => false,
+                    () = account.credentials_changed(credentials), if is_refused => true,
                 }
             };
-            if self.until_new_assignment(settings.stale_after, due).await.is_none() {
+            if self.until_new_assignment(settings.stale_after, are_credentials_new).await != Some(false) {
                 self.refusals = 0;
             }
         }

@@ -149,8 +149,13 @@ impl Caller {
         result
     }
 
-    /// Waits for the account's turn, and then takes the credentials: temporary ones may end during the wait.
+    /// Waits for credentials and then for the rate limit. Otherwise requests that passed the limit would wait for the
+    /// credentials, and would then be sent all at once. The credentials are read after the waits, because temporary ones can
+    /// expire meanwhile.
     async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
+        if let Signer::Cache(cache) = signer {
+            cache.current().await?;
+        }
         self.limit.wait().await;
         match signer {
             Signer::Cache(cache) => cache.current().await.map(Some),

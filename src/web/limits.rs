@@ -10,7 +10,7 @@ const RESERVED_FILES: u64 = 128;
 /// The limits for clients: numbers and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// `--web.max-requests`: responses in progress for scrapes and pages. 0 means no limit.
+    /// `--web.max-requests`: uncompressed scrapes and status pages in progress. 0 means no limit.
     pub scrapes: usize,
     /// After this time, a response no longer counts for `--web.max-requests`, so that slow readers do not block scrapes.
     pub slow_after: Duration,

@@ -1,4 +1,4 @@
-//! Limits the number of concurrent scrapes and pages: `--web.max-requests`.
+//! Limits the number of concurrent uncompressed scrapes and status pages: `--web.max-requests`.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
