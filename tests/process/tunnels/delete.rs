@@ -260,7 +260,7 @@ async fn no_wait_returns_once_the_request_is_accepted() {
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
     assert_eq!(scene.requests(), [LIST, DELETE]);
     let again = scene.delete(&tunnel, &["--yes"]).await;
-    assert_exit("a second time", &again, 1, &["being made, changed or deleted already"]);
+    assert_exit("a second time", &again, 1, &["already being created, changed or deleted"]);
 }
 
 #[tokio::test]
