@@ -15,7 +15,7 @@ use crate::{
     domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
     poll::{failure, poller::Assignment},
     tencent::{
-        action::{Action, Dated, Service, home_region},
+        action::{Action, Service, WithServerTime, home_region},
         credentials::source::SourceError,
         describe_regions::DescribeRegions,
         describe_vpn_connections::DescribeVpnConnections,
@@ -105,7 +105,10 @@ fn is_known_key(error: &ApiError) -> bool {
 }
 
 /// Requests one tunnel within a poll's time-out. The response also has the number of all tunnels.
-async fn first_page(target: &Target, assignment: &Assignment) -> Result<Dated<Page<Tunnel>>, ApiError> {
+async fn first_page(
+    target: &Target,
+    assignment: &Assignment,
+) -> Result<WithServerTime<Page<Tunnel>>, ApiError> {
     let Assignment { account, settings } = assignment;
     let action = DescribeVpnConnections::new(&settings.filters, 0, 1);
     account.post(&action, &target.region, Instant::now() + settings.timeout).await

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    action::{Action, Dated, Service},
+    action::{Action, Service, WithServerTime},
     caller::{Caller, Signer},
     client::Client,
     credentials::{cache::CredentialCache, configured::Sources},
@@ -88,7 +88,7 @@ impl Account {
         action: &A,
         region: &Region,
         deadline: Instant,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         self.caller.post(action, region, Signer::Cache(&self.credentials), Some(deadline)).await
     }
 

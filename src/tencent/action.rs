@@ -77,7 +77,7 @@ impl Serialize for SecretParameter<'_> {
 
 /// A response with the server's time.
 #[derive(Debug)]
-pub struct Dated<T> {
+pub struct WithServerTime<T> {
     /// The response.
     pub value: T,
     /// The server's time, from the `Date` header.

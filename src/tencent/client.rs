@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use zeroize::Zeroizing;
 
 use super::{
-    action::{Action, Dated, Service},
+    action::{Action, Service, WithServerTime},
     body::{Bodies, Body},
     credentials::source::{Credentials, SourceError},
     envelope,
@@ -78,8 +78,12 @@ impl Client {
 
     /// Changes the certificate authorities and the connect time-out, and drops all pooled connections. This applies to all
     /// clones. An error changes nothing.
-    pub fn renew(&self, authorities: Authorities, connect_timeout: Duration) -> Result<(), ClientError> {
-        self.transport.renew(authorities, connect_timeout)
+    pub fn replace_connections(
+        &self,
+        authorities: Authorities,
+        connect_timeout: Duration,
+    ) -> Result<(), ClientError> {
+        self.transport.replace_connections(authorities, connect_timeout)
     }
 
     /// The route of requests to this URL.
@@ -93,21 +97,21 @@ impl Client {
         &self,
         action: &A,
         context: &RequestContext<'_>,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         let body = action.body();
         let headers = headers(A::SERVICE, A::NAME, &body, context)?;
         let body = Bytes::from_owner(body);
         let request = |http: &reqwest::Client| http.post(context.url.clone()).headers(headers).body(body);
-        let Dated { value: body, server_time } = self.send(context.url, false, request).await?;
+        let WithServerTime { value: body, server_time } = self.send(context.url, false, request).await?;
         let response = envelope::parse(&body, server_time).map_err(|error| {
             let of_credentials = context.credentials.into_iter().flat_map(Credentials::secrets);
             redact(error, of_credentials.chain(action.secrets()))
         });
-        Ok(Dated { value: A::read(response?)?, server_time })
+        Ok(WithServerTime { value: A::read(response?)?, server_time })
     }
 
     /// Gets a resource of the metadata service, without any proxy.
-    pub(super) async fn get(&self, url: Url) -> Result<Dated<Body<'_>>, ApiError> {
+    pub(super) async fn get(&self, url: Url) -> Result<WithServerTime<Body<'_>>, ApiError> {
         self.send(&url, true, |http| http.get(url.clone())).await
     }
 
@@ -117,15 +121,15 @@ impl Client {
         url: &Url,
         direct: bool,
         request: impl FnOnce(&reqwest::Client) -> RequestBuilder,
-    ) -> Result<Dated<Body<'_>>, ApiError> {
+    ) -> Result<WithServerTime<Body<'_>>, ApiError> {
         let _permit = self.requests.acquire().await.expect("the semaphore is never closed");
         let guard = self.transport.guard(url, direct);
         let request = request(&guard.http);
         let exchange = async {
-            let response = request.send().await.map_err(|error| self.connection(&error))?;
+            let response = request.send().await.map_err(|error| self.connection_error(&error))?;
             check_status(&response)?;
             let server_time = date(&response);
-            Ok(Dated { value: self.bodies.read(response).await?, server_time })
+            Ok(WithServerTime { value: self.bodies.read(response).await?, server_time })
         };
         let result = timeout(self.request_timeout, exchange).await;
         let result = result.unwrap_or(Err(ApiError::Timeout(self.request_timeout)));
@@ -135,7 +139,7 @@ impl Client {
         result
     }
 
-    fn connection(&self, error: &reqwest::Error) -> ApiError {
+    fn connection_error(&self, error: &reqwest::Error) -> ApiError {
         if error.is_connect() && error.is_timeout() {
             return ApiError::NoConnection(self.transport.connect_timeout());
         }

@@ -140,7 +140,7 @@ impl Transport {
     }
 
     /// Changes the certificate authorities and the time-out, and drops all pooled connections.
-    pub(super) fn renew(
+    pub(super) fn replace_connections(
         &self,
         authorities: Authorities,
         connect_timeout: Duration,

@@ -18,7 +18,7 @@ use super::{
     auth::Login,
     encoding::accepts_gzip,
     protection::{Protection, Rules},
-    response::{Body, busy, streamed, text, unauthorized, with},
+    response::{Body, busy, streamed, text, unauthorized, with_header},
     scrape_limit::ScrapeLimit,
     state::{ReloadRequest, WebState},
     tls::Peer,
@@ -87,7 +87,7 @@ impl Routes {
                 add_missing_headers(response, &rules)
             }
         };
-        with(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        with_header(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
     }
 
     /// Returns an error response if the rules do not allow the request. `/-/healthy` and `/-/ready` need no password.
@@ -117,7 +117,7 @@ impl Routes {
         };
         if !route.allows(request.method()) {
             let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
-            return with(refusal, ALLOW, HeaderValue::from_static(route.methods()));
+            return with_header(refusal, ALLOW, HeaderValue::from_static(route.methods()));
         }
         match route {
             Route::Telemetry => self.scrape(request),
@@ -147,7 +147,7 @@ impl Routes {
             let length = exposition.gzip.iter().map(Bytes::len).sum();
             // All clients share these bytes, so such a response costs little and needs no permit.
             let response = streamed(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
-            with(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+            with_header(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         } else {
             let Some(permit) = self.scrape_limit.try_acquire() else {
                 timer.stop_and_discard();
@@ -162,14 +162,14 @@ impl Routes {
         } else {
             timer.stop_and_discard();
         }
-        with(response, VARY, HeaderValue::from_static("Accept-Encoding"))
+        with_header(response, VARY, HeaderValue::from_static("Accept-Encoding"))
     }
 
     fn page(&self, query: &str) -> Response<Body> {
         let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
         let page = (self.state.page)(query);
         let response = streamed(HTML, page.html.len(), iter::once(page.html), Some(permit));
-        with(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
+        with_header(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
     }
 
     fn ready(&self) -> Response<Body> {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{reason::Reason, role::Role, secret::Secret, site::Site, target::Region},
     tencent::{
-        action::{Action, Dated},
+        action::{Action, WithServerTime},
         assume_role::AssumeRole,
         assume_role_with_web_identity::AssumeRoleWithWebIdentity,
         caller::{Caller, Signer},
@@ -55,7 +55,9 @@ impl Sts {
         origin: String,
     ) -> Result<Loaded, SourceError> {
         match self.caller.post(action, &self.region, signer, None).await {
-            Ok(Dated { value: issued, server_time }) => issued.loaded(origin, Timestamp::now(), server_time),
+            Ok(WithServerTime { value: issued, server_time }) => {
+                issued.loaded(origin, Timestamp::now(), server_time)
+            }
             Err(error) => {
                 let problem = format!("{} of {origin}: {}", A::PERMISSION, self.explain(&error));
                 Err(match error.reason() {
