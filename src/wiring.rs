@@ -1,4 +1,4 @@
-//! From the configuration to what polls need: accounts, targets and their settings.
+//! Builds accounts, targets and poll settings from the configuration.
 //!
 //! Accounts are kept over a reload if their settings are equal. It must not depend on when polls happen.
 
@@ -37,7 +37,7 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 /// The environment variables of the process.
 pub type Variables = BTreeMap<String, String>;
 
-/// What is needed beside the configuration. It stays the same over all reloads.
+/// What is needed in addition to the configuration. Reloads do not change it.
 #[derive(Clone)]
 pub struct Context {
     /// The environment of the process.
@@ -130,7 +130,7 @@ impl Wiring {
         &self.config
     }
 
-    /// The targets that this process polls, and how.
+    /// The targets of this process, each with its account and settings.
     #[must_use]
     pub fn plan(&self) -> Plan {
         let mut plan = Plan::new();

@@ -36,7 +36,7 @@ struct Handle {
 }
 
 impl Fleet {
-    /// No pollers yet.
+    /// No pollers: [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
         Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new() }
