@@ -161,7 +161,7 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// The overall status, as the status page, the commands and the log show it.
+    /// The overall status, as the status page, the command line and the log show it.
     #[must_use]
     pub fn overall_status(&self) -> TunnelStatus {
         if self.is_idle() { TunnelStatus::Idle } else { self.link_status().into() }

@@ -1,4 +1,4 @@
-//! The status of a tunnel, computed from the statuses of the API.
+//! The link status and the overall status of a tunnel, computed from the statuses of the API.
 
 use super::status::UNKNOWN;
 
@@ -7,7 +7,7 @@ use super::status::UNKNOWN;
 pub enum LinkStatus {
     /// A known status of the API is not `AVAILABLE`.
     Down,
-    /// No status is known to be down, and one is `UNKNOWN`.
+    /// A status is `UNKNOWN`, and no known status is down.
     Unknown,
     /// Every status is `AVAILABLE`.
     Up,
@@ -25,7 +25,7 @@ impl LinkStatus {
     }
 }
 
-/// The overall status of a tunnel, as the status page, the commands and the log show it: the worst first, and `Idle` last.
+/// The overall status of a tunnel, as the status page, the command line and the log show it: the worst first, and `Idle` last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TunnelStatus {
     /// [`LinkStatus::Down`].
@@ -34,7 +34,7 @@ pub enum TunnelStatus {
     Unknown,
     /// [`LinkStatus::Up`].
     Up,
-    /// Not connected, because there is no traffic that would connect it.
+    /// Not connected, because there is no traffic.
     Idle,
 }
 

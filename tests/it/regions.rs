@@ -119,7 +119,7 @@ async fn region_that_returns_in_time_is_kept() {
         wait_for_discoveries(&api, 1).await;
     }
     assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
-    assert_eq!(log.lines(&["region is gone"]), [""; 0]);
+    assert_eq!(log.lines(&["region removed"]), [""; 0]);
 }
 
 #[tokio::test]
@@ -145,7 +145,11 @@ async fn failed_discovery_keeps_the_regions() {
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
-    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
+    assert!(
+        page(&daemon)
+            .await
+            .contains("the permission is missing; still polling the 2 regions of the last discovery")
+    );
     log.only_line(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
     log.only_line(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
 
@@ -245,5 +249,5 @@ async fn failed_first_discovery_makes_the_daemon_ready() {
     let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
     assert_eq!(ready.status(), 200);
     assert_eq!(targets(&metrics), [""; 0]);
-    assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
+    assert!(page(&daemon).await.contains("1 account without known regions"));
 }
