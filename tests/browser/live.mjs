@@ -48,7 +48,7 @@ test("a search within one status stays within it", () =>
     assert.match(await rows(page).innerText(), /office-berlin-backup/);
   }));
 
-test("an answer that comes while one types neither undoes nor loses the search", () =>
+test("a response during typing does not change or lose the search text", () =>
   visitInSlowMotion(EVERYDAY, async (page) => {
     const before = await clock(page);
     let answer;
@@ -180,7 +180,7 @@ test("a pause lasts until it is ended", () =>
     await asked;
   }));
 
-test("an exporter that does not answer is told of, until it answers again", () =>
+test("the page shows a warning while the exporter does not respond", () =>
   visitInSlowMotion(
     EVERYDAY,
     async (page) => {

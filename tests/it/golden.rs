@@ -160,7 +160,7 @@ fn renderer_and_registry_publish_the_same() {
     let worlds = [everyday(), blind(), undiscovered, Snapshot::default()];
     let (sender, snapshots) = watch::channel(Arc::default());
     let registry = registry(snapshots, &telemetry, &tag_labels()).expect("a registry");
-    // One renderer, so that what it keeps of a world must not show in the next.
+    // One renderer for all snapshots: nothing that it caches may appear in the next exposition.
     let mut renderer = Renderer::new(telemetry, &tag_labels()).expect("a renderer");
     for world in golden.into_iter().chain(successive_polls()).chain(worlds) {
         let served = text(&renderer.render(&world).expect("an exposition"));

@@ -115,7 +115,7 @@ const EVENTS: [Event; 6] = [
         transitions: [1.0, 1.0, 2.0],
     },
     Event {
-        // From here on it is as the simulator itself has it: up, until it is deleted.
+        // From here on the simulator controls the tunnel: it is up until it is deleted.
         happens: |api, id| api.control.restore(GUANGZHOU, id).expect("the tunnel"),
         up: 1.0,
         statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],

@@ -103,12 +103,10 @@ async fn failed_first_poll_makes_the_daemon_ready() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let daemon =
         Daemon::start(&api.config_with(&["ap-nowhere"], "interval: 1h, timeout: 5s, stale_after: 2h")).await;
-    let status = async |path: &str| {
-        test_support::client().get(daemon.url(path)).send().await.expect("an answer").status()
-    };
-    assert_eq!(status("/-/healthy").await, 200);
+    let health = test_support::client().get(daemon.url("/-/healthy")).send().await.expect("a response");
+    assert_eq!(health.status(), 200);
     daemon.until(|metrics| metrics.value("up", &[]) == Some(0.0)).await;
-    assert_eq!(status("/-/ready").await, 200);
+    daemon.wait_until_ready().await;
     let metrics = daemon.scrape().await;
     assert_eq!(metrics.value("poll_failures_total", &[("reason", "unsupported_region")]), Some(1.0));
 }

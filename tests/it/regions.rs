@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{Fault, FaultKind, OfferedRegion};
 use tencentcloud_vpn_exporter::poll::discovery::DiscoveryIntervals;
-use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, log::Log};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, in_time, log::Log};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -219,20 +219,33 @@ async fn finance_region_is_polled_only_where_named() {
 async fn daemon_is_ready_after_discovery_and_first_polls() {
     let api = world().await;
     set_offered_regions(&api, &[GUANGZHOU]);
-    let slow = |action: &str| Fault {
-        action: Some(action.to_owned()),
-        ..Fault::new(FaultKind::Latency { milliseconds: 500 })
+    let stall = |action: &str| {
+        let fault = Fault { action: Some(action.to_owned()), ..Fault::new(FaultKind::StallHeaders) };
+        api.control.set_faults(vec![fault]).expect("a fault");
     };
-    api.control.set_faults(vec![slow("DescribeRegions"), slow("DescribeVpnConnections")]).expect("faults");
-    let daemon = start(&api, DiscoveryIntervals::default()).await;
-    let readiness = async || {
-        test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status().as_u16()
+    let requested = async |action: &str| {
+        in_time(api.control.until(|entries| entries.iter().any(|entry| entry.action == action))).await;
     };
-    assert_eq!((readiness().await, discoveries(&api)), (503, 0));
-    api.control.until(|entries| !entries.is_empty()).await;
-    assert_eq!(readiness().await, 503, "the regions are known and not polled");
+    // A stalled request does not end by itself. Each reload changes the account, which starts discovery and polls again.
+    let config = |request_timeout: &str| {
+        let account = api.account("main", &[]).replace("[]", "all");
+        api.config_of(&[&account], "interval: 10h, timeout: 9h, stale_after: 20h")
+            .replace("request_timeout: 2s", &format!("request_timeout: {request_timeout}"))
+    };
+    stall("DescribeRegions");
+    let daemon = Daemon::start(&config("1h")).await;
+    requested("DescribeRegions").await;
+    assert_eq!(daemon.readiness().await, 503, "the regions are not known");
+
+    stall("DescribeVpnConnections");
+    daemon.reload(&config("2h")).await.expect("a valid configuration");
+    requested("DescribeVpnConnections").await;
+    assert_eq!(daemon.readiness().await, 503, "the regions are known, but not polled");
+
+    api.control.set_faults(vec![]).expect("no faults");
+    daemon.reload(&config("3h")).await.expect("a valid configuration");
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
-    assert_eq!(readiness().await, 200);
+    daemon.wait_until_ready().await;
 }
 
 #[tokio::test]
@@ -242,8 +255,7 @@ async fn failed_first_discovery_makes_the_daemon_ready() {
     let daemon = start(&api, DiscoveryIntervals::default()).await;
     let metrics = daemon.until(|metrics| discovery_up(metrics).is_some()).await;
     assert_eq!((discovery_up(&metrics), last_discovery(&metrics)), (Some(0.0), None));
-    let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
-    assert_eq!(ready.status(), 200);
+    daemon.wait_until_ready().await;
     assert_eq!(targets(&metrics), [""; 0]);
     assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
 }

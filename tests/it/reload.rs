@@ -60,14 +60,14 @@ async fn bad_file_changes_nothing_and_lists_all_problems() {
     assert_eq!(during.value(LOADED_AT, &[]), before.value(LOADED_AT, &[]));
     assert_eq!((during.value("up", &[]), during.count("tunnel_up", &[])), (Some(1.0), 3));
 
-    // What cannot be used is refused like what cannot be read.
+    // An unusable file is refused like an unreadable one.
     let unusable = good.replace("api: {", "api: {ca_file: /nowhere/ca.pem, ");
     daemon.reload(&unusable).await.expect_err("a file that is not there");
     let (status, body) = post(&daemon).await;
     assert_eq!(status, 400);
     assert!(body.contains("api.ca_file") && body.contains("/nowhere/ca.pem"), "{body}");
 
-    // The file may stay and what is in it change.
+    // The path can stay the same while the content changes.
     let folder = tempfile::tempdir().expect("a folder");
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, test_support::relay::Certificate::new().pem).expect("a file");
@@ -214,13 +214,11 @@ async fn daemon_stays_ready_while_a_new_target_waits() {
         config.replace("request_timeout: 2s", "request_timeout: 1h")
     };
     let daemon = Daemon::start(&config(&[GUANGZHOU])).await;
-    let readiness =
-        async || test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status();
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
-    assert_eq!(readiness().await, 200);
+    daemon.wait_until_ready().await;
     daemon.reload(&config(&[GUANGZHOU, TOKYO])).await.expect("a good configuration");
     let metrics = daemon.until(|metrics| metrics.count("target_info", &[]) == 2).await;
-    assert_eq!((metrics.count("up", &[]), readiness().await.as_u16()), (1, 200));
+    assert_eq!((metrics.count("up", &[]), daemon.readiness().await), (1, 200));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Several daemons that split the targets without talking to each other.
+//! Several daemons that split the targets without communication.
 
 use std::collections::BTreeMap;
 
@@ -70,8 +70,7 @@ async fn shard_polls_only_its_own_targets() {
     assert!((10..=30).contains(&own), "{own} targets");
     assert_eq!(metrics.count("tunnel_up", &[]), own);
     assert_eq!(api.control.journal().len(), own, "no other target was asked for");
-    let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
-    assert_eq!(ready.status(), 200);
+    daemon.wait_until_ready().await;
 }
 
 #[tokio::test]
@@ -99,7 +98,7 @@ async fn sole_process_is_shard_0_of_1() {
 
 #[tokio::test]
 async fn shards_divide_the_rate_of_an_account() {
-    // Eight pages, the first two of them at once: six more take half a second alone, and two seconds as one of four.
+    // Eight pages, of which two are requested immediately. The other six take 0.5 s for a sole process, and 2 s for one of four shards.
     let api = Api::start(frozen(&[(REGIONS[0], 800)])).await;
     let config = api
         .config_with(&REGIONS[..1], "interval: 1m, timeout: 30s")

@@ -1,4 +1,4 @@
-"""A stage on which the shipped rules meet real programs: an exporter, Prometheus, Alertmanager and somebody who is paged."""
+"""Runs the shipped rules with a real exporter, Prometheus, Alertmanager and a fake receiver."""
 
 import contextlib
 import http.server

@@ -1,4 +1,4 @@
-"""What a pager hears when Tencent Cloud refuses the exporter: that, and nothing of tunnels that nobody sees."""
+"""When Tencent Cloud refuses the credentials, the receiver gets that alert, and none about unpolled tunnels."""
 
 import contextlib
 import unittest
@@ -45,6 +45,6 @@ class Blindness(unittest.TestCase):
                 firing = prometheus.query('ALERTS{alertname="TencentCloudVpnTunnelDown",alertstate="firing"}')
                 self.assertLessEqual(standing, {one["metric"]["vpn_connection_id"] for one in firing})
                 told = [one["labels"] for one in pager.heard[heard:] if "vpn_connection_id" in one["labels"]]
-                self.assertEqual([], told, "told of tunnels that nobody sees")
+                self.assertEqual([], told, "notifications about tunnels that are not polled")
             with simulated(port, seed=1):
                 wait_for("the end of the blindness is told", lambda: pager.about("TargetBlind", "resolved"), seconds=60)

@@ -83,7 +83,7 @@ def came_and_went():
 
 
 class Chain(unittest.TestCase):
-    """Comes first, and takes long enough for things to happen that the queries ask for."""
+    """Runs first, and long enough for the demo to produce the queried events."""
 
     def test_a_tunnel_that_falls_is_paged_by_its_name_and_its_return_is_told(self):
         begin, _ = wait_for("a tunnel of the demo fell and returned", came_and_went, seconds=120)

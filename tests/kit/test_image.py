@@ -1,4 +1,4 @@
-"""The image: its Dockerfile is linted; the binary is built as its first stage does it, from no more than that stage is given; its
+"""The image: its Dockerfile is linted; the binary is built like in the first stage, from the same files; its
 final stage is built and run as carefully as anybody would run it."""
 
 import json

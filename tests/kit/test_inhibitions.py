@@ -1,4 +1,4 @@
-"""A real Alertmanager with the shipped configuration holds back what another alert explains."""
+"""A real Alertmanager with the shipped configuration inhibits alerts that another alert explains."""
 
 import re
 import unittest

@@ -1,4 +1,4 @@
-"""Each alert has a runbook, each runbook an alert, and what runbooks say can be done."""
+"""Each alert has a runbook, each runbook an alert, and the commands in runbooks work."""
 
 import json
 import os

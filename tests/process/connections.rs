@@ -1,4 +1,4 @@
-//! The ways to the API: silent connections, proxies, certificate authorities and the two sites.
+//! Connections to the API: silent connections, proxies, certificate authorities and the two sites.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -28,7 +28,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Leads each host to an address. Other hosts are refused.
+    /// Maps each host to an address, and refuses other hosts.
     async fn start(hosts: &[(&str, SocketAddr)]) -> Self {
         let listener = TcpListener::bind(local()).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -113,7 +113,7 @@ async fn silent_connections_fail_at_most_one_poll() {
     relay.use_certificate(&certificate);
     let place = WorkDir::with("");
     place.write("ca.pem", &certificate.pem);
-    // The poll that meets the silence has time for one silent connection, and for no second one.
+    // The first poll after the connections went silent has time for one request time-out, but not for two.
     let config = api
         .config_with(&[GUANGZHOU], "interval: 500ms, timeout: 12s, stale_after: 1h")
         .replace("request_timeout: 2s", "request_timeout: 10s")

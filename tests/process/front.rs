@@ -1,5 +1,5 @@
-//! A proxy in front of the simulated services: it adds TLS, records every secret that
-//! passes, and at times a voice that repeats what it was told.
+//! A proxy in front of the simulated services. It adds TLS, records every secret that it forwards, and can respond with
+//! errors that echo the request.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ use test_support::{client, local};
 /// The fields whose values are secret, wherever they are in an answer.
 const SECRET_FIELDS: [&str; 3] = ["TmpSecretKey", "Token", "PreShareKey"];
 
-/// The front, standing until it is dropped.
+/// The proxy; it runs until it is dropped.
 pub struct RecordingProxy {
     /// Where the API is, with TLS, for `localhost`.
     pub api: SocketAddr,
@@ -81,7 +81,7 @@ impl RecordingProxy {
         Self { api: api_address, metadata: metadata_address, certificate: cert.pem(), shared, _tasks: tasks }
     }
 
-    /// Tells of a key pair that is in use.
+    /// Registers a key pair that is in use.
     pub fn add_key_pair(&self, id: &str, key: &str) {
         let mut seen = self.shared.seen.lock().expect("a lock");
         seen.secrets.insert(key.to_owned());
@@ -127,7 +127,7 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Send + Unpin + '
         let shared = Arc::clone(&shared);
         async move { respond(&shared, request).await }
     });
-    // A connection that breaks is the client's to tell of.
+    // The client reports a broken connection.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

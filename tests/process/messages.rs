@@ -1,4 +1,4 @@
-//! The messages and the exit status of the process, above all for mistakes of its user.
+//! The messages and the exit status of the process, especially after user errors.
 
 use test_support::{
     Api,

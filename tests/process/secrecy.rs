@@ -1,5 +1,5 @@
 //! The program never writes a secret: all its output, also after failures, is searched for every key, token,
-//! external id and pre-shared key in play.
+//! external id and pre-shared key that the test uses.
 
 use std::{
     collections::BTreeSet,
@@ -41,7 +41,7 @@ impl CapturedOutput {
         self.0.push('\n');
     }
 
-    /// Those of the secrets that have left a trace.
+    /// The secrets that appear in the output.
     fn leaks(&self, secrets: &BTreeSet<String>) -> BTreeSet<String> {
         let each = |secret: &String| {
             search_patterns(secret).into_iter().map({
@@ -138,7 +138,7 @@ impl TestEnvironment {
         self.files.path().join(name)
     }
 
-    /// An account for each source of credentials, and some for which it gives none that are good.
+    /// One account for each credential source, and some accounts with invalid credentials.
     fn config(&self) -> String {
         let (id, key) = self.key_pair();
         let other_id = &self.api.control.accounts()[1].credentials.secret_id;
@@ -236,7 +236,7 @@ impl TestEnvironment {
         }
     }
 
-    /// Revokes new tokens too, where tokens are revoked: a daemon may have had none that was good the first time.
+    /// Keeps revoking tokens: a daemon may have had no valid token at the first revocation.
     async fn keep_revoking(&self, failure: &Failure) -> Infallible {
         if !matches!(failure, Failure::Revoked(None)) {
             return std::future::pending().await;

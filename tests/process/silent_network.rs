@@ -1,4 +1,4 @@
-//! A network in which everything is accepted and nothing answered: what the process takes up stays bounded.
+//! A network that accepts connections and never responds: files and memory of the process stay bounded.
 
 use std::cell::Cell;
 
@@ -63,7 +63,7 @@ async fn files_and_memory_stay_bounded_while_nothing_answers() {
     drop(silent);
     let simulator = Simulator::bind(world(), address).await.expect("the address is free again");
     let api = tokio::spawn(simulator.run(std::future::pending()));
-    // Each has succeeded since, be it that one is late again on a busy machine.
+    // All have succeeded since. On a busy machine, one may time out again.
     daemon.until(|metrics| metrics.count("last_success_timestamp_seconds", &[]) == TARGETS).await;
     api.abort();
 }

@@ -1,4 +1,4 @@
-//! The system's clock jumps, as libfaketime has the real binary believe: polls neither stop nor come in a burst.
+//! The system clock jumps (simulated with libfaketime): polls do not stop, and there is no burst of polls.
 
 use std::{
     path::PathBuf,
@@ -62,7 +62,7 @@ async fn system_clock_jump_does_not_disturb_polls() {
         .arg(config)
         .env("LD_PRELOAD", libfaketime())
         .env("FAKETIME_TIMESTAMP_FILE", clock)
-        // The clock that nobody sets stays as it is.
+        // The monotonic clock does not change.
         .envs([("FAKETIME_NO_CACHE", "1"), ("DONT_FAKE_MONOTONIC", "1")])
         .stderr(Stdio::piped())
         .kill_on_drop(true)

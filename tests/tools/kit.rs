@@ -1,4 +1,4 @@
-//! The kit: rules, dashboards, chart, image, unit and compose file, checked by `tests/kit/*.py`, which call promtool, Prometheus,
+//! The deployment files: rules, dashboards, chart, image, unit and compose file, checked by `tests/kit/*.py`, which call promtool, Prometheus,
 //! helm and the like.
 
 use std::{env, path::PathBuf, process::Command};

@@ -1,6 +1,6 @@
 //! The daemon in namespaces of its own: as the first process of a container, and with a restricted `/proc`.
 //!
-//! A user who may not make namespaces runs these tests for nothing: they say so and pass.
+//! Without permission to create namespaces, these tests print a message and pass.
 
 use jiff::Timestamp;
 use test_support::{

@@ -134,13 +134,13 @@ pub enum InvalidOptions {
     #[error("regions: {0} is given twice; name it once")]
     RegionTwice(String),
     /// There are too many tunnels for the memory.
-    #[error("tunnels: {0} in all is too many; choose at most {MOST_TUNNELS}")]
+    #[error("tunnels: a total of {0} is too many; choose at most {MOST_TUNNELS}")]
     TooManyTunnels(usize),
     /// The speed is zero, negative, too large or not a number.
-    #[error("speed: {0} is no pace; choose more than 0 and at most 1000000, or a frozen world")]
+    #[error("speed: {0} is invalid; choose a value above 0 and at most 1000000, or use --frozen")]
     Speed(f64),
     /// The rate limit is 0, which refuses every request.
-    #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
+    #[error("requests_per_second: 0 refuses every request; choose at least 1 (Tencent allows 100)")]
     NoRequests,
     /// The number of accounts is 0 or too large.
     #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]

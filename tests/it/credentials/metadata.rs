@@ -113,7 +113,7 @@ const PROXIED: &str = "credentials::metadata::dead_proxy_blocks_other_hosts_only
 async fn metadata_service_is_called_without_proxy() {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--exact", PROXIED, "--ignored"]).stdin(Stdio::null());
-    // Nobody listens on port 9 of this machine, and a proxy that does not answer is as good as one that answers.
+    // Nobody listens on port 9 of this machine, and it does not matter whether the proxy responds.
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env(name, "http://127.0.0.1:9");
     }

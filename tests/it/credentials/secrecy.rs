@@ -19,7 +19,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::rig::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
 
-/// Everything that is written to it, for all to read.
+/// A shared buffer for all output.
 #[derive(Clone, Default)]
 struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
@@ -45,7 +45,7 @@ impl CapturedOutput {
     }
 }
 
-/// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
+/// Loads and uses the credentials of a source, and records all output. Returns the keys and tokens.
 async fn load_and_record(
     api: &RunningSimulator,
     source: impl Source + 'static,
@@ -89,7 +89,7 @@ async fn no_secret_is_logged_or_reported() {
     let (_token_folder, token) = file(WEB_TOKEN);
     let (_key_folder, broken_key) = file(&format!("{key} {key}"));
     let (_profile_folder, broken_profile) = file(&format!("[default]\nsecret_id={key}\n{key}\n"));
-    // An answer may repeat what was sent.
+    // A response may contain parts of the request.
     let echo = |action: &str, message: &str| {
         let error = format!(r#"{{"Code":"AuthFailure.TokenFailure","Message":"{message}"}}"#);
         let text = format!(r#"{{"Response":{{"Error":{error},"RequestId":"{message}"}}}}"#);

@@ -1,4 +1,4 @@
-//! Each source serves, and says what is wrong where it does not.
+//! Each source returns credentials, or an error that names the problem.
 
 use std::fs;
 

@@ -21,7 +21,7 @@ fn inconsistencies(metrics: &Metrics) -> Option<f64> {
     metrics.value("listing_inconsistencies_total", &FAULTY_TARGET)
 }
 
-/// The same with so many tunnels in the befallen region.
+/// A scene with this number of tunnels in the faulty region.
 async fn scene_with_tunnels(tunnels: usize) -> (Scene, Metrics) {
     scene_with_tunnels_and_poll(tunnels, POLL).await
 }
@@ -52,11 +52,11 @@ async fn high_count_hides_no_tunnel() {
 async fn huge_count_causes_few_requests() {
     let scene = check_wrong_count(90_000).await;
     let polls = scene.daemon.scrape().await.value("polls_total", &FAULTY_TARGET);
-    // Two listings of a first page and of as many more as are asked for at once.
+    // Each poll reads two listings: the first page, and the pages that are requested at the same time.
     assert!(Some(scene.requests(GUANGZHOU) as f64) <= polls.map(|polls| (polls + 1.0) * 18.0));
 }
 
-/// Has the API count so many tunnels for a while.
+/// Sets a wrong `TotalCount` for a while.
 async fn check_wrong_count(tunnels_in_all: u64) -> Scene {
     let scene = Scene::with(POLL).await;
     let before = scene.wait_until_healthy().await;
@@ -87,7 +87,7 @@ async fn check_wrong_count(tunnels_in_all: u64) -> Scene {
 async fn count_that_hides_many_tunnels_fails_polls() {
     let (scene, before) = scene_with_tunnels(250).await;
     scene.set_fault(count(100));
-    let during = scene.wait_for_failure("malformed_response", &before).await;
+    let during = scene.wait_for_two_failures("malformed_response", &before).await;
     scene.clear_faults();
     scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");
@@ -202,7 +202,7 @@ async fn empty_look_up_keeps_a_tunnel_in_doubt() {
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
-    // The API neither shows the id nor finds the tunnel by it.
+    // The listing does not contain the id, and a query by id finds nothing.
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
@@ -283,7 +283,7 @@ async fn tunnels_not_found_disappear() {
     for id in &scene.api.control.ids(place).expect("the region")[..2] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    // The next listing succeeds. Its look-ups fail: first that of both tunnels, then that of each.
+    // The next listing succeeds. Its queries by id fail: first the query for both tunnels, then the query for each.
     let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
     scene.set_faults([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
@@ -299,7 +299,7 @@ async fn look_up_with_other_tunnels_is_malformed() {
     let scene = Scene::with(POLL).await;
     let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::Rows { count: 100 });
-    let during = scene.wait_for_failure("malformed_response", &before).await;
+    let during = scene.wait_for_two_failures("malformed_response", &before).await;
     scene.clear_faults();
     scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");

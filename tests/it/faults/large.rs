@@ -1,4 +1,4 @@
-//! Many answers at once that are as large as can be: others do not wait for them.
+//! Many concurrent responses of maximum size do not delay other accounts.
 
 use simulator::{Fault, FaultKind};
 
@@ -7,7 +7,7 @@ use test_support::{
     scene::{FRANKFURT, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
-/// More than there are places for large answers.
+/// More than the number of permits for large bodies.
 const LARGE_REGIONS: usize = 10;
 
 #[tokio::test]

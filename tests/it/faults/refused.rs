@@ -10,7 +10,7 @@ use test_support::{
     scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels},
 };
 
-/// Polls come once an hour unless something else has them come.
+/// Polls run once an hour, unless another event starts them.
 const HOURLY: &str = "interval: 1h, timeout: 5s, stale_after: 2h";
 
 fn up(metrics: &Metrics) -> Option<f64> {
@@ -32,7 +32,7 @@ async fn refused_address_slows_polls_down() {
     check_polls_slow_down("IpInBlacklist").await;
 }
 
-/// Refuses polls for a while: they come ever more rarely, and others as ever, until a reload brings other settings.
+/// Refuses polls for a while: the pauses grow, other targets are not affected, and a reload starts a poll.
 async fn check_polls_slow_down(code: &str) {
     let scene = Scene::with("interval: 200ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
@@ -50,29 +50,49 @@ async fn check_polls_slow_down(code: &str) {
     }
     let during = scene.daemon.until(|metrics| up(metrics) == Some(0.0)).await;
     assert_eq!(tunnels(&during, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
-    // The others are polled as ever.
+    // The other targets keep their interval.
     let others = |entries: &[Entry]| entries.iter().filter(|entry| entry.region == FRANKFURT).count();
     scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len()).await;
 
-    // The next poll would be more than three seconds away.
     scene.clear_faults();
     let accounts = Scene::accounts(&scene.api);
     let changed = scene
         .api
         .config_of(&accounts.each_ref().map(|text| &**text), "interval: 201ms, timeout: 5s, stale_after: 1h");
-    let last_refused = *refused(&scene.api.control.journal()).last().expect("it was refused");
     scene.daemon.reload(&changed).await.expect("a good configuration");
-    let good = |entries: &[Entry]| {
-        let last = entries.iter().rev().find(|entry| entry.region == GUANGZHOU);
-        last.filter(|entry| entry.faults.is_empty()).map(|entry| entry.at.as_millis())
-    };
-    scene.api.control.until(|entries| good(entries).is_some()).await;
-    let good = good(&scene.api.control.journal()).expect("the last poll was good");
-    assert!(good - last_refused < 3000, "the reload ends the pause: {} ms", good - last_refused);
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     assert_others_unaffected(&before, &after);
     scene.log.only_line(&["WARN"]);
+}
+
+#[tokio::test]
+async fn reload_ends_the_pause_after_refusals() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    let write_wrong_key =
+        |number: u32| std::fs::write(&file, format!("wrong-key-{number}\n")).expect("a file");
+    write_wrong_key(1);
+    let scene = Scene::of(frozen(&[(GUANGZHOU, TUNNELS)]), |api| {
+        let key = format!("secret_key: '{}'", api.control.credentials().secret_key);
+        let wrong = format!("secret_key_file: '{}'", file.display());
+        api.config_of(&[&api.account("main", &[GUANGZHOU]).replace(&key, &wrong)], HOURLY)
+    })
+    .await;
+    // A changed key starts a poll. After the third refusal the next poll would be in two hours.
+    let failures = |metrics: &Metrics| {
+        metrics.value("poll_failures_total", &test_support::scene::with_reason(FAULTY_TARGET, "auth"))
+    };
+    for refusals in 1..=3 {
+        scene.daemon.until(|metrics| failures(metrics) == Some(f64::from(refusals))).await;
+        if refusals < 3 {
+            write_wrong_key(refusals + 1);
+        }
+    }
+    let account = scene.api.account("main", &[GUANGZHOU]);
+    scene.daemon.reload(&scene.api.config_of(&[&account], HOURLY)).await.expect("a valid configuration");
+    let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
+    assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
 }
 
 #[tokio::test]
@@ -109,7 +129,7 @@ async fn new_credentials_end_a_refusal_soon() {
         refused.value("poll_failures_total", &test_support::scene::with_reason(FAULTY_TARGET, "auth")),
         Some(1.0)
     );
-    assert_eq!(scene.requests(GUANGZHOU), 1, "a refusal is not tried again");
+    assert_eq!(scene.requests(GUANGZHOU), 1, "a refused request is not retried");
 
     let key = scene.api.control.credentials().secret_key.clone();
     std::fs::write(&file, key + "\n").expect("a file");

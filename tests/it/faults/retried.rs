@@ -8,7 +8,7 @@ use test_support::{
     scene::{FAULTY_TARGET, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
-/// So many regions with two tunnels each.
+/// This number of regions with two tunnels each.
 fn regions(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("region-{number}")).collect()
 }
@@ -143,7 +143,7 @@ async fn clock_offset_follows_the_clock_without_a_refusal() {
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
 }
 
-/// Has the API's clock be so many seconds ahead for a while.
+/// Sets the API's clock ahead by this many seconds for a while.
 async fn check_wrong_clock(ahead: i32) {
     let offset =
         |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &FAULTY_TARGET).expect("an offset");

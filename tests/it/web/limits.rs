@@ -96,7 +96,7 @@ async fn slowly_sent_head_is_cut_off() {
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
     assert_eq!(client.response().await.status, 200);
-    // On a connection that has proved itself, too.
+    // Also on a connection that has already served a request.
     let (mut reader, mut writer) = client.stream.into_split();
     let drip = async {
         let mut ticks = tokio::time::interval(SHORT / 10);

@@ -19,7 +19,7 @@ fn set_gateway(scene: &Scene, tunnel: &TunnelIds, state: GatewayState) {
     scene.api.control.set_gateway(GUANGZHOU, &tunnel.gateway, state).expect("the gateway");
 }
 
-/// Has the listing show the tunnel on a gateway where the API itself does not have it.
+/// Makes the listing show the tunnel on a gateway that it does not belong to.
 fn list_on_gateway(scene: &Scene, tunnel: &mut TunnelIds, gateway: &str) {
     scene.set(tunnel, "VpnGatewayId", gateway);
     gateway.clone_into(&mut tunnel.gateway);
@@ -79,7 +79,7 @@ fn error(code: &str) -> FaultKind {
 
 #[tokio::test]
 async fn tunnel_that_is_not_found_counts_as_deleted() {
-    // The tunnel goes between the look at it and the request; it is deleted, and a look-up answers that it is not there.
+    // The tunnel is deleted between the query and the request. The next query returns "not found".
     let vanishes = (LIST, 0, Some(1), FaultKind::Drift { remove: Some(0), add: 0 });
     let not_found = (LIST, 1, None, error("ResourceNotFound"));
     let cases = [(vanishes, "ResourceNotFound: "), (not_found, "")].map(|(fault, message)| async move {

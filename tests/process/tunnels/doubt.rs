@@ -68,7 +68,7 @@ async fn invalid_first_response_prevents_the_deletion() {
     assert_eq!(scene.deletions(), 0);
 }
 
-/// Faults: the action, how many pass before, how many are befallen, and by what.
+/// A fault: the action, the number of requests to skip, the number of affected requests, and the kind.
 type Faults = Vec<(&'static str, usize, Option<usize>, FaultKind)>;
 
 struct Case {

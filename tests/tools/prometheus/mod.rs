@@ -21,7 +21,7 @@ use test_support::{
 };
 use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 
-/// How often the server scrapes before it is asked what it thinks.
+/// The number of scrapes before the test queries the server.
 const SCRAPES: usize = 10;
 
 async fn demo() -> Process {
@@ -42,7 +42,7 @@ async fn promtool_accepts_the_demo() {
     assert_promtool_accepts("the demo, compressed", &text).await;
 }
 
-/// What a scrape with this `Accept-Encoding` is sent, as it is.
+/// The raw response body of a scrape with this `Accept-Encoding`.
 async fn body(address: SocketAddr, encoding: &str) -> Vec<u8> {
     let client = reqwest::Client::builder().no_proxy().no_gzip().build().expect("a client");
     let url = format!("http://{address}/metrics");
@@ -99,7 +99,7 @@ async fn server_accepts_every_sample_of_every_scrape() {
 }
 
 impl Server {
-    /// What the server counts and logs of samples and scrapes that it does not take as they are.
+    /// Asserts that the server has no metric and no log line about rejected samples or scrapes.
     async fn assert_no_sample_was_refused(&self) {
         let answer = client().get(format!("http://{}/metrics", self.address)).send().await;
         let own = Metrics::parse(&answer.expect("an answer").text().await.expect("a body"));

@@ -88,7 +88,7 @@ impl Answer {
     }
 }
 
-/// An address whose port was free just now: the server tells nobody which one it chose.
+/// An address whose port was free just now: Prometheus does not report the port that it chose.
 fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind(local()).expect("a free port");
     listener.local_addr().expect("an address")
