@@ -47,7 +47,7 @@ export async function visit(url, use, { expect, ...options } = {}) {
   }
 }
 
-// What axe-core finds against WCAG 2.2 AA and its own best practices, in a few words each.
+// The violations of WCAG 2.2 AA and best practices that axe-core finds, in a few words each.
 export async function findings(page) {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document));

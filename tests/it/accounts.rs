@@ -10,7 +10,7 @@ use std::{
 use simulator::{Account, Fault, FaultKind, Options, Role, WebIdentity};
 use tempfile::TempDir;
 use tencentcloud_vpn_exporter::wiring::Variables;
-use test_support::{Api, Daemon, DaemonOptions, Metrics, frozen, in_time, log::Log};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, frozen, log::Log, with_timeout};
 
 const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
 const OTHER_ACCOUNT: &str = "200000000002";
@@ -112,7 +112,7 @@ impl Cloud {
         let entries: Vec<String> = accounts.iter().map(entry).collect();
         let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
         let metadata = format!("api: {{metadata_endpoint: 'http://{}', ", self.api.address);
-        self.api.config_of(&entries, poll).replace("api: {", &metadata)
+        self.api.config_for(&entries, poll).replace("api: {", &metadata)
     }
 
     async fn daemon(&self, accounts: &[&str]) -> Daemon {
@@ -120,7 +120,7 @@ impl Cloud {
     }
 
     async fn daemon_with(&self, variables: Variables, config: &str) -> Daemon {
-        Daemon::start_in(DaemonOptions { variables, ..DaemonOptions::default() }, config).await
+        Daemon::start_with(DaemonOptions { variables, ..DaemonOptions::default() }, config).await
     }
 
     fn set_fault(&self, action: &str, kind: FaultKind) {
@@ -197,7 +197,7 @@ async fn every_source_serves_with_short_lived_tokens() {
 async fn regions_share_one_renewal() {
     let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
     let _daemon = cloud.daemon(&["instance"]).await;
-    in_time(cloud.api.control.until(|_| cloud.regions_by_id().len() >= 3)).await;
+    with_timeout(cloud.api.control.until(|_| cloud.regions_by_id().len() >= 3)).await;
     let grants = cloud.count("MetadataCredentials");
     let used = cloud.regions_by_id();
     assert!(grants <= used.len() + 1, "{grants} were issued and {} used", used.len());
@@ -235,7 +235,7 @@ async fn failing_source_fails_its_account_only() {
     assert_eq!(
         during.sum("api_requests_total", &[("account", "instance")]),
         0.0,
-        "nothing was sent without a signature"
+        "unsigned requests are not sent"
     );
     assert_eq!(expiry(&during, "instance"), None);
     assert!(cloud.count("MetadataCredentials") < 10, "the source is called rarely");
@@ -259,7 +259,7 @@ async fn failed_renewal_keeps_good_credentials() {
         during.value("last_success_timestamp_seconds", &[("region", REGIONS[0])]).expect("polls succeeded");
     assert!(now > expired - 2.0, "polls succeeded until {now}, and the token until {expired}");
     assert!(polls(&during, "pod") > polls(&before, "pod") + 4.0, "polls continued with the old token");
-    assert_eq!(during.count("tunnel_up", &[]), 4, "the last good tunnels stay");
+    assert_eq!(during.count("tunnel_up", &[]), 4, "the tunnels of the last good poll stay");
     log.only_line(&["WARN", "credentials not renewed; the old ones are still used"]);
 
     // The token file is read again at the next renewal.

@@ -40,7 +40,7 @@ struct Tally {
     failed: u64,
     inconsistent: u64,
     deleted: usize,
-    looked_up: usize,
+    queried_by_id: usize,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn published_tunnel_is_never_missing() {
     let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::add);
     println!("wrong listings: {} ({tally:?}, {:.1?})", tally.wrong, start.elapsed());
     assert_eq!((tally.wrong, tally.late, tally.failed), (0, 0, 0));
-    assert!(tally.inconsistent > 0 && tally.looked_up > 0, "no listing was inconsistent");
+    assert!(tally.inconsistent > 0 && tally.queried_by_id > 0, "no listing was inconsistent");
 }
 
 impl DriftTest {
@@ -63,7 +63,7 @@ impl DriftTest {
         // On a busy machine a response takes seconds.
         let poll = "interval: 2h, timeout: 1h, stale_after: 4h";
         let config =
-            api.config_with(&[GUANGZHOU], poll).replace("request_timeout: 2s", "request_timeout: 10m");
+            api.config_with_poll(&[GUANGZHOU], poll).replace("request_timeout: 2s", "request_timeout: 10m");
         let (target, assignment) = only_target(&config);
         Self { api, assignment, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
     }
@@ -72,13 +72,13 @@ impl DriftTest {
         let mut tally = Tally { listings, ..Tally::default() };
         for _ in 0..listings {
             tally.deleted += self.change_between_listings();
-            self.order_changes_between_pages();
+            self.set_changes_between_pages();
             let (before, published) = (self.existing_ids(), self.published_ids());
             self.state = poller::poll(&self.assignment, &self.state).await.0;
             let (after, shown) = (self.existing_ids(), self.published_ids());
             tally.wrong += usize::from(!published.intersection(&after).all(|id| shown.contains(id)));
             tally.late += usize::from(!published.intersection(&shown).all(|id| before.contains(id)));
-            tally.looked_up += self.look_ups();
+            tally.queried_by_id += self.queries_by_id();
         }
         self.api.control.set_faults(vec![]).expect("no fault");
         self.state = poller::poll(&self.assignment, &self.state).await.0;
@@ -114,7 +114,7 @@ impl DriftTest {
 
     /// Adds and deletes tunnels directly after some of the next requests for pages or queries by id. Often the same
     /// number is created and deleted, so that TotalCount does not change.
-    fn order_changes_between_pages(&mut self) {
+    fn set_changes_between_pages(&mut self) {
         let faults = (0..self.rng.usize(..4)).map(|_| {
             let remove = self.rng.u8(..10) > 1;
             let kind = FaultKind::Drift {
@@ -139,7 +139,7 @@ impl DriftTest {
     }
 
     /// The number of tunnels that the last poll queried by id.
-    fn look_ups(&self) -> usize {
+    fn queries_by_id(&self) -> usize {
         let journal = self.api.control.journal();
         journal.iter().flat_map(|entry| &entry.filters).map(|(_, values)| values.len()).sum()
     }
@@ -154,7 +154,7 @@ impl Tally {
             failed: self.failed + other.failed,
             inconsistent: self.inconsistent + other.inconsistent,
             deleted: self.deleted + other.deleted,
-            looked_up: self.looked_up + other.looked_up,
+            queried_by_id: self.queried_by_id + other.queried_by_id,
         }
     }
 }

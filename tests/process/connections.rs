@@ -68,7 +68,7 @@ async fn connect(
     copy_bidirectional(&mut stream, &mut to).await.map(drop)
 }
 
-/// The two sites behind a proxy, each with an API of its own.
+/// The two sites behind a proxy, each with its own API.
 struct Sites {
     international: Api,
     china: Api,
@@ -105,7 +105,7 @@ impl Sites {
 
 #[tokio::test]
 async fn silent_connections_fail_at_most_one_poll() {
-    // Eight pages, which are asked for at the same time and answered late, fill the pool with connections.
+    // Eight pages, which are requested at the same time and delayed, fill the pool with connections.
     let latency = Duration::from_millis(100);
     let api = Api::start(Options { latency, ..frozen(&[(GUANGZHOU, 750)]) }).await;
     let relay = Relay::start(api.address);
@@ -115,7 +115,7 @@ async fn silent_connections_fail_at_most_one_poll() {
     place.write("ca.pem", &certificate.pem);
     // The first poll after the connections went silent has time for one request time-out, but not for two.
     let config = api
-        .config_with(&[GUANGZHOU], "interval: 500ms, timeout: 12s, stale_after: 1h")
+        .config_with_poll(&[GUANGZHOU], "interval: 500ms, timeout: 12s, stale_after: 1h")
         .replace("request_timeout: 2s", "request_timeout: 10s")
         .replace(
             &format!("endpoint: 'http://{}'", api.address),
@@ -131,7 +131,10 @@ async fn silent_connections_fail_at_most_one_poll() {
     relay.silence_open_connections();
     let after = daemon.until(|metrics| good(metrics) >= good(&before) + 3.0).await;
     assert!(failed(&after) <= 1.0, "{} failed polls", failed(&after));
-    assert!(after.sum("api_request_failures_total", &[("reason", "timeout")]) > 0.0, "nothing was silent");
+    assert!(
+        after.sum("api_request_failures_total", &[("reason", "timeout")]) > 0.0,
+        "no connection was silent"
+    );
 }
 
 #[tokio::test]

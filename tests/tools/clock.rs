@@ -18,7 +18,7 @@ const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
 /// Of each target.
 const POLLS_PER_SECOND: f64 = 4.0;
 
-/// Where Debian's package `faketime` puts what is preloaded.
+/// The library to preload, from Debian's package `faketime`.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system");
     let mut paths =
@@ -88,7 +88,7 @@ async fn system_clock_jump_does_not_disturb_polls() {
         let start = Instant::now();
         let polls = |metrics: &Metrics| metrics.sum("polls_total", &[]) - before.sum("polls_total", &[]);
         let after = until(&address, |metrics| polls(metrics) >= 12.0).await;
-        // What is scraped may be a second old at first.
+        // The first scrape may be a second old.
         let allowed = 2.0 * POLLS_PER_SECOND * (start.elapsed().as_secs_f64() + 1.5);
         assert!(polls(&after) <= allowed, "{} polls in {:?} after {jump}", polls(&after), start.elapsed());
         assert_eq!(after.sum("up", &[]), 2.0);

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{MAX_WAIT, Metrics, in_time, local};
+use crate::{MAX_WAIT, Metrics, local, with_timeout};
 
 /// The path of the binary. Cargo sets this variable when it runs a test.
 pub fn path() -> String {
@@ -254,7 +254,7 @@ pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon
     command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.current_dir(place.folder());
     let process = Process::start_daemon(command).await;
-    let _request = in_time(silent.accept()).await.expect("a request of a poll");
+    let _request = with_timeout(silent.accept()).await.expect("a request of a poll");
     signal(daemon(&process), name).await;
     let finished = process.wait().await;
     assert_exit(name, &finished, 0, &[&format!("signal=SIG{name}"), "shutting down"]);

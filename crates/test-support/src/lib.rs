@@ -79,17 +79,17 @@ impl Api {
 
     /// A configuration that polls these regions of one account, `main`, quickly.
     pub fn config(&self, regions: &[&str]) -> String {
-        self.config_with(regions, "interval: 250ms, timeout: 10s, stale_after: 1h")
+        self.config_with_poll(regions, "interval: 250ms, timeout: 10s, stale_after: 1h")
     }
 
     /// The same with these settings of `poll`.
-    pub fn config_with(&self, regions: &[&str], poll: &str) -> String {
+    pub fn config_with_poll(&self, regions: &[&str], poll: &str) -> String {
         let account = self.account("main", regions);
-        self.config_of(&[&account], poll)
+        self.config_for(&[&account], poll)
     }
 
     /// A configuration of these entries of `accounts`.
-    pub fn config_of(&self, accounts: &[&str], poll: &str) -> String {
+    pub fn config_for(&self, accounts: &[&str], poll: &str) -> String {
         format!(
             "poll: {{{poll}}}\napi: {{endpoint: 'http://{}', requests_per_second: 100, request_timeout: 2s}}\naccounts:\n{}",
             self.address,
@@ -148,11 +148,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon with a configuration file of this content.
     pub async fn start(config: &str) -> Self {
-        Self::start_in(DaemonOptions::default(), config).await
+        Self::start_with(DaemonOptions::default(), config).await
     }
 
     /// Starts the daemon with these options and a configuration file of this content.
-    pub async fn start_in(options: DaemonOptions, config: &str) -> Self {
+    pub async fn start_with(options: DaemonOptions, config: &str) -> Self {
         let DaemonOptions { variables, shard, discovery_intervals, before_reading } = options;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
@@ -272,11 +272,11 @@ pub fn scrape_until(
 
 /// The output of the future. Panics after the time limit.
 #[track_caller]
-pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+pub fn with_timeout<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
-        let in_time = tokio::time::timeout(MAX_WAIT, future).await;
-        in_time.unwrap_or_else(|_| panic!("{caller}: not within {MAX_WAIT:?}"))
+        let with_timeout = tokio::time::timeout(MAX_WAIT, future).await;
+        with_timeout.unwrap_or_else(|_| panic!("{caller}: not within {MAX_WAIT:?}"))
     }
 }
 

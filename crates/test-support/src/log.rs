@@ -15,7 +15,8 @@ use tracing_subscriber::fmt::MakeWriter;
 pub struct Log {
     text: Text,
     _guard: DefaultGuard,
-    /// A second subscriber. With only one, tracing disables an event for good if a thread without a subscriber reaches it first.
+    /// A second subscriber. With only one, tracing disables an event forever if a thread without a subscriber reaches it
+    /// first.
     _second: Dispatch,
 }
 

@@ -30,13 +30,16 @@ pub struct Scene {
 
 impl Scene {
     /// A scene with three targets and these poll settings.
-    pub async fn with(poll: &str) -> Self {
+    pub async fn start(poll: &str) -> Self {
         let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-        Self::of(world, |api| api.config_of(&Self::accounts(api).each_ref().map(|text| &**text), poll)).await
+        Self::start_with(world, |api| {
+            api.config_for(&Self::accounts(api).each_ref().map(|text| &**text), poll)
+        })
+        .await
     }
 
     /// A scene with these simulator options and this configuration.
-    pub async fn of(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
+    pub async fn start_with(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
         let log = Log::capture();
         let api = Api::start(world).await;
         let daemon = Daemon::start(&config(&api)).await;
@@ -129,17 +132,17 @@ impl Scene {
 /// Tests a fault from its start to the recovery of the target, with polls that fail within four
 /// seconds.
 pub async fn check_outage(kind: FaultKind, reason: &str) -> Scene {
-    check_outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
+    check_outage_in(Scene::start("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
 /// The same for a fault that takes so much work that polls need more time.
 pub async fn check_slow_outage(kind: FaultKind, reason: &str) -> Scene {
-    check_outage_in(Scene::with("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+    check_outage_in(Scene::start("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
 }
 
 /// The same for a fault that polls wait for until their time-out. Only one poll fails, since each takes four seconds.
 pub async fn check_stall(kind: FaultKind) {
-    let scene = Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 250ms, timeout: 4s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
     scene.set_fault(kind);
     let during = scene.wait_for_failure("timeout", &before).await;

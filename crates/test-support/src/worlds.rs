@@ -120,7 +120,7 @@ pub fn checked(status: HealthCheckStatus, tunnel: Tunnel) -> Tunnel {
 }
 
 /// Two accounts with tunnels in every status; all polls succeed.
-pub fn everyday() -> Snapshot {
+pub fn mixed_snapshot() -> Snapshot {
     let good = |tunnel| checked(HealthCheckStatus::Available, tunnel);
     let bad = |tunnel| checked(HealthCheckStatus::Unavailable, tunnel);
     let before = [

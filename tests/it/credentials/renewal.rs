@@ -17,7 +17,7 @@ use tencentcloud_vpn_exporter::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::rig::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
+use super::setup::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
 
 /// A simulator whose temporary credentials expire after this many seconds, and whose responses are delayed.
 async fn start_with_short_tokens(seconds: u64) -> RunningSimulator {
@@ -25,7 +25,7 @@ async fn start_with_short_tokens(seconds: u64) -> RunningSimulator {
     RunningSimulator::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
 }
 
-async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
+async fn with_timeout<T>(wanted: impl Future<Output = T>) -> T {
     timeout(DEADLINE, wanted).await.expect("within the deadline")
 }
 
@@ -42,7 +42,7 @@ async fn call_until(api: &RunningSimulator, source: impl Source + 'static, actio
             }
         }
     };
-    in_time(calls).await;
+    with_timeout(calls).await;
 }
 
 #[tokio::test]
@@ -84,20 +84,20 @@ fn target() -> Target {
 #[tokio::test]
 async fn renewal_during_a_listing_fails_no_poll() {
     let api = RunningSimulator::start(Options {
-        regions: vec![(region().to_string(), 4500)],
-        token_lifetime: Some(Duration::from_secs(4)),
+        regions: vec![(region().to_string(), 2000)],
+        token_lifetime: Some(Duration::from_secs(6)),
         ..options()
     })
     .await;
-    // The listing takes 4.3 s. The credentials are renewed after 3.2 s at the latest.
-    let assignment = assignment(api.account_with_rate(10.0));
-    let (after, _) = in_time(poll(&assignment, &TargetSnapshot::new(target()))).await;
-    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 4500), "{:?}", after.last_poll);
+    // The 20 pages take 6 s at least. The credentials are renewed after 4.8 s at the latest.
+    let assignment = assignment(api.account_with_rate(3.0));
+    let (after, _) = with_timeout(poll(&assignment, &TargetSnapshot::new(target()))).await;
+    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
     let journal = api.control.journal();
     let listing = journal.iter().filter(|entry| entry.action == "DescribeVpnConnections");
     let mut ids: Vec<_> = listing.map(|entry| &entry.secret_id).collect();
     ids.dedup();
-    assert!(ids.len() > 1, "the listing was over before its credentials were renewed");
+    assert!(ids.len() > 1, "the listing ended before its credentials were renewed");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn failed_renewal_is_reported_after_expiry() {
     let fails = Fault::new(FaultKind::Error { code: "InternalError.DbError".to_owned() });
     let fails = Fault { action: Some("AssumeRole".to_owned()), ..fails };
     api.control.set_faults(vec![fails]).expect("a fault");
-    let error = in_time(async {
+    let error = with_timeout(async {
         loop {
             let credentials = match cache.current().await {
                 Ok(credentials) => credentials,
@@ -129,7 +129,7 @@ async fn failed_renewal_is_reported_after_expiry() {
     assert!(message.starts_with("credentials: sts:AssumeRole of the role qcs::cam::uin/"), "{message}");
     assert!(message.contains("InternalError.DbError: ") && message.contains("(request "), "{message}");
     let tries = api.count("AssumeRole");
-    assert!(tries >= 2, "it was not tried again");
+    assert!(tries >= 2, "the renewal was not retried");
 
     api.control.set_faults(vec![]).expect("no fault");
     let recovered = async {
@@ -137,7 +137,7 @@ async fn failed_renewal_is_reported_after_expiry() {
             tokio::task::yield_now().await;
         }
     };
-    in_time(recovered).await;
+    with_timeout(recovered).await;
     let credentials = cache.current().await.expect("credentials");
     api.list(&credentials).await.expect("a listing");
     assert!(api.count("AssumeRole") <= tries + 2);
@@ -197,7 +197,7 @@ async fn revocation_during_a_listing_fails_no_poll() {
         }
     };
     let before = TargetSnapshot::new(target());
-    let ((after, _), ()) = in_time(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
+    let ((after, _), ()) = with_timeout(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
     assert_eq!(api.count("AssumeRole"), 2);
     let journal = api.control.journal();

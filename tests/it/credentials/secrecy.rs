@@ -17,7 +17,7 @@ use tencentcloud_vpn_exporter::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::rig::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
+use super::setup::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
 
 /// A shared buffer for all output.
 #[derive(Clone, Default)]
@@ -78,7 +78,7 @@ async fn no_secret_is_logged_or_reported() {
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // With one subscriber alone, an event that another test is first to reach is never logged.
+    // With only one subscriber, tracing disables an event if a thread without a subscriber reaches it first.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
 
@@ -126,7 +126,7 @@ async fn no_secret_is_logged_or_reported() {
         secrets.extend(load_and_record(&api, api.workload_identity(&token, &[]), &output).await);
         secrets.extend(load_and_record(&api, api.default_chain(Some(0), None, Some(&token)), &output).await);
     }
-    assert!(secrets.len() > 20, "only {} secrets were in play", secrets.len());
+    assert!(secrets.len() > 20, "only {} secrets were used", secrets.len());
     assert_eq!(output.leaks(&secrets), [""; 0]);
     tracing::trace!("a planted {key}");
     assert_eq!(output.leaks(&secrets)[0], key, "a secret in the log was not found");

@@ -172,7 +172,7 @@ async fn negative_count_fails_polls() {
 }
 
 #[tokio::test]
-async fn unbelievable_count_fails_polls() {
+async fn too_large_count_fails_polls() {
     check_outage(replaced("/Response/TotalCount", json!(u64::MAX)), "malformed_response").await;
 }
 
@@ -190,9 +190,9 @@ async fn response_date_in_year_9999_fails_polls() {
 #[tokio::test]
 async fn request_cut_off_by_deadline_is_counted() {
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-    let scene = Scene::of(world, |api| {
+    let scene = Scene::start_with(world, |api| {
         let accounts = Scene::accounts(api);
-        api.config_of(
+        api.config_for(
             &accounts.each_ref().map(|text| &**text),
             "interval: 250ms, timeout: 3s, stale_after: 1h",
         )
@@ -208,7 +208,7 @@ async fn request_cut_off_by_deadline_is_counted() {
 
 #[tokio::test]
 async fn alternating_reasons_are_logged_once_each() {
-    let scene = Scene::with("interval: 250ms, timeout: 20s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 250ms, timeout: 20s, stale_after: 1h").await;
     scene.wait_until_healthy().await;
     scene.set_faults([
         Fault { share: 0.5, ..Fault::new(error("InvalidParameter")) },

@@ -34,7 +34,7 @@ async fn refused_address_slows_polls_down() {
 
 /// Refuses polls for a while: the pauses grow, other targets are not affected, and a reload starts a poll.
 async fn check_polls_slow_down(code: &str) {
-    let scene = Scene::with("interval: 200ms, timeout: 5s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 200ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
     scene.api.control.clear_journal();
     scene.set_fault(error(code));
@@ -56,9 +56,10 @@ async fn check_polls_slow_down(code: &str) {
 
     scene.clear_faults();
     let accounts = Scene::accounts(&scene.api);
-    let changed = scene
-        .api
-        .config_of(&accounts.each_ref().map(|text| &**text), "interval: 201ms, timeout: 5s, stale_after: 1h");
+    let changed = scene.api.config_for(
+        &accounts.each_ref().map(|text| &**text),
+        "interval: 201ms, timeout: 5s, stale_after: 1h",
+    );
     scene.daemon.reload(&changed).await.expect("a good configuration");
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
@@ -73,10 +74,10 @@ async fn reload_ends_the_pause_after_refusals() {
     let write_wrong_key =
         |number: u32| std::fs::write(&file, format!("wrong-key-{number}\n")).expect("a file");
     write_wrong_key(1);
-    let scene = Scene::of(frozen(&[(GUANGZHOU, TUNNELS)]), |api| {
+    let scene = Scene::start_with(frozen(&[(GUANGZHOU, TUNNELS)]), |api| {
         let key = format!("secret_key: '{}'", api.control.credentials().secret_key);
         let wrong = format!("secret_key_file: '{}'", file.display());
-        api.config_of(&[&api.account("main", &[GUANGZHOU]).replace(&key, &wrong)], HOURLY)
+        api.config_for(&[&api.account("main", &[GUANGZHOU]).replace(&key, &wrong)], HOURLY)
     })
     .await;
     // A changed key starts a poll. After the third refusal the next poll would be in two hours.
@@ -90,14 +91,14 @@ async fn reload_ends_the_pause_after_refusals() {
         }
     }
     let account = scene.api.account("main", &[GUANGZHOU]);
-    scene.daemon.reload(&scene.api.config_of(&[&account], HOURLY)).await.expect("a valid configuration");
+    scene.daemon.reload(&scene.api.config_for(&[&account], HOURLY)).await.expect("a valid configuration");
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
 }
 
 #[tokio::test]
 async fn other_refusals_do_not_slow_polls_down() {
-    let scene = Scene::with("interval: 100ms, timeout: 5s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 100ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
     scene.set_fault(error("InvalidParameterValue.Malformed"));
     let [account, region] = FAULTY_TARGET;
@@ -115,12 +116,12 @@ async fn new_credentials_end_a_refusal_soon() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("key");
     std::fs::write(&file, "not-the-key\n").expect("a file");
-    let scene = Scene::of(frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]), |api| {
+    let scene = Scene::start_with(frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]), |api| {
         let key = format!("secret_key: '{}'", api.control.credentials().secret_key);
         let bad = api
             .account("main", &[GUANGZHOU])
             .replace(&key, &format!("secret_key_file: '{}'", file.display()));
-        api.config_of(&[&bad, &api.account("other", &[FRANKFURT])], HOURLY)
+        api.config_for(&[&bad, &api.account("other", &[FRANKFURT])], HOURLY)
     })
     .await;
     let refused = scene.daemon.until(|metrics| metrics.count("up", &[]) == 2).await;

@@ -10,7 +10,7 @@ use test_support::{
 };
 
 fn config(scene: &Scene, poll: &str) -> String {
-    scene.api.config_of(&Scene::accounts(&scene.api).each_ref().map(|text| &**text), poll)
+    scene.api.config_for(&Scene::accounts(&scene.api).each_ref().map(|text| &**text), poll)
 }
 
 fn polls(metrics: &Metrics) -> Option<f64> {
@@ -22,7 +22,7 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
     let hourly = |timeout: u32, stale_after: &str| {
         format!("interval: 1h, timeout: {timeout}s, stale_after: {stale_after}")
     };
-    let scene = Scene::with(&hourly(5, "2h")).await;
+    let scene = Scene::start(&hourly(5, "2h")).await;
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(0);
@@ -41,7 +41,11 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
     scene.daemon.reload(&config(&scene, &hourly(7, "2h"))).await.expect("a good configuration");
     let failing = scene.daemon.until(|metrics| polls(metrics) == Some(3.0)).await;
     assert_eq!(failing.value("up", &FAULTY_TARGET), Some(0.0));
-    assert_eq!(tunnels(&failing, FAULTY_TARGET), tunnels(&good, FAULTY_TARGET), "the last good tunnels stay");
+    assert_eq!(
+        tunnels(&failing, FAULTY_TARGET),
+        tunnels(&good, FAULTY_TARGET),
+        "the tunnels of the last good poll stay"
+    );
 
     scene.daemon.reload(&config(&scene, &hourly(7, "3s"))).await.expect("a good configuration");
     let stale = scene
@@ -74,7 +78,7 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
 
 #[tokio::test]
 async fn stale_tunnels_are_hidden_during_a_hung_poll() {
-    let scene = Scene::with("interval: 250ms, timeout: 8s, stale_after: 3s").await;
+    let scene = Scene::start("interval: 250ms, timeout: 8s, stale_after: 3s").await;
     let before = scene.wait_until_healthy().await;
     // One poll fails immediately, and the next one hangs.
     let error = Fault { times: Some(1), ..Fault::new(error("InvalidParameter")) };
@@ -94,7 +98,7 @@ async fn stale_tunnels_are_hidden_during_a_hung_poll() {
 
 #[tokio::test]
 async fn target_without_success_shows_no_tunnels() {
-    let scene = Scene::with("interval: 250ms, timeout: 2s, stale_after: 1s").await;
+    let scene = Scene::start("interval: 250ms, timeout: 2s, stale_after: 1s").await;
     let up = |metrics: &Metrics| metrics.value("up", &FAULTY_TARGET);
     scene.set_fault(error("InternalError"));
     let config = config(&scene, "interval: 250ms, timeout: 2s, stale_after: 1s");

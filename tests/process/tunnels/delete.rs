@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use simulator::{FaultKind, GatewayState};
 
-use super::rig::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
+use super::setup::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
 use test_support::binary::{assert_exit, run};
 
 /// A documented error: its cause and its message.
@@ -68,7 +68,7 @@ async fn documented_error_has_a_remedy() {
         assert!(ended.stderr.starts_with(&message), "{code}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
         assert!(ended.stderr.contains("(request "), "{}", ended.stderr);
-        assert_eq!(scene.requests(), [LIST, DELETE], "{code} is not tried again");
+        assert_eq!(scene.requests(), [LIST, DELETE], "{code} is not retried");
     });
     join_all(cases).await;
 }
@@ -150,7 +150,7 @@ async fn wrong_tunnel_is_refused_before_the_deletion() {
         for flag in ["--yes", "--dry-run"] {
             let ended = scene.delete(&tunnel, &[flag]).await;
             assert_eq!((ended.code(), ended.stderr.trim_end()), (Some(1), message));
-            assert_eq!(ended.stdout, "", "nothing is shown of it");
+            assert_eq!(ended.stdout, "", "it is not shown");
         }
     }
     assert_eq!(scene.deletions(), 0);
@@ -209,7 +209,7 @@ async fn dry_run_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn tunnel_in_use_is_warned_about() {
+async fn tunnel_in_use_causes_a_warning() {
     const UP: &str = "WARNING: this tunnel is UP.";
     const MAY_BE_IN_USE: &str = "WARNING: this tunnel may be in use.";
     let scene = Scene::with(1).await;
@@ -246,7 +246,7 @@ async fn yes_deletes_the_tunnel_and_waits() {
     assert!(!ended.stdout.contains(['\r', '\u{1b}']), "{}", ended.stdout);
     assert_eq!(scene.requests()[..4], [LIST, DELETE, LIST, LIST]);
     assert_eq!(scene.deletions(), 1);
-    assert_eq!(scene.ids(), [first.id, last.id], "the others stay");
+    assert_eq!(scene.ids(), [first.id, last.id], "the other tunnels stay");
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ impl Server {
             let text = String::from_utf8(body(demo.address(), "identity").await).expect("UTF-8");
             let exposed = series_by_name(&text);
             let arrived = self.query("count by (__name__) ({job='demo'})").await.by_label("__name__");
-            // Between scrape and query a tunnel may have come or gone.
+            // Between scrape and query a tunnel may have been created or deleted.
             if exposed.iter().all(|(name, count)| arrived.get(name) == Some(count)) {
                 let own = |name: &&String| !name.starts_with("scrape_") && *name != "up";
                 let unknown: Vec<_> =
@@ -156,7 +156,7 @@ impl Server {
     }
 }
 
-/// How many series there are of each name; fails if one is there twice.
+/// The number of series of each name. Fails if a series is exposed twice.
 fn series_by_name(text: &str) -> BTreeMap<String, usize> {
     let mut seen = BTreeSet::new();
     let mut count = BTreeMap::new();

@@ -20,7 +20,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is missing: install the Debian package prometheus"))
 }
 
-/// A Prometheus server with its data in a folder of its own; both are gone when this is dropped.
+/// A Prometheus server with its own data folder. Dropping this stops the server and deletes the folder.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,

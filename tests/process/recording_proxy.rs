@@ -29,16 +29,16 @@ use tokio_rustls::TlsAcceptor;
 
 use test_support::{client, local};
 
-/// The fields whose values are secret, wherever they are in an answer.
+/// The fields whose values are secret, anywhere in a response.
 const SECRET_FIELDS: [&str; 3] = ["TmpSecretKey", "Token", "PreShareKey"];
 
 /// The proxy; it runs until it is dropped.
 pub struct RecordingProxy {
-    /// Where the API is, with TLS, for `localhost`.
+    /// The address of the API, with TLS, for `localhost`.
     pub api: SocketAddr,
-    /// Where the metadata service is, without it.
+    /// The address of the metadata service, without TLS.
     pub metadata: SocketAddr,
-    /// The certificate that `api` shows.
+    /// The certificate of `api`.
     pub certificate: String,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
@@ -48,7 +48,7 @@ struct Shared {
     origin: SocketAddr,
     client: reqwest::Client,
     seen: Mutex<Recorded>,
-    /// The code of the error that every call of the API is answered with, which repeats what it was sent.
+    /// The error code of every response of the API; the error echoes the request. `None` forwards requests.
     echo: Mutex<Option<&'static str>>,
 }
 
@@ -88,17 +88,17 @@ impl RecordingProxy {
         seen.keys_by_id.insert(id.to_owned(), key.to_owned());
     }
 
-    /// Every secret that has passed.
+    /// Every secret forwarded so far.
     pub fn secrets(&self) -> BTreeSet<String> {
         self.shared.seen.lock().expect("a lock").secrets.clone()
     }
 
-    /// How many requests were passed on.
+    /// The number of forwarded requests.
     pub fn requests(&self) -> usize {
         self.shared.seen.lock().expect("a lock").requests
     }
 
-    /// Answers every call of the API with this error from now on, or passes them on again.
+    /// Responds to every call of the API with this error from now on; `None` forwards them again.
     pub fn set_echo_error(&self, code: Option<&'static str>) {
         *self.shared.echo.lock().expect("a lock") = code;
     }
@@ -159,10 +159,10 @@ async fn respond(
     if let Ok(value) = serde_json::from_slice(&body) {
         seen.record_secrets(&value);
     }
-    Ok(response.body(Full::new(body)).expect("an answer"))
+    Ok(response.body(Full::new(body)).expect("a response"))
 }
 
-/// An error that repeats the caller's secret key, its token and the whole request.
+/// An error that contains the caller's secret key, its token and the whole request.
 fn echo_error(shared: &Shared, code: &str, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = header("authorization").split(['=', '/']).nth(1).unwrap_or_default();

@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use simulator::{FaultKind, Options};
 
-use super::rig::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
+use super::setup::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
 use test_support::{binary::assert_exit, frozen};
 
 const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
     "whether the request arrived is not known; look at `tunnels list` before you try again: ";
 
-/// Responses to a query of one tunnel that do not prove that it is gone.
+/// Responses to a query for one tunnel that do not prove that it is deleted.
 fn unproven_responses(id: &str) -> Vec<(&'static str, FaultKind)> {
     const SET: &str = "/Response/VpnConnectionSet";
     const ID: &str = "/Response/VpnConnectionSet/0/VpnConnectionId";
@@ -74,7 +74,7 @@ type Faults = Vec<(&'static str, usize, Option<usize>, FaultKind)>;
 struct Case {
     name: &'static str,
     faults: Faults,
-    /// How long the deletion takes.
+    /// The duration of the deletion.
     deletion: Duration,
     /// All requests until the deletion is known to have arrived.
     requests: &'static [&'static str],
