@@ -15,8 +15,8 @@ use support::{
     process::{Api, Daemon, curl, output},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    net::{TcpSocket, TcpStream},
     task::{JoinSet, spawn_blocking},
     time::sleep,
 };
@@ -69,13 +69,19 @@ async fn slow_connections() {
     let daemon = Daemon::start(&api.config(1, "60s"), &[]);
     let alone = scrape_time(&daemon).await;
     let mut slow = JoinSet::new();
-    for index in 0..CONNECTIONS {
-        slow.spawn(drip(daemon.address, Duration::from_millis(index as u64)));
+    for index in 0..CONNECTIONS as u64 {
+        let phase = Duration::from_millis(index);
+        if index % 2 == 0 {
+            slow.spawn(drip(daemon.address, phase));
+        } else {
+            slow.spawn(never_read(daemon.address, phase));
+        }
     }
     sleep(Duration::from_secs(3)).await;
     let among = scrape_time(&daemon).await;
-    slow.shutdown().await;
     println!("  alone {}, among them {}", ms(alone), ms(among));
+    println!("  {:.1} MiB resident among them", mib(daemon.memory().0));
+    slow.shutdown().await;
     at_most("times the unloaded time", ratio(among, alone), 2.0);
 }
 
@@ -111,6 +117,24 @@ async fn drip(address: SocketAddr, phase: Duration) {
                 if read.is_ok() {
                     break;
                 }
+            }
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Requests an uncompressed scrape and reads only its status. Starts again when it is refused or the connection is closed.
+async fn never_read(address: SocketAddr, phase: Duration) {
+    sleep(phase).await;
+    loop {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a size");
+        if let Ok(mut stream) = socket.connect(address).await {
+            let mut status = [0; 12];
+            let request = b"GET /metrics HTTP/1.1\r\nHost: slow\r\n\r\n";
+            let is_sent = stream.write_all(request).await.is_ok();
+            if is_sent && stream.read_exact(&mut status).await.is_ok() && status.ends_with(b"200") {
+                while stream.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_error()) {}
             }
         }
         sleep(Duration::from_secs(1)).await;

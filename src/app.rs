@@ -30,7 +30,10 @@ use crate::{
     },
     snapshot::{Snapshot, Snapshots},
     telemetry::Telemetry,
-    tencent::transport::{Authorities, ClientError},
+    tencent::{
+        account::Account,
+        transport::{Authorities, ClientError},
+    },
     web::{
         limits::Limits,
         protection::Protection,
@@ -42,13 +45,13 @@ use crate::{
     wiring::{Context, Wiring},
 };
 
-/// Reads the configuration and the system's certificate authorities; the error says every problem. It may block.
+/// Reads the configuration and the system's certificate authorities; the error lists all problems. The call may block.
 pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Authorities), String> + Send + Sync>;
 
-/// How long the start and a reload wait for the configuration's files, whose mount may not answer.
+/// The time limit for reading the configuration's files at the start and at a reload: their mount may not respond.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the daemon is started with.
+/// Everything that the daemon needs to start.
 pub struct Start {
     /// The first configuration.
     pub config: Config,
@@ -80,14 +83,14 @@ pub enum AppError {
     /// No connections can be made.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The metrics contradict each other.
-    #[error("the metrics contradict each other")]
+    /// A name or a label of the metrics is invalid or used twice.
+    #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
     /// The exposition cannot be rendered any more.
     #[error(transparent)]
     Render(#[from] RenderError),
     /// A part of the daemon panicked.
-    #[error("{part} ended")]
+    #[error("{part} panicked")]
     Part {
         /// The part.
         part: &'static str,
@@ -96,7 +99,7 @@ pub enum AppError {
     },
 }
 
-/// Runs the daemon until `shutdown`, then waits for the scrapes that are under way.
+/// Runs the daemon until `shutdown`, then waits for scrapes in progress.
 pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppError> {
     let mut app = App::new(start, &shutdown)?;
     let result = app.watch(&shutdown).await;
@@ -108,8 +111,8 @@ pub async fn run(start: Start, shutdown: CancellationToken) -> Result<(), AppErr
 /// Files were not read in time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the configuration's files, or those of the system's certificate authorities, cannot be read within {READ_TIMEOUT:?}; see \
-     whether their mounts answer"
+    "the configuration's files, or those of the system's certificate authorities, cannot be read within {READ_TIMEOUT:?}; check \
+     that their mounts respond"
 )]
 pub struct ReadTimeout;
 
@@ -118,11 +121,11 @@ pub async fn read_in_time<T>(reading: impl Future<Output = T>) -> Result<T, Read
     timeout(READ_TIMEOUT, reading).await.map_err(|_| ReadTimeout)
 }
 
-/// Reads the configuration on another thread, which stays behind if a mount never answers. The error has every problem.
+/// Reads the configuration on another thread, which is left behind if a mount never responds. The error lists all problems.
 pub async fn read(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
     let read_config = Arc::clone(read_config);
     let read = spawn_blocking(move || read_config()).await;
-    read.unwrap_or_else(|error| Err(format!("reading the configuration ended: {error}")))
+    read.unwrap_or_else(|error| Err(format!("reading the configuration failed: {error}")))
 }
 
 struct App {
@@ -133,7 +136,7 @@ struct App {
     wiring: Wiring,
     snapshots: Snapshots,
     changes: watch::Receiver<Arc<Snapshot>>,
-    /// The regions without VPN that are logged already.
+    /// The regions without VPN that were already logged.
     without_vpn: BTreeSet<Target>,
     tag_labels: watch::Sender<Vec<TagLabel>>,
     fleet: Fleet,
@@ -151,7 +154,7 @@ impl App {
         let wiring = Wiring::new(start.config, start.context, start.authorities)?;
         let snapshots = Snapshots::default();
         let tag_labels = wiring.config().metrics.tag_labels.clone();
-        // The registry checks that the metrics fit together. The renderer serves the same families from its cache.
+        // The registry refuses invalid and duplicate names and labels. The renderer serves the same families from its cache.
         registry(snapshots.subscribe(), &telemetry, &tag_labels)?;
         let (reload, reloads_of_server) = mpsc::channel(1);
         let mut app = Self {
@@ -170,7 +173,7 @@ impl App {
             snapshots,
         };
         record_reload(&app.telemetry);
-        // Before the renderer starts: a snapshot without its targets would be complete, and the daemon ready too early.
+        // This must come before the renderer starts: a snapshot without targets is complete, and the daemon would be ready too early.
         app.reconcile();
         let (exposition, ready) = app.start_renderer();
         let reload = start.lifecycle.then_some(reload);
@@ -195,7 +198,7 @@ impl App {
         (exposition, is_ready)
     }
 
-    /// What the server serves.
+    /// The state that the server serves.
     fn web_state(
         &self,
         telemetry_path: TelemetryPath,
@@ -236,25 +239,31 @@ impl App {
     fn reconcile(&mut self) {
         let discovered = self.wiring.discoveries();
         let accounts = self.wiring.accounts().map(|name| (name.clone(), discovered.contains_key(name)));
-        self.snapshots.set_accounts(&accounts.collect());
-        self.fleet.reconcile(self.wiring.plan());
+        let plan = self.wiring.plan();
+        self.snapshots.set(&accounts.collect(), &plan.keys().cloned().collect());
+        self.fleet.reconcile(plan);
         self.discovery.reconcile(&discovered);
     }
 
-    /// Starts and stops pollers to match the regions of an account.
+    /// Starts and stops pollers to match the discovered regions of an account.
     fn apply_discovery(&mut self, result: DiscoveryResult) {
-        let DiscoveryResult { account, ended, regions } = result;
+        let DiscoveryResult { account, settings, ended, regions } = result;
+        // A reload may have changed the account since the discovery began.
+        let is_current = |present: &Arc<Account>| *present.settings() == settings;
+        if !self.wiring.discoveries().get(&account).is_some_and(is_current) {
+            return;
+        }
         if let Ok(regions) = &regions {
             let change = self.wiring.apply_discovery(&account, regions);
             for region in &change.added {
                 tracing::info!(%account, %region, "region found");
             }
             for region in &change.removed {
-                tracing::info!(%account, %region, "region is gone: three discoveries did not list it");
+                tracing::info!(%account, %region, "region removed: three discoveries did not list it");
             }
-            self.fleet.reconcile(self.wiring.plan());
+            self.reconcile();
         }
-        // After the targets were added: no snapshot may say "discovered" and lack them, or the daemon is ready too early.
+        // This must come after the targets were added: a snapshot without them would be complete, and the daemon ready too early.
         self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.len()));
     }
 
@@ -274,7 +283,7 @@ impl App {
             }
         }
         if is_changed {
-            self.fleet.reconcile(self.wiring.plan());
+            self.reconcile();
         }
     }
 
@@ -301,10 +310,10 @@ impl App {
 
     /// Applies a new configuration as a whole, or refuses it.
     fn apply_config(&mut self, config: Config, authorities: Authorities) -> Result<(), String> {
+        registry(self.snapshots.subscribe(), &self.telemetry, &config.metrics.tag_labels)
+            .map_err(|error| error.to_string())?;
         let wiring = self.wiring.reloaded(config, authorities).map_err(|error| error.to_string())?;
         let tag_labels = &wiring.config().metrics.tag_labels;
-        registry(self.snapshots.subscribe(), &self.telemetry, tag_labels)
-            .map_err(|error| error.to_string())?;
         self.tag_labels.send_if_modified(|present| {
             let is_new = present != tag_labels;
             present.clone_from(tag_labels);

@@ -5,7 +5,11 @@
 
 pub mod tunnel_record;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -44,7 +48,25 @@ impl Snapshot {
 pub struct Snapshots(watch::Sender<Arc<Snapshot>>);
 
 impl Snapshots {
-    /// Adds a target.
+    /// Sets the accounts, each with whether its regions are discovered, and the targets. Accounts and targets that stay keep
+    /// their state. This is one change, so that no snapshot shows only a part of it and seems complete.
+    pub fn set(&self, accounts: &BTreeMap<AccountName, bool>, targets: &BTreeSet<Target>) {
+        self.0.send_modify(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            snapshot.accounts.retain(|name, _| accounts.contains_key(name));
+            for (name, discovers) in accounts {
+                let account = Arc::make_mut(snapshot.accounts.entry(name.clone()).or_default());
+                account.discovery = discovers.then(|| account.discovery.take().unwrap_or_default());
+            }
+            snapshot.targets.retain(|target, _| targets.contains(target));
+            for target in targets {
+                let new = || Arc::new(TargetSnapshot::new(target.clone()));
+                snapshot.targets.entry(target.clone()).or_insert_with(new);
+            }
+        });
+    }
+
+    /// Adds a target with its state.
     pub fn add(&self, target: Arc<TargetSnapshot>) {
         self.0.send_modify(|snapshot| {
             Arc::make_mut(snapshot).targets.insert(target.target.clone(), target);
@@ -56,25 +78,6 @@ impl Snapshots {
         self.0.send_if_modified(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
             snapshot.targets.get_mut(&target.target).map(|present| *present = target).is_some()
-        });
-    }
-
-    /// Removes a target.
-    pub fn remove(&self, target: &Target) {
-        self.0.send_modify(|snapshot| {
-            Arc::make_mut(snapshot).targets.remove(target);
-        });
-    }
-
-    /// Sets the accounts, and for each whether its regions are discovered. Accounts that stay keep their state.
-    pub fn set_accounts(&self, accounts: &BTreeMap<AccountName, bool>) {
-        self.0.send_modify(|snapshot| {
-            let present = &mut Arc::make_mut(snapshot).accounts;
-            present.retain(|name, _| accounts.contains_key(name));
-            for (name, discovers) in accounts {
-                let account = Arc::make_mut(present.entry(name.clone()).or_default());
-                account.discovery = discovers.then(|| account.discovery.take().unwrap_or_default());
-            }
         });
     }
 
@@ -286,6 +289,8 @@ impl TargetSnapshot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::domain::{
         row::Row,
@@ -458,7 +463,7 @@ mod tests {
         let snapshots = Snapshots::default();
         let state = Arc::new(TestTarget::new().0);
         snapshots.add(Arc::clone(&state));
-        snapshots.remove(&state.target);
+        snapshots.set(&BTreeMap::new(), &BTreeSet::new());
         snapshots.publish(state);
         assert!(snapshots.current().targets.is_empty());
     }
@@ -474,7 +479,7 @@ mod tests {
     /// Snapshots with one account whose regions are discovered.
     fn discovering() -> Snapshots {
         let snapshots = Snapshots::default();
-        snapshots.set_accounts(&[(account(), true)].into());
+        snapshots.set(&[(account(), true)].into(), &BTreeSet::new());
         snapshots
     }
 
@@ -495,10 +500,10 @@ mod tests {
     #[test]
     fn late_discovery_of_listed_regions_is_dropped() {
         let snapshots = discovering();
-        snapshots.set_accounts(&[(account(), false)].into());
+        snapshots.set(&[(account(), false)].into(), &BTreeSet::new());
         snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
         assert_eq!(discovery(&snapshots), None);
-        snapshots.set_accounts(&BTreeMap::new());
+        snapshots.set(&BTreeMap::new(), &BTreeSet::new());
         snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
         assert!(snapshots.current().accounts.is_empty());
     }
@@ -507,8 +512,28 @@ mod tests {
     fn accounts_that_stay_keep_their_discovery() {
         let snapshots = discovering();
         snapshots.publish_discovery(&account(), Timestamp::UNIX_EPOCH, Ok(3));
-        snapshots.set_accounts(&[(account(), true)].into());
+        snapshots.set(&[(account(), true)].into(), &BTreeSet::new());
         assert_eq!(discovery(&snapshots).map(|discovery| discovery.regions), Some(3));
+    }
+
+    #[test]
+    fn change_of_the_configuration_is_never_half_visible() {
+        let snapshots = discovering();
+        let targets = BTreeSet::from([TestTarget::new().0.target]);
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    assert!(!snapshots.current().is_complete(), "nothing was polled or discovered");
+                }
+            });
+            for _ in 0..10_000 {
+                snapshots.set(&[(account(), false)].into(), &targets);
+                snapshots.set(&[(account(), true)].into(), &BTreeSet::new());
+            }
+            is_done.store(true, Ordering::Relaxed);
+            reader.join().expect("no snapshot was complete");
+        });
     }
 
     #[test]

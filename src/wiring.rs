@@ -1,4 +1,4 @@
-//! From the configuration to what polls need: accounts, targets and their settings.
+//! Builds accounts, targets and poll settings from the configuration.
 //!
 //! Accounts are kept over a reload if their settings are equal. It must not depend on when polls happen.
 
@@ -37,7 +37,7 @@ const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 /// The environment variables of the process.
 pub type Variables = BTreeMap<String, String>;
 
-/// What is needed beside the configuration. It stays the same over all reloads.
+/// What is needed in addition to the configuration. Reloads do not change it.
 #[derive(Clone)]
 pub struct Context {
     /// The environment of the process.
@@ -68,8 +68,8 @@ pub struct Wiring {
 #[derive(Debug)]
 struct WiredAccount {
     account: Arc<Account>,
-    /// Used only if the account's regions are `all`.
-    discovered: DiscoveredRegions,
+    /// `None` where the configuration lists the regions.
+    discovered: Option<DiscoveredRegions>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -111,12 +111,14 @@ impl Wiring {
             let settings = account_settings(&config, &context, account);
             let before = before.get(&account.name);
             let same = before.filter(|before| *before.account.settings() == settings);
-            let account = match same {
-                Some(same) => Arc::clone(&same.account),
-                None => new_account(settings, &context, &client),
-            };
-            let discovered = before.map(|before| before.discovered.clone()).unwrap_or_default();
-            WiredAccount { account, discovered }
+            let discovered = || before.and_then(|before| before.discovered.clone()).unwrap_or_default();
+            WiredAccount {
+                account: match same {
+                    Some(same) => Arc::clone(&same.account),
+                    None => new_account(settings, &context, &client),
+                },
+                discovered: (account.regions == Regions::All).then(discovered),
+            }
         };
         let accounts = config.accounts.iter().map(|account| (account.name.clone(), wired(account))).collect();
         Self { config, context, authorities, client, accounts }
@@ -128,7 +130,7 @@ impl Wiring {
         &self.config
     }
 
-    /// The targets that this process polls, and how.
+    /// The targets of this process, each with its account and settings.
     #[must_use]
     pub fn plan(&self) -> Plan {
         let mut plan = Plan::new();
@@ -149,9 +151,8 @@ impl Wiring {
     /// The accounts whose regions are discovered.
     #[must_use]
     pub fn discoveries(&self) -> BTreeMap<AccountName, Arc<Account>> {
-        let discovered = self.config.accounts.iter().filter(|config| config.regions == Regions::All);
-        let account = |name: &AccountName| (name.clone(), Arc::clone(&self.accounts[name].account));
-        discovered.map(|config| account(&config.name)).collect()
+        let discovered = self.accounts.iter().filter(|(_, wired)| wired.discovered.is_some());
+        discovered.map(|(name, wired)| (name.clone(), Arc::clone(&wired.account))).collect()
     }
 
     /// The wiring of this account alone, at its other site.
@@ -187,18 +188,18 @@ impl Wiring {
 
     /// The discovered regions of an account whose regions are `all`.
     fn discovered(&mut self, name: &AccountName) -> Option<&mut DiscoveredRegions> {
-        let config = self.config.accounts.iter().find(|config| config.name == *name)?;
-        let wired = self.accounts.get_mut(name).filter(|_| config.regions == Regions::All)?;
-        Some(&mut wired.discovered)
+        self.accounts.get_mut(name)?.discovered.as_mut()
     }
 }
 
 impl WiredAccount {
     fn regions(&self, config: &config::AccountConfig) -> Vec<Region> {
-        let DiscoveredRegions { list, excluded } = &self.discovered;
+        let discovered = |DiscoveredRegions { list, excluded }: &DiscoveredRegions| {
+            list.regions().filter(|region| !excluded.contains(region)).cloned().collect()
+        };
         match &config.regions {
             Regions::Listed(regions) => regions.clone(),
-            Regions::All => list.regions().filter(|region| !excluded.contains(region)).cloned().collect(),
+            Regions::All => self.discovered.as_ref().map(discovered).unwrap_or_default(),
         }
     }
 }

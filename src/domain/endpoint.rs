@@ -189,7 +189,8 @@ mod tests {
             ("https://{service.host", Placeholder),
             ("https://host}", Placeholder),
             ("https://{service}-{region}.example", PartOfALabel),
-            ("https://xn--{region}.example", NotAUrl),
+            ("https://xn--{region}.example", PartOfALabel),
+            ("https://münchen.example", NotAUrl),
             ("https://{region}1", PartOfALabel),
         ];
         for (template, reason) in table {

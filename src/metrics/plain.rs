@@ -5,8 +5,8 @@ use std::vec;
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress};
 
-/// The bytes that are unpacked at once.
-const PIECE: usize = 64 * 1024;
+/// How many bytes are unpacked at once. Each client that reads slowly holds about four times as many bytes.
+const PIECE: usize = 16 * 1024;
 
 /// A compressed text. It is unpacked by iterating.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Region discovery: asks the API which regions an account has, again and again, for accounts whose regions are `all`.
 //!
-//! It decides when to ask. What a result means for the targets is the wiring's part.
+//! It decides when to call the API. `wiring` applies the results to the targets.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,13 +23,13 @@ use crate::{
     },
     snapshot::Failure,
     tencent::{
-        account::Account,
+        account::{Account, AccountSettings},
         action::{Action, home_region},
         describe_regions::DescribeRegions,
     },
 };
 
-/// For one discovery, retries included.
+/// The time limit for one discovery with its retries.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
 /// How long to wait between two discoveries.
@@ -42,7 +42,7 @@ pub struct DiscoveryIntervals {
 }
 
 impl Default for DiscoveryIntervals {
-    /// An hour, and a minute.
+    /// One hour after a success, one minute after a failure.
     fn default() -> Self {
         Self { after_success: Duration::from_hours(1), after_failure: Duration::from_mins(1) }
     }
@@ -53,6 +53,8 @@ impl Default for DiscoveryIntervals {
 pub struct DiscoveryResult {
     /// The account.
     pub account: AccountName,
+    /// The account's settings, with which its regions were discovered.
+    pub settings: AccountSettings,
     /// When it ended.
     pub ended: Timestamp,
     /// The regions that the account may poll.
@@ -70,14 +72,14 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// No tasks yet.
+    /// No tasks: [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(intervals: DiscoveryIntervals) -> Self {
         let (sender, results) = mpsc::channel(1);
         Self { intervals, tasks: JoinSet::new(), accounts: BTreeMap::new(), sender, results }
     }
 
-    /// Starts and stops tasks to match these accounts. An account whose settings changed starts anew.
+    /// Starts and stops tasks to match these accounts. If an account's settings changed, its task is replaced.
     pub fn reconcile(&mut self, accounts: &BTreeMap<AccountName, Arc<Account>>) {
         self.accounts.retain(|name, (before, task)| {
             let stays = accounts.get(name).is_some_and(|present| present.settings() == before.settings());
@@ -100,7 +102,7 @@ impl Discovery {
         }
     }
 
-    /// The next result, or the panic of a task. Dropping the future loses neither.
+    /// The next result, or the panic of a task. It is cancel safe.
     pub async fn next(&mut self) -> Result<DiscoveryResult, JoinError> {
         loop {
             tokio::select! {
@@ -140,7 +142,12 @@ impl DiscoveryTask {
                 Ok(_) => self.intervals.after_success,
                 Err(_) => self.intervals.after_failure,
             };
-            let result = DiscoveryResult { account: self.name.clone(), ended: Timestamp::now(), regions };
+            let result = DiscoveryResult {
+                account: self.name.clone(),
+                settings: self.account.settings().clone(),
+                ended: Timestamp::now(),
+                regions,
+            };
             if results.send(result).await.is_err() {
                 return;
             }

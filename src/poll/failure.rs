@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The failure for an error of the API. The message names the route, and the permission where that is missing.
+/// The failure for an error of the API. The message has the route and, if a permission is missing, its name.
 #[must_use]
 pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure {
     let reason = error.reason();
@@ -35,12 +35,12 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
 pub(super) fn deadline_passed(timeout: Duration) -> Failure {
     let timeout = humantime::format_duration(timeout);
     let message = format!(
-        "the poll was not done within {timeout}; poll.timeout or api.requests_per_second may be too small"
+        "the poll did not finish within {timeout}; poll.timeout or api.requests_per_second may be too small"
     );
     Failure { reason: Reason::Timeout, message }
 }
 
-/// What to do, where the error does not say it and waiting does not help.
+/// What the user can do, for errors that do not say it and do not pass by themselves.
 fn advice(reason: Reason, permission: &str) -> String {
     let advice = match reason {
         Reason::Timeout | Reason::Connection => {

@@ -1,4 +1,6 @@
-//! The pollers of all targets: they are started, reassigned and ended to match the plan.
+//! The pollers of all targets: they are started, reassigned and stopped to match the plan.
+//!
+//! The targets are added to the snapshot before, and removed from it, by the caller.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,20 +36,19 @@ struct Handle {
 }
 
 impl Fleet {
-    /// No pollers yet.
+    /// No pollers: [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
         Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new() }
     }
 
-    /// Starts and ends pollers to match the plan. A target that stays keeps its state, and is polled at once if its
-    /// assignment differs. A target that is gone leaves the snapshot at once.
+    /// Starts and stops pollers to match the plan. A target that stays keeps its poller, and is polled at once if its
+    /// assignment changed.
     pub fn reconcile(&mut self, plan: Plan) {
         self.handles.retain(|target, handle| {
             let stays = plan.contains_key(target);
             if !stays {
                 handle.poller.abort();
-                self.snapshots.remove(target);
             }
             stays
         });
@@ -68,7 +69,6 @@ impl Fleet {
     fn start(&mut self, target: Target, assignment: Assignment) {
         let (assignment, receiver) = watch::channel(assignment);
         let state = Arc::new(TargetSnapshot::new(target.clone()));
-        self.snapshots.add(Arc::clone(&state));
         let poller = Poller::new(self.snapshots.clone(), receiver, state);
         let poller = self.pollers.spawn(poller.run());
         self.handles.insert(target, Handle { assignment, poller });

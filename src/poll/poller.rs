@@ -1,4 +1,4 @@
-//! The polls of one target, one after another, and its tunnels between them.
+//! Polls one target on its schedule, and keeps its tunnels between the polls.
 
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ const MAX_REFUSAL_PAUSE: Duration = Duration::from_mins(10);
 /// How one target is polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What narrows the listing.
+    /// The filters of the listing.
     pub filters: Vec<Filter>,
     /// The time from one poll to the next.
     pub interval: Duration,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long the last good tunnels stay published while polls fail.
     pub stale_after: Duration,
-    /// Whether the region was discovered, and not configured by name. Then it is no problem if it has no VPN.
+    /// Whether the region was discovered, and not configured by name. A discovered region without VPN is not an error.
     pub discovered: bool,
     /// The tags to keep of each tunnel.
     pub tag_labels: Vec<TagLabel>,
@@ -123,7 +123,7 @@ pub(super) struct Poller {
     state: Arc<TargetSnapshot>,
     /// When the last good poll ended, by the monotonic clock.
     last_success: Option<Instant>,
-    /// How many polls in a row were refused because of the credentials or the address.
+    /// How many polls in a row were refused with the same settings and credentials.
     refusals: u32,
     /// The reasons of all failures since the last success.
     failures: HashSet<Reason>,
@@ -157,19 +157,19 @@ impl Poller {
             let next = schedule.next(Instant::now() + pause.saturating_sub(settings.interval));
             self.publish(next);
             let is_refused = self.refusals > 0;
-            let due = async {
+            let are_credentials_new = async {
                 tokio::select! {
-                    () = sleep_until(next) => {}
-                    () = account.credentials_changed(credentials), if is_refused => {}
+                    () = sleep_until(next) => false,
+                    () = account.credentials_changed(credentials), if is_refused => true,
                 }
             };
-            if self.until_new_assignment(settings.stale_after, due).await.is_none() {
+            if self.until_new_assignment(settings.stale_after, are_credentials_new).await != Some(false) {
                 self.refusals = 0;
             }
         }
     }
 
-    /// Waits for a future, and hides the tunnels if they become stale meanwhile. `None`: there is a new assignment.
+    /// Waits for a future, and hides the tunnels if they become stale during the wait. `None`: a new assignment came first.
     async fn until_new_assignment<T>(
         &mut self,
         stale_after: Duration,
@@ -228,14 +228,14 @@ impl Poller {
         tracing::warn!(
             account = %self.state.target.account, region = %self.state.target.region,
             tunnels = self.state.tunnels().len(), stale_after = %humantime::format_duration(stale_after),
-            "tunnels are no longer shown: no poll succeeded for too long"
+            "tunnels are stale and no longer published"
         );
         self.state = Arc::new(self.state.expired());
         self.snapshots.publish(Arc::clone(&self.state));
     }
 }
 
-/// The shortest pause after a poll. It doubles with each refusal in a row, up to ten minutes. Zero: only the interval counts.
+/// The shortest pause after a poll. It doubles with each consecutive refusal, up to ten minutes. Zero: the interval decides.
 fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
     match refusals.checked_sub(2) {
         None => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! When a target is polled: at once, and then at its own time in each interval.
+//! When a target is polled: immediately, and then once in each interval at a fixed offset.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

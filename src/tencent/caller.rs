@@ -1,4 +1,4 @@
-//! Calls the API for one account: when its rate limit allows, with the API's time. It counts requests and retries them.
+//! Calls the API for one account. It applies the rate limit, corrects the clock, and counts and retries requests.
 //!
 //! Every action of every product is called through this file. It must not depend on where credentials come from.
 
@@ -32,14 +32,14 @@ use crate::{
 /// A smaller difference between the clocks is not corrected: the API accepts 300 seconds.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// What the requests of a call are signed with.
+/// How the requests of a call are signed.
 #[derive(Debug, Clone, Copy)]
 pub enum Signer<'a> {
     /// The present credentials of the account.
     Cache(&'a CredentialCache),
     /// These credentials.
     Credentials(&'a Credentials),
-    /// Nothing: the parameters prove the identity.
+    /// They are not signed: the parameters contain a token.
     Unsigned,
 }
 
@@ -71,7 +71,7 @@ impl Caller {
 
     /// Calls an action until it succeeds, cannot succeed, or `deadline` is too near for another attempt.
     ///
-    /// Without a deadline the call is repeated only where that helps at once, not after a pause.
+    /// Without a deadline there are only immediate retries, after a clock correction or a renewal, and none after a pause.
     pub async fn post<A: Action>(
         &self,
         action: &A,
@@ -80,7 +80,7 @@ impl Caller {
         deadline: Option<Instant>,
     ) -> Result<Dated<A::Response>, ApiError> {
         let mut retries = Retries::new();
-        // An earlier error says more than that the deadline cut off the last attempt.
+        // If the deadline ends the last attempt, the error before it is returned: it says more than a time-out.
         let mut last_error = None;
         loop {
             let credentials = match before(deadline, self.wait_and_take_credentials(signer)).await {
@@ -149,8 +149,13 @@ impl Caller {
         result
     }
 
-    /// Waits for the account's turn, and then takes the credentials: temporary ones may end during the wait.
+    /// Waits for credentials and then for the rate limit. Otherwise requests that passed the limit would wait for the
+    /// credentials, and would then be sent all at once. The credentials are read after the waits, because temporary ones can
+    /// expire meanwhile.
     async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
+        if let Signer::Cache(cache) = signer {
+            cache.current().await?;
+        }
         self.limit.wait().await;
         match signer {
             Signer::Cache(cache) => cache.current().await.map(Some),
@@ -179,19 +184,19 @@ impl Caller {
         &self.telemetry
     }
 
-    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    /// The API's clock minus the local one, in seconds, if a correction is in use; else 0.
     pub(super) fn clock_offset(&self, region: &Region) -> i64 {
         self.clock_offsets().get(region).copied().unwrap_or_default()
     }
 
-    /// The time by the API's clock, as far as it is known.
+    /// The present time with the clock correction, if there is one.
     fn server_time(&self, region: &Region) -> Timestamp {
         let now = Timestamp::now();
-        // A server can send a date so far off that the sum is no time.
+        // A server can send a date so wrong that the sum overflows.
         now.checked_add(SignedDuration::from_secs(self.clock_offset(region))).unwrap_or(now)
     }
 
-    /// Compares the clocks again while a correction is in force: ours may have been set meanwhile.
+    /// Compares the clocks again while a correction is in force: the local clock may have been corrected.
     fn check_clock(&self, region: &Region, server_time: Option<Timestamp>) {
         if let (Some(server_time), true) = (server_time, self.clock_offset(region) != 0) {
             self.correct_clock(region, server_time);
@@ -213,7 +218,7 @@ impl Caller {
         self.clock_offsets().insert(region.clone(), offset);
         let account = &self.account;
         if offset == 0 {
-            tracing::info!(%account, %region, "clock agrees with the API's again");
+            tracing::info!(%account, %region, "clock correction is no longer needed");
         } else {
             tracing::warn!(
                 %account, %region, offset_seconds = offset,
@@ -223,7 +228,7 @@ impl Caller {
     }
 
     fn clock_offsets(&self) -> MutexGuard<'_, BTreeMap<Region, i64>> {
-        // Each change is a single insertion.
+        // A poisoned lock is safe to use: each change is a single insertion.
         self.clock_offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -236,7 +241,7 @@ async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
     }
 }
 
-/// Renews the refused credentials of the account. Returns whether there are others to try before the deadline.
+/// Renews the refused credentials of the account. Returns whether other credentials came before the deadline.
 async fn renew(
     signer: Signer<'_>,
     refused: Option<&Credentials>,

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 
 use super::error::Remedy;
+
+/// How long the first pause can be. Each further pause can be twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The largest number of pauses of one call. The last is up to eight seconds long.
+const MAX_PAUSES: u32 = 6;
 
 /// What to do before the next attempt.
 #[derive(Debug, PartialEq)]
@@ -18,21 +23,14 @@ pub(super) enum Step {
 /// The retries of one call.
 #[derive(Debug)]
 pub(super) struct Retries {
-    pauses: ExponentialBackoff,
+    pauses: u32,
     clock_corrected: bool,
     credentials_renewed: bool,
 }
 
 impl Retries {
-    /// Pauses of up to 0.25 s, 0.5 s, … 8 s, six in all. Each is a random part of that.
     pub(super) fn new() -> Self {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(250))
-            .with_max_delay(Duration::from_secs(8))
-            .with_factor(2.0)
-            .with_max_times(6)
-            .build();
-        Self { pauses, clock_corrected: false, credentials_renewed: false }
+        Self { pauses: 0, clock_corrected: false, credentials_renewed: false }
     }
 
     /// The step for this remedy. `None`: give up. A pause must be shorter than the time that is left; without a time limit
@@ -48,7 +46,13 @@ impl Retries {
                 Some(Step::RenewCredentials)
             }
             Remedy::Backoff(at_least) => {
-                let pause = self.pauses.next()?.mul_f64(fastrand::f64()).max(at_least.unwrap_or_default());
+                if self.pauses == MAX_PAUSES {
+                    return None;
+                }
+                let longest = FIRST_PAUSE * 2_u32.pow(self.pauses);
+                self.pauses += 1;
+                // A random part of it, so that calls that failed together are not repeated together.
+                let pause = longest.mul_f64(fastrand::f64()).max(at_least.unwrap_or_default());
                 (pause < time_left?).then_some(Step::Pause(pause))
             }
             _ => None,

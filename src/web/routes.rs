@@ -140,16 +140,19 @@ impl Routes {
     }
 
     fn scrape(&self, request: &Request<Incoming>) -> Response<Body> {
-        let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
         let timer = self.state.scrape_duration.start_timer();
         let exposition = self.state.exposition.borrow().clone();
         // Before the first rendering there is no gzip member yet, not even an empty one.
         let response = if accepts_gzip(request.headers()) && !exposition.gzip.is_empty() {
             let length = exposition.gzip.iter().map(Bytes::len).sum();
-            // All readers share these bytes, so the permit is returned at once: slow readers cost nothing.
+            // All clients share these bytes, so such a response costs little and needs no permit.
             let response = pieces(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
             with(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         } else {
+            let Some(permit) = self.scrape_limit.try_acquire() else {
+                timer.stop_and_discard();
+                return busy(TOO_MANY);
+            };
             let plain = exposition.plain();
             pieces(EXPOSITION, plain.remaining(), plain, Some(permit))
         };

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use simulator::{Account, Fault, FaultKind, Options, Role, WebIdentity};
+use simulator::{Account, Entry, Fault, FaultKind, Options, Role, WebIdentity};
 use tempfile::TempDir;
 use tencentcloud_vpn_exporter::wiring::Variables;
 use test_support::{Api, Daemon, DaemonOptions, Metrics, frozen, log::Log, with_timeout};
@@ -286,6 +286,36 @@ async fn changed_credentials_file_ends_refusals() {
         before + 2,
         "the other account is polled only when it is due"
     );
+}
+
+#[tokio::test]
+async fn other_credentials_end_the_pauses_after_refusals() {
+    let cloud = Cloud::new(None).await;
+    cloud.write("id", "AKIDfirst");
+    let config = cloud.config(&["files"], "interval: 1s, timeout: 900ms, stale_after: 1h");
+    let daemon = cloud.daemon_with(cloud.variables(), &config).await;
+    // The pause after the fifth refusal is eight seconds long.
+    daemon.until(|metrics| failures(metrics, "files", "auth") == 10.0).await;
+    cloud.write("id", "AKIDsecond");
+    let second = |entries: &[Entry]| -> Vec<Duration> {
+        let of_region = |entry: &&Entry| entry.secret_id == "AKIDsecond" && entry.region == REGIONS[0];
+        entries.iter().filter(of_region).map(|entry| entry.at).collect()
+    };
+    cloud.api.control.until(|entries| second(entries).len() >= 2).await;
+    let times = second(&cloud.api.control.journal());
+    // Without an end of the pauses, the next one would be sixteen seconds long.
+    assert!(times[1] - times[0] < Duration::from_secs(12), "{times:?}");
+}
+
+#[tokio::test]
+async fn requests_wait_for_credentials_before_the_limit() {
+    let cloud = Cloud::new(None).await;
+    cloud.set_fault("MetadataRole", FaultKind::StallHeaders);
+    let config = cloud.config(&["instance"], "interval: 500ms, timeout: 400ms, stale_after: 1h");
+    let daemon = cloud.daemon_with(cloud.variables(), &config).await;
+    let failed = daemon.until(|metrics| metrics.sum("poll_failures_total", &[]) >= 4.0).await;
+    assert_eq!(failed.value("api_throttle_seconds_total", &[]), Some(0.0));
+    assert_eq!(cloud.count("DescribeVpnConnections"), 0);
 }
 
 #[tokio::test]

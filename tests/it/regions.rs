@@ -119,7 +119,7 @@ async fn region_that_returns_in_time_is_kept() {
         wait_for_discoveries(&api, 1).await;
     }
     assert_eq!(targets(&daemon.scrape().await), [GUANGZHOU, FRANKFURT]);
-    assert_eq!(log.lines(&["region is gone"]), [""; 0]);
+    assert_eq!(log.lines(&["region removed"]), [""; 0]);
 }
 
 #[tokio::test]

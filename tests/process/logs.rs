@@ -221,7 +221,7 @@ async fn failure_and_recovery_are_logged_once() {
 
     let target = [("account", "main"), ("region", GUANGZHOU)];
     let failed = "poll failed; the last good tunnels stay until they are stale";
-    let stale = "tunnels are no longer shown: no poll succeeded for too long";
+    let stale = "tunnels are stale and no longer published";
     for (level, message) in [("warn", failed), ("warn", stale), ("info", "polls succeed again")] {
         let lines = with("logfmt", &log, &[("level", level), ("message", message), target[0], target[1]]);
         assert_eq!(lines.len(), 1, "{message} in {log}");

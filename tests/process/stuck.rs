@@ -135,7 +135,7 @@ async fn hung_authorities_block_neither_health_nor_exit() {
     let health = client().get(format!("http://{}/-/healthy", daemon.address())).send().await;
     assert_eq!(health.expect("an answer").status(), 200);
     // A start with the same pipe fails with a status after which a supervisor tries again.
-    let words = ["certificate authorities, cannot be read within 10s; see whether their mounts answer"];
+    let words = ["certificate authorities, cannot be read within 10s; check that their mounts respond"];
     assert_exit("start", &run(start()).await, 1, &words);
     daemon.stderr.line(&["configuration not reloaded", words[0]]).await;
     daemon.signal("TERM").await;

@@ -167,6 +167,6 @@ async fn check_wrong_clock(ahead: i32) {
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(2.0));
     scene.log.only_line(&["WARN"]);
-    scene.log.only_line(&["INFO", "clock agrees"]);
+    scene.log.only_line(&["INFO", "clock correction is no longer needed"]);
     assert_others_unaffected(&before, &after);
 }
