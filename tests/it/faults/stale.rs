@@ -61,7 +61,7 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
         "the last good listing had them"
     );
     assert_eq!(stale.value("up", &FAULTY_TARGET), Some(0.0));
-    let warning = scene.log.only_line(&["WARN", "no longer shown"]);
+    let warning = scene.log.only_line(&["WARN", "no longer published"]);
     assert!(warning.contains("tunnels=3") && warning.contains("stale_after=3s"), "{warning}");
     scene.log.only_line(&["WARN", "poll failed"]);
 
@@ -87,7 +87,7 @@ async fn stale_tunnels_are_hidden_during_a_hung_poll() {
     assert_eq!(stale.sum("poll_failures_total", &FAULTY_TARGET), 1.0, "the second poll has not ended");
     let later = scene.daemon.until(|metrics| polls(metrics) > polls(&stale)).await;
     assert!(tunnels(&later, FAULTY_TARGET).is_empty(), "a failed poll does not show them again");
-    scene.log.only_line(&["WARN", "no longer shown"]);
+    scene.log.only_line(&["WARN", "no longer published"]);
 
     scene.clear_faults();
     let after = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
@@ -110,7 +110,7 @@ async fn target_without_success_shows_no_tunnels() {
         assert_eq!(metrics.count(absent, &FAULTY_TARGET), 0, "{absent}");
     }
     assert_eq!(metrics.value("target_info", &FAULTY_TARGET), Some(1.0));
-    assert!(scene.log.lines(&["no longer shown"]).is_empty());
+    assert!(scene.log.lines(&["no longer published"]).is_empty());
 
     scene.api.control.set_faults(vec![]).expect("no fault");
     let after = daemon.until(|metrics| up(metrics) == Some(1.0)).await;
