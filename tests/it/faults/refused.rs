@@ -8,6 +8,7 @@ use super::error;
 use test_support::{
     Metrics, frozen,
     scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels},
+    with_timeout,
 };
 
 /// Polls run once an hour, unless another event starts them.
@@ -69,31 +70,30 @@ async fn check_polls_slow_down(code: &str) {
 
 #[tokio::test]
 async fn reload_ends_the_pause_after_refusals() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("key");
-    let write_wrong_key =
-        |number: u32| std::fs::write(&file, format!("wrong-key-{number}\n")).expect("a file");
-    write_wrong_key(1);
-    let scene = Scene::start_with(frozen(&[(GUANGZHOU, TUNNELS)]), |api| {
-        let key = format!("secret_key: '{}'", api.control.credentials().secret_key);
-        let wrong = format!("secret_key_file: '{}'", file.display());
-        api.config_for(&[&api.account("main", &[GUANGZHOU]).replace(&key, &wrong)], HOURLY)
-    })
-    .await;
-    // A changed key starts a poll. After the third refusal the next poll would be in two hours.
-    let failures = |metrics: &Metrics| {
-        metrics.value("poll_failures_total", &test_support::scene::with_reason(FAULTY_TARGET, "auth"))
+    let scene = Scene::start("interval: 400ms, timeout: 5s, stale_after: 1h").await;
+    scene.wait_until_healthy().await;
+    scene.api.control.clear_journal();
+    scene.set_fault(error("AuthFailure.SignatureFailure"));
+    let times = |entries: &[Entry], is_refused: bool| -> Vec<u128> {
+        let here = entries.iter().filter(|entry| entry.region == GUANGZHOU);
+        let here = here.filter(|entry| entry.faults.is_empty() != is_refused);
+        here.map(|entry| entry.at.as_millis()).collect()
     };
-    for refusals in 1..=3 {
-        scene.daemon.until(|metrics| failures(metrics) == Some(f64::from(refusals))).await;
-        if refusals < 3 {
-            write_wrong_key(refusals + 1);
-        }
-    }
-    let account = scene.api.account("main", &[GUANGZHOU]);
-    scene.daemon.reload(&scene.api.config_for(&[&account], HOURLY)).await.expect("a valid configuration");
-    let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
-    assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
+    with_timeout(scene.api.control.until(|entries| times(entries, true).len() >= 7)).await;
+    let last_refused = *times(&scene.api.control.journal(), true).last().expect("seven refusals");
+    scene.clear_faults();
+    let accounts = Scene::accounts(&scene.api);
+    let changed = scene.api.config_for(
+        &accounts.each_ref().map(|text| &**text),
+        "interval: 401ms, timeout: 5s, stale_after: 1h",
+    );
+    scene.daemon.reload(&changed).await.expect("a good configuration");
+    let is_good = |at: &u128| *at > last_refused;
+    let good = |entries: &[Entry]| times(entries, false).into_iter().find(is_good);
+    with_timeout(scene.api.control.until(|entries| good(entries).is_some())).await;
+    // Without the reload, the pause after seven refusals is 12.8 s, less one interval.
+    let pause = good(&scene.api.control.journal()).expect("a good poll") - last_refused;
+    assert!(pause < 10_000, "{pause} ms");
 }
 
 #[tokio::test]
