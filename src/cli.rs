@@ -22,15 +22,15 @@ use crate::{
     version,
 };
 
-/// The exit status for a bad flag or configuration.
+/// The exit status after an invalid flag or configuration.
 pub const EXIT_USAGE: u8 = 64;
 
 /// Exports the states of Tencent Cloud's VPN tunnels to Prometheus.
 ///
-/// Without a subcommand it runs as a daemon: it polls the VPC API of each account and region in the background, and
-/// serves the last states. Without --config.file it watches one account with the default chain of credentials, in the
-/// regions of TENCENTCLOUD_REGION, at the site of TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It exits
-/// with 0 after SIGTERM or SIGINT, with 64 for a bad flag or configuration, and with 1 for anything else.
+/// Without a subcommand it runs as a daemon: it polls the VPC API of each account and region in the background, and serves the
+/// last states. Without --config.file it watches one account with the default chain of credentials, in the regions of
+/// TENCENTCLOUD_REGION, at the site of TENCENTCLOUD_VPN_EXPORTER_SITE (international or china). It exits with 0 after SIGTERM
+/// or SIGINT, with 64 after an invalid flag or configuration, and with 1 after any other error.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
 #[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110,
@@ -50,13 +50,13 @@ pub enum Command {
     Serve(DaemonFlags),
     /// Run the daemon against the embedded VPC API, with tunnels that change state; needs no account.
     Demo(DemoFlags),
-    /// Run the embedded VPC API alone, for any client; prints the credentials that it accepts.
+    /// Run only the embedded VPC API, for any client; prints the credentials that it accepts.
     Simulate(SimulateFlags),
     /// Read the configuration and print every problem; exits with 0 if there is none, else with 64.
     CheckConfig(CheckConfigFlags),
-    /// Poll every target once and print the metrics; exits with 0 only if every target answered.
+    /// Poll every target once and print the metrics; exits with 0 only if every poll succeeded.
     Once(OnceFlags),
-    /// Ask the daemon with the same flags whether it is healthy; exits with 0 or 1.
+    /// Check whether the daemon that was started with the same flags is healthy; exits with 0 or 1.
     Healthcheck(HealthcheckFlags),
     /// List tunnels, or delete one.
     #[command(subcommand)]
@@ -72,7 +72,7 @@ pub struct DaemonFlags {
     /// How metrics are served.
     #[command(flatten)]
     pub web: WebFlags,
-    /// Which share of the targets is polled.
+    /// The share of the targets that is polled.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// How the log is written.
@@ -103,23 +103,23 @@ pub struct SimulateFlags {
     /// The tunnels of the embedded API.
     #[command(flatten)]
     pub world: WorldFlags,
-    /// Keep every tunnel up, instead of letting some of them fail and recover.
+    /// Keep all tunnels up; without this flag, some fail and recover.
     #[arg(long)]
     pub frozen: bool,
-    /// How many seconds pass for the tunnels in each real second.
+    /// Simulated seconds per real second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, conflicts_with = "frozen")]
     pub speed: f64,
-    /// How long each response is delayed, such as 250ms; there is no delay without this flag.
+    /// The delay of each response, such as 250ms; no delay by default.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub latency: Option<Duration>,
     /// Faults from the start: a file with a JSON list.
     ///
-    /// Such as [{"region": "eu-frankfurt", "share": 0.5, "kind": "reset"}, {"kind": {"latency": {"milliseconds": 3000}}}].
-    /// A POST of such a list to the path /_faults from this machine replaces the present faults at any time; [] ends
-    /// them, and GET shows them.
+    /// For example [{"region": "eu-frankfurt", "share": 0.5, "kind": "reset"}, {"kind": {"latency": {"milliseconds": 3000}}}].
+    /// A POST of such a list to the path /_faults from this machine replaces the current faults; [] removes all faults, and GET
+    /// shows them.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// The requests a second beyond which clients are throttled; Tencent Cloud's own limit is 100.
+    /// Throttle clients above this number of requests per second; Tencent Cloud's limit is 100.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub requests_per_second: usize,
     /// How the log is written.
@@ -130,7 +130,7 @@ pub struct SimulateFlags {
 /// The flags of `check-config`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct CheckConfigFlags {
-    /// Also call each account and region once, and report what its credentials may do there.
+    /// Also call each account and region once, and report what its credentials allow.
     #[arg(long)]
     pub probe: bool,
     /// The flags of the daemon.
@@ -155,7 +155,7 @@ pub struct OnceFlags {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
-    /// Which share of the targets is polled.
+    /// The share of the targets that is polled.
     #[command(flatten)]
     pub shard: ShardFlags,
     /// How the log is written.
@@ -168,12 +168,12 @@ pub struct OnceFlags {
 pub enum TunnelsCommand {
     /// Print all tunnels and their states, of every configured account and region.
     ///
-    /// A repeated flag widens the list; different flags narrow it.
+    /// Repeat a flag to select several values. A tunnel must match all different flags.
     List(ListFlags),
-    /// Delete one tunnel: asks first, and waits until it is gone.
+    /// Delete one tunnel. Asks for confirmation and waits until the tunnel is deleted.
     ///
-    /// The tunnel must be named in full. Its account and region must be configured, and the account's credentials must
-    /// allow vpc:DeleteVpnConnection, which the daemon never needs.
+    /// All four flags that name the tunnel are required. Its account and region must be configured, and the account's
+    /// credentials must allow vpc:DeleteVpnConnection, which the daemon never needs.
     Delete(DeleteFlags),
 }
 
@@ -210,9 +210,9 @@ pub struct ListFlags {
 /// How tunnels are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// Columns for people.
+    /// A table, for people.
     Table,
-    /// One JSON document for programs.
+    /// A JSON list, for programs.
     Json,
 }
 
@@ -233,16 +233,16 @@ pub struct DeleteFlags {
     /// The tunnel, such as vpnx-f49l6u0z.
     #[arg(long, value_name = "ID", value_parser = flags::tunnel_id)]
     pub vpn_connection_id: TunnelId,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub yes: bool,
     /// Show what would be deleted, and delete nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Return once Tencent Cloud has accepted the request, without waiting until the tunnel is gone.
+    /// Return once Tencent Cloud has accepted the request, without waiting until the tunnel is deleted.
     #[arg(long, conflicts_with = "timeout")]
     pub no_wait: bool,
-    /// How long to try the request, and to wait until the tunnel is gone.
+    /// The time limit for the request and its retries, and for the wait until the tunnel is deleted.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,
     /// The configuration.
@@ -273,7 +273,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
     Ok(command)
 }
 
-/// The exit status that belongs to an error of [`parse`]: 0 for help and version, else 64.
+/// The exit status for an error of [`parse`]: 0 for help and version, else 64.
 #[must_use]
 pub fn exit_status(error: &clap::Error) -> u8 {
     if error.use_stderr() { EXIT_USAGE } else { 0 }

@@ -1,7 +1,7 @@
-//! The log on standard error: its level, its format, and who writes it.
+//! The log on standard error: level, format and writer thread.
 //!
-//! Names of tunnels and messages of the API come from outside: no format lets a value end its line or look like another
-//! field.
+//! Names of tunnels and messages of the API are untrusted: every format escapes values, so that a value cannot forge a line or
+//! a field.
 
 mod json;
 mod logfmt;
@@ -42,8 +42,8 @@ pub enum Format {
 pub struct Level(Targets);
 
 impl Level {
-    /// A plain level is for the exporter itself. Other crates log many lines about bytes and sockets: of them, at most
-    /// warnings are written. A filter can show more.
+    /// A plain level applies to the exporter itself. Other crates log many lines about bytes and sockets, so only their
+    /// warnings and errors are logged. A filter can show more.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let (Ok(level), false) = (text.parse::<LevelFilter>(), text.is_empty()) {
             let own_crates = [env!("CARGO_CRATE_NAME"), "simulator"].map(|name| (name, level));
@@ -51,7 +51,7 @@ impl Level {
                 Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(own_crates),
             ));
         }
-        // The filter would take a single word for the name of a crate, and log nothing of any other.
+        // `Targets` would parse a single word as a crate name and disable the logs of all other crates.
         if text.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err(
                 "write error, warn, info, debug, trace, or a filter such as warn,hyper=debug".to_owned()
@@ -66,7 +66,7 @@ pub fn start(level: &Level, format: Format) {
     start_with(level, format, io::stderr);
 }
 
-/// Starts to log from a thread of its own, so that nothing waits for the log's reader. The result flushes the log when
+/// Starts to log from a separate thread, so that no other thread waits until the log is read. The result flushes the log when
 /// it is dropped.
 pub fn start_in_background(level: &Level, format: Format) -> io::Result<LogFlusher> {
     let (writer, flusher) = writer::in_background(io::stderr())?;
@@ -103,8 +103,8 @@ struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
     fn add(&mut self, field: &Field, value: impl Into<Value>) {
-        // Events of the crate `log` have fields about their place in a dependency's source, such as `log.file` with a
-        // path of the machine that built the program.
+        // Events of the crate `log` have fields with their place in a dependency's source, such as `log.file`, a path on the
+        // machine that built the program.
         if !field.name().starts_with("log.") {
             self.0.push((field.name(), value.into()));
         }

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(command) => run(command),
         Err(error) => {
-            // The exit status has to suffice if the terminal is gone.
+            // If the terminal is closed, only the exit status reports the error.
             let _ = error.print();
             ExitCode::from(cli::exit_status(&error))
         }
@@ -24,7 +24,7 @@ fn run(command: Command) -> ExitCode {
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("no threads can be started: {error}");
+            eprintln!("cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };

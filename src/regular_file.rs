@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// Why a file cannot be read. The message follows the file's name.
+/// The reason why a file cannot be read. The message is printed after the file's name.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A directory.
@@ -31,7 +31,7 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Reads the file. A symbolic link to a regular file is followed. This blocks while the file's mount does not answer.
+/// Reads the file. A symbolic link to a regular file is followed. This blocks while the file's mount does not respond.
 pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     // Without this flag, opening a pipe waits for a writer.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
@@ -46,7 +46,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     if metadata.len() > MAX_BYTES {
         return Err(ReadError::TooLarge);
     }
-    // One byte more than the file has, so that the buffer never moves and leaves a copy of a secret behind.
+    // One byte more than the file size, so that the buffer is not reallocated: that would leave a copy of a secret in memory.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     // The file may have grown, and files in /proc have no length.

@@ -1,6 +1,6 @@
 //! The exporter's own counters and histograms, which other modules increment through handles.
 //!
-//! What is known of tunnels, targets and accounts is not here: those metrics are made from the snapshot, in `metrics`.
+//! The metrics of tunnels, targets and accounts are in `metrics`: they are derived from the snapshot.
 
 pub mod declaration;
 
@@ -16,11 +16,11 @@ use prometheus::{
 use crate::domain::{reason::Reason, shard::Shard, target::AccountName};
 use declaration::Declaration;
 
-/// Seconds: a page takes about a tenth of one, a request is given up after ten.
+/// In seconds. A page takes about 0.1 s; by default a request times out after 10 s.
 const REQUEST_BUCKETS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Seconds: most polls are a request or two, and the default deadline is 45.
+/// In seconds. Most polls send one or two requests; the default deadline is 45 s.
 const POLL_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 45.0, 90.0];
-/// Seconds: a scrape writes bytes that are ready.
+/// In seconds. A scrape only writes prepared bytes.
 const SCRAPE_BUCKETS: [f64; 8] = [0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
 
 const POLL_DURATION: Declaration = Declaration::histogram(
@@ -36,7 +36,7 @@ const REQUESTS: Declaration = Declaration::counter(
 const REQUEST_FAILURES: Declaration = Declaration::counter(
     "tencentcloud_vpn_api_request_failures_total",
     &["account", "action", "reason"],
-    "Requests without a usable response, also where a retry had one.",
+    "Requests without a usable response, including requests whose retry succeeded.",
 );
 const REQUEST_DURATION: Declaration = Declaration::histogram(
     "tencentcloud_vpn_api_request_duration_seconds",
@@ -78,12 +78,15 @@ const RELOAD_SUCCESS_TIME: Declaration = Declaration::gauge(
     &[],
     "Time of the last successful load of the configuration.",
 );
-const SCRAPES: Declaration =
-    Declaration::counter("tencentcloud_vpn_exporter_scrapes_total", &[], "Scrapes that were answered.");
+const SCRAPES: Declaration = Declaration::counter(
+    "tencentcloud_vpn_exporter_scrapes_total",
+    &[],
+    "Scrapes that received the exposition.",
+);
 const SCRAPE_DURATION: Declaration = Declaration::histogram(
     "tencentcloud_vpn_exporter_scrape_duration_seconds",
     &[],
-    "Time to make the responses of scrapes; sending them is not included.",
+    "Time to build the responses to scrapes, without sending them.",
 );
 
 /// The exporter's own metrics. As a [`Collector`] it gives all of them to a registry.
@@ -116,7 +119,7 @@ pub struct AccountTelemetry {
     telemetry: Telemetry,
     /// `poll_duration_seconds`.
     pub poll_duration: Histogram,
-    /// `api_throttle_seconds_total`: time spent waiting for our own rate limit.
+    /// `api_throttle_seconds_total`: time spent waiting for the exporter's own rate limit.
     pub throttle: Counter,
     /// `credentials_expiry_timestamp_seconds`; appears with the first temporary credentials.
     pub credentials_expiry: GaugeHandle,
@@ -151,7 +154,7 @@ pub struct BuildInfo {
 }
 
 impl Telemetry {
-    /// Makes every metric; those whose labels are known start at zero. A process does this once, when it starts.
+    /// Creates all metrics. Metrics whose labels are known start at zero. A process calls this once, at its start.
     pub fn new(build: &BuildInfo) -> prometheus::Result<Self> {
         let build_info = GaugeVec::new(BUILD_INFO.opts(), BUILD_INFO.labels)?;
         build_info.with_label_values(&[build.version, build.revision, build.rustc]).set(1.0);
@@ -238,7 +241,7 @@ fn remove_series<T: MetricVecBuilder>(family: &MetricVec<T>, account: &AccountNa
         let labels: HashMap<_, _> =
             metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
         if labels.get("account") == Some(&account.as_str()) {
-            // Removing a series fails only where there is none.
+            // Removing a series fails only if it does not exist.
             let _ = family.remove(&labels);
         }
     }
@@ -286,7 +289,7 @@ impl GaugeHandle {
 
     /// Removes the gauge.
     pub fn clear(&self) {
-        // Removing a series fails only where there is none.
+        // Removing a series fails only if it does not exist.
         let _ = self.family.remove_label_values(&[self.account.as_str()]);
     }
 }

@@ -92,7 +92,7 @@ impl Wiring {
     pub fn reloaded(&self, config: Config, authorities: Authorities) -> Result<Self, ClientError> {
         let (connection_before, connection) = (connection(&self.config), connection(&config));
         let client = if connection == connection_before {
-            self.client.renew(authorities.clone(), connect_timeout(&config))?;
+            self.client.replace_connections(authorities.clone(), connect_timeout(&config))?;
             self.client.clone()
         } else {
             Client::new(connection, connect_timeout(&config), authorities.clone())?

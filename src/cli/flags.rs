@@ -17,7 +17,7 @@ use crate::{
 /// The configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ConfigFlags {
-    /// The configuration, in YAML; without it the environment alone configures one account.
+    /// The configuration, in YAML; without it, environment variables configure one account.
     #[arg(long = "config.file", value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ pub struct WebFlags {
     /// Allow a reload of the configuration by POST /-/reload.
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// How many scrapes are served at once; 0 for no limit.
+    /// The maximum number of concurrent uncompressed scrapes and status pages; 0 for no limit.
     #[arg(
         long = "web.max-requests",
         value_name = "NUMBER",
@@ -60,7 +60,7 @@ pub struct WebFlags {
     pub max_requests: usize,
 }
 
-/// Which share of the targets this process polls.
+/// The share of the targets that this process polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Shards")]
 pub struct ShardFlags {
@@ -119,7 +119,7 @@ pub struct WorldFlags {
         value_parser = Region::new
     )]
     pub regions: Vec<Region>,
-    /// The seed of names, addresses and incidents; the same seed makes the same world.
+    /// The seed of names, addresses and outages; the same seed gives the same tunnels.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The secret files that do not exist. They may be mounted later: this is no error.
+/// The secret files that do not exist. They may be mounted later, so this is not an error.
 fn missing_secret_files(config: &Config) -> impl Iterator<Item = &Path> {
     let pairs = config.accounts.iter().filter_map(|account| match &account.credentials {
         CredentialSource::Static { secret_id, secret_key } => Some([secret_id, secret_key]),

@@ -1,4 +1,4 @@
-//! What every command starts with: the environment's variables, the exporter's own metrics, and the configuration.
+//! The setup that all commands share: the environment variables, the exporter's own metrics, and the configuration.
 
 use std::{env, ffi::OsString, path::Path};
 

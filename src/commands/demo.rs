@@ -66,7 +66,7 @@ fn addresses(prepared: &PreparedServer, telemetry_path: &str) -> io::Result<Stri
     Ok(lines? + "# Some tunnels go down and come back within the next minute; Ctrl-C ends the demo\n")
 }
 
-/// One account, polled often so that changes show soon.
+/// One account, polled often so that changes are shown quickly.
 fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config> {
     let credentials = simulator.credentials();
     let account = AccountConfig {

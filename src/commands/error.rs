@@ -1,11 +1,11 @@
-//! Why a command failed: its message and its exit status.
+//! The error of a command: its message and its exit status.
 
 use std::{fmt, process::ExitCode};
 
 use super::output;
 use crate::{cli::EXIT_USAGE, tencent::transport::ClientError};
 
-/// Why a command failed.
+/// The error of a command.
 #[derive(Debug)]
 pub(super) enum CommandError {
     /// The user has to change a flag or the configuration: status 64.

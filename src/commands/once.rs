@@ -19,7 +19,7 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), CommandError> {
     let snapshots = Snapshots::default();
     let registry = registry(snapshots.subscribe(), &telemetry, &wiring.config().metrics.tag_labels)?;
     let states = poll_each_once(wiring.plan()).await?;
-    let all_answered = states.iter().all(|state| state.failure().is_none());
+    let all_succeeded = states.iter().all(|state| state.failure().is_none());
     for state in states {
         snapshots.add(Arc::new(state));
     }
@@ -28,10 +28,10 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), CommandError> {
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     print(&text)?;
-    if regions_known && all_answered { Ok(()) } else { Err(CommandError::AlreadyReported) }
+    if regions_known && all_succeeded { Ok(()) } else { Err(CommandError::AlreadyReported) }
 }
 
-/// A process that ends after one poll says nothing of use about itself.
+/// `once` omits metrics about its own process: they are useless after a single poll.
 fn is_about_the_cloud(family: &MetricFamily) -> bool {
     !["process_", "tencentcloud_vpn_exporter_"].iter().any(|prefix| family.name().starts_with(prefix))
 }

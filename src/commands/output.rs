@@ -1,4 +1,4 @@
-//! What commands print: text on standard output, problems on standard error.
+//! The output of commands: text on standard output, problems on standard error.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 use super::error::CommandError;
 use crate::domain::display::is_unsafe_for_display;
 
-/// Writes to standard output. A reader that has closed it, as `head` does, needs no message.
+/// Writes to standard output. A closed pipe (for example `| head`) is not reported.
 pub(super) fn print(text: &[u8]) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
@@ -17,7 +17,7 @@ pub(super) fn print(text: &[u8]) -> Result<(), CommandError> {
     })
 }
 
-/// Writes a message to standard error. The exit status has to suffice where that is closed.
+/// Writes a message to standard error. If standard error is closed, only the exit status reports the failure.
 pub(super) fn print_error(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }

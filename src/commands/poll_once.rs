@@ -1,4 +1,4 @@
-//! Polls that commands make once: discovery of regions, then one poll of each target. Failures go to standard error.
+//! The polls of commands that poll once: discovery of regions, then one poll of each target. Failures go to standard error.
 
 use std::time::Duration;
 
@@ -28,10 +28,10 @@ use crate::{
     wiring::Wiring,
 };
 
-/// The limit of discovering an account's regions, with retries.
+/// The time limit of one region discovery, with retries.
 pub(super) const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// What commands that poll once start with.
+/// The prepared state of a command that polls once.
 pub(super) struct PreparedPolls {
     pub(super) wiring: Wiring,
     pub(super) telemetry: Telemetry,

@@ -1,4 +1,4 @@
-//! `check-config --probe`: calls each account in each region once, and reports what its credentials may do there.
+//! `check-config --probe`: calls each account in each region once, and reports what its credentials allow.
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::{
     domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
     poll::{failure, poller::Assignment},
     tencent::{
-        action::{Action, Dated, Service, home_region},
+        action::{Action, Service, WithServerTime, home_region},
         credentials::source::SourceError,
         describe_regions::DescribeRegions,
         describe_vpn_connections::DescribeVpnConnections,
@@ -46,13 +46,13 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     print(probe_table(&rows).as_bytes())?;
     for account in accounts_with_unknown_key(&wiring, &rows) {
-        let finding = query_other_site(&wiring, account).await.map_err(client_error)?;
-        report(format_args!("{}: {finding}", account.name));
+        let result = query_other_site(&wiring, account).await.map_err(client_error)?;
+        report(format_args!("{}: {result}", account.name));
     }
-    if rows.iter().all(ProbeRow::is_well) { Ok(()) } else { Err(CommandError::AlreadyReported) }
+    if rows.iter().all(ProbeRow::is_ok) { Ok(()) } else { Err(CommandError::AlreadyReported) }
 }
 
-/// The accounts whose key the API does not know, if their site decides the API's host.
+/// Accounts with an unknown key, if the API host depends on the account's site (no `api.endpoint`).
 fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[ProbeRow]) -> Vec<&'a AccountConfig> {
     let Config { api, accounts, .. } = wiring.config();
     let is_unknown = |row: &ProbeRow| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
@@ -62,7 +62,7 @@ fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[ProbeRow]) -> Vec<&
     accounts.iter().filter(|_| api.endpoint.is_none()).filter(has_unknown_key).collect()
 }
 
-/// Finds out whether the other site knows an account's key.
+/// Checks whether the other site knows an account's key. Returns a message.
 async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<String, ClientError> {
     let (site, other) = (account.site, account.site.other());
     let there = wiring.at_other_site(account)?;
@@ -80,7 +80,7 @@ async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<St
             }
             None => {
                 return Ok(format!(
-                    "the {other} site was not queried: the account's regions have hosts of their own"
+                    "the {other} site was not queried: the account's regions use their own hosts"
                 ));
             }
         },
@@ -95,7 +95,7 @@ async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<St
     })
 }
 
-/// Whether the API knows the key: it then refuses the signature or a permission.
+/// Whether the error shows that the API knows the key: it refuses only the signature or a permission.
 fn is_known_key(error: &ApiError) -> bool {
     let ApiError::Api { code, .. } = error else { return false };
     let code = code.exact();
@@ -105,7 +105,10 @@ fn is_known_key(error: &ApiError) -> bool {
 }
 
 /// Requests one tunnel within a poll's time-out. The response also has the number of all tunnels.
-async fn first_page(target: &Target, assignment: &Assignment) -> Result<Dated<Page<Tunnel>>, ApiError> {
+async fn first_page(
+    target: &Target,
+    assignment: &Assignment,
+) -> Result<WithServerTime<Page<Tunnel>>, ApiError> {
     let Assignment { account, settings } = assignment;
     let action = DescribeVpnConnections::new(&settings.filters, 0, 1);
     account.post(&action, &target.region, Instant::now() + settings.timeout).await
@@ -119,7 +122,7 @@ fn route(target: &Target, assignment: &Assignment) -> Route {
 async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
     let result = first_page(target, assignment).await;
     let server_time = match &result {
-        Ok(answer) => answer.server_time,
+        Ok(response) => response.server_time,
         Err(ApiError::Api { server_time, .. }) => *server_time,
         Err(_) => None,
     };
@@ -129,10 +132,10 @@ async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
         route: route(target, assignment),
         discovered: assignment.settings.discovered,
         permission: DescribeVpnConnections::PERMISSION,
-        result: result.map(|answer| answer.value.total_count),
+        result: result.map(|response| response.value.total_count),
         clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
     };
-    if let (Err(error), false) = (&row.result, row.is_well()) {
+    if let (Err(error), false) = (&row.result, row.is_ok()) {
         report(format_args!("{target}: {}", failure::from_error(error, &row.route, row.permission).message));
     }
     row
@@ -149,13 +152,13 @@ struct ProbeRow {
     permission: &'static str,
     /// The number of tunnels.
     result: Result<u64, ApiError>,
-    /// The API's clock minus ours, in seconds.
+    /// The API's clock minus the local clock, in seconds.
     clock_offset: Option<i64>,
 }
 
 impl ProbeRow {
-    /// A discovered region without VPN is no failure, because it is not polled.
-    fn is_well(&self) -> bool {
+    /// A discovered region without VPN is not polled, so it is not a failure.
+    fn is_ok(&self) -> bool {
         match &self.result {
             Ok(_) => true,
             Err(error) => self.discovered && error.reason() == Reason::UnsupportedRegion,
@@ -171,7 +174,7 @@ impl ProbeRow {
         }
     }
 
-    /// Whether tunnels may be listed, or why not.
+    /// Whether the credentials allow listing tunnels; the reason if not.
     fn may_list(&self) -> String {
         let Err(error) = &self.result else { return "yes".to_owned() };
         let obstacle = match (error.reason(), error) {
@@ -184,7 +187,7 @@ impl ProbeRow {
             (Reason::Unauthorized, _) => return format!("no: {} is missing", self.permission),
             (Reason::Auth, _) => "the credentials are refused",
             (Reason::Credentials, _) => "there are no credentials",
-            (Reason::ClockSkew, _) => "the clock is too far off",
+            (Reason::ClockSkew, _) => "the clock difference is too large",
             (Reason::UnsupportedRegion, _) => "the region has no VPN",
             (Reason::Refused, _) => "the request is refused",
             (
@@ -209,7 +212,7 @@ fn probe_table(rows: &[ProbeRow]) -> String {
             Cell::new(&*row.region),
             Cell::new(row.reachable()),
             Cell::new(row.route.url.authority()),
-            if row.is_well() { Cell::new(row.may_list()) } else { Cell::styled(row.may_list(), RED) },
+            if row.is_ok() { Cell::new(row.may_list()) } else { Cell::styled(row.may_list(), RED) },
             Cell::new(tunnels),
             Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
         ]
@@ -217,7 +220,7 @@ fn probe_table(rows: &[ProbeRow]) -> String {
     table(header, rows)
 }
 
-/// The API's clock minus ours. Times are whole seconds, so that one second means nothing.
+/// The API's clock minus the local clock. `Date` has a resolution of one second, so a difference of one second is ignored.
 fn clock(offset: i64) -> String {
     match offset {
         -1..=1 => "0 s".to_owned(),
@@ -251,7 +254,7 @@ mod tests {
             (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),
             (refused("IpNotInWhitelist"), "yes", "no: this address is not allowed"),
             (refused("AuthFailure.SignatureFailure"), "yes", "no: the credentials are refused"),
-            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock is too far off"),
+            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock difference is too large"),
             (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
             (refused("InvalidParameter"), "yes", "no: the request is refused"),
             (refused("InternalError"), "yes", "unknown"),

@@ -33,7 +33,7 @@ pub(super) async fn run(flags: &DaemonFlags, signals: Signals) -> Result<(), Com
     serve(&flags.web, prepared??, context(shard(flags.shard))?, signals).await
 }
 
-/// What the daemon needs before it runs.
+/// The prepared state of the daemon.
 pub(super) struct PreparedServer {
     read_config: ReadConfig,
     config: Config,
@@ -42,7 +42,7 @@ pub(super) struct PreparedServer {
     pub(super) listeners: Vec<TcpListener>,
 }
 
-/// Reads the configuration, and listens. Files are read on other threads, because a mount may not answer.
+/// Reads the configuration, and listens. Files are read on other threads, because a mount may not respond.
 pub(super) async fn prepare(
     flags: &WebFlags,
     read_config: ReadConfig,

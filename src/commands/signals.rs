@@ -1,4 +1,4 @@
-//! What signals do: SIGTERM and SIGINT stop a command, SIGHUP reloads its configuration.
+//! Signal handling: SIGTERM and SIGINT stop a command, SIGHUP reloads its configuration.
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -11,9 +11,9 @@ use crate::web::state::ReloadRequest;
 
 /// Shutdown and reload requests from signals.
 pub(super) struct Signals {
-    /// Cancelled by the first SIGTERM or SIGINT: a command that waits must then give up.
+    /// Cancelled by the first SIGTERM or SIGINT: a waiting command must then stop.
     pub(super) shutdown: CancellationToken,
-    /// One request for each SIGHUP, unless a request waits already.
+    /// One request for each SIGHUP, unless a request is already pending.
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn handle_signals(
     }
 }
 
-/// Passes signals on. Returns at the second SIGTERM or SIGINT, which ends the command at once.
+/// Passes signals on. Returns at the second SIGTERM or SIGINT, which ends the command immediately.
 async fn second_stop(
     mut terminate: Signal,
     mut interrupt: Signal,
@@ -48,13 +48,13 @@ async fn second_stop(
             _ = interrupt.recv() => "SIGINT",
             _ = hang_up.recv() => {
                 let (reply, _) = oneshot::channel();
-                // A reload that waits already will read the newest files.
+                // If a reload is pending, it will read the newest files.
                 let _ = reload.try_send(ReloadRequest { reply });
                 continue;
             }
         };
         if shutdown.is_cancelled() {
-            tracing::warn!(signal, "second stop signal; exiting at once");
+            tracing::warn!(signal, "second stop signal; exiting immediately");
             return;
         }
         tracing::info!(signal, "shutting down; scrapes in progress may finish");

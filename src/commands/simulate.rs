@@ -1,4 +1,4 @@
-//! `simulate`: runs the embedded VPC API alone, for any client.
+//! `simulate`: runs only the embedded VPC API, for any client.
 
 use std::{
     fs,
@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), C
     Ok(())
 }
 
-/// Starts the embedded API; the user has to change options that contradict each other.
+/// Starts the embedded API. Conflicting options are a usage error.
 pub(super) async fn bind(options: Options, address: SocketAddr) -> Result<Simulator, CommandError> {
     Simulator::bind(options, address).await.map_err(|error| match error {
         StartError::Options(problem) => usage(problem),
@@ -52,7 +52,7 @@ pub(super) async fn bind(options: Options, address: SocketAddr) -> Result<Simula
     })
 }
 
-/// Reads the list of faults on another thread: the file's mount may not answer.
+/// Reads the list of faults on another thread: the file's mount may not respond.
 async fn faults(file: Option<PathBuf>) -> Result<Vec<Fault>, String> {
     let Some(file) = file else { return Ok(Vec::new()) };
     spawn_blocking(move || read_faults(&file)).await.expect("reading a file does not panic")

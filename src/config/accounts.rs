@@ -1,4 +1,4 @@
-//! `accounts`: from the untyped value to accounts, with regions, credentials and filters.
+//! `accounts`: parses accounts with their regions, credentials and filters.
 
 use std::{collections::HashSet, path::Path};
 
@@ -17,17 +17,17 @@ use crate::domain::{
     target::{AccountName, Region},
 };
 
-/// The remedy where there are no accounts.
+/// The remedy if there are no accounts.
 const LIST_ACCOUNTS: &str = "list at least one account, with its name and regions";
 
 /// The filters of `DescribeVpnConnections`. Each is allowed once, which keeps them below the API's limit of ten.
 const FILTERS: [&str; 5] =
     ["vpc-id", "vpn-gateway-id", "customer-gateway-id", "vpn-connection-name", "vpn-connection-id"];
 
-/// The most values that `DescribeVpnConnections` allows for a filter.
+/// The maximum number of values of a filter of `DescribeVpnConnections`.
 const MAX_FILTER_VALUES: usize = 5;
 
-/// `base` is where relative paths start.
+/// Relative paths are resolved against `base`.
 pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<AccountConfig>> {
     let node = root.require("accounts", LIST_ACCOUNTS)?;
     let nodes = node.list()?;
@@ -35,7 +35,7 @@ pub(super) fn read(root: &Table<'_>, base: &Path) -> Option<Vec<AccountConfig>> 
         node.problem(format_args!("is empty; {LIST_ACCOUNTS}"));
     }
     let mut names = HashSet::new();
-    // All accounts are read before the first wrong one ends the reading.
+    // Read all accounts first, so that the problems of all of them are reported.
     let accounts: Vec<Option<AccountConfig>> =
         nodes.iter().map(|node| account(node, &mut names, base)).collect();
     accounts.into_iter().collect()
@@ -46,7 +46,7 @@ fn account(node: &Node<'_>, names: &mut HashSet<AccountName>, base: &Path) -> Op
     let name = table.require("name", "name the account; the name becomes a label").and_then(|node| {
         let name = node.parsed(AccountName::new)?;
         if !names.insert(name.clone()) {
-            node.error("is the name of an earlier account; write another name");
+            node.error("is already used by another account; choose another name");
         }
         Some(name)
     });
@@ -85,7 +85,7 @@ fn region(node: &Node<'_>) -> Option<Region> {
     let region = node.parsed(Region::new)?;
     let name = region.as_str();
     if name == "all" {
-        node.problem("is all within a list; write all without the list, or list regions");
+        node.problem("is all, which cannot be in a list; write regions: all, or list regions");
     } else if !regions::KNOWN.contains(&name) {
         node.warning(format_args!("{name} is an unknown region and is polled anyway; check its spelling"));
     }
@@ -103,7 +103,7 @@ fn filter(node: &Node<'_>, names: &mut HashSet<String>) -> Option<Filter> {
     let name = table.require("name", &format!("write one of {}", FILTERS.join(", "))).and_then(|node| {
         let name = node.parsed(filter_name)?;
         if !names.insert(name.clone()) {
-            node.error("is the name of an earlier filter; write all values into one filter");
+            node.error("is already used by another filter; write all values into one filter");
         }
         Some(name)
     });
@@ -123,7 +123,6 @@ fn filter_values(node: &Node<'_>) -> Option<Vec<String>> {
     if !(1..=MAX_FILTER_VALUES).contains(&nodes.len()) {
         node.problem(format_args!("has {} values; list 1 to {MAX_FILTER_VALUES} of them", nodes.len()));
     }
-    let value =
-        |text: &str| if text.is_empty() { Err("is empty; leave it out") } else { Ok(text.to_owned()) };
+    let value = |text: &str| if text.is_empty() { Err("is empty; remove it") } else { Ok(text.to_owned()) };
     distinct(&nodes, |node| node.parsed(value))
 }

@@ -1,4 +1,4 @@
-//! `credentials` and `assume_role`: from the untyped value to the source of an account's credentials.
+//! `credentials` and `assume_role`: parses the source of an account's credentials.
 
 use std::{path::Path, time::Duration};
 
@@ -24,7 +24,7 @@ const ROLE_ARN: &str = "write one such as qcs::cam::uin/100000000001:roleName/mo
 /// The longest session of a role that the API allows.
 const MAX_ROLE_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// `base` is where relative paths start.
+/// Relative paths are resolved against `base`.
 pub(super) fn credentials(node: &Node<'_>, base: &Path) -> Option<CredentialSource> {
     let [id, id_file, key, key_file] = STATIC_KEYS;
     let table = node.table(&["type", id, id_file, key, key_file])?;
@@ -58,7 +58,7 @@ fn secret(table: &Table<'_>, key: &str, file_key: &str, base: &Path) -> Option<S
         (Some(value), None) => value.parsed(Secret::key).map(SecretText::Value),
         (None, Some(file)) => path(&file, base).map(SecretText::File),
         (Some(_), Some(file)) => {
-            file.problem(format_args!("is set beside {key}; keep one of them"));
+            file.problem(format_args!("cannot be used together with {key}; remove one of them"));
             None
         }
         (None, None) => {
@@ -78,7 +78,7 @@ pub(super) fn assume_role(node: &Node<'_>) -> Option<Role> {
     Some(Role { arn: arn?, session_name: session_name?, external_id: external_id?, duration: duration? })
 }
 
-/// Accepts a role by its name (`roleName/…`) or its number (`role/…`), as the API's documents have it.
+/// Accepts a role by its name (`roleName/…`) or its number (`role/…`), as in the API documents.
 fn role_arn(text: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let is_name = |text: &str| is_made_of("/+=,.@_-", text, 1);

@@ -1,11 +1,11 @@
-//! Lengths of time as the configuration and the flags write them: `500ms`, `30s`, `5m`, `1h30m`.
+//! Durations in the configuration and in flags: `500ms`, `30s`, `5m`, `1h30m`.
 
 use std::time::Duration;
 
-/// The longest that is accepted, 100 years: added to any time of today, it cannot overflow.
+/// The longest accepted duration, 100 years: added to the current time, it cannot overflow.
 const MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Reads a duration of `humantime`'s format that is longer than zero.
+/// Parses a duration in `humantime`'s format. It must be longer than zero.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("is not longer than zero; write a longer duration".to_owned()),

@@ -1,4 +1,4 @@
-//! From a file and an environment to a [`Config`], or to everything that is wrong with them.
+//! Loads a [`Config`] from a file and the environment, or returns all problems.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,13 +17,13 @@ use super::{
 };
 use crate::domain::{proxy::Proxy, site::Site};
 
-/// The keys at or below which values are secrets.
+/// The values of these keys, and all values below them, are secrets.
 const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "external_id"];
 
-/// The keys of the document.
+/// The top-level keys of the file.
 const SECTIONS: &[&str] = &["poll", "api", "metrics", "accounts"];
 
-/// The variables that describe the only account where there is no file.
+/// The variables that describe the only account if there is no file.
 const REGION_VARIABLE: &str = "TENCENTCLOUD_REGION";
 const ACCOUNT_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_ACCOUNT";
 const SITE_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_SITE";
@@ -33,7 +33,7 @@ const SITE_VARIABLE: &str = "TENCENTCLOUD_VPN_EXPORTER_SITE";
 pub struct LoadedConfig {
     /// The configuration.
     pub config: Config,
-    /// What is allowed but is probably a mistake.
+    /// Valid settings that are probably mistakes.
     pub warnings: Vec<Problem>,
 }
 
@@ -43,7 +43,7 @@ impl Config {
     /// `TENCENTCLOUD_VPN_EXPORTER_SITE`, and its regions are in `TENCENTCLOUD_REGION`. The proxy always comes from the
     /// environment.
     ///
-    /// Relative paths in the configuration start at the file's directory. The error has all problems.
+    /// Relative paths in the configuration are resolved against the file's directory. The error has all problems.
     pub fn load(
         file: Option<&Path>,
         environment: &BTreeMap<String, String>,
@@ -86,7 +86,7 @@ fn ignored_variables(environment: &BTreeMap<String, String>) -> impl Iterator<It
     })
 }
 
-/// The document that the environment describes where there is no file.
+/// The configuration that the environment describes if there is no file.
 fn account_of_environment(environment: &BTreeMap<String, String>, diagnostics: &Diagnostics) -> Value {
     let value = |origin: &str, kind| Value::new(Some(&origin.to_owned()), kind);
     let text = |origin: &str, text: &str| value(origin, ValueKind::String(text.to_owned()));
@@ -116,7 +116,7 @@ fn account_of_environment(environment: &BTreeMap<String, String>, diagnostics: &
     Value::new(None, ValueKind::Table(HashMap::from([("accounts".to_owned(), accounts)])))
 }
 
-/// The document's sections, in which variables override values.
+/// The sections of the file, with the values that variables override.
 fn merged(
     document: Value,
     environment: &BTreeMap<String, String>,
@@ -130,7 +130,7 @@ fn merged(
         return None;
     }
     for (section, node) in root.table(SECTIONS)?.entries() {
-        // A variable would replace a wrong section, and hide its problem.
+        // A variable would replace an invalid section and hide its problem.
         if !matches!(node.kind(), ValueKind::Table(_)) {
             variables = variables.without(section);
         }
@@ -149,8 +149,8 @@ fn read(root: &Node<'_>, base: &Path) -> Option<Config> {
     Some(Config { poll: poll?, api: api?, metrics: metrics?, accounts: accounts? })
 }
 
-/// The document as a source of the `config` crate. Unknown keys are left out: the crate would take `poll.interval` at
-/// the top of a file for a path.
+/// The file as a source of the `config` crate. Unknown keys are omitted: the crate would interpret a top-level key
+/// `poll.interval` as a path.
 #[derive(Debug, Clone)]
 struct Sections(Value);
 

@@ -1,7 +1,7 @@
-//! The configuration: an untyped value from file and environment, read into types that are valid once they exist.
+//! The configuration: an untyped value from file and environment, parsed into types that are always valid.
 //!
-//! All problems are reported at once, each with its place and its key's path. It makes no call, and opens no file but
-//! the configuration itself and `api.ca_file`.
+//! All problems are reported at once, each with its place and its key's path. It sends no requests, and reads only the
+//! configuration file and `api.ca_file`.
 
 mod accounts;
 mod credentials;
@@ -44,7 +44,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The endpoint of an account: `api.endpoint`, or else that of the account's site.
+    /// The endpoint of an account: `api.endpoint`, or the endpoint of the account's site.
     #[must_use]
     pub fn endpoint(&self, account: &AccountConfig) -> Endpoint {
         self.api.endpoint.clone().unwrap_or_else(|| account.site.endpoint())
@@ -54,9 +54,9 @@ impl Config {
 /// `poll`: when targets are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollConfig {
-    /// The time from one poll of a target to its next.
+    /// The time from one poll of a target to the next.
     pub interval: Duration,
-    /// The limit of one poll of one target, with its retries.
+    /// The time limit of one poll of a target, with its retries.
     pub timeout: Duration,
     /// The time for which a target's last good tunnels stay published while its polls fail.
     pub stale_after: Duration,
@@ -75,13 +75,13 @@ impl Default for PollConfig {
 /// `api`: how the API is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiConfig {
-    /// The endpoint for all accounts. `None`: that of each account's site.
+    /// The endpoint for all accounts. `None`: the endpoint of each account's site.
     pub endpoint: Option<Endpoint>,
     /// The metadata service, for the instance's role: scheme, host and perhaps a port.
     pub metadata_endpoint: Url,
-    /// The limit of one request, with the body of its response.
+    /// The time limit of one request, with the body of its response.
     pub request_timeout: Duration,
-    /// A PEM file with certificate authorities to trust beside the system's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<CaFile>,
     /// The proxy of the environment, in `HTTPS_PROXY` or `ALL_PROXY`.
     pub proxy: Option<Proxy>,

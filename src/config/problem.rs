@@ -1,4 +1,4 @@
-//! One problem of a configuration, and all of them: the text that the user reads.
+//! The problems of a configuration, as the user reads them.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use std::fmt;
 pub struct Problem {
     /// Its place: `config.yml`, `config.yml:12` or the name of an environment variable.
     pub place: String,
-    /// The path of its key, such as `accounts[0].regions[1]`; empty for the document as a whole.
+    /// The path of its key, such as `accounts[0].regions[1]`; empty for the whole file.
     pub path: String,
-    /// What is wrong and its remedy; never the value of a secret.
+    /// The problem and its remedy; never the value of a secret.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem of a place as a whole.
+    /// A problem of a whole place.
     pub(super) fn at(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self { place: place.into(), path: String::new(), message: message.into() }
     }
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration; at least one problem. Displayed as one problem a line.
+/// All problems of a configuration; at least one. `Display` prints one problem per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 

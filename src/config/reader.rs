@@ -1,7 +1,7 @@
 //! Reads an untyped [`Value`] and collects every problem instead of stopping at the first.
 //!
-//! It knows the place of each value and which values are secrets, but no key of any particular file. A key without a
-//! value (null) is a problem, not an absent key: a default would hide a forgotten value or an empty template.
+//! It knows the place of each value and which values are secrets. It does not depend on the keys of a particular file. A key
+//! without a value (null) is a problem, not an absent key: a default would hide a forgotten value or an empty template.
 
 use std::{
     cell::RefCell,
@@ -14,10 +14,10 @@ use config::{Value, ValueKind};
 
 use super::problem::{Problem, Problems};
 
-/// The longest key or value that a problem repeats, in characters.
+/// The maximum length of a key or value in a message, in characters.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// The problems and warnings of one document.
+/// The problems and warnings of one file.
 #[derive(Debug)]
 pub struct Diagnostics {
     place: String,
@@ -34,23 +34,23 @@ impl Diagnostics {
         Self { place: place.into(), secret_keys, problems: RefCell::default(), warnings: RefCell::default() }
     }
 
-    /// The document as a whole.
+    /// The top-level value.
     #[must_use]
     pub fn root<'a>(&'a self, value: &'a Value) -> Node<'a> {
         Node { value, path: String::new(), is_secret: false, diagnostics: self }
     }
 
-    /// Adds problems of other places.
+    /// Adds problems with other places.
     pub(super) fn add(&self, problems: impl IntoIterator<Item = Problem>) {
         self.problems.borrow_mut().extend(problems);
     }
 
-    /// Adds warnings about other places.
+    /// Adds warnings with other places.
     pub(super) fn warn(&self, warnings: impl IntoIterator<Item = Problem>) {
         self.warnings.borrow_mut().extend(warnings);
     }
 
-    /// Returns the warnings if there is no problem, else all problems.
+    /// Returns the warnings if there are no problems, else all problems.
     pub fn finish(self) -> Result<Vec<Problem>, Problems> {
         Problems::check(self.problems.into_inner())?;
         Ok(self.warnings.into_inner())
@@ -73,8 +73,8 @@ impl<'a> Node<'a> {
         &self.value.kind
     }
 
-    /// Reports that the value is wrong. The message follows the value, or "the value" if that is a secret:
-    /// `is not a duration; write one such as 30s`.
+    /// Reports that the value is wrong. The message is printed after the value, or after "the value" if it is a secret: `is not
+    /// a duration; write one such as 30s`.
     pub fn error(&self, message: impl fmt::Display) {
         self.problem(format_args!("{} {message}", self.shown()));
     }
@@ -84,12 +84,12 @@ impl<'a> Node<'a> {
         self.diagnostics.problems.borrow_mut().push(self.diagnostic(message));
     }
 
-    /// Reports what is allowed but is probably a mistake, without repeating the value.
+    /// Reports a valid setting that is probably a mistake, without repeating the value.
     pub fn warning(&self, message: impl fmt::Display) {
         self.diagnostics.warnings.borrow_mut().push(self.diagnostic(message));
     }
 
-    /// A table with these keys. Each unknown key is reported, and does not stop the reading.
+    /// A table with these keys. Unknown keys are reported and skipped.
     #[must_use]
     pub fn table(&self, known: &[&str]) -> Option<Table<'a>> {
         let table = self.open_table()?;
@@ -106,7 +106,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A list of anything.
+    /// A list.
     #[must_use]
     pub fn list(&self) -> Option<Vec<Node<'a>>> {
         match &self.value.kind {
@@ -119,7 +119,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text. A number or a boolean is refused: its characters in the file are no longer known.
+    /// A text. A number or a boolean is an error: its original spelling in the file is lost.
     #[must_use]
     pub fn text(&self) -> Option<&'a str> {
         match &self.value.kind {
@@ -155,13 +155,13 @@ impl<'a> Node<'a> {
 
     fn mismatch<T>(&self, expected: &str, remedy: &str) -> Option<T> {
         match kind_name(&self.value.kind) {
-            None => self.problem(format_args!("has no value; write {expected}, or leave the key out")),
+            None => self.problem(format_args!("has no value; write {expected}, or remove the key")),
             Some(found) => self.problem(format_args!("is {found}, not {expected}; {remedy}")),
         }
         None
     }
 
-    /// The value as a message may repeat it: in one line, not too long, and never a secret.
+    /// The value for a message: in one line, not too long, and never a secret.
     fn shown(&self) -> String {
         match &self.value.kind {
             ValueKind::String(text) if !self.is_secret => quoted(text),
@@ -211,8 +211,8 @@ impl<'a> Table<'a> {
         self.get(key).map_or(Some(absent), |node| read(&node))
     }
 
-    /// The value of a key that must be present and not null. The remedy follows "is missing" or "has no value":
-    /// `name the account`.
+    /// The value of a key that must be present and not null. The remedy is printed after "is missing" or "has no value": `name
+    /// the account`.
     #[must_use]
     pub fn require(&self, key: &str, remedy: &str) -> Option<Node<'a>> {
         let problem = match self.get(key) {
@@ -236,7 +236,7 @@ impl<'a> Table<'a> {
         for (key, node) in self.entries().into_iter().filter(|(key, _)| !known.contains(key)) {
             match nearest(key, known.iter().copied()) {
                 Some(near) => node.problem(format_args!("is not a known key; did you mean {near}?")),
-                // Among secrets, an unknown key may be a misplaced secret: it is not repeated.
+                // In a section with secrets, an unknown key may be a misplaced secret, so it is not repeated.
                 None if self.node.is_secret => Node { path: self.node.path.clone(), ..node }
                     .problem(format_args!("has an unknown key; known are {}", known.join(", "))),
                 None => node.problem(format_args!("is not a known key; known are {}", known.join(", "))),
@@ -258,12 +258,12 @@ pub fn distinct<'a, T: Clone + Eq + Hash>(
         }
         Some(item)
     });
-    // All are read before the first wrong one ends the reading.
+    // Read all values before returning, so that all problems are reported.
     let items: Vec<Option<T>> = items.collect();
     items.into_iter().collect()
 }
 
-/// The candidate of which `text` is probably a misspelling.
+/// The candidate that `text` probably misspells.
 pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate| (strsim::osa_distance(text, candidate), candidate);
     let (distance, candidate) = candidates.into_iter().map(distance).min_by_key(|(distance, _)| *distance)?;
@@ -360,7 +360,7 @@ mod tests {
              config.yml:3: b: is a boolean, not a list; write it as [a, b]\n\
              config.yml:3: c: is a text, not a number; write it in digits, without quotes\n\
              config.yml:3: c: is a text, not a boolean; write true or false, without quotes\n\
-             config.yml: d: has no value; write a mapping, or leave the key out"
+             config.yml: d: has no value; write a mapping, or remove the key"
         );
     }
 

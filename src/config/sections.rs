@@ -1,4 +1,4 @@
-//! `poll`, `api` and `metrics`: from the untyped value to their types.
+//! `poll`, `api` and `metrics`: parses them into their types.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ pub(super) fn poll(root: &Table<'_>) -> Option<PollConfig> {
         let section = section.table(&["interval", "timeout", "stale_after"])?;
         let default = PollConfig::default();
         let interval = section.read_or("interval", default.interval, duration);
-        // Without a time-out of its own, a short interval also shortens the time-out, so that polls do not overlap.
+        // If `timeout` is absent, a short interval also shortens the time-out, so that polls do not overlap.
         let default_timeout = interval.map_or(default.timeout, |interval| interval.min(default.timeout));
         let timeout = section.read_or("timeout", default_timeout, duration);
         let stale_after = section.read_or("stale_after", default.stale_after, duration);
@@ -45,7 +45,7 @@ fn warn_about(poll: &PollConfig, section: &Table<'_>) {
     }
 }
 
-/// `base` is where relative paths start.
+/// Relative paths are resolved against `base`.
 pub(super) fn api(root: &Table<'_>, base: &Path) -> Option<ApiConfig> {
     root.read_or("api", ApiConfig::default(), |section| {
         let section = section.table(&[
@@ -82,7 +82,7 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
     // The text is not repeated: it may have a password.
     let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
     if endpoint.is_for_one_service() {
-        node.warning("is the address of one service, and three are called; write {service} in its place");
+        node.warning("is the address of a single service, but the exporter calls three; use {service} in the host name");
     }
     Some(endpoint)
 }
@@ -101,7 +101,7 @@ fn rate(node: &Node<'_>) -> Option<f64> {
     if (0.01..=100.0).contains(&rate) {
         return Some(rate);
     }
-    node.error("is not between 0.01 and 100, the most that Tencent allows");
+    node.error("is not between 0.01 and 100, Tencent Cloud's limit");
     None
 }
 
@@ -119,7 +119,7 @@ fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {
         match labels.iter().find(|earlier| earlier.label == label.label) {
             Some(earlier) if earlier.key == label.key => node.error("is a duplicate; keep one"),
             Some(earlier) => node.problem(format_args!(
-                "{:?} and {:?} would both be the label {}; leave one out, or {}",
+                "{:?} and {:?} would both be the label {}; remove one, or {}",
                 label.key,
                 earlier.key,
                 label.label,
@@ -149,7 +149,7 @@ fn tag_label(node: &Node<'_>) -> Option<TagLabel> {
 }
 
 fn tag_key(key: &str) -> Result<&str, &'static str> {
-    if key.is_empty() { Err("is no tag; write its key, or leave it out") } else { Ok(key) }
+    if key.is_empty() { Err("is not a tag; write the tag's key, or remove the entry") } else { Ok(key) }
 }
 
 fn how_to_name(key: &str) -> String {
@@ -158,10 +158,10 @@ fn how_to_name(key: &str) -> String {
     )
 }
 
-/// A length of time.
+/// A duration.
 pub(super) fn duration(node: &Node<'_>) -> Option<Duration> {
     match node.kind() {
-        // A duration whose unit is missing: quotes would be the wrong remedy.
+        // A number without a unit: the usual advice "write it in quotes" would be wrong here.
         ValueKind::I64(number) => {
             duration::parse(&number.to_string()).map_err(|error| node.error(error)).ok()
         }
@@ -169,7 +169,7 @@ pub(super) fn duration(node: &Node<'_>) -> Option<Duration> {
     }
 }
 
-/// The path of a file, which is not opened here. `base` is where a relative one starts.
+/// The path of a file, which is not opened here. A relative path is resolved against `base`.
 pub(super) fn path(node: &Node<'_>, base: &Path) -> Option<PathBuf> {
     node.parsed(|text| if text.is_empty() { Err("is not a path; name a file") } else { Ok(base.join(text)) })
 }

@@ -36,7 +36,7 @@ enum Form {
     TagLabels,
 }
 
-/// The variables as a source of the `config` crate: each value by its path, with its variable as origin.
+/// The variables as a source of the `config` crate. A key is a path, and the origin of its value is the variable.
 #[derive(Debug, Clone)]
 pub(super) struct Variables(HashMap<String, Value>);
 

@@ -1,7 +1,7 @@
-//! A YAML text as an untyped [`Value`] in which each value knows its line.
+//! Parses YAML into an untyped [`Value`] in which each value knows its line.
 //!
-//! It reads the parser's events itself: the `config` crate's own reader keeps no lines, overflows the stack on deep
-//! nesting and repeats the file's text in its messages. No message from here repeats a value.
+//! It uses the events of the YAML parser directly: the `config` crate's own reader keeps no lines, overflows the stack on deep
+//! nesting and repeats the file's text in its messages. Its messages never repeat a value.
 
 use std::{collections::HashMap, path::Path, str::Chars};
 
@@ -14,7 +14,7 @@ use crate::regular_file;
 /// How many levels of mappings and lists are allowed; deeper nesting would overflow the stack.
 const MAX_DEPTH: usize = 32;
 
-/// Reads a whole file. An empty one, or one that has only comments, gives a value of the kind `Nil`.
+/// Reads a whole file. An empty file, or a file with only comments, gives `Nil`.
 pub fn read(path: &Path) -> Result<Value, Problems> {
     let name = path.display().to_string();
     let bytes = regular_file::read(path)
@@ -28,10 +28,10 @@ pub fn read(path: &Path) -> Result<Value, Problems> {
     }
 }
 
-/// Reads a text; `name` is the place that problems and values carry, before their line.
+/// Reads a text; `name` is the file name in problems and origins.
 pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // The parser takes a NUL for the end of the text: what follows it would be ignored.
+    // The parser treats NUL as the end of the text and would ignore the rest.
     if let Some(index) = text.find('\0') {
         let line = 1 + text[..index].matches('\n').count();
         return Err(at(name, line, "has a NUL character; is it a YAML file?").into());
@@ -52,7 +52,7 @@ fn at(name: &str, line: usize, message: impl Into<String>) -> Problem {
 struct YamlReader<'a> {
     name: &'a str,
     parser: Parser<Chars<'a>>,
-    /// The problems that did not end the reading.
+    /// Problems after which parsing continues.
     problems: Vec<Problem>,
 }
 
@@ -74,7 +74,7 @@ impl YamlReader<'_> {
             match event {
                 Event::StreamEnd => return Ok(root.unwrap_or(ValueKind::Nil)),
                 Event::DocumentStart if root.is_some() => {
-                    return Err(at(self.name, line, "begins a second document; keep one"));
+                    return Err(at(self.name, line, "starts a second document; keep one"));
                 }
                 Event::Nothing | Event::StreamStart | Event::DocumentStart | Event::DocumentEnd => {}
                 event => root = Some(self.value(event, line, 0)?.kind),
@@ -82,7 +82,7 @@ impl YamlReader<'_> {
         }
     }
 
-    /// Reads the value that begins with `event`. Its place is `line`, where its key is.
+    /// Reads the value that begins with `event`. Its place is `line`, the line of its key.
     fn value(&mut self, event: Event, line: usize, depth: usize) -> Result<Value, Problem> {
         let is_collection = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
         if is_collection && depth == MAX_DEPTH {
@@ -93,8 +93,8 @@ impl YamlReader<'_> {
             Event::Scalar(text, ..) => ValueKind::String(text),
             Event::SequenceStart(..) => ValueKind::Array(self.list(depth + 1)?),
             Event::MappingStart(..) => ValueKind::Table(self.table(depth + 1)?),
-            // A short file can have aliases of aliases that stand for gigabytes.
-            _ => return Err(at(self.name, line, "has an alias (*name); write out what it stands for")),
+            // Nested aliases can expand a short file to gigabytes.
+            _ => return Err(at(self.name, line, "has an alias (*name); write the value itself")),
         };
         Ok(Value::new(Some(&format!("{}:{line}", self.name)), kind))
     }
@@ -118,7 +118,7 @@ impl YamlReader<'_> {
                     let (event, _) = self.next()?;
                     let value = self.value(event, line, depth)?;
                     if entries.insert(key, value).is_some() {
-                        self.problems.push(at(self.name, line, "repeats a key of its mapping; keep one"));
+                        self.problems.push(at(self.name, line, "is a duplicate key; keep one"));
                     }
                 }
                 (_, line) => return Err(at(self.name, line, "has a key that is not a text; write a text")),
@@ -200,13 +200,13 @@ mod tests {
             ("a: [hunter2", "2: is not valid YAML: while parsing a flow sequence, expected ',' or ']'"),
             ("a: 'hunter2", "1: is not valid YAML: "),
             ("a: *hunter2", "1: is not valid YAML: while parsing node, found unknown anchor"),
-            ("a: 1\n--- hunter2", "2: begins a second document; keep one"),
-            ("---\n---\n", "2: begins a second document; keep one"),
+            ("a: 1\n--- hunter2", "2: starts a second document; keep one"),
+            ("---\n---\n", "2: starts a second document; keep one"),
             ("[hunter2]: x", "1: has a key that is not a text; write a text"),
             ("a: &x 1\n*x : hunter2", "2: has a key that is not a text; write a text"),
-            ("a: &x 1\nb: *x", "2: has an alias (*name); write out what it stands for"),
+            ("a: &x 1\nb: *x", "2: has an alias (*name); write the value itself"),
             ("a: 1\nb: \u{0}hunter2", "2: has a NUL character; is it a YAML file?"),
-            ("a: 1\nb:\n  a: 1\na: hunter2", "4: repeats a key of its mapping; keep one"),
+            ("a: 1\nb:\n  a: 1\na: hunter2", "4: is a duplicate key; keep one"),
         ];
         for (text, message) in table {
             let found = problems(text);

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-/// `api.ca_file` with its content at the time when the configuration was read.
+/// `api.ca_file` with the content that it had when the configuration was read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaFile {
     /// The path.

@@ -1,11 +1,11 @@
-//! Where the credentials of an account come from.
+//! The source of an account's credentials.
 
 use super::secret::SecretText;
 
-/// `credentials`: where an account's credentials come from.
+/// `credentials`: the source of an account's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// `static`: given here, or in files that are named here.
+    /// `static`: in the configuration, or in files that it names.
     Static {
         /// `secret_id` or `secret_id_file`.
         secret_id: SecretText,

@@ -1,6 +1,6 @@
-//! Characters that must not reach a terminal, a log line or a page as they are.
+//! Characters that must be escaped on a terminal, in a log line or on a page.
 
-/// Whether a character ends lines, controls terminals, changes the reading order of text, or is invisible. All of them have at
+/// Whether a character ends a line, controls terminals, changes the reading order of text, or is invisible. All of them have at
 /// most four hexadecimal digits.
 #[must_use]
 pub fn is_unsafe_for_display(c: char) -> bool {

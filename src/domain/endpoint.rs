@@ -12,13 +12,13 @@ use super::target::Region;
 const TENCENT_DOMAIN: &str = ".tencentcloudapi.com";
 /// The address of a finance region.
 const FINANCE: &str = "{service}.{region}.tencentcloudapi.com";
-/// Replace the placeholders while a template is read as a URL.
+/// Values for the placeholders while a template is parsed as a URL.
 const SAMPLE_SERVICE: &str = "service-placeholder";
 const SAMPLE_REGION: &str = "region-placeholder";
 const SAMPLES: [&str; 2] = [SAMPLE_SERVICE, SAMPLE_REGION];
 
-/// Why a text is not the address of an API or of a metadata service. The message does not repeat the text, which may hold
-/// a password.
+/// The reason why a text is not the address of an API or of a metadata service. The message does not repeat the text, which may
+/// contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpoint {
     /// It is not a URL, or a URL without a host.
@@ -28,35 +28,35 @@ pub enum InvalidEndpoint {
     #[error("has a scheme that is neither https nor http")]
     Scheme,
     /// It is `http`, and the host is not loopback.
-    #[error("would send pre-shared keys in clear; write https, or http with a loopback address")]
+    #[error("would send pre-shared keys unencrypted; write https, or http with a loopback address")]
     Plain,
     /// It has a user, a password, a path, a query or a fragment.
-    #[error("has more than a scheme, a host and a port; leave the rest out")]
+    #[error("has more than a scheme, a host and a port; remove the rest")]
     MoreThanAHost,
-    /// It has braces around something else than `service` and `region`, or braces without a partner.
-    #[error("has a placeholder that is not known; known are {{service}} and {{region}}")]
+    /// It has a placeholder other than `{service}` and `{region}`, or unmatched braces.
+    #[error("has an unknown placeholder; known are {{service}} and {{region}}")]
     Placeholder,
-    /// It has a placeholder that is only a part of a label of the host. With its value, the host might be invalid.
+    /// It has a placeholder that is only part of a host label. Replacing it could make the host invalid.
     #[error(
-        "has a placeholder with something beside it; set it apart by dots, such as {{service}}.{{region}}.example"
+        "has a placeholder that is only part of a host label; separate it with dots, such as {{service}}.{{region}}.example"
     )]
     PartOfALabel,
 }
 
 /// The template of the API's addresses, such as `https://{service}.tencentcloudapi.com`.
 ///
-/// Finance regions are cut off from Tencent's general endpoints. For them a template on Tencent's own domain is
-/// replaced by `https://{service}.{region}.tencentcloudapi.com`, unless it names the region itself. A template on any
-/// other host, a proxy or a simulator, is used for them too: no request may bypass it.
+/// Tencent's general endpoints do not serve finance regions. For them, a template on Tencent's own domain is replaced by
+/// `https://{service}.{region}.tencentcloudapi.com`, unless it names the region itself. A template on any other host, a proxy
+/// or a simulator, is used for them too: no request may bypass it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: &'static str,
-    /// Host and port as an HTTP client sends them: in lower case, without the scheme's own port.
+    /// Host and port as an HTTP client sends them: in lower case, without the scheme's default port.
     authority: String,
 }
 
 impl Endpoint {
-    /// Reads a template: `https`, or `http` on a loopback host, with `{service}` and `{region}` as labels of the host.
+    /// Parses a template: `https`, or `http` on a loopback host, with `{service}` and `{region}` as labels of the host.
     pub fn new(template: &str) -> Result<Self, InvalidEndpoint> {
         let filled = template.replace("{service}", SAMPLE_SERVICE).replace("{region}", SAMPLE_REGION);
         if filled.contains(['{', '}']) {
@@ -77,28 +77,29 @@ impl Endpoint {
         Ok(Self { scheme, authority })
     }
 
-    /// The address of a service in a region, without a path: `https://vpc.tencentcloudapi.com`. A service is a word of
+    /// The address of a service in a region, without a path: `https://vpc.tencentcloudapi.com`. The service's name has only
     /// lower-case letters.
     #[must_use]
     pub fn url(&self, service: &str, region: &Region) -> Url {
         let text = format!("{}://{}", self.scheme, self.host(service, region));
-        Url::parse(&text).expect("labels in place of labels leave a URL")
+        Url::parse(&text).expect("replacing host labels keeps the URL valid")
     }
 
-    /// The host of that address, with its port if that is not the scheme's own.
+    /// The host of that address, with its port unless it is the scheme's default port.
     fn host(&self, service: &str, region: &Region) -> String {
-        let cut_off = region.is_finance() && self.is_tencents() && !self.authority.contains("{region}");
-        let template = if cut_off { FINANCE } else { &self.authority };
+        let is_isolated =
+            region.is_finance() && self.is_tencent_host() && !self.authority.contains("{region}");
+        let template = if is_isolated { FINANCE } else { &self.authority };
         template.replace("{service}", service).replace("{region}", region.as_str())
     }
 
-    /// Whether this is one service's own address at Tencent, where the others cannot be called.
+    /// Whether this is the Tencent host of a single service. Other services cannot be called there.
     #[must_use]
     pub fn is_for_one_service(&self) -> bool {
-        self.is_tencents() && !self.authority.contains("{service}")
+        self.is_tencent_host() && !self.authority.contains("{service}")
     }
 
-    fn is_tencents(&self) -> bool {
+    fn is_tencent_host(&self) -> bool {
         self.authority.ends_with(TENCENT_DOMAIN)
     }
 }
@@ -109,8 +110,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The address of a service that may be plain HTTP anywhere, such as the metadata service: a URL of `https` or `http` that
-/// has a host, maybe a port, and nothing else.
+/// Parses the address of a service that may use plain HTTP on any host, such as the metadata service: `https` or `http`, a
+/// host, and optionally a port.
 pub fn base_url(text: &str) -> Result<Url, InvalidEndpoint> {
     let url = Url::parse(text).map_err(|_| InvalidEndpoint::NotAUrl)?;
     if !matches!(url.scheme(), "https" | "http") {

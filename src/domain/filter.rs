@@ -1,9 +1,9 @@
 //! A filter of a listing.
 
-/// A condition that narrows a listing. A row must meet all filters, with one value of each.
+/// A condition for rows of a listing. A row must match at least one value of every filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// A name from the action's document, such as `vpn-gateway-id`.
+    /// A name from the action's API document, such as `vpn-gateway-id`.
     pub name: String,
     /// 1 to 5 values.
     pub values: Vec<String>,

@@ -1,4 +1,4 @@
-//! The terms of the project: accounts, regions, targets and tunnels. Each is a type whose values are valid.
+//! The shared types: accounts, regions, targets and tunnels. Their values are always valid.
 //!
 //! It must not depend on I/O, wire formats or metrics.
 

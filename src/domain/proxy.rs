@@ -1,4 +1,4 @@
-//! The proxy that requests to the API use, as the usual environment variables name it.
+//! The proxy for requests to the API, from the usual environment variables.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use super::secret::Secret;
 
-/// The variables that name a proxy for `https`. The first one that is not empty counts.
+/// The variables that name a proxy for `https`. The first one that is not empty is used.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// The variables that list the hosts to reach without the proxy.
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
@@ -23,21 +23,21 @@ pub struct Proxy {
     bypass: String,
 }
 
-/// A proxy variable that cannot be read. The value, which may hold a password, is not part of the message.
+/// An invalid proxy variable. The message does not repeat the value, which may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}; {remedy}")]
 pub struct InvalidProxy {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with its value.
+    /// The problem of its value.
     pub problem: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
 impl Proxy {
-    /// Reads `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, each also in lower case. An empty variable counts as absent.
-    /// `None` means that no proxy is set. The error names the variable whose value cannot be read.
+    /// Reads `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, each also in lower case. An empty variable counts as absent. `None`
+    /// means that no proxy is set. The error names the invalid variable.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Option<Self>, InvalidProxy> {
         let Some((variable, text)) = first_set(variables, &PROXY_VARIABLES) else { return Ok(None) };
         let url = parse(text).map_err(|problem| InvalidProxy { variable, problem, remedy: WRITE_URL })?;
@@ -68,7 +68,7 @@ impl Proxy {
         self.variable
     }
 
-    /// The value of `NO_PROXY`; empty where it is not set.
+    /// The value of `NO_PROXY`; empty if it is not set.
     #[must_use]
     pub fn no_proxy(&self) -> &str {
         &self.bypass
@@ -101,7 +101,7 @@ fn has_quotes(text: &str) -> bool {
     text.starts_with(['"', '\'']) || text.ends_with(['"', '\''])
 }
 
-/// A URL with a scheme, a host and maybe a user and a port. Without a scheme, `http` is meant, as in curl.
+/// A URL with a scheme, a host, and optionally a user and a port. The default scheme is `http`, as in curl.
 fn parse(text: &str) -> Result<Url, &'static str> {
     if has_quotes(text) {
         return Err(QUOTES);

@@ -1,29 +1,29 @@
-//! The reasons of failures, which are a label of the metrics.
+//! The reasons of failures: the label `reason` of the metrics.
 
-/// Why a call or a poll failed: the label `reason` of the metrics.
+/// The reason why a call or a poll failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// No response in time.
     Timeout,
-    /// No connection, no trusted TLS, or a response that broke off.
+    /// No connection, untrusted TLS, or a truncated response.
     Connection,
     /// The API received too many requests.
     Throttled,
     /// The API, or a gateway before it, failed: `InternalError`, `ServiceUnavailable`, HTTP 5xx.
     ServerError,
-    /// A response that the API never sends.
+    /// A response that does not follow the API document.
     MalformedResponse,
-    /// `AuthFailure` and its kind: the credentials are refused.
+    /// `AuthFailure` and its variants: the API refuses the credentials.
     Auth,
     /// A permission is missing, or the API does not accept this address.
     Unauthorized,
-    /// The clocks differ, and the correction did not help.
+    /// The clocks differ, also after a correction.
     ClockSkew,
     /// The source returned no credentials.
     Credentials,
-    /// The region has no such product.
+    /// The region has no VPN.
     UnsupportedRegion,
-    /// Any other refusal: the request itself is wrong.
+    /// Any other error of the API: the request itself is wrong.
     Refused,
 }
 

@@ -1,17 +1,17 @@
-//! A role that is assumed to get temporary credentials.
+//! A role to assume for temporary credentials.
 
 use std::time::Duration;
 
 use super::secret::Secret;
 
-/// A role, and how it is assumed. Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
+/// A role and the parameters to assume it. Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// `RoleArn`, such as `qcs::cam::uin/100000000001:roleName/monitoring`.
     pub arn: String,
     /// `RoleSessionName`: 2 to 128 of `[\w+=,.@_-]`; the account's audit log shows it.
     pub session_name: String,
-    /// `ExternalId`, where the role requires one.
+    /// `ExternalId`, if the role requires one.
     pub external_id: Option<Secret>,
     /// `DurationSeconds`: up to 12 hours.
     pub duration: Duration,

@@ -9,20 +9,20 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Keeps a text secret.
+    /// Makes a text a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// A key or token of Tencent Cloud: visible ASCII characters without quotes at the ends. The error follows the place of
-    /// the text, and does not repeat it.
+    /// A key or token of Tencent Cloud: visible ASCII characters without quotes at the ends. The error message is printed after
+    /// the place of the text. It does not contain the text.
     pub fn key(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() {
             Err("is empty")
         } else if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
             Err("has quotes at its ends, which are not part of a key; remove them")
         } else if !text.chars().all(|c| c.is_ascii_graphic()) {
-            Err("has white space or other characters that no key of Tencent Cloud has; write the key alone")
+            Err("has white space or other characters that are not part of a key; write only the key")
         } else {
             Ok(Self::new(text))
         }
@@ -35,7 +35,7 @@ impl Secret {
     }
 }
 
-/// A secret in the configuration, or a file that holds it.
+/// A secret in the configuration, or a file that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretText {
     /// The secret itself.

@@ -4,10 +4,10 @@ use sha2::{Digest, Sha256};
 
 use super::target::Target;
 
-/// One of several processes that divide the targets among them without communication.
+/// One of several processes that share the targets without communication.
 ///
-/// Each target belongs to the shard with the largest hash of shard and target (rendezvous hashing). One more shard takes its
-/// share from all others, and moves nothing between them.
+/// Each target belongs to the shard with the largest hash of shard and target (rendezvous hashing). Adding a shard moves
+/// targets only to the new shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
@@ -24,13 +24,13 @@ impl Shard {
         (index < count).then_some(Self { index, count })
     }
 
-    /// Which shard this is, counted from 0.
+    /// The index of this shard, from 0.
     #[must_use]
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// How many shards there are.
+    /// The number of shards.
     #[must_use]
     pub fn count(self) -> u32 {
         self.count

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::endpoint::Endpoint;
 
-/// The site of an account. Whether a key of one site works at the other is not documented.
+/// The site of an account. It is not documented whether a key of one site works at the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Site {
     /// `https://{service}.intl.tencentcloudapi.com`. The API documents describe this site.
@@ -17,7 +17,7 @@ pub enum Site {
 }
 
 impl Site {
-    /// Reads the word that the configuration uses. The error says what to write.
+    /// Parses the name that the configuration uses. The error says what to write.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "international" => Ok(Self::International),
@@ -26,7 +26,7 @@ impl Site {
         }
     }
 
-    /// The word that the configuration uses.
+    /// The name that the configuration uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Site {
         Endpoint::new(template).expect("the sites have valid endpoints")
     }
 
-    /// The site that a URL belongs to; `None` for other hosts, such as a regional one or that of a finance region.
+    /// The site that a URL belongs to; `None` for other hosts, such as hosts of a single region.
     #[must_use]
     pub fn of(url: &Url) -> Option<Self> {
         let (_service, domain) = url.host_str()?.split_once('.')?;

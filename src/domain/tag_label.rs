@@ -5,7 +5,8 @@
 pub struct TagLabel {
     /// The tag's key, as it is in Tencent Cloud.
     pub key: String,
-    /// The label: `tag_` and the key, `_` in place of each character that Prometheus does not allow; or `tag_` and a name.
+    /// The label: `tag_` and the key, with `_` for each character that Prometheus does not allow; or `tag_` and a configured
+    /// name.
     pub label: String,
 }
 
@@ -19,17 +20,17 @@ impl TagLabel {
         Self { key, label }
     }
 
-    /// The label `tag_` and this name, for a tag with any key. The message about a name that makes no label follows the name.
+    /// The label `tag_` and this name, for a tag with any key. The error message is printed after the name.
     pub fn named(key: impl Into<String>, name: &str) -> Result<Self, &'static str> {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(
-                "makes no label; write ASCII letters, digits and _, such as environment for tag_environment",
+                "is not a valid label name; use ASCII letters, digits and _, such as environment for tag_environment",
             );
         }
         Ok(Self { key: key.into(), label: format!("tag_{name}") })
     }
 
-    /// Whether the label tells the tag from others: a key in Chinese leaves nothing but `_`.
+    /// Whether the label is usable: a key without ASCII letters and digits becomes only `_`.
     #[must_use]
     pub fn is_distinctive(&self) -> bool {
         self.label["tag_".len()..].contains(|c: char| c.is_ascii_alphanumeric())

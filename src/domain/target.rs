@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// Why a text cannot name an account or a region.
+/// The reason why a text is not the name of an account or a region.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// It is empty.
@@ -32,7 +32,7 @@ pub enum InvalidName {
 pub struct AccountName(Arc<str>);
 
 impl AccountName {
-    /// Accepts 1 to 128 characters, none of them a control character.
+    /// Accepts 1 to 128 characters without control characters.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         checked(name, 128, "all but control characters", |c| !c.is_control()).map(Self)
     }
@@ -55,8 +55,8 @@ impl fmt::Display for AccountName {
 pub struct Region(Arc<str>);
 
 impl Region {
-    /// Accepts 1 to 63 lower-case letters, digits and single hyphens in between, a letter first: a region becomes a label
-    /// of a host name.
+    /// Accepts 1 to 63 lower-case letters, digits and single hyphens. The first character is a letter, the last is not a
+    /// hyphen: a region becomes a label of a host name.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         let allowed = "lower-case letters, digits and hyphens";
         let name = checked(name, 63, allowed, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')?;
@@ -72,7 +72,7 @@ impl Region {
         &self.0
     }
 
-    /// Whether this is a finance region, cut off from the others and served by endpoints of its own.
+    /// Whether this is a finance region, isolated from other regions, with its own endpoints.
     #[must_use]
     pub fn is_finance(&self) -> bool {
         self.0.ends_with("-fsi")

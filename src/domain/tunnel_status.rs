@@ -1,15 +1,15 @@
-//! The status of a tunnel as all views count it.
+//! The overall status of a tunnel, as the status page, the command line and the alerts show it.
 
-/// What a tunnel counts as; the worst first.
+/// The overall status of a tunnel: the worst first, and `Idle` last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TunnelStatus {
     /// A known status of the API is not `AVAILABLE`.
     Down,
-    /// No status is known to be down, and one is unknown.
+    /// A status is unknown, and no known status is down.
     Unknown,
     /// Every status is `AVAILABLE`.
     Up,
-    /// Not connected, because there is no traffic that would connect it.
+    /// Not connected, because there is no traffic.
     Idle,
 }
 

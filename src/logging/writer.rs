@@ -1,6 +1,6 @@
-//! Writes log lines from a thread of its own, so that polls and scrapes never wait for the log's reader.
+//! Writes log lines from a separate thread, so that polls and scrapes never wait until the log is read.
 //!
-//! While nobody reads, lines wait in a queue. Once it is full, further lines are dropped, and counted.
+//! While nobody reads the log, lines wait in a queue. If the queue is full, further lines are dropped and counted.
 
 use std::{
     io::{self, Write},
@@ -15,15 +15,15 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many lines wait at most: one for each tunnel of a large company, if all change at once.
+/// The size of the queue: enough for one line about each tunnel of a large company, if all change together.
 const MAX_LINES: usize = 10_000;
 
-/// How long the end of the program waits for the log's reader.
+/// How long the end of the program waits until the log is written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 enum Message {
     Line(Box<[u8]>),
-    /// Asks for an answer once all lines before it are written.
+    /// Requests a notification after all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
@@ -34,7 +34,7 @@ pub(super) struct LineWriter {
     dropped: Arc<AtomicU64>,
 }
 
-/// Waits for the queued lines to be written when it is dropped, for a second at most.
+/// When it is dropped, waits until the queued lines are written, at most one second.
 #[derive(Debug)]
 pub struct LogFlusher(SyncSender<Message>);
 
@@ -60,8 +60,11 @@ fn write_all(messages: &Receiver<Message>, mut destination: impl Write, dropped:
         };
         let lines = dropped.load(Relaxed);
         if lines > reported {
-            // Where this line is dropped too, the count has grown, and the next turn tries again.
-            tracing::warn!(lines, "log lines were dropped because nobody read the log; this is their total");
+            // If this line is dropped too, the count grows and the next iteration reports it.
+            tracing::warn!(
+                lines,
+                "log lines were dropped because nobody read the log; lines is their total number"
+            );
             reported = lines;
         }
     }
@@ -70,7 +73,7 @@ fn write_all(messages: &Receiver<Message>, mut destination: impl Write, dropped:
 impl Drop for LogFlusher {
     fn drop(&mut self) {
         let (done, flushed) = mpsc::sync_channel(1);
-        // A full queue has no reader.
+        // If the queue is full, nobody reads the log: do not wait.
         if self.0.try_send(Message::Flush(done)).is_ok() {
             let _ = flushed.recv_timeout(FLUSH_TIMEOUT);
         }

@@ -1,7 +1,7 @@
 //! How a metric is declared: once, with its name, type, labels and help text.
 //!
-//! The registry, the exposition and docs/metrics.md are made from declarations or checked against them. Nothing here has
-//! a value.
+//! The registry, the exposition and docs/metrics.md are made from declarations or checked against them. Declarations have no
+//! values.
 
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ impl Declaration {
         HistogramOpts::from(self.opts()).buckets(bounds.to_vec())
     }
 
-    /// The descriptor of the metric with these labels. Fails where a label is invalid, or occurs twice.
+    /// The descriptor of the metric with these labels. Fails if a label is invalid, or occurs twice.
     pub fn desc(&self, labels: Vec<String>) -> prometheus::Result<Desc> {
         Desc::new(self.name.into(), self.help.into(), labels, HashMap::new())
     }

@@ -1,4 +1,4 @@
-//! The API as called for one account: a [`Caller`] and the account's credentials.
+//! The API client of one account: a [`Caller`] with the account's credentials.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    action::{Action, Dated, Service},
+    action::{Action, Service, WithServerTime},
     caller::{Caller, Signer},
     client::Client,
     credentials::{cache::CredentialCache, configured::Sources},
@@ -24,26 +24,26 @@ use crate::{
     telemetry::AccountTelemetry,
 };
 
-/// Everything that decides how the API is called for an account. Two accounts with equal settings are interchangeable.
+/// All settings of the API client of an account. Two clients with equal settings are interchangeable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountSettings {
     /// The name of the account.
     pub name: AccountName,
-    /// Where the API is.
+    /// The address of the API.
     pub endpoint: Endpoint,
-    /// Where the metadata service is.
+    /// The address of the metadata service.
     pub metadata_endpoint: Url,
-    /// How connections are made.
+    /// The settings of connections.
     pub connection: ConnectionSettings,
-    /// For all regions and actions of the account together.
+    /// The rate limit for all regions and actions of the account together.
     pub requests_per_second: f64,
-    /// Where the credentials come from.
+    /// The source of the credentials.
     pub credentials: CredentialSource,
     /// The role to assume with those credentials.
     pub assume_role: Option<Role>,
 }
 
-/// The API as called for one account.
+/// The API client of one account.
 #[derive(Debug)]
 pub struct Account {
     settings: AccountSettings,
@@ -52,8 +52,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Prepares the calls of an account. Nothing is sent, and no credentials are loaded yet. This must run within a Tokio
-    /// runtime.
+    /// Creates the client. It sends no request and loads no credentials yet. This must run within a Tokio runtime.
     #[must_use]
     pub fn new(
         settings: AccountSettings,
@@ -82,13 +81,14 @@ impl Account {
         &self.settings
     }
 
-    /// Calls an action until it succeeds, cannot succeed, or `deadline` is too near for another attempt.
+    /// Calls an action with retries. Stops after a success, after a permanent error, or when there is no time for another
+    /// attempt before `deadline`.
     pub async fn post<A: Action>(
         &self,
         action: &A,
         region: &Region,
         deadline: Instant,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         self.caller.post(action, region, Signer::Cache(&self.credentials), Some(deadline)).await
     }
 
@@ -103,19 +103,19 @@ impl Account {
         self.caller.route(service, region)
     }
 
-    /// The API's clock minus ours, in seconds, where a correction is in force; else 0.
+    /// The API's clock minus the local clock in seconds if a correction is active, else 0.
     #[must_use]
     pub fn clock_offset(&self, region: &Region) -> i64 {
         self.caller.clock_offset(region)
     }
 
-    /// The number of the present credentials. It grows each time they are replaced by others.
+    /// The generation of the current credentials. It increases when the credentials change.
     #[must_use]
     pub fn credentials_generation(&self) -> u64 {
         self.credentials.generation()
     }
 
-    /// Waits until the credentials are others than those of this generation.
+    /// Waits until the credentials have another generation.
     pub async fn credentials_changed(&self, generation: u64) {
         self.credentials.changed(generation).await;
     }

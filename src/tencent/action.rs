@@ -1,4 +1,4 @@
-//! What an action of the API is: its name, its parameters, and how its response is read.
+//! The trait for actions of the API: name, parameters, and how the response is parsed.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::error::ApiError;
 use crate::domain::{secret::Secret, target::Region};
 
-/// The size of most request bodies without their secrets, in bytes, with room to spare.
+/// The initial buffer size of a request body without its secrets, in bytes: enough for most requests.
 const BODY_BYTES: usize = 1024;
 
 /// A product of Tencent Cloud and the version of its API.
@@ -31,32 +31,32 @@ impl Service {
     pub const REGION: Self = Self { name: "region", version: "2022-06-27" };
 }
 
-/// The region in which services are called that are the same in all regions, such as STS.
+/// The region for calls to global services such as STS.
 #[must_use]
 pub fn home_region() -> Region {
     Region::new("ap-guangzhou").expect("this is the name of a region")
 }
 
-/// One action of the API. Serializing it gives its parameters.
+/// One action of the API. It serializes as its parameters.
 pub trait Action: Serialize + fmt::Debug + Sync {
     /// `X-TC-Action`.
     const NAME: &'static str;
     /// The product that the action belongs to.
     const SERVICE: Service;
-    /// What a policy must allow for it.
+    /// The permission that the action needs.
     const PERMISSION: &'static str;
-    /// What its response is read into.
+    /// The type of the parsed response.
     type Response: Send;
 
-    /// Reads the content of `Response`, which is known not to be an error.
+    /// Parses the content of `Response`. The caller has already handled errors of the API.
     fn read(response: &RawValue) -> Result<Self::Response, ApiError>;
 
-    /// The secrets among the parameters. No error repeats them.
+    /// The secrets among the parameters. Errors do not repeat them.
     fn secrets(&self) -> Vec<&Secret> {
         Vec::new()
     }
 
-    /// The JSON body. Its buffer is large enough from the start: a buffer that grows leaves copies of secrets behind.
+    /// The JSON body. Its buffer is large enough from the start: reallocating it would leave copies of secrets in memory.
     fn body(&self) -> Zeroizing<Vec<u8>> {
         let secrets: usize = self.secrets().into_iter().map(|secret| secret.expose().len()).sum();
         let mut body = Zeroizing::new(Vec::with_capacity(BODY_BYTES + 2 * secrets));
@@ -65,7 +65,7 @@ pub trait Action: Serialize + fmt::Debug + Sync {
     }
 }
 
-/// A secret among the parameters. The request has it in clear.
+/// A secret among the parameters. It is serialized as plain text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecretParameter<'a>(pub(super) &'a Secret);
 
@@ -75,12 +75,12 @@ impl Serialize for SecretParameter<'_> {
     }
 }
 
-/// A response, and when the server says that it was sent.
+/// A response with the server's time.
 #[derive(Debug)]
-pub struct Dated<T> {
+pub struct WithServerTime<T> {
     /// The response.
     pub value: T,
-    /// The server's clock, by the `Date` header.
+    /// The server's time, from the `Date` header.
     pub server_time: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! The bodies of responses: read whole, limited in size and in the number of large ones, and zeroed when dropped.
+//! The bodies of responses. Their size and the number of large ones are limited, and they are zeroed when dropped.
 
 use std::ops::Deref;
 
@@ -14,10 +14,10 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// A body that is larger than this, in bytes, needs a permit.
 const LARGE_BODY_BYTES: usize = 256 * 1024;
 
-/// How many large bodies are held at once. Together with the others they take 96 MiB at most.
+/// The maximum number of large bodies in memory. All bodies together use at most 96 MiB.
 const MAX_LARGE_BODIES: usize = 8;
 
-/// The body of a response. It may hold secrets, so it is zeroed when it is dropped.
+/// The body of a response. It may contain secrets, so it is zeroed when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Body<'a> {
     bytes: Zeroizing<Vec<u8>>,
@@ -44,8 +44,8 @@ impl Default for Bodies {
 }
 
 impl Bodies {
-    /// Reads a body whole, up to the limit. A reader with a permit waits for bytes alone, so two readers cannot wait for each
-    /// other.
+    /// Reads a whole body, up to the limit. A reader that holds a permit waits only for the network, so readers cannot
+    /// deadlock.
     pub(super) async fn read(&self, mut response: Response) -> Result<Body<'_>, ApiError> {
         let mut body = Body::default();
         while let Some(chunk) = response.chunk().await.map_err(|error| ApiError::connection(&error))? {
@@ -63,7 +63,7 @@ impl Bodies {
     }
 }
 
-/// Appends to a buffer that may hold secrets. A buffer that grew by itself would leave copies of them behind.
+/// Appends to a buffer that may contain secrets. `Vec` itself would leave copies of them in memory when it reallocates.
 fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     let needed = body.len() + chunk.len();
     if needed > body.capacity() {

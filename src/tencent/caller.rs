@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::{
-    action::{Action, Dated, Service},
+    action::{Action, Service, WithServerTime},
     client::{Client, RequestContext},
     credentials::{cache::CredentialCache, source::Credentials},
     error::ApiError,
@@ -78,7 +78,7 @@ impl Caller {
         region: &Region,
         signer: Signer<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         let mut retries = Retries::new();
         // If the deadline ends the last attempt, the error before it is returned: it says more than a time-out.
         let mut last_error = None;
@@ -129,7 +129,7 @@ impl Caller {
         region: &Region,
         credentials: Option<&Credentials>,
         deadline: Option<Instant>,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         let telemetry = self.telemetry.action(A::NAME);
         let url = self.url(A::SERVICE, region);
         let context = RequestContext { url: &url, region, credentials, now: self.server_time(region) };

@@ -1,4 +1,4 @@
-//! One request: signed, sent once, its response read whole within limits, and turned into a value or an [`ApiError`].
+//! Sends one signed request, reads the whole response within limits, and parses it into a value or an [`ApiError`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use zeroize::Zeroizing;
 
 use super::{
-    action::{Action, Dated, Service},
+    action::{Action, Service, WithServerTime},
     body::{Bodies, Body},
     credentials::source::{Credentials, SourceError},
     envelope,
@@ -26,10 +26,10 @@ use crate::domain::{secret::Secret, target::Region};
 const JSON: &str = "application/json";
 const REQUEST_CLIENT: &str = concat!("tencentcloud-vpn-exporter-", env!("CARGO_PKG_VERSION"));
 
-/// The longest code, message or request id of an error that is kept, in characters.
+/// The maximum length of the code, the message and the request id of an error, in characters.
 const MAX_ERROR_CHARS: usize = 300;
 
-/// How many requests this process has under way at once. Each may need its own connection, and systems often allow only
+/// The maximum number of concurrent requests of this process. Each may need its own connection, and systems often allow only
 /// 1024 open files.
 const MAX_REQUESTS: usize = 256;
 
@@ -43,9 +43,9 @@ pub(super) struct RequestContext<'a> {
     pub(super) url: &'a Url,
     /// `X-TC-Region`.
     pub(super) region: &'a Region,
-    /// `None`: the request is not signed, because its parameters prove the identity.
+    /// `None`: the request is not signed, because its parameters contain a token.
     pub(super) credentials: Option<&'a Credentials>,
-    /// The time that the request states: our clock, corrected where that is needed.
+    /// The time of the request: the local clock, corrected if necessary.
     pub(super) now: Timestamp,
 }
 
@@ -59,8 +59,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Prepares pools of connections. Nothing is sent. The error names `api.ca_file`, or says why TLS or the HTTP client cannot
-    /// be set up.
+    /// Creates pools of connections without opening one. The error names `api.ca_file`, or says why TLS or the HTTP client
+    /// cannot be set up.
     pub fn new(
         settings: ConnectionSettings,
         connect_timeout: Duration,
@@ -76,10 +76,14 @@ impl Client {
         })
     }
 
-    /// Uses these certificate authorities and this connect time-out from now on, and drops all pooled connections. This applies
-    /// to all clones. An error changes nothing.
-    pub fn renew(&self, authorities: Authorities, connect_timeout: Duration) -> Result<(), ClientError> {
-        self.transport.renew(authorities, connect_timeout)
+    /// Changes the certificate authorities and the connect time-out, and drops all pooled connections. This applies to all
+    /// clones. An error changes nothing.
+    pub fn replace_connections(
+        &self,
+        authorities: Authorities,
+        connect_timeout: Duration,
+    ) -> Result<(), ClientError> {
+        self.transport.replace_connections(authorities, connect_timeout)
     }
 
     /// The route of requests to this URL.
@@ -88,54 +92,54 @@ impl Client {
         Route { url: url.clone(), proxy: self.transport.proxy(url).cloned() }
     }
 
-    /// Sends one request. A time-out drops all pooled connections. So does dropping the future, which ends the request.
+    /// Sends one request. A time-out drops all pooled connections. Cancelling the future does the same.
     pub(super) async fn post<A: Action>(
         &self,
         action: &A,
         context: &RequestContext<'_>,
-    ) -> Result<Dated<A::Response>, ApiError> {
+    ) -> Result<WithServerTime<A::Response>, ApiError> {
         let body = action.body();
         let headers = headers(A::SERVICE, A::NAME, &body, context)?;
         let body = Bytes::from_owner(body);
         let request = |http: &reqwest::Client| http.post(context.url.clone()).headers(headers).body(body);
-        let Dated { value: body, server_time } = self.send(context.url, false, request).await?;
+        let WithServerTime { value: body, server_time } = self.send(context.url, false, request).await?;
         let response = envelope::parse(&body, server_time).map_err(|error| {
             let of_credentials = context.credentials.into_iter().flat_map(Credentials::secrets);
             redact(error, of_credentials.chain(action.secrets()))
         });
-        Ok(Dated { value: A::read(response?)?, server_time })
+        Ok(WithServerTime { value: A::read(response?)?, server_time })
     }
 
     /// Gets a resource of the metadata service, without any proxy.
-    pub(super) async fn get(&self, url: Url) -> Result<Dated<Body<'_>>, ApiError> {
+    pub(super) async fn get(&self, url: Url) -> Result<WithServerTime<Body<'_>>, ApiError> {
         self.send(&url, true, |http| http.get(url.clone())).await
     }
 
-    /// Sends a request and reads the body of its response whole, within the request time-out.
+    /// Sends a request and reads the whole body of its response, within the request time-out.
     async fn send(
         &self,
         url: &Url,
         direct: bool,
         request: impl FnOnce(&reqwest::Client) -> RequestBuilder,
-    ) -> Result<Dated<Body<'_>>, ApiError> {
+    ) -> Result<WithServerTime<Body<'_>>, ApiError> {
         let _permit = self.requests.acquire().await.expect("the semaphore is never closed");
-        let lease = self.transport.lease(url, direct);
-        let request = request(&lease.http);
+        let guard = self.transport.guard(url, direct);
+        let request = request(&guard.http);
         let exchange = async {
-            let response = request.send().await.map_err(|error| self.connection(&error))?;
+            let response = request.send().await.map_err(|error| self.connection_error(&error))?;
             check_status(&response)?;
             let server_time = date(&response);
-            Ok(Dated { value: self.bodies.read(response).await?, server_time })
+            Ok(WithServerTime { value: self.bodies.read(response).await?, server_time })
         };
         let result = timeout(self.request_timeout, exchange).await;
         let result = result.unwrap_or(Err(ApiError::Timeout(self.request_timeout)));
         if !matches!(result, Err(ApiError::Timeout(_))) {
-            lease.keep_pools();
+            guard.keep_pools();
         }
         result
     }
 
-    fn connection(&self, error: &reqwest::Error) -> ApiError {
+    fn connection_error(&self, error: &reqwest::Error) -> ApiError {
         if error.is_connect() && error.is_timeout() {
             return ApiError::NoConnection(self.transport.connect_timeout());
         }
@@ -156,8 +160,7 @@ fn headers(
     headers.insert("x-tc-timestamp", context.now.as_second().into());
     headers.insert("x-tc-language", HeaderValue::from_static("en-US"));
     headers.insert("x-tc-requestclient", HeaderValue::from_static(REQUEST_CLIENT));
-    let region =
-        HeaderValue::from_str(context.region.as_str()).expect("a region is made of header characters");
+    let region = HeaderValue::from_str(context.region.as_str()).expect("a region has only header characters");
     headers.insert("x-tc-region", region);
     let Some(credentials) = context.credentials else {
         headers.insert(AUTHORIZATION, HeaderValue::from_static(UNSIGNED));
@@ -185,7 +188,9 @@ fn authorization(
 
 fn sensitive(text: &str, what: &str) -> Result<HeaderValue, ApiError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
-        ApiError::Credentials(SourceError::Failed(format!("{what} has characters that no header can carry")))
+        ApiError::Credentials(SourceError::Failed(format!(
+            "{what} has characters that are not allowed in an HTTP header"
+        )))
     })?;
     value.set_sensitive(true);
     Ok(value)
@@ -225,8 +230,8 @@ fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
-/// Removes these secrets from an error of the API, and shortens it. The order matters: the rest of a secret that was cut in
-/// two would not be found.
+/// Removes these secrets from an error of the API, and shortens it. It redacts before it cuts: a truncated secret would not be
+/// found.
 fn redact<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> ApiError {
     let ApiError::Api { code, message, request_id, server_time } = error else { return error };
     let mut texts = [code.to_string(), message, request_id];
@@ -236,7 +241,7 @@ fn redact<'a>(error: ApiError, secrets: impl Iterator<Item = &'a Secret>) -> Api
         }
     }
     let [shown, message, request_id] = texts.map(|text| cut(&text, MAX_ERROR_CHARS).to_owned());
-    ApiError::Api { code: code.shown_as(shown), message, request_id, server_time }
+    ApiError::Api { code: code.with_display(shown), message, request_id, server_time }
 }
 
 #[cfg(test)]

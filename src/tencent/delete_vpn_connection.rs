@@ -1,6 +1,6 @@
 //! `DeleteVpnConnection`: its parameters, and the meaning of its errors.
 //!
-//! Source: the document of `DeleteVpnConnection`, version 2017-03-12, of 2025-11-13. Only the command line uses this; the
+//! Source: the API document of `DeleteVpnConnection`, version 2017-03-12, of 2025-11-13. Only the command line uses this; the
 //! daemon never deletes.
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::reason::Reason;
 
-/// Begins to delete one tunnel, which is `DELETING` for a while and then gone.
+/// Starts the deletion of one tunnel. The tunnel is `DELETING` until it is removed.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteVpnConnection<'a> {
@@ -34,44 +34,48 @@ impl Action for DeleteVpnConnection<'_> {
     }
 }
 
-/// Why a tunnel is not being deleted, and what to do. The document does not say which cause has which code: this is our
-/// reading, and the API's own message is the source of each error.
+/// The reason why a tunnel is not deleted, and the remedy. The API document does not explain the codes, so this mapping is an
+/// interpretation. Each error has the API's message as its source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeletionError {
     /// `InvalidParameterValue.Malformed`.
     #[error("an id is malformed: a gateway's looks like vpngw-6x0wxvtp, a tunnel's like vpnx-f49l6u0z")]
     Malformed(#[source] ApiError),
     /// `ResourceNotFound`.
-    #[error("there is no such gateway or tunnel in this region; `tunnels list` shows which there are")]
+    #[error("there is no such gateway or tunnel in this region; `tunnels list` shows the existing ones")]
     NotFound(#[source] ApiError),
     /// `UnsupportedOperation.RecordNotExists`.
-    #[error("the tunnel is not on this gateway; `tunnels list` shows which it is on")]
+    #[error("the tunnel is not on this gateway; `tunnels list` shows its gateway")]
     OnAnotherGateway(#[source] ApiError),
     /// `UnsupportedOperation.DeleteVpnConnInvalidState`.
-    #[error("the tunnel is being made, changed or deleted already; wait until that is done, and look again")]
+    #[error(
+        "the tunnel is already being created, changed or deleted; wait until this is finished, and check again"
+    )]
     InTransition(#[source] ApiError),
-    /// `UnsupportedOperation.InvalidState`, which passes: the official Terraform provider waits and tries again.
+    /// `UnsupportedOperation.InvalidState`, which is temporary: the official Terraform provider waits and tries again.
     #[error("the gateway is not available; see its state in the console, and try again when it is")]
     GatewayUnavailable(#[source] ApiError),
     /// `UnsupportedOperation.MutexOperationTaskRunning`.
-    #[error("another operation is running on the gateway; try again when it is done, usually within minutes")]
-    GatewayBusy(#[source] ApiError),
-    /// The account or role may not do it.
     #[error(
-        "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others"
+        "another operation is running on the gateway; try again when it has finished, usually within minutes"
+    )]
+    GatewayBusy(#[source] ApiError),
+    /// The account or role has no permission.
+    #[error(
+        "these credentials have no permission to delete tunnels; allow them vpc:DeleteVpnConnection, or configure others"
     )]
     Forbidden(#[source] ApiError),
     /// It is unknown whether the request arrived.
-    #[error("whether the request arrived is not known; look at `tunnels list` before you try again")]
+    #[error("it is unknown whether the request arrived; check `tunnels list` before you try again")]
     Ambiguous(#[source] ApiError),
-    /// Any other refusal.
+    /// Any other error.
     #[error("Tencent Cloud does not delete the tunnel")]
     Refused(#[source] ApiError),
 }
 
 impl From<ApiError> for DeletionError {
     fn from(error: ApiError) -> Self {
-        let because: fn(ApiError) -> Self = match (&error, error.reason()) {
+        let variant: fn(ApiError) -> Self = match (&error, error.reason()) {
             (_, Reason::Unauthorized) => Self::Forbidden,
             (ApiError::Api { code, .. }, reason) => match code.exact() {
                 "InvalidParameterValue.Malformed" => Self::Malformed,
@@ -86,7 +90,7 @@ impl From<ApiError> for DeletionError {
             (ApiError::Credentials(_), _) => Self::Refused,
             _ => Self::Ambiguous,
         };
-        because(error)
+        variant(error)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::target::Region;
 
-/// Lists the regions that have a product. Any region can be called.
+/// Lists the regions that have a product. It can be called in any region.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeRegions {
@@ -22,14 +22,14 @@ pub struct DescribeRegions {
 }
 
 impl DescribeRegions {
-    /// The regions that have VPN (unverified: the document does not list the products' names).
+    /// The regions that have VPN (unverified: the API document does not list the names of products).
     pub const VPN: Self = Self { product: "vpc" };
 }
 
 /// The state of a region that can be called.
 const AVAILABLE: &str = "AVAILABLE";
 
-/// The largest number of regions that is accepted. Tencent Cloud has about forty.
+/// The maximum number of regions in a response. Tencent Cloud has about forty.
 const MAX_REGIONS: usize = 200;
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ impl Action for DescribeRegions {
     const NAME: &'static str = "DescribeRegions";
     const SERVICE: Service = Service::REGION;
     const PERMISSION: &'static str = "region:DescribeRegions";
-    /// The regions that can be called, at least one. Finance regions are left out: they are polled only if they are configured
+    /// The regions that can be called, at least one. Finance regions are omitted: they are polled only if they are configured
     /// by name.
     type Response = BTreeSet<Region>;
 

@@ -31,8 +31,7 @@ struct ErrorFields<'a> {
     message: Field<'a>,
 }
 
-/// Reads a body: the content of `Response`, or the error in it, in the API's own words. `server_time` becomes part of the
-/// error.
+/// Parses a body. Returns the content of `Response`, or the error in it with the API's message and `server_time`.
 pub fn parse(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue, ApiError> {
     let envelope: Envelope<'_> = object(body)?;
     let response = envelope.response.ok_or_else(|| ApiError::malformed("it has no Response"))?;

@@ -1,4 +1,4 @@
-//! The errors of one call, and what the caller can do about each.
+//! The errors of one call, and the remedy for each.
 
 use std::{fmt, time::Duration};
 
@@ -15,8 +15,8 @@ pub(super) const NOT_FOUND: &str = "ResourceNotFound";
 
 /// The code of an error of the API, such as `AuthFailure.SignatureFailure`.
 ///
-/// The code is compared as it came. `Display` and `Debug` show it without the secrets that were in it: a short secret,
-/// such as an external id, can be part of a code.
+/// Comparisons use the original code. `Display` and `Debug` show it without the secrets that were in it: a short secret, such
+/// as an external id, can be part of a code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorCode {
     exact: Secret,
@@ -24,14 +24,14 @@ pub struct ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it came, for comparisons alone.
+    /// The original code, only for comparisons.
     #[must_use]
     pub fn exact(&self) -> &str {
         self.exact.expose()
     }
 
-    /// The same code, shown in this way.
-    pub(super) fn shown_as(self, shown: String) -> Self {
+    /// The same code with another display text.
+    pub(super) fn with_display(self, shown: String) -> Self {
         Self { shown, ..self }
     }
 }
@@ -55,20 +55,20 @@ impl fmt::Debug for ErrorCode {
     }
 }
 
-/// What the caller can do about an error before its deadline.
+/// The remedy for an error, before the deadline of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Try again after a pause. The response may have set its shortest length.
+    /// Retry after a pause; `Some` is the minimum from `Retry-After`.
     Backoff(Option<Duration>),
-    /// Correct the clock by the API's and try again once. `None`: the response had no time.
+    /// Correct the clock with the API's time and retry once. `None`: the response had no time.
     CorrectClock(Option<Timestamp>),
-    /// Get new temporary credentials and try again once.
+    /// Get new temporary credentials and retry once.
     RenewCredentials,
-    /// Report it, and do not try again.
+    /// Report the error without a retry.
     Report,
 }
 
-/// Why one call failed.
+/// The error of one call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// The API returned an error.
@@ -76,11 +76,11 @@ pub enum ApiError {
     Api {
         /// Such as `AuthFailure.SignatureFailure`.
         code: ErrorCode,
-        /// The API's own words.
+        /// The API's message.
         message: String,
         /// `RequestId`, for Tencent's support; empty if the response had none.
         request_id: String,
-        /// The API's clock, by the `Date` header.
+        /// The API's time, from the `Date` header.
         server_time: Option<Timestamp>,
     },
     /// An HTTP status that the API itself never sends.
@@ -88,22 +88,22 @@ pub enum ApiError {
     Status {
         /// The status.
         status: u16,
-        /// `Retry-After`, where it was given.
+        /// `Retry-After`, if present.
         retry_after: Option<Duration>,
     },
     /// No complete response within the time-out.
     #[error("no response within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
     /// The deadline passed before a request could be sent.
-    #[error("no time was left")]
+    #[error("the deadline passed before a request was sent")]
     OutOfTime,
     /// No connection within the time to connect.
     #[error("no connection within {}, name resolution included", humantime::format_duration(*.0))]
     NoConnection(Duration),
-    /// No connection, no trusted TLS, or a response that broke off.
+    /// No connection, untrusted TLS, or a truncated response.
     #[error("{0}")]
     Connection(String),
-    /// A response that the API never sends.
+    /// A response that does not follow the API document.
     #[error("malformed response: {0}")]
     Malformed(String),
     /// There are no credentials to sign with.
@@ -112,7 +112,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// A response that the API never sends. `problem` must not repeat it.
+    /// A response that does not follow the API document. `problem` must not repeat the response.
     pub(crate) fn malformed(problem: impl Into<String>) -> Self {
         Self::Malformed(problem.into())
     }
@@ -136,7 +136,7 @@ impl ApiError {
         }
     }
 
-    /// What the caller can do. Some errors can be helped only if the call was signed with temporary credentials.
+    /// The remedy for this error. Some errors can be fixed only if the credentials are temporary.
     #[must_use]
     pub fn remedy(&self, temporary_credentials: bool) -> Remedy {
         if let Self::Api { code, server_time, .. } = self {
@@ -167,8 +167,8 @@ impl ApiError {
         }
     }
 
-    /// Whether the API does not find what the call names. The API may return this error for a deleted tunnel, instead of an
-    /// empty list.
+    /// Whether the resource of the call does not exist. The API may return this error for a deleted tunnel, instead of an empty
+    /// list.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Api { code, .. } if code.exact() == NOT_FOUND)
@@ -182,7 +182,7 @@ impl ApiError {
     }
 }
 
-/// What to do if this site does not know a key.
+/// The remedy if this site does not know a key.
 #[must_use]
 pub fn unknown_key_advice(site: Site) -> String {
     let other = site.other();
@@ -193,7 +193,7 @@ pub fn unknown_key_advice(site: Site) -> String {
     )
 }
 
-/// The reason of an error code. A code includes its dotted refinements; an unknown code is a plain refusal.
+/// The reason of an error code. A code also matches its suffixes after a dot. An unknown code means `Refused`.
 fn reason_of_code(code: &str) -> Reason {
     let (family, refinement) = code.split_once('.').unwrap_or((code, ""));
     match (family, refinement) {

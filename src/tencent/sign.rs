@@ -1,4 +1,4 @@
-//! The signature TC3-HMAC-SHA256, in stages that are values.
+//! The signature TC3-HMAC-SHA256. Each stage is a separate function.
 //!
 //! Source: Tencent Cloud, "Signature method v3" of API 3.0, whose published example is checked below, stage by stage.
 
@@ -12,12 +12,12 @@ use crate::domain::secret::Secret;
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 const SIGNED_HEADERS: &str = "content-type;host";
 
-/// The signed parts of a `POST /`, byte for byte as they are sent.
+/// The signed parts of a `POST /`, exactly as they are sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The product, such as `vpc`.
     pub service: &'a str,
-    /// The `Host` header, its port included where the port is not the scheme's default.
+    /// The `Host` header, with the port unless it is the scheme's default.
     pub host: &'a str,
     /// The `Content-Type` header.
     pub content_type: &'a str,
@@ -39,7 +39,7 @@ impl Request<'_> {
         )
     }
 
-    /// The second stage: what the signature is made over.
+    /// The second stage: the string to sign.
     #[must_use]
     pub fn string_to_sign(&self) -> String {
         format!(
@@ -72,7 +72,7 @@ impl Request<'_> {
         format!("{}/{}/tc3_request", self.date(), self.service)
     }
 
-    /// The UTC date: a local one would be refused for some hours of every day.
+    /// The UTC date: the API would refuse a local date during some hours of every day.
     fn date(&self) -> String {
         self.time.strftime("%Y-%m-%d").to_string()
     }

@@ -24,18 +24,18 @@ use crate::domain::{ca_file::CaFile, proxy::Proxy};
 
 const CLIENT_NAME: &str = concat!("tencentcloud-vpn-exporter/", env!("CARGO_PKG_VERSION"));
 
-/// How connections are made.
+/// The settings of connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
     /// The time limit for one request, its response's body included.
     pub request_timeout: Duration,
-    /// More certificate authorities than the system's.
+    /// Certificate authorities to trust in addition to the system's.
     pub ca_file: Option<CaFile>,
-    /// The proxy for all hosts but loopback addresses and those that `NO_PROXY` lists.
+    /// The proxy for all hosts except loopback addresses and the hosts in `NO_PROXY`.
     pub proxy: Option<Proxy>,
 }
 
-/// Why the HTTP client cannot be created.
+/// The reason why the HTTP client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// `api.ca_file` cannot be used.
@@ -43,7 +43,7 @@ pub enum ClientError {
     CaFile {
         /// The file.
         path: PathBuf,
-        /// The certificate, and what is wrong with it.
+        /// The certificate and its problem.
         problem: String,
     },
     /// There are no certificate authorities.
@@ -59,7 +59,8 @@ pub enum ClientError {
 pub struct Authorities(RootCertStore);
 
 impl Authorities {
-    /// Reads them. This blocks while the mount of their files hangs. Files that cannot be read are logged.
+    /// Reads the system's certificate authorities. This blocks while their mount does not respond. Files that cannot be read
+    /// are logged.
     #[must_use]
     pub fn of_system() -> Self {
         let mut roots = RootCertStore::empty();
@@ -77,7 +78,7 @@ impl Authorities {
 pub struct Route {
     /// The address.
     pub url: Url,
-    /// The proxy; `None` where the request goes straight to the address.
+    /// The proxy; `None` if the request is sent directly to the address.
     pub proxy: Option<Proxy>,
 }
 
@@ -93,7 +94,7 @@ impl fmt::Display for Route {
 /// The connections of all accounts and regions.
 pub(super) struct Transport {
     settings: ConnectionSettings,
-    /// Tells which hosts are reached through the proxy.
+    /// Decides which hosts are called through the proxy.
     matcher: Option<Matcher>,
     state: Mutex<TransportState>,
 }
@@ -112,9 +113,8 @@ struct Pools {
     proxied: Option<reqwest::Client>,
 }
 
-/// One request's use of a pool. Dropping it closes all pooled connections, unless [`Self::keep_pools`] was
-/// called.
-pub(super) struct Lease {
+/// The pool that one request uses. On drop, all pooled connections are closed, unless [`Self::keep_pools`] was called.
+pub(super) struct PoolGuard {
     pub(super) http: reqwest::Client,
     transport: Arc<Transport>,
     generation: u64,
@@ -122,14 +122,14 @@ pub(super) struct Lease {
 }
 
 impl Transport {
-    /// Prepares pools of connections. Nothing is sent. `connect_timeout` is the time limit for one connection, TLS included.
+    /// Creates pools of connections without opening one. `connect_timeout` is the time limit for one connection, TLS included.
     /// It is divided among the addresses of a host name, so it must be well below the time that a caller waits.
     pub(super) fn new(
         settings: ConnectionSettings,
         connect_timeout: Duration,
         authorities: Authorities,
     ) -> Result<Self, ClientError> {
-        // The matcher only applies NO_PROXY, so any address stands for the proxy.
+        // The matcher only applies NO_PROXY, so a dummy proxy address is enough.
         let matcher =
             |proxy: &Proxy| Matcher::builder().all("http://proxy").no(proxy.no_proxy().to_owned()).build();
         let matcher = settings.proxy.as_ref().map(matcher);
@@ -139,8 +139,8 @@ impl Transport {
         Ok(Self { settings, matcher, state })
     }
 
-    /// Uses these certificate authorities and this time-out from now on, and drops all pooled connections.
-    pub(super) fn renew(
+    /// Changes the certificate authorities and the time-out, and drops all pooled connections.
+    pub(super) fn replace_connections(
         &self,
         authorities: Authorities,
         connect_timeout: Duration,
@@ -158,35 +158,35 @@ impl Transport {
     }
 
     /// A connection for one request to this URL. A `direct` request never uses the proxy.
-    pub(super) fn lease(self: &Arc<Self>, url: &Url, direct: bool) -> Lease {
+    pub(super) fn guard(self: &Arc<Self>, url: &Url, direct: bool) -> PoolGuard {
         let is_proxied = !direct && self.proxy(url).is_some();
         let state = self.state();
         let proxied = state.pools.proxied.as_ref().filter(|_| is_proxied);
         let http = proxied.unwrap_or(&state.pools.direct).clone();
-        Lease { http, transport: Arc::clone(self), generation: state.generation, keeps_pools: false }
+        PoolGuard { http, transport: Arc::clone(self), generation: state.generation, keeps_pools: false }
     }
 
-    /// The proxy on the way to this URL. Addresses of this host are reached without it.
+    /// The proxy on the way to this URL. Loopback addresses are called without it.
     pub(super) fn proxy(&self, url: &Url) -> Option<&Proxy> {
         let matcher = self.matcher.as_ref().filter(|_| !is_loopback(url))?;
         let uri = url.as_str().parse().ok()?;
         matcher.intercept(&uri).and(self.settings.proxy.as_ref())
     }
 
-    /// Drops the pooled connections, unless that has happened since this generation.
+    /// Replaces the pools, unless they were already replaced after this generation.
     fn drop_pools(&self, generation: u64) {
         let mut state = self.state();
         if state.generation != generation {
             return;
         }
-        // The same settings made the present pools, so this succeeds.
+        // The current pools were created with the same settings, so this succeeds.
         if let Ok(pools) = Pools::new(&self.settings, state.connect_timeout, &state.tls) {
             (state.pools, state.generation) = (pools, generation + 1);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, TransportState> {
-        // Each change of the state is a single assignment.
+        // A poisoned lock is safe to use: each change is a single assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -197,14 +197,14 @@ impl fmt::Debug for Transport {
     }
 }
 
-impl Lease {
-    /// Ends the use without dropping connections: the request has succeeded, or failed without a time-out.
+impl PoolGuard {
+    /// Keeps the pooled connections: the request has succeeded, or failed without a time-out.
     pub(super) fn keep_pools(mut self) {
         self.keeps_pools = true;
     }
 }
 
-impl Drop for Lease {
+impl Drop for PoolGuard {
     fn drop(&mut self) {
         if !self.keeps_pools {
             self.transport.drop_pools(self.generation);
@@ -245,7 +245,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// TLS that trusts the system's certificate authorities and those of the file.
+/// TLS settings that trust the system's certificate authorities and those of the file.
 fn tls(authorities: Authorities, ca_file: Option<&CaFile>) -> Result<ClientConfig, ClientError> {
     let Authorities(mut roots) = authorities;
     if let Some(ca_file) = ca_file {
@@ -260,7 +260,7 @@ fn tls(authorities: Authorities, ca_file: Option<&CaFile>) -> Result<ClientConfi
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Adds all certificates of a PEM file, or names the one that cannot be used.
+/// Adds all certificates of a PEM file, or returns an error for the first invalid one.
 fn add_certificates(roots: &mut RootCertStore, CaFile { path, pem }: &CaFile) -> Result<(), ClientError> {
     let failed = |problem: String| ClientError::CaFile { path: path.clone(), problem };
     let mut count = 0;
@@ -277,7 +277,7 @@ fn unusable(error: &reqwest::Error) -> ClientError {
     ClientError::Settings(root_cause(error))
 }
 
-/// The innermost cause, which is the one that says what happened.
+/// The innermost cause, which is the most specific one.
 pub(super) fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

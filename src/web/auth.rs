@@ -1,7 +1,7 @@
 //! Basic authentication with bcrypt hashes.
 //!
-//! A check costs a core for as long as its hash demands, so it runs outside the async runtime, one at a time, and once
-//! for each password: a keyed digest of a right password is kept.
+//! A bcrypt check uses a whole CPU core, so checks run on a blocking thread, one at a time. A keyed digest of each correct
+//! password is cached, so a correct password is checked only once.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,19 +18,19 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::Secret;
 
-/// How many passwords are checked at once.
+/// The maximum number of concurrent checks.
 const MAX_CHECKS: usize = 1;
 
-/// How many checks may wait or run; further ones are refused.
+/// The maximum number of waiting and running checks; further ones are refused.
 const MAX_WAITING: usize = 32;
 
-/// How many right passwords are remembered. More than one for a user is possible: bcrypt reads 72 bytes.
+/// The maximum number of cached passwords. One user can have several: bcrypt ignores everything after 72 bytes.
 const MAX_REMEMBERED: usize = 1000;
 
-/// Whether a request may pass.
+/// The result of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Login {
-    /// The user and password are right, or none are configured.
+    /// The user and password are correct, or no users are configured.
     Granted,
     /// They are missing or wrong.
     Denied,
@@ -48,8 +48,8 @@ pub(super) struct Users {
 struct Checks {
     /// The key of the digests.
     key: Zeroizing<[u8; 32]>,
-    /// The digests of right passwords, each with the user's hash: a changed hash makes them useless.
-    right: Mutex<HashSet<[u8; 32]>>,
+    /// The digests of correct passwords, each together with the user's hash: a changed hash invalidates them.
+    known: Mutex<HashSet<[u8; 32]>>,
     waiting: Semaphore,
     running: Arc<Semaphore>,
 }
@@ -60,8 +60,8 @@ impl Users {
         Self { hashes, checks: Arc::new(Checks::new()) }
     }
 
-    /// Other users after a reload, with the passwords remembered that were right before.
-    pub(super) fn renewed(&self, hashes: BTreeMap<String, Secret>) -> Self {
+    /// New users after a reload. The cache of correct passwords is kept.
+    pub(super) fn with_hashes(&self, hashes: BTreeMap<String, Secret>) -> Self {
         Self { hashes, checks: Arc::clone(&self.checks) }
     }
 
@@ -72,11 +72,11 @@ impl Users {
 
     /// Checks the user and password of a request.
     pub(super) async fn login(&self, headers: &HeaderMap) -> Login {
-        // An unknown user is checked against any hash, so that the time does not tell who is known.
-        let Some(decoy) = self.hashes.values().next() else { return Login::Granted };
+        // An unknown user is checked against any hash, so that the response time does not reveal whether the user exists.
+        let Some(any_hash) = self.hashes.values().next() else { return Login::Granted };
         let Some((name, password)) = credentials(headers) else { return Login::Denied };
         let hash = str::from_utf8(&name).ok().and_then(|name| self.hashes.get(name));
-        match (self.checks.check(hash.unwrap_or(decoy), password, hash.is_some()).await, hash) {
+        match (self.checks.check(hash.unwrap_or(any_hash), password, hash.is_some()).await, hash) {
             (Login::Granted, None) => Login::Denied,
             (login, _) => login,
         }
@@ -90,22 +90,22 @@ impl Checks {
         random.fill(key.as_mut_slice()).expect("the system has randomness: TLS needs it too");
         Self {
             key,
-            right: Mutex::default(),
+            known: Mutex::default(),
             waiting: Semaphore::new(MAX_WAITING),
             running: Arc::new(Semaphore::new(MAX_CHECKS)),
         }
     }
 
-    /// Checks a password against a hash. `remembers` is false for a decoy: its result must take as long each time.
+    /// Checks a password against a hash. `remembers` is false for an unknown user: every check must take the same time.
     async fn check(&self, hash: &Secret, password: Zeroizing<Vec<u8>>, remembers: bool) -> Login {
         let digest = self.digest(hash, &password);
-        let is_known = || remembers && self.right().contains(&digest);
+        let is_known = || remembers && self.known_passwords().contains(&digest);
         if is_known() {
             return Login::Granted;
         }
         let Ok(_waiting) = self.waiting.try_acquire() else { return Login::Busy };
         let running = self.running.clone().acquire_owned().await.expect("this semaphore is never closed");
-        // Another request may have shown the same password meanwhile.
+        // Another request may have checked the same password in the meantime.
         if is_known() {
             return Login::Granted;
         }
@@ -124,25 +124,25 @@ impl Checks {
     }
 
     fn remember(&self, digest: [u8; 32]) {
-        let mut right = self.right();
-        if right.len() >= MAX_REMEMBERED {
-            right.clear();
+        let mut known = self.known_passwords();
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
         }
-        right.insert(digest);
+        known.insert(digest);
     }
 
     fn digest(&self, hash: &Secret, password: &[u8]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes keys of any length");
-        // A bcrypt hash has no NUL, so that the two cannot run into each other.
+        // A bcrypt hash has no NUL, so the separator is unambiguous.
         mac.update(hash.expose().as_bytes());
         mac.update(b"\0");
         mac.update(password);
         mac.finalize().into_bytes().into()
     }
 
-    fn right(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
-        self.right.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known_passwords(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
         for (name, password) in [("ann", "sesame"), ("ben", "open")] {
             assert_eq!(before.login(&basic(name, password)).await, Login::Granted);
         }
-        let after = before.renewed(hashes(hash("open", 4)));
+        let after = before.with_hashes(hashes(hash("open", 4)));
         let _all = fill(&after);
         assert_eq!(after.login(&basic("ann", "sesame")).await, Login::Granted);
         assert_eq!(after.login(&basic("ben", "open")).await, Login::Busy);

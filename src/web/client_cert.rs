@@ -13,8 +13,8 @@ use super::subject_alt_names;
 
 /// Accepts clients whose certificate was issued by a configured authority and has an allowed name.
 ///
-/// It also accepts the server's own certificate: `healthcheck` has no other one. The routes limit what such a client may
-/// request.
+/// It also accepts the server's own certificate, because `healthcheck` has no other one. `routes` limits the requests of such a
+/// client.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     by_authority: Arc<dyn ClientCertVerifier>,
@@ -23,7 +23,8 @@ pub(super) struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// Verifies as `by_authority` does. Without `allowed_sans` any name is allowed. `own` is the server's certificate.
+    /// Uses the same verification as `by_authority`. Without `allowed_sans` any name is allowed. `own` is the server's
+    /// certificate.
     pub(super) fn new(
         by_authority: Arc<dyn ClientCertVerifier>,
         allowed_sans: Option<Vec<String>>,

@@ -1,7 +1,8 @@
-//! Requests `/-/healthy` or `/-/ready` from the daemon that the same flags describe, for containers without an HTTP client.
+//! Requests `/-/healthy` or `/-/ready` from the daemon that was started with the same flags, for containers without an HTTP
+//! client.
 //!
-//! Only the daemon's response counts: certificates are not verified, and files on disk may be broken. They supply the
-//! certificate for a daemon that asks for one, and nothing else.
+//! The result depends only on the daemon's response. Certificates are not verified. Files on disk may be invalid; they are used
+//! only if the daemon requests a client certificate.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -22,22 +23,22 @@ use super::{
 /// The time limit for the whole check.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time limit for the certificate files. A mount that does not answer must not use up the whole check.
+/// The time limit for the certificate files. A mount that does not respond must not use the whole time of the check.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Stands for the daemon's addresses in URLs.
+/// A placeholder host name for the daemon's addresses.
 const HOST: &str = "localhost";
 
-/// What to check.
+/// The kind of check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// Whether the process serves: `/-/healthy`.
+pub enum Probe {
+    /// Whether the process serves requests: `/-/healthy`.
     Healthy,
     /// Whether every target's first poll has finished: `/-/ready`.
     Ready,
 }
 
-impl Question {
+impl Probe {
     fn path(self) -> &'static str {
         match self {
             Self::Healthy => "/-/healthy",
@@ -46,7 +47,7 @@ impl Question {
     }
 }
 
-/// Why the daemon is not known to be healthy, or ready.
+/// The reason why the check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthcheckError {
     /// No listen address is given.
@@ -61,14 +62,14 @@ pub enum HealthcheckError {
     /// There is no connection, or it broke.
     #[error(
         "{address}: {attempts}: check that the daemon runs with the flags given here; if it requires client \
-         certificates, this command shows the server's own: {certificate}"
+         certificates, this command sends the server's own: {certificate}"
     )]
     Unreachable {
         /// The daemon's address.
         address: String,
-        /// What went wrong, with TLS and without.
+        /// The errors, with and without TLS.
         attempts: String,
-        /// The file of the certificate that was shown, or why there was none.
+        /// The file of the certificate that was sent, or the reason why there was none.
         certificate: String,
     },
     /// It took too long.
@@ -88,20 +89,20 @@ pub enum HealthcheckError {
     },
 }
 
-/// Checks the daemon that listens on the first of `listen_addresses`. The certificate of `web_config`, its web
-/// configuration file, is shown where the daemon asks for one. Takes up to 3 seconds; no proxy is used.
+/// Checks the daemon that listens on the first of `listen_addresses`. If the daemon requests a client certificate, the
+/// certificate in `web_config` is sent. Takes up to 3 seconds; no proxy is used.
 pub async fn healthcheck(
-    question: Question,
+    probe: Probe,
     listen_addresses: &[String],
     web_config: Option<&Path>,
 ) -> Result<(), HealthcheckError> {
     let address = listen_addresses.first().ok_or(HealthcheckError::NoAddress)?;
     let addresses = reachable(resolve(address).await?);
-    let check = check(question, address, &addresses, web_config);
+    let check = check(probe, address, &addresses, web_config);
     timeout(TIMEOUT, check).await.map_err(|_| HealthcheckError::Timeout(address.clone()))?
 }
 
-/// Where a daemon can be reached that listens at `place`.
+/// The addresses of a daemon that listens on `place`.
 fn reachable(place: ListenAddress) -> Vec<SocketAddr> {
     let loopback = |port| vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()];
     match place {
@@ -114,9 +115,9 @@ fn reachable(place: ListenAddress) -> Vec<SocketAddr> {
     }
 }
 
-/// Tries TLS with the server's own certificate, TLS without, and plain HTTP.
+/// Tries TLS with the server's own certificate, TLS without a certificate, and plain HTTP.
 async fn check(
-    question: Question,
+    probe: Probe,
     address: &str,
     addresses: &[SocketAddr],
     web_config: Option<&Path>,
@@ -129,10 +130,10 @@ async fn check(
     let clients = own.iter().map(|client| ("https", client));
     let mut attempts = Vec::new();
     for (scheme, client) in clients.chain([("https", &anonymous), ("http", &anonymous)]) {
-        let (port, path) = (addresses[0].port(), question.path());
+        let (port, path) = (addresses[0].port(), probe.path());
         match client.get(format!("{scheme}://{HOST}:{port}{path}")).send().await {
             Ok(response) if response.status() == StatusCode::OK => return Ok(()),
-            // A daemon with TLS responds so to plain HTTP.
+            // This is the response of a TLS port to plain HTTP.
             Ok(response) if scheme == "http" && response.status() == StatusCode::BAD_REQUEST => {}
             Ok(response) => {
                 let (address, status) = (address.to_owned(), response.status());
@@ -148,7 +149,7 @@ async fn check(
 
 /// A client that connects to these addresses and accepts any certificate.
 fn client(addresses: &[SocketAddr]) -> ClientBuilder {
-    // reqwest takes it from the process. An error means that there is one already.
+    // reqwest uses the crypto provider of the process. An error means that one is already installed.
     let _ = ring::default_provider().install_default();
     Client::builder()
         .no_proxy()
@@ -157,7 +158,7 @@ fn client(addresses: &[SocketAddr]) -> ClientBuilder {
         .resolve_to_addrs(HOST, addresses)
 }
 
-/// A client that shows the server's own certificate, and the certificate's file; or why there is none.
+/// A client that sends the server's own certificate, and the certificate's file; or the reason why there is none.
 async fn own_client(
     addresses: &[SocketAddr],
     web_config: Option<&Path>,

@@ -1,27 +1,27 @@
-//! How much of the server clients may use, and how many files the process may open for them.
+//! Limits for the clients of the web server.
 
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The open files that are kept for polls, the log and the listeners, unless the process may open few.
+/// The number of open files reserved for polls, the log and the listeners, unless the limit on open files is low.
 const RESERVED_FILES: u64 = 128;
 
-/// How much of the server clients may use, and for how long.
+/// The limits for clients: numbers and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// `--web.max-requests`: responses in progress for scrapes and pages. 0 means no limit.
+    /// `--web.max-requests`: uncompressed scrapes and status pages in progress. 0 means no limit.
     pub scrapes: usize,
-    /// A response that takes longer than this no longer counts, so that slow readers do not block scrapes.
+    /// After this time, a response no longer counts for `--web.max-requests`, so that slow readers do not block scrapes.
     pub slow_after: Duration,
     /// Open connections. The limit on open files can lower it; further connections wait in the kernel.
     pub connections: usize,
-    /// For a TLS handshake, and from the end of a response, or from the connection's start, to the end of the next
-    /// request's head. A connection that stays idle for this long is closed.
+    /// The time limit for a TLS handshake, and for the next complete request head. The latter starts with the connection or
+    /// with the end of the last response, so idle connections are closed after this time.
     pub header_timeout: Duration,
-    /// How long a client may take none of the bytes that are ready for it.
+    /// The write time-out: how long a client may read nothing.
     pub write_timeout: Duration,
-    /// How long responses in progress may still take once the server stops.
+    /// The time that responses in progress have to finish after shutdown.
     pub drain_timeout: Duration,
 }
 
@@ -40,13 +40,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How many connections may be open, given the process's limit on open files.
+    /// The maximum number of open connections, with the process's limit on open files.
     pub(super) fn max_connections(&self) -> usize {
         self.connections.min(files_for_connections(getrlimit(Resource::Nofile).current))
     }
 }
 
-/// At least half of the files go to connections. `None` means that there is no limit.
+/// At least half of the open files are for connections. `None` means no limit.
 fn files_for_connections(open_files: Option<u64>) -> usize {
     let Some(open_files) = open_files else { return usize::MAX };
     let connections = open_files.saturating_sub(RESERVED_FILES).max(open_files / 2).max(1);

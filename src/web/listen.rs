@@ -1,4 +1,4 @@
-//! Opens the listening sockets, apart from serving: a port in use is reported before anything starts.
+//! Opens the listening sockets before the server starts, so that a port in use is reported early.
 
 use std::{
     io,
@@ -8,10 +8,10 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-/// How many connections may wait in the kernel to be accepted.
+/// The maximum number of connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Why an address cannot be listened on.
+/// The reason why the server cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// It is not `host:port`.
@@ -29,7 +29,7 @@ pub enum BindError {
         address: String,
         /// Its host name.
         host: String,
-        /// What the resolver says.
+        /// The resolver's message.
         cause: String,
     },
     /// The system refuses to listen there.
@@ -37,9 +37,9 @@ pub enum BindError {
     Refused {
         /// The given address.
         address: String,
-        /// What the system says.
+        /// The system's message.
         cause: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
     },
 }
@@ -72,7 +72,7 @@ pub(super) enum ListenAddress {
     At(SocketAddr),
 }
 
-/// Reads a listen address, `host:port`. A name is resolved, and IPv4 preferred.
+/// Parses a listen address, `host:port`. A name is resolved; IPv4 is preferred.
 pub(super) async fn resolve(address: &str) -> Result<ListenAddress, BindError> {
     let malformed = || BindError::Malformed { address: address.to_owned() };
     let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
@@ -97,7 +97,7 @@ pub(super) async fn resolve(address: &str) -> Result<ListenAddress, BindError> {
     place.map(|place| ListenAddress::At(*place)).ok_or_else(|| unresolved("no address"))
 }
 
-/// Listens on `[::]` for both families, and on `0.0.0.0` where the machine has no IPv6.
+/// Listens on `[::]` for both families, or on `0.0.0.0` if the machine has no IPv6.
 fn listen_everywhere(port: u16) -> io::Result<TcpListener> {
     listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).or_else(|error| match error.kind() {
         // The port is the problem, not the address family.
@@ -109,7 +109,7 @@ fn listen_everywhere(port: u16) -> io::Result<TcpListener> {
 fn listen(place: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(place), Type::STREAM, Some(Protocol::TCP))?;
     if place.is_ipv6() && place.ip().is_unspecified() {
-        // The system's own default may be either.
+        // The system default differs between machines.
         socket.set_only_v6(false)?;
     }
     // A restart must not wait until connections of the previous process time out.

@@ -1,7 +1,6 @@
 //! The HTTP server: listening, TLS, authentication, limits, the routes and the status page.
 //!
-//! It depends neither on Tencent Cloud's API nor on which metrics there are: the exposition comes from outside, ready to
-//! be sent. Import from the modules below.
+//! It does not depend on Tencent Cloud's API or on specific metrics. It receives a finished exposition.
 
 mod auth;
 mod client_cert;

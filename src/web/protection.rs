@@ -1,6 +1,6 @@
-//! TLS, headers and passwords, as the web configuration file and the files that it names have them now.
+//! The current TLS settings, headers and passwords from the web configuration file and the files that it names.
 //!
-//! The files are read again when they change. Broken or weaker ones never replace what is in force.
+//! The files are read again when they change. Invalid files, and files that remove protection, never replace the active rules.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{config::problem::Problems, regular_file};
 
-/// The least time between two checks of the files. They are checked when a client connects or sends a request.
+/// The minimum time between two checks of the files. They are checked when a client connects or sends a request.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a client waits for a check: the files' mount may not answer.
+/// How long a client waits for a check: the files' mount may not respond.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Why a web configuration cannot be used.
+/// The reason why a web configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WebConfigError {
     /// The file has problems.
@@ -44,15 +44,15 @@ pub struct Protection {
 
 struct ProtectionState {
     rules: Arc<Rules>,
-    /// The digest of what was read last, valid or not.
+    /// The digest of the last read, successful or not.
     digest: [u8; 32],
     last_check: Instant,
     is_checking: bool,
 }
 
-/// What is in force.
+/// The active rules.
 pub(super) struct Rules {
-    /// What a handshake needs; none for plain HTTP.
+    /// The TLS settings; `None` for plain HTTP.
     pub(super) tls: Option<Tls>,
     /// Headers of every response.
     pub(super) headers: HeaderMap,
@@ -63,36 +63,36 @@ pub(super) struct Rules {
 impl Protection {
     /// Reads the file at `path`, and the files that it names.
     pub fn open(path: &Path) -> Result<Arc<Self>, WebConfigError> {
-        let reading = Material::read(path);
-        let digest = digest(&reading);
-        let rules = Arc::new(Rules::new(reading?, None)?);
+        let read = WebFiles::read(path);
+        let digest = digest(&read);
+        let rules = Arc::new(Rules::new(read?, None)?);
         let state =
             Mutex::new(ProtectionState { rules, digest, last_check: Instant::now(), is_checking: false });
         Ok(Arc::new(Self { path: path.to_owned(), state }))
     }
 
-    /// Whether connections use TLS. This takes a restart to change.
+    /// Whether connections use TLS. A change needs a restart.
     #[must_use]
     pub fn has_tls(&self) -> bool {
         self.state().rules.tls.is_some()
     }
 
-    /// The rules in force, after a check of the files where one is due.
+    /// The active rules. Checks the files first if a check is due.
     pub(super) async fn rules(self: &Arc<Self>) -> Arc<Rules> {
-        if self.begin_check() {
+        if self.start_check() {
             let protection = self.clone();
             let check = spawn_blocking(move || {
                 protection.check();
                 protection.state().is_checking = false;
             });
-            // A check that takes longer goes on, and counts when it is done.
+            // A slower check continues in the background and takes effect later.
             let _ = timeout(CHECK_TIMEOUT, check).await;
         }
         self.state().rules.clone()
     }
 
-    /// Whether a check is due. If so, it counts as begun.
-    fn begin_check(&self) -> bool {
+    /// Returns true, and marks the check as running, if a check is due.
+    fn start_check(&self) -> bool {
         let mut state = self.state();
         let is_due = !state.is_checking && state.last_check.elapsed() >= CHECK_INTERVAL;
         if is_due {
@@ -101,32 +101,32 @@ impl Protection {
         is_due
     }
 
-    /// Puts changed files in force, if they are valid and no weaker.
+    /// Applies changed files if they are valid and do not remove protection.
     fn check(&self) {
-        let reading = Material::read(&self.path);
-        let digest = digest(&reading);
+        let read = WebFiles::read(&self.path);
+        let digest = digest(&read);
         if digest == self.state().digest {
             return;
         }
         let before = self.state().rules.clone();
-        let rules = reading.and_then(|material| Ok(Rules::new(material, Some(&before))?));
+        let rules = read.and_then(|files| Ok(Rules::new(files, Some(&before))?));
         let file = self.path.display();
         let mut state = self.state();
         state.digest = digest;
         match rules {
             // A file that is being written may be empty for a moment, so a reload never removes protection.
             Ok(rules) if let Some(removed) = before.removed_in(&rules) => {
-                tracing::warn!(%file, would_remove = removed, "removing protection takes a restart; the old web configuration stays in force");
+                tracing::warn!(%file, would_remove = removed, "removing protection needs a restart; the old web configuration stays in use");
             }
             Ok(rules) if rules.tls.is_some() != before.tls.is_some() => {
-                tracing::warn!(%file, "turning TLS on takes a restart; the old web configuration stays in force");
+                tracing::warn!(%file, "turning TLS on needs a restart; the old web configuration stays in use");
             }
             Ok(rules) => {
                 state.rules = Arc::new(rules);
                 tracing::info!(%file, "web configuration reloaded");
             }
             Err(error) => {
-                tracing::warn!(%file, %error, "web configuration not reloaded; the old one stays in force");
+                tracing::warn!(%file, %error, "web configuration not reloaded; the old one stays in use");
             }
         }
     }
@@ -137,8 +137,8 @@ impl Protection {
 }
 
 impl Rules {
-    fn new(material: Material, before: Option<&Self>) -> Result<Self, TlsError> {
-        let Material { config, pem, .. } = material;
+    fn new(files: WebFiles, before: Option<&Self>) -> Result<Self, TlsError> {
+        let WebFiles { config, pem, .. } = files;
         for warning in &config.warnings {
             tracing::warn!(%warning, "web configuration warning");
         }
@@ -148,7 +148,7 @@ impl Rules {
         };
         let users = match before {
             None => Users::new(config.users),
-            Some(before) => before.users.renewed(config.users),
+            Some(before) => before.users.with_hashes(config.users),
         };
         Ok(Self { tls, headers: config.headers, users })
     }
@@ -174,14 +174,14 @@ impl Rules {
 }
 
 /// A web configuration, and the contents of the files that it names.
-struct Material {
+struct WebFiles {
     config: WebConfig,
-    /// The files for TLS, where it is configured.
+    /// The files for TLS, if it is configured.
     pem: Option<Pem>,
     digest: Sha256,
 }
 
-impl Material {
+impl WebFiles {
     /// Reads the file at `path`, and the files that it names.
     fn read(path: &Path) -> Result<Self, WebConfigError> {
         let mut digest = Sha256::new();
@@ -205,10 +205,10 @@ impl Material {
     }
 }
 
-/// A digest of what was read: of the contents, or of the error.
-fn digest(reading: &Result<Material, WebConfigError>) -> [u8; 32] {
-    match reading {
-        Ok(material) => material.digest.clone().finalize().into(),
+/// A digest of the contents, or of the error.
+fn digest(read: &Result<WebFiles, WebConfigError>) -> [u8; 32] {
+    match read {
+        Ok(files) => files.digest.clone().finalize().into(),
         Err(error) => Sha256::digest(error.to_string()).into(),
     }
 }

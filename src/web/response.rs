@@ -1,4 +1,4 @@
-//! Builds responses. It knows neither routes nor what is served.
+//! Builds HTTP responses. It does not depend on routes or content.
 
 use std::convert::Infallible;
 
@@ -20,12 +20,12 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Full::new(text.into()).boxed_unsync());
     *response.status_mut() = status;
-    with(response, CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
+    with_header(response, CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))
 }
 
-/// A body of `length` bytes in pieces, each made when the client has taken those before it. The permit is returned when
-/// the last piece has been handed over.
-pub(super) fn pieces(
+/// A streamed body of `length` bytes. Each piece is created after the earlier ones are sent. The permit is released after the
+/// last piece.
+pub(super) fn streamed(
     content_type: HeaderValue,
     length: usize,
     pieces: impl Iterator<Item = Bytes> + Send + 'static,
@@ -37,12 +37,16 @@ pub(super) fn pieces(
         Ok(Frame::data(piece))
     });
     let response = Response::new(StreamBody::new(stream::iter(frames)).boxed_unsync());
-    let response = with(response, CONTENT_TYPE, content_type);
-    with(response, CONTENT_LENGTH, length.into())
+    let response = with_header(response, CONTENT_TYPE, content_type);
+    with_header(response, CONTENT_LENGTH, length.into())
 }
 
 /// The response with one more header.
-pub(super) fn with(mut response: Response<Body>, name: HeaderName, value: HeaderValue) -> Response<Body> {
+pub(super) fn with_header(
+    mut response: Response<Body>,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Response<Body> {
     response.headers_mut().insert(name, value);
     response
 }
@@ -50,11 +54,11 @@ pub(super) fn with(mut response: Response<Body>, name: HeaderName, value: Header
 /// 503: try again in a second.
 pub(super) fn busy(reason: &'static str) -> Response<Body> {
     let response = text(StatusCode::SERVICE_UNAVAILABLE, reason);
-    with(response, RETRY_AFTER, HeaderValue::from_static("1"))
+    with_header(response, RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
 /// 401: a user and a password are needed.
 pub(super) fn unauthorized() -> Response<Body> {
     let response = text(StatusCode::UNAUTHORIZED, "unauthorized\n");
-    with(response, WWW_AUTHENTICATE, HeaderValue::from_static("Basic"))
+    with_header(response, WWW_AUTHENTICATE, HeaderValue::from_static("Basic"))
 }

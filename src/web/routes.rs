@@ -1,7 +1,7 @@
-//! From a request to its response.
+//! Routes requests and builds the responses.
 //!
-//! A response repeats nothing of the request but the search on the status page, escaped there: neither its path nor its
-//! headers. The request's body is never read.
+//! Responses never repeat the path or the headers of a request. Only the status page repeats the search text, escaped. The
+//! request's body is never read.
 
 use std::{iter, sync::Arc};
 
@@ -18,16 +18,16 @@ use super::{
     auth::Login,
     encoding::accepts_gzip,
     protection::{Protection, Rules},
-    response::{Body, busy, pieces, text, unauthorized, with},
+    response::{Body, busy, streamed, text, unauthorized, with_header},
     scrape_limit::ScrapeLimit,
     state::{ReloadRequest, WebState},
     tls::Peer,
 };
 
-/// The largest body that a request may announce, in bytes. No request here needs one.
+/// The largest allowed `Content-Length` of a request, in bytes. No request needs a body.
 const MAX_BODY: u64 = 1024;
 
-const TOO_MANY: &str = "too many scrapes at once: see --web.max-requests\n";
+const TOO_MANY: &str = "too many concurrent scrapes: see --web.max-requests\n";
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
@@ -64,7 +64,7 @@ impl Route {
 }
 
 impl Routes {
-    /// Serves `state` to clients that pass `protection`; not ready any more after `shutdown`.
+    /// Serves `state` to clients that `protection` allows. After `shutdown`, `/-/ready` returns 503.
     pub(super) fn new(
         state: WebState,
         scrape_limit: ScrapeLimit,
@@ -87,10 +87,10 @@ impl Routes {
                 add_missing_headers(response, &rules)
             }
         };
-        with(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        with_header(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
     }
 
-    /// The refusal of a client that the rules do not admit. Health needs no password.
+    /// Returns an error response if the rules do not allow the request. `/-/healthy` and `/-/ready` need no password.
     async fn refuse(&self, rules: &Rules, peer: Peer, request: &Request<Incoming>) -> Option<Response<Body>> {
         if matches!(self.find(request.uri().path()), Some(Route::Healthy | Route::Ready)) {
             return None;
@@ -117,7 +117,7 @@ impl Routes {
         };
         if !route.allows(request.method()) {
             let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
-            return with(refusal, ALLOW, HeaderValue::from_static(route.methods()));
+            return with_header(refusal, ALLOW, HeaderValue::from_static(route.methods()));
         }
         match route {
             Route::Telemetry => self.scrape(request),
@@ -142,19 +142,19 @@ impl Routes {
     fn scrape(&self, request: &Request<Incoming>) -> Response<Body> {
         let timer = self.state.scrape_duration.start_timer();
         let exposition = self.state.exposition.borrow().clone();
-        // Before the first rendering there is no gzip member yet, not even an empty one.
+        // Before the first rendering there is no gzip member yet.
         let response = if accepts_gzip(request.headers()) && !exposition.gzip.is_empty() {
             let length = exposition.gzip.iter().map(Bytes::len).sum();
             // All clients share these bytes, so such a response costs little and needs no permit.
-            let response = pieces(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
-            with(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+            let response = streamed(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
+            with_header(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         } else {
             let Some(permit) = self.scrape_limit.try_acquire() else {
                 timer.stop_and_discard();
                 return busy(TOO_MANY);
             };
             let plain = exposition.plain();
-            pieces(EXPOSITION, plain.remaining(), plain, Some(permit))
+            streamed(EXPOSITION, plain.remaining(), plain, Some(permit))
         };
         if request.method() == Method::GET {
             self.state.scrapes.inc();
@@ -162,14 +162,14 @@ impl Routes {
         } else {
             timer.stop_and_discard();
         }
-        with(response, VARY, HeaderValue::from_static("Accept-Encoding"))
+        with_header(response, VARY, HeaderValue::from_static("Accept-Encoding"))
     }
 
     fn page(&self, query: &str) -> Response<Body> {
         let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
         let page = (self.state.page)(query);
-        let response = pieces(HTML, page.html.len(), iter::once(page.html), Some(permit));
-        with(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
+        let response = streamed(HTML, page.html.len(), iter::once(page.html), Some(permit));
+        with_header(response, CONTENT_SECURITY_POLICY, page.content_security_policy)
     }
 
     fn ready(&self) -> Response<Body> {
@@ -183,12 +183,12 @@ impl Routes {
         let Some(reloads) = &self.state.reload else {
             return text(
                 StatusCode::FORBIDDEN,
-                "reloading by HTTP is off: start with --web.enable-lifecycle\n",
+                "reloading by HTTP is disabled: start with --web.enable-lifecycle\n",
             );
         };
         let (reply, outcome) = oneshot::channel();
         if let Err(TrySendError::Full(_)) = reloads.try_send(ReloadRequest { reply }) {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "a reload is under way\n");
+            return text(StatusCode::SERVICE_UNAVAILABLE, "a reload is in progress\n");
         }
         match outcome.await {
             Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
@@ -199,7 +199,7 @@ impl Routes {
     }
 }
 
-/// Adds the configured headers. A response's own header, such as the page's policy, is stricter and stays.
+/// Adds the configured headers. A header that the response already has, such as the page's policy, is stricter and is kept.
 fn add_missing_headers(mut response: Response<Body>, rules: &Rules) -> Response<Body> {
     for (name, value) in &rules.headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());

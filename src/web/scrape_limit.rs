@@ -1,4 +1,4 @@
-//! How many scrapes and pages are in progress at once: `--web.max-requests`.
+//! Limits the number of concurrent uncompressed scrapes and status pages: `--web.max-requests`.
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -7,12 +7,13 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Counts the responses in progress. A slow one stops counting after a while: its reader must not block others.
+/// Counts the responses in progress. A slow response stops counting after `slow_after`, so that slow clients do not block
+/// others.
 #[derive(Debug)]
 pub(super) struct ScrapeLimit {
     max: usize,
     slow_after: Duration,
-    /// When each began; gone with its permit.
+    /// The start time of each response; the weak reference is dead after the permit is dropped.
     in_progress: Mutex<Vec<Weak<Instant>>>,
 }
 

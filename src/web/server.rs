@@ -1,6 +1,6 @@
-//! Accepts connections, serves HTTP/1.1 on them, with or without TLS, and ends them all before it returns.
+//! Accepts connections, serves HTTP/1.1 on them, with or without TLS, and closes all of them before it returns.
 //!
-//! Owns the connections' tasks and time-outs. What a request receives is decided in `routes`.
+//! It owns the tasks and time-outs of connections. `routes` builds the responses.
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -29,10 +29,10 @@ use super::{
 /// How long accepting pauses when the system cannot accept a connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// The longest head of a request, in bytes.
+/// The maximum length of a request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// The most header lines of a request.
+/// The maximum number of header lines of a request.
 const MAX_HEADERS: usize = 64;
 
 /// How much hyper buffers for each connection, in bytes; the pieces of a body are not copied into its buffer.
@@ -47,8 +47,8 @@ const TLS_REQUIRED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/pla
 
 /// Serves `state` on `listeners` until `shutdown`.
 ///
-/// Then no connection is accepted any more, idle ones are closed, and responses in progress have `limits.drain_timeout` to
-/// finish before their connections are cut.
+/// Then it accepts no more connections and closes idle ones. Responses in progress have `limits.drain_timeout` to finish before
+/// their connections are closed.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     state: WebState,
@@ -74,7 +74,7 @@ pub async fn serve(
     }
 }
 
-/// What all connections share.
+/// The data that all connections share.
 struct Server {
     routes: Routes,
     limits: Limits,
@@ -89,7 +89,7 @@ struct Server {
 type ConnectionResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 impl Server {
-    /// Accepts on one listener until the shutdown, then drains the connections that came in there.
+    /// Accepts on one listener until the shutdown, then drains the connections of this listener.
     async fn accept_loop(self: Arc<Self>, listener: TcpListener) {
         let mut tasks = JoinSet::new();
         let graceful = GracefulShutdown::new();
@@ -109,12 +109,12 @@ impl Server {
         }
         drop(listener);
         if timeout(self.limits.drain_timeout, graceful.shutdown()).await.is_err() {
-            tracing::debug!(connections = tasks.len(), "cutting connections");
+            tracing::debug!(connections = tasks.len(), "closing connections before their responses finished");
         }
         tasks.shutdown().await;
     }
 
-    /// The next connection, once the limit allows one more.
+    /// Waits until the limit allows another connection, and accepts it.
     async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         if self.connections.available_permits() == 0 && self.connections_full.is_due() {
             let limit = self.limits.max_connections();
@@ -150,9 +150,11 @@ impl Server {
         watcher: Watcher,
     ) -> ConnectionResult {
         let handshake = timeout(self.limits.header_timeout, handshake(stream, protection));
-        let Some(shaken) = self.shutdown.run_until_cancelled(pin!(handshake)).await else { return Ok(()) };
-        let shaken = shaken?.inspect_err(|error| self.warn_of_refusal(client, error))?;
-        let Some((stream, peer)) = shaken else { return Ok(()) };
+        let Some(handshake_result) = self.shutdown.run_until_cancelled(pin!(handshake)).await else {
+            return Ok(());
+        };
+        let handshake_result = handshake_result?.inspect_err(|error| self.warn_of_refusal(client, error))?;
+        let Some((stream, peer)) = handshake_result else { return Ok(()) };
         self.serve_http(stream, peer, watcher).await
     }
 
@@ -179,7 +181,7 @@ impl Server {
         Ok(watcher.watch(connection).await?)
     }
 
-    /// Warns if the error is the server's refusal: not if the client disconnects or refuses the server.
+    /// Warns if the server refused the handshake, but not if the client disconnected or refused.
     fn warn_of_refusal(&self, client: SocketAddr, error: &io::Error) {
         let reason = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
         let Some(reason) = reason.filter(|reason| !matches!(reason, rustls::Error::AlertReceived(_))) else {
@@ -204,10 +206,10 @@ async fn on_accept_error(error: &io::Error, warning: &WarningLimit) {
     sleep(ACCEPT_BACKOFF).await;
 }
 
-/// Sets the write time-out: the kernel ends a connection whose client acknowledges nothing, or leaves no room for more,
-/// for that long. Other systems than Linux have none.
+/// Sets the write time-out: the kernel closes a connection if the client acknowledges nothing, or has a full receive window,
+/// for this time. Only Linux supports this.
 fn set_options(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
-    // Whole responses are written, so holding back their last part gains nothing.
+    // Responses are written as a whole, so Nagle's algorithm would only add delay.
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
     SockRef::from(stream).set_tcp_user_timeout(Some(limits.write_timeout))?;
@@ -235,7 +237,7 @@ async fn handshake(
     Ok(Some((stream, peer)))
 }
 
-/// A panic in a task is one here.
+/// Propagates the panic of a task.
 fn resume_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());

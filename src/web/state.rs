@@ -1,4 +1,4 @@
-//! What the server shows, and whom it asks for a reload. The caller supplies it.
+//! The data that the server shows, and the channel for reload requests. `app` provides both.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::telemetry_path::TelemetryPath;
 use crate::metrics::exposition::Exposition;
 
-/// What the server shows.
+/// The data that the server shows, and the channel for reload requests.
 pub struct WebState {
     /// `--web.telemetry-path`.
     pub telemetry_path: TelemetryPath,
@@ -20,11 +20,11 @@ pub struct WebState {
     pub ready: watch::Receiver<bool>,
     /// Receives reload requests; `None` without `--web.enable-lifecycle`.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
-    /// `exporter_scrapes_total`: scrapes that got the exposition.
+    /// `exporter_scrapes_total`: scrapes that received the exposition.
     pub scrapes: IntCounter,
-    /// `exporter_scrape_duration_seconds`: the time to make the response.
+    /// `exporter_scrape_duration_seconds`: the time to build the response.
     pub scrape_duration: Histogram,
-    /// Renders the page at `/` for a query string; the string is empty where there is none.
+    /// Renders the page at `/` for a query string; empty if there is no query.
     pub page: Box<dyn Fn(&str) -> Page + Send + Sync>,
 }
 
@@ -44,7 +44,7 @@ pub struct ReloadRequest {
 /// An HTML page.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The whole document, in UTF-8.
+    /// The HTML, in UTF-8.
     pub html: Bytes,
     /// Its `Content-Security-Policy`.
     pub content_security_policy: HeaderValue,

@@ -1,6 +1,6 @@
 //! Reads the alternative names of a certificate (RFC 5280, section 4.2.1.6).
 //!
-//! rustls has verified the certificate before, so this reads just enough DER to find the names.
+//! rustls has already verified the certificate, so this parses only enough DER to find the names.
 
 use std::net::IpAddr;
 
@@ -63,13 +63,13 @@ fn elements(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// A length, and what follows it.
+/// A length, and the bytes after it.
 fn length(der: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = der.split_first()?;
     if first < 0x80 {
         return Some((first.into(), rest));
     }
-    // No certificate is longer than two bytes can say.
+    // A certificate is never longer than 65,535 bytes.
     let (bytes, rest) = rest.split_at_checked((first & 0x7f).into())?;
     match *bytes {
         [low] => Some((low.into(), rest)),

@@ -1,6 +1,6 @@
 //! `--web.telemetry-path`.
 
-/// A path that needs no escaping and hides none of the server's other paths but `/`.
+/// A path that needs no escaping and does not collide with another path of the server, except `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 

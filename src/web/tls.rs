@@ -1,4 +1,4 @@
-//! Builds what TLS handshakes need from the web configuration and the PEM files that it names. It reads no file itself.
+//! Builds the TLS settings from the web configuration and the contents of its PEM files. It reads no files.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,15 +17,15 @@ use super::{
     web_config::tls::{Clients, TlsConfig},
 };
 
-/// Why TLS cannot be set up.
+/// The reason why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{file}: {cause}: see that it is there, and that this process may read it")]
+    #[error("{file}: {cause}: check that the file exists and that this process can read it")]
     Unreadable {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The system's message.
         cause: String,
     },
     /// A file's content cannot be used.
@@ -33,30 +33,30 @@ pub enum TlsError {
     Unusable {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// The configuration leaves nothing to choose from.
-    #[error("tls_server_config: no version and cipher suite are left that go together: allow more of them")]
+    /// No allowed TLS version has an allowed cipher suite.
+    #[error("tls_server_config: no allowed TLS version has an allowed cipher suite: allow more of them")]
     Impossible,
 }
 
 /// The contents of the files that `tls_server_config` names.
 pub(super) struct Pem {
-    /// Of `cert_file`.
+    /// The content of `cert_file`.
     pub(super) cert: Vec<u8>,
-    /// Of `key_file`.
+    /// The content of `key_file`.
     pub(super) key: Vec<u8>,
-    /// Of `client_ca_file`, where one is named.
+    /// The content of `client_ca_file`, if configured.
     pub(super) client_ca: Option<Vec<u8>>,
 }
 
-/// What a handshake needs.
+/// The TLS settings of the server.
 #[derive(Debug)]
 pub(super) struct Tls {
-    /// For the handshake.
+    /// The settings for rustls.
     pub(super) server: Arc<ServerConfig>,
     clients: Option<Arc<ClientVerifier>>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Tls {
 pub(super) enum Peer {
     /// An ordinary client.
     Client,
-    /// A client that has the server's key and no other right to connect: `healthcheck`. It may request health alone.
+    /// `healthcheck`: a client that uses the server's own certificate. It may request only the health endpoints.
     SelfProbe,
 }
 
@@ -90,13 +90,13 @@ impl Tls {
         let mut server = builder.with_single_cert(chain, key).map_err(|error| config.mismatch(&error))?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         server.ignore_client_order = config.prefers_own_cipher_suites;
-        // The certificate of a client that resumes a session would not be verified again.
+        // Resumed sessions would skip the verification of client certificates.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(Self { server: Arc::new(server), clients })
     }
 
-    /// How strictly certificates of clients are verified: 0 not at all, 1 if the client shows one, 2 always.
+    /// How strictly client certificates are verified: 0 not at all, 1 if the client sends one, 2 always.
     pub(super) fn client_verification(&self) -> u8 {
         self.clients.as_ref().map_or(0, |clients| if clients.client_auth_mandatory() { 2 } else { 1 })
     }
@@ -126,7 +126,7 @@ fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsErr
 }
 
 fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    const REMEDY: &str = "put certificates there as PEM, the server's own before those of its authorities";
+    const REMEDY: &str = "put PEM certificates there: first the server's own, then those of its authorities";
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => {
@@ -144,7 +144,7 @@ fn clients(
     provider: &Arc<CryptoProvider>,
     own: &CertificateDer<'static>,
 ) -> Result<Option<Arc<ClientVerifier>>, TlsError> {
-    const REMEDY: &str = "put there the certificates of the authorities that issue those of clients";
+    const REMEDY: &str = "put the certificates of the clients' certificate authorities there";
     let (Some(file), Some(pem)) = (config.clients.ca_file(), &pem.client_ca) else {
         return Ok(None);
     };
@@ -162,7 +162,7 @@ fn clients(
 }
 
 impl TlsConfig {
-    /// The error where rustls refuses the certificate and the key.
+    /// The error if rustls refuses the certificate and the key.
     fn mismatch(&self, error: &rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -171,7 +171,7 @@ impl TlsConfig {
             }
             rustls::Error::InvalidCertificate(error) => {
                 let problem = format!("the first certificate cannot be used ({error:?})");
-                unusable(&self.cert_file, problem, "have it issued anew")
+                unusable(&self.cert_file, problem, "get a new certificate")
             }
             error => unusable(
                 &self.key_file,

@@ -1,4 +1,4 @@
-//! Keeps a warning that clients can cause from filling the log.
+//! Limits warnings that clients can cause, so that they do not fill the log.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The least time between two warnings of one kind.
+/// The minimum time between two warnings of one kind.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Allows one warning a minute.

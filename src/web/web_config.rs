@@ -1,7 +1,7 @@
 //! Reads the web configuration file, in the format of Prometheus' exporter-toolkit.
 //!
-//! It turns a text into valid values and opens none of the files that are named there. Keys of the format that this server
-//! does not support are errors: ignoring them would leave open what the file's author meant to close.
+//! It parses a text into valid values and does not open the files that the text names. Keys of the format that this server does
+//! not support are errors: ignoring them would leave the server less protected than intended.
 
 pub(super) mod tls;
 
@@ -38,18 +38,18 @@ pub(super) struct WebConfig {
     pub(super) headers: HeaderMap,
     /// `basic_auth_users`: names and bcrypt hashes. Without any, no password is needed.
     pub(super) users: BTreeMap<String, Secret>,
-    /// What is valid and probably a mistake.
+    /// Valid settings that are probably mistakes.
     pub(super) warnings: Vec<Problem>,
 }
 
 /// Keys whose values are never shown.
 const SECRET_KEYS: &[&str] = &["basic_auth_users", "key"];
 
-/// Unsupported keys of the format, and what to do instead.
+/// Unsupported keys of the format, and the alternatives.
 const UNSUPPORTED: &[(&str, &str)] =
-    &[("rate_limit", "limit what is answered at once with --web.max-requests, or rates in a proxy")];
+    &[("rate_limit", "limit concurrent requests with --web.max-requests, or rates in a proxy")];
 
-/// The headers that may be set, and their values where only some are allowed.
+/// The headers that may be set, and their allowed values if only some are allowed.
 const HEADERS: &[(&str, &[&str])] = &[
     ("Content-Security-Policy", &[]),
     ("Strict-Transport-Security", &[]),
@@ -80,7 +80,7 @@ pub(super) fn own_files(path: &Path, text: &str) -> Option<(PathBuf, PathBuf)> {
     Some((file("cert_file")?, file("key_file")?))
 }
 
-/// The value of `key`, anywhere in the text. Where the text is not YAML, each line is tried by itself.
+/// The value of `key`, anywhere in the text. If the text is not valid YAML, each line is parsed separately.
 fn value_of(key: &str, text: &str) -> Option<String> {
     std::iter::once(text).chain(text.lines()).find_map(|text| {
         let mut parser = Parser::new_from_str(text);
@@ -140,7 +140,7 @@ fn headers(section: &Node<'_>) -> Option<HeaderMap> {
         }
         match HeaderValue::from_str(value) {
             Ok(value) => _ = headers.insert(HeaderName::from_str(name).expect("the names are valid"), value),
-            Err(_) => node.error("has characters that a header cannot carry"),
+            Err(_) => node.error("has characters that are not allowed in a header"),
         }
     }
     Some(headers)
@@ -156,7 +156,7 @@ fn users(section: &Node<'_>) -> Option<BTreeMap<String, Secret>> {
         if is_bcrypt(hash) {
             users.insert(name.to_owned(), Secret::new(hash));
         } else {
-            node.error("is not a bcrypt hash; make one with `htpasswd -nBC 10 name`, and keep what follows the colon");
+            node.error("is not a bcrypt hash; create one with `htpasswd -nBC 10 name`, and keep what follows the colon");
         }
     }
     Some(users)

@@ -7,14 +7,14 @@ use crate::domain::target::Region;
 /// A region that is missing in this many discoveries in a row is removed.
 const MAX_MISSED: u32 = 3;
 
-/// The regions of an account as its successful discoveries found them. A failed discovery changes nothing.
+/// The regions of an account, from its successful discoveries. A failed discovery changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegionList {
-    /// Each region, and in how many discoveries in a row it was missing.
+    /// Each region, and the number of consecutive discoveries in which it was missing.
     missed: BTreeMap<Region, u32>,
 }
 
-/// What a discovery changed.
+/// The changes of a discovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegionChange {
     /// The new regions.
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_region_leaves_after_three_discoveries() {
+    fn missing_region_is_removed_after_three_discoveries() {
         let mut list = RegionList::default();
         let both = regions(&["ap-guangzhou", "eu-frankfurt"]);
         assert_eq!(list.update(&both).added, both.iter().cloned().collect::<Vec<_>>());

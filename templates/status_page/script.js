@@ -1,9 +1,9 @@
 "use strict";
-// The page works without this. It keeps the page fresh and searches as one types; the server renders all of it.
+// The page works without this script. It refreshes the page and searches while the user types; the server renders everything.
 (() => {
-  const EVERY = 10_000; // from one refresh to the next, in ms
-  const PATIENCE = 8_000; // for one answer
-  const TYPING = 200; // without a key before a search is sent
+  const REFRESH_INTERVAL = 10_000; // in ms
+  const RESPONSE_TIMEOUT = 8_000;
+  const TYPING_PAUSE = 200; // before a search is sent
   const search = document.getElementById("search");
   const pause = document.getElementById("pause");
   const trouble = document.getElementById("trouble");
@@ -16,8 +16,8 @@
   const parts = () => [...document.querySelectorAll("[data-part]")];
   const rowKey = (row) => row.querySelector("code")?.textContent;
 
-  // The first row of a tunnel in view, and how far below the view's top it is.
-  const place = () => {
+  // The first visible row of a tunnel, and its distance from the top of the window.
+  const topRow = () => {
     if (scrollY === 0) return null;
     const row = [...document.querySelectorAll(".tunnels tbody tr")].find(
       (row) => rowKey(row) && row.getBoundingClientRect().top >= 0,
@@ -25,7 +25,7 @@
     return row ? { key: rowKey(row), top: row.getBoundingClientRect().top } : null;
   };
 
-  const returnTo = (place) => {
+  const scrollBackTo = (place) => {
     if (!place) return;
     const row = [...document.querySelectorAll(".tunnels tbody tr")].find((row) => rowKey(row) === place.key);
     if (row) scrollBy({ top: row.getBoundingClientRect().top - place.top, behavior: "instant" });
@@ -45,31 +45,31 @@
 
   const show = (text) => {
     const fresh = new DOMParser().parseFromString(text, "text/html");
-    if (!fresh.getElementById("clock")) throw new Error("something else answers in its place");
-    const kept = place();
+    if (!fresh.getElementById("clock")) throw new Error("the response is not the status page");
+    const kept = topRow();
     for (const part of parts()) {
       const next = fresh.getElementById(part.id);
       if (next && part.innerHTML !== next.innerHTML) replace(part, next);
     }
-    returnTo(kept);
+    scrollBackTo(kept);
     document.title = fresh.title;
     document.getElementById("icon").href = fresh.getElementById("icon").href;
   };
 
-  const admit = (error) => {
+  const showTrouble = (error) => {
     const since = clock.querySelector("time").textContent;
-    trouble.textContent = `No fresh answer from the exporter (${error}). This page shows how things were at ${since}.`;
+    trouble.textContent = `The exporter does not respond (${error}). This page shows the state at ${since}.`;
     trouble.hidden = false;
     document.body.classList.add("old");
   };
 
-  const recover = () => {
+  const hideTrouble = () => {
     trouble.hidden = true;
     document.body.classList.remove("old");
   };
 
-  // Where this is, without the name and password that an address may carry and a fetch refuses.
-  const here = () => {
+  // The page's URL without user and password: fetch() rejects URLs with credentials.
+  const pageUrl = () => {
     const url = new URL(location.href);
     url.username = url.password = url.hash = "";
     return url;
@@ -78,42 +78,42 @@
   const refresh = async () => {
     pending?.abort();
     clearTimeout(timer);
-    const mine = (pending = new AbortController());
-    const limit = setTimeout(() => mine.abort("no answer in time"), PATIENCE);
+    const current = (pending = new AbortController());
+    const limit = setTimeout(() => current.abort("no response in time"), RESPONSE_TIMEOUT);
     try {
-      const answer = await fetch(here(), { signal: mine.signal, cache: "no-store" });
-      if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
-      const text = await answer.text();
-      if (mine !== pending) return;
+      const response = await fetch(pageUrl(), { signal: current.signal, cache: "no-store" });
+      if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+      const text = await response.text();
+      if (current !== pending) return;
       show(text);
-      recover();
+      hideTrouble();
     } catch (error) {
-      // A later refresh took over: it will tell.
-      if (mine !== pending) return;
-      admit(error.message ?? error);
+      // A newer refresh is running and will report the error.
+      if (current !== pending) return;
+      showTrouble(error.message ?? error);
     } finally {
       clearTimeout(limit);
-      if (mine === pending) {
+      if (current === pending) {
         pending = null;
         schedule();
       }
     }
   };
 
-  // Somebody who marks text wants to copy it before it is replaced.
-  const isMarking = () => {
+  // Do not replace the page while the user has selected text.
+  const isSelecting = () => {
     const selection = getSelection();
     return !selection.isCollapsed && parts().some((part) => part.contains(selection.anchorNode));
   };
 
   const schedule = () => {
     clearTimeout(timer);
-    if (!paused) timer = setTimeout(() => (isMarking() ? schedule() : refresh()), EVERY);
+    if (!paused) timer = setTimeout(() => (isSelecting() ? schedule() : refresh()), REFRESH_INTERVAL);
   };
 
-  const ask = () => {
+  const startSearch = () => {
     clearTimeout(typing);
-    const url = here();
+    const url = pageUrl();
     url.searchParams.delete("page");
     url.searchParams.delete("q");
     if (search.value.trim()) url.searchParams.set("q", search.value.trim());
@@ -123,11 +123,11 @@
 
   search.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(ask, TYPING);
+    typing = setTimeout(startSearch, TYPING_PAUSE);
   });
   search.form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask();
+    startSearch();
   });
   document.getElementById("refresh").addEventListener("click", (event) => {
     event.preventDefault();
@@ -140,7 +140,7 @@
     else refresh();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !paused && !isMarking()) refresh();
+    if (!document.hidden && !paused && !isSelecting()) refresh();
   });
   pause.hidden = false;
   document.body.classList.add("live");

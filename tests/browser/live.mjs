@@ -188,7 +188,7 @@ test("the page shows a warning while the exporter does not respond", () =>
       await page.route("**/*", (route) => route.abort());
       await page.clock.runFor(SOON);
       await trouble.waitFor();
-      assert.match(await trouble.innerText(), /No fresh answer from the exporter .*22:1\d:\d\d UTC/);
+      assert.match(await trouble.innerText(), /The exporter does not respond .*22:1\d:\d\d UTC/);
       await page.unroute("**/*");
       await page.route("**/*", (route) => route.fulfill({ status: 503, body: "" }));
       await page.clock.runFor(SOON);

@@ -256,11 +256,11 @@ fn wrong_variable_is_named() {
         "tencentcloud_vpn_exporter__poll__interval: is not a variable of this program; did you mean TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL?",
         "TENCENTCLOUD_VPN_EXPORTER__POLL__TIMEOUT: poll.timeout: \"60\" is not a duration: time unit needed, for example 60sec or 60ms; write one such as 30s or 1h30m",
         "TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND: api.requests_per_second: is a text, not a number; write it in digits, without quotes",
-        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[1]: \"\" is no tag; write its key, or leave it out",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[1]: \"\" is not a tag; write the tag's key, or remove the entry",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[2]: \"env\" is a duplicate; keep one",
         "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[3]: \"环境\" has no ASCII letter or digit for a label; name its label: {tag: \"环境\", label: environment}, or 环境=environment in the variable",
-        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[4].label: \"e-f\" makes no label; write ASCII letters, digits and _, such as environment for tag_environment",
-        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[5].tag: \"\" is no tag; write its key, or leave it out",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[4].label: \"e-f\" is not a valid label name; use ASCII letters, digits and _, such as environment for tag_environment",
+        "TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS: metrics.tag_labels[5].tag: \"\" is not a tag; write the tag's key, or remove the entry",
         "TENCENTCLOUD_REGION: accounts[0].regions[1]: \"Nowhere\" must not contain 'N'; allowed are lower-case letters, digits and hyphens",
     ];
     let found: Vec<&str> = problems.lines().collect();
@@ -290,7 +290,7 @@ fn environment_names_regions_without_a_file() {
     assert_eq!(accounts(" ap-guangzhou, eu-frankfurt "), default(regions(&["ap-guangzhou", "eu-frankfurt"])));
     assert_eq!(
         accounts("ap-guangzhou,all").expect_err("problems").to_string(),
-        "TENCENTCLOUD_REGION: accounts[0].regions[1]: is all within a list; write all without the list, or list regions"
+        "TENCENTCLOUD_REGION: accounts[0].regions[1]: is all, which cannot be in a list; write regions: all, or list regions"
     );
     for missing in [environment([]), environment([("TENCENTCLOUD_REGION", " ")])] {
         assert_eq!(

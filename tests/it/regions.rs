@@ -145,7 +145,11 @@ async fn failed_discovery_keeps_the_regions() {
     assert_eq!(targets(&during), [GUANGZHOU, FRANKFURT]);
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
-    assert!(page(&daemon).await.contains("the permission is missing; 2 regions known before, and kept"));
+    assert!(
+        page(&daemon)
+            .await
+            .contains("the permission is missing; still polling the 2 regions of the last discovery")
+    );
     log.only_line(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
     log.only_line(&["WARN", "region discovery failed; polling the last known regions", "unauthorized"]);
 
@@ -257,5 +261,5 @@ async fn failed_first_discovery_makes_the_daemon_ready() {
     assert_eq!((discovery_up(&metrics), last_discovery(&metrics)), (Some(0.0), None));
     daemon.wait_until_ready().await;
     assert_eq!(targets(&metrics), [""; 0]);
-    assert!(page(&daemon).await.contains("Nothing seen of 1 account"));
+    assert!(page(&daemon).await.contains("1 account without known regions"));
 }

@@ -118,7 +118,7 @@ fn unchanged_state_has_lasted_since_the_start() {
     assert_row(&one_target([tunnel("vpnx-1", "")]), "at least since the exporter’s start 0");
     assert_row(&one_target([down("vpnx-1", "")]), "at least since the exporter’s start 0");
     let made = Tunnel { created: Some(ago(2 * HOUR).as_second()), ..tunnel("vpnx-1", "") };
-    assert_row(&one_target([made]), "at least since it was made, 2 h ago 0");
+    assert_row(&one_target([made]), "at least since it was created, 2 h ago 0");
     let made_in_future = Tunnel { created: Some(ago(-HOUR).as_second()), ..tunnel("vpnx-1", "") };
     assert_row(&one_target([made_in_future]), "at least since the exporter’s start 0");
 }
@@ -160,12 +160,12 @@ fn time_of_another_day_has_its_date() {
 #[test]
 fn headline_names_the_worst_first() {
     let table = [
-        (snapshot([]), "◆ No targets yet: nothing is watched"),
-        (empty(), "◆ Waiting for the first answers"),
+        (snapshot([]), "◆ No targets yet: no tunnel is polled"),
+        (empty(), "◆ Waiting for the first polls"),
         (mixed_snapshot(), "▼ 3 tunnels down, 1 unknown"),
         (blind(), "▼ 1 tunnel down, blind in 3 of 4 targets"),
         (one_target([]), "▲ No tunnels"),
-        (one_target([tunnel("vpnx-1", "")]), "▲ The one tunnel is up"),
+        (one_target([tunnel("vpnx-1", "")]), "▲ 1 tunnel up"),
         (one_target([idle("vpnx-1", "")]), "▲ 1 tunnel idle"),
         (one_target([tunnel("vpnx-1", ""), idle("vpnx-2", "")]), "▲ 1 tunnel up, 1 idle"),
         (one_target([tunnel("vpnx-1", ""), unknown("vpnx-2", "")]), "◆ 1 tunnel unknown"),
@@ -191,18 +191,21 @@ fn summary_counts_idle_separately() {
 fn account_without_known_regions_is_not_seen() {
     let broken = [("broken", 0)];
     let alone = html(&with_failed_discovery(Snapshot::default(), &broken), "");
-    assert_eq!(headline_of(&alone), "▼ Nothing seen of 1 account");
-    let words = "broken / all regions : the credentials are refused; none is known, and nothing of the account is watched";
+    assert_eq!(headline_of(&alone), "▼ 1 account without known regions");
+    let words = "broken / all regions : the credentials are refused; no region is known, so no tunnel of this account is polled";
     assert!(text(&alone).contains(words), "{}", text(&alone));
     let beside = html(&with_failed_discovery(one_target([tunnel("vpnx-1", "fine")]), &broken), "");
-    assert_eq!(headline_of(&beside), "▼ Nothing seen of 1 account");
+    assert_eq!(headline_of(&beside), "▼ 1 account without known regions");
 }
 
 #[test]
 fn known_regions_survive_a_failed_discovery() {
     let html = html(&with_failed_discovery(one_target([tunnel("vpnx-1", "fine")]), &[("production", 3)]), "");
-    assert_eq!(headline_of(&html), "▲ The one tunnel is up");
-    assert!(text(&html).contains("the credentials are refused; 3 regions known before, and kept"));
+    assert_eq!(headline_of(&html), "▲ 1 tunnel up");
+    assert!(
+        text(&html)
+            .contains("the credentials are refused; still polling the 3 regions of the last discovery")
+    );
 }
 
 #[test]
@@ -211,12 +214,12 @@ fn blind_targets_are_named_before_all_numbers() {
     let warning = text(part(&html, "<div class=\"blindness\">", "</div>"));
     assert_eq!(
         warning,
-        "✕ Blind in 3 of 4 targets. What happens to their tunnels now is not seen. \
-         production / eu-frankfurt : no answer in time; last good poll 4 min ago ; \
-         its 2 tunnels are shown as they last were \
+        "✕ Blind in 3 of 4 targets. The current state of their tunnels is unknown. \
+         production / eu-frankfurt : no response in time; last good poll 4 min ago ; \
+         its 2 tunnels are shown with their last known state \
          staging / ap-singapore : the credentials are refused; last good poll 1 d ago ; \
          its 12 tunnels are too old to be shown \
-         staging / na-ashburn : no connection; no good poll yet; none of its tunnels was ever seen"
+         staging / na-ashburn : no connection; no good poll yet; no poll has succeeded yet"
     );
     assert!(html.find("class=\"blindness\"") < html.find("class=\"tiles\""));
     assert!(!self::html(&mixed_snapshot(), "").contains("class=\"blindness\""));
@@ -246,8 +249,8 @@ fn blind_targets_come_first_with_their_errors() {
         rows,
         [
             "✕ Blind production eu-frankfurt 40 s ago last good 4 min ago in 20 s 45.0 s 2 1 of 2 \
-             no answer in time no answer within 10s",
-            "✕ Blind, stale staging ap-singapore 20 s ago last good 1 d ago in 40 s 45.0 s 12 withheld 1 of 2 \
+             no response in time no answer within 10s",
+            "✕ Blind, stale staging ap-singapore 20 s ago last good 1 d ago in 40 s 45.0 s 12 hidden (stale) 1 of 2 \
              the credentials are refused AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure \
              that your SecretId is correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)",
             "✕ Blind staging na-ashburn 31 s ago never good in 29 s 45.0 s – 1 of 1 no connection connection refused",
@@ -282,7 +285,7 @@ fn blind_targets_are_never_folded() {
     let shown = rows(shown, "targets");
     assert!(shown.iter().all(|row| row.starts_with("✕ Blind")) && shown.len() == 10, "{shown:#?}");
     assert_eq!(rows(folded, "targets").len(), 290);
-    assert!(text(folded).contains("100 more targets are left out here"));
+    assert!(text(folded).contains("100 more targets are not shown"));
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn second_signal_exits_at_once() {
         "a second signal",
         &daemon.wait().await,
         1,
-        &["signal=SIGTERM", "second stop signal; exiting at once"],
+        &["signal=SIGTERM", "second stop signal; exiting immediately"],
     );
 }
 

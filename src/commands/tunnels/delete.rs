@@ -1,4 +1,4 @@
-//! `tunnels delete`: shows a tunnel, asks, deletes it, and waits until it is gone.
+//! `tunnels delete`: shows a tunnel, asks for confirmation, deletes it, and waits until it is deleted.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -36,10 +36,10 @@ use crate::{
 /// The pause before the next query of the tunnel.
 const QUERY_PAUSE: Duration = Duration::from_secs(2);
 
-/// The limit of one query of the tunnel, with retries.
+/// The time limit of one query of the tunnel, with retries.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often the request is sent at most, if it is unknown whether the earlier ones arrived.
+/// The maximum number of requests, if it is unknown whether the earlier ones arrived.
 const MAX_ATTEMPTS: usize = 3;
 
 pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), CommandError> {
@@ -60,8 +60,8 @@ pub(in crate::commands) async fn run(flags: &DeleteFlags) -> Result<(), CommandE
     Deletion { flags, target, account: &assignment.account }.run().await
 }
 
-/// How a deletion began.
-enum Begun {
+/// The result of starting a deletion.
+enum StartResult {
     /// The API has accepted it.
     Accepted,
     /// The API does not find the tunnel that it listed just before.
@@ -85,32 +85,33 @@ impl Deletion<'_> {
             return Err(CommandError::AlreadyReported);
         }
         let start = Instant::now();
-        let begun = self.begin(start + self.flags.timeout).await?;
+        let started = self.start(start + self.flags.timeout).await?;
         if !self.flags.no_wait {
             return self.wait(start).await;
         }
         let id = &self.flags.vpn_connection_id;
-        let message = match begun {
-            Begun::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
-            Begun::NotFound => format!("Tencent Cloud does not find {id}, so it counts as deleted.\n"),
+        let message = match started {
+            StartResult::Accepted => format!("Tencent Cloud has accepted the deletion of {id}.\n"),
+            StartResult::NotFound => format!("Tencent Cloud does not find {id}, so it counts as deleted.\n"),
         };
         print(message.as_bytes())
     }
 
-    /// Asks again until the tunnel does not change during the question: it may come up meanwhile.
+    /// Asks for confirmation. Repeats the question if the tunnel changed while the user was answering, for example from down to
+    /// up.
     async fn confirm(&self, mut shown: Tunnel) -> Result<bool, CommandError> {
         while self.ask()? {
             let now = self.find().await?;
             if self.description(&now) == self.description(&shown) {
                 return Ok(true);
             }
-            print(format!("The tunnel has changed meanwhile:\n\n{}", self.description(&now)).as_bytes())?;
+            print(format!("The tunnel has changed:\n\n{}", self.description(&now)).as_bytes())?;
             shown = now;
         }
         Ok(false)
     }
 
-    /// The present tunnel, if it is on the named gateway.
+    /// Queries the tunnel. It must be on the named gateway.
     async fn find(&self) -> anyhow::Result<Tunnel> {
         let DeleteFlags { vpn_connection_id: id, vpn_gateway_id: gateway, .. } = self.flags;
         let found =
@@ -125,7 +126,7 @@ impl Deletion<'_> {
         }
     }
 
-    /// The present tunnel. `None` only if a complete response does not list it, or if the API does not find it.
+    /// Queries the tunnel. `None` only if a complete response does not list it, or if the API does not find it.
     async fn query(&self) -> Result<Option<Tunnel>, ApiError> {
         let deadline = Instant::now() + QUERY_TIMEOUT;
         listing::find(self.account, &self.target.region, &self.flags.vpn_connection_id, deadline).await
@@ -181,14 +182,14 @@ impl Deletion<'_> {
 
     /// Sends the request. If it is unknown whether it arrived, the tunnel is queried, and the request is sent again only
     /// if the tunnel is unchanged. While the gateway is not available, the request is repeated until the deadline.
-    async fn begin(&self, deadline: Instant) -> Result<Begun, DeletionError> {
+    async fn start(&self, deadline: Instant) -> Result<StartResult, DeletionError> {
         let (mut ambiguous, mut is_reported) = (0, false);
         loop {
-            let Err(error) = self.delete().await else { return Ok(Begun::Accepted) };
+            let Err(error) = self.delete().await else { return Ok(StartResult::Accepted) };
             let may_retry = match &error {
                 DeletionError::NotFound(cause) => {
                     eprintln!("{cause}: the tunnel counts as deleted");
-                    return Ok(Begun::NotFound);
+                    return Ok(StartResult::NotFound);
                 }
                 DeletionError::Ambiguous(cause) => {
                     let cause = self.explain_deletion(cause);
@@ -212,10 +213,12 @@ impl Deletion<'_> {
             if !may_have_arrived {
                 continue;
             }
-            // After a request that may have arrived, even a refusal can mean that the deletion has begun.
+            // If an earlier request may have arrived, an error can mean that the deletion has already started.
             match self.query().await {
-                Ok(None) => return Ok(Begun::Accepted),
-                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => return Ok(Begun::Accepted),
+                Ok(None) => return Ok(StartResult::Accepted),
+                Ok(Some(tunnel)) if tunnel.state == TunnelState::Deleting => {
+                    return Ok(StartResult::Accepted);
+                }
                 Ok(Some(_)) if may_retry => {}
                 Ok(Some(_)) | Err(_) => return Err(error),
             }
@@ -230,22 +233,23 @@ impl Deletion<'_> {
         Ok(self.account.post_once(&parameters, &self.target.region).await?)
     }
 
-    /// Waits until the tunnel is gone, or until the flags' time-out after `start`.
+    /// Waits until the tunnel is deleted, or until the time-out after `start`.
     async fn wait(&self, start: Instant) -> Result<(), CommandError> {
         let DeleteFlags { vpn_connection_id: id, timeout: limit, .. } = self.flags;
         let progress = Progress::start(format!("Deleting {id} …"))?;
-        let is_gone = timeout_at(start + *limit, self.until_gone(&progress, start)).await.is_ok();
+        let is_deleted = timeout_at(start + *limit, self.until_deleted(&progress, start)).await.is_ok();
         progress.clear();
-        if is_gone {
-            return print(format!("{id} is gone after {} s.\n", start.elapsed().as_secs()).as_bytes());
+        if is_deleted {
+            return print(format!("{id} was deleted after {} s.\n", start.elapsed().as_secs()).as_bytes());
         }
         let limit = humantime::format_duration(*limit);
-        Err(anyhow!("{id} is not gone after {limit}; it may go later: see `tunnels list`").into())
+        Err(anyhow!("{id} is not deleted after {limit}; it may still be deleted later: see `tunnels list`")
+            .into())
     }
 
-    /// Queries the tunnel until it is gone. A failed query does not stop the deletion: it is only reported, once for each
-    /// change of its reason.
-    async fn until_gone(&self, progress: &Progress, start: Instant) {
+    /// Queries the tunnel until it is deleted. A failed query does not stop the deletion: it is reported once for each change
+    /// of its reason.
+    async fn until_deleted(&self, progress: &Progress, start: Instant) {
         let mut reported = None;
         loop {
             match self.query().await {
@@ -271,7 +275,7 @@ fn warning(tunnel: &Tunnel) -> &'static str {
     }
 }
 
-/// One line that is rewritten on a terminal, and written once elsewhere.
+/// A progress line: rewritten on a terminal, otherwise written once.
 struct Progress {
     what: String,
     on_terminal: bool,
@@ -299,7 +303,7 @@ impl Progress {
         self.write("");
     }
 
-    /// Replaces the present line. A failed write does not matter.
+    /// Replaces the current line. A failed write does not matter.
     fn write(&self, line: &str) {
         if self.on_terminal {
             let mut out = io::stdout();

@@ -30,7 +30,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandErr
     logging::start(&flags.log.level, flags.log.format);
     let PreparedPolls { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
     let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
-    let all_answered = states.iter().all(|state| state.failure().is_none());
+    let all_succeeded = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<PrintedTunnel> = states
         .iter()
         .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
@@ -42,7 +42,7 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandErr
         Output::Json => serde_json::to_string_pretty(&rows)? + "\n",
     };
     print(text.as_bytes())?;
-    if !(regions_known && all_answered) {
+    if !(regions_known && all_succeeded) {
         return Err(CommandError::AlreadyReported);
     }
     if rows.is_empty() {
@@ -51,7 +51,8 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The targets of the flags. Accounts and regions of the flags must be configured, as far as that is known.
+/// The targets that the flags select. Accounts and regions in the flags must be configured. Regions are not checked if a region
+/// discovery failed.
 fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, CommandError> {
     if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
         return Err(usage(format!("--account: {name} is not configured; name an account that is")));
@@ -87,7 +88,7 @@ struct PrintedTunnel {
     net_status: &'static str,
     /// None if no health check is configured.
     health_check_status: Option<&'static str>,
-    /// The sum of the statuses: `up`, `down`, `idle` or `unknown`.
+    /// The three statuses combined: `up`, `down`, `idle` or `unknown`.
     link: &'static str,
     /// Unix seconds; none if the API's time is malformed.
     #[serde(rename = "created_timestamp_seconds")]

@@ -1,4 +1,4 @@
-//! `assume_role`: a role that is assumed with the credentials of another source.
+//! `assume_role`: assumes a role with the credentials of another source.
 
 use futures_util::future::{BoxFuture, FutureExt};
 
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::domain::role::Role;
 
-/// A role on top of any source. Each load loads that source too.
+/// Assumes a role with the credentials of another source. Each load also loads that source.
 #[derive(Debug)]
 pub struct AssumedRole {
-    /// The source of the credentials that the role is assumed with.
+    /// The source of the credentials that assume the role.
     pub inner: Box<dyn Source>,
     /// The role.
     pub role: Role,

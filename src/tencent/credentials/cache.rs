@@ -1,7 +1,7 @@
-//! An account's credentials: loaded once for all callers, and renewed ahead of their end.
+//! An account's credentials: loaded once for all callers, and renewed before they expire.
 //!
-//! One task loads them from the source and publishes them. Callers wait for it only while there are no good credentials, and
-//! a caller that stops waiting does not stop the load.
+//! One task loads them from the source and publishes them. Callers wait for it only while there are no valid credentials.
+//! Cancelling a caller does not cancel the load.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,22 +15,23 @@ use tokio::{
 use super::source::{Credentials, Loaded, Source, SourceError};
 use crate::{domain::target::AccountName, tencent::error::ApiError};
 
-/// How long before they expire temporary credentials are renewed, at most. The official SDK does the same.
+/// Temporary credentials are renewed at most this long before they expire. The official SDK does the same.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
 
-/// How long credentials without an end are used before they are read again.
+/// How often permanent credentials are read again.
 const REREAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The longest pause after a failed load.
+/// The maximum pause after a failed load.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
 
-/// The longest pause between two renewals that are forced because the API refused the credentials.
+/// The minimum pause between two forced renewals (after the API refused the credentials). It is shorter for short-lived
+/// credentials.
 const FORCED_PAUSE: Duration = Duration::from_secs(30);
 
-/// An account's credentials. The source is loaded only when somebody needs them.
+/// An account's credentials. The source is loaded only when a caller needs them.
 pub struct CredentialCache {
     shared: Arc<Shared>,
-    /// The task that loads. It ends with the cache.
+    /// The task that loads the source. It ends when the cache is dropped.
     _loader: JoinSet<()>,
 }
 
@@ -47,28 +48,28 @@ struct Shared {
 #[derive(Default)]
 struct CacheState {
     cached: Option<Cached>,
-    /// How often the credentials were replaced by others.
+    /// Increases when the credentials change.
     generation: u64,
     /// The failure of the last load.
     failure: Option<LoadFailure>,
-    /// No renewal is forced before this time.
+    /// The next forced renewal is at this time or later.
     forced_until: Option<Instant>,
 }
 
 struct Cached {
     loaded: Loaded,
-    /// They are renewed from this time on.
+    /// The credentials are renewed at this time or later.
     due: Instant,
-    /// They are used until this time.
+    /// The credentials are used until this time.
     end: Instant,
 }
 
 struct LoadFailure {
     error: SourceError,
-    /// How many loads in a row have failed.
+    /// The number of consecutive failures.
     attempts: u32,
-    /// There is no other load before this time.
-    rest_until: Instant,
+    /// The next load is at this time or later.
+    retry_at: Instant,
 }
 
 impl CredentialCache {
@@ -90,7 +91,7 @@ impl CredentialCache {
         Self { shared, _loader: loader }
     }
 
-    /// The credentials to sign with. Returns at once if there are good ones.
+    /// The credentials to sign with. Returns immediately if there are valid ones.
     ///
     /// Errors are [`ApiError::Credentials`]. After a failed load, the same error is returned for up to 30 s, and then the
     /// source is loaded again.
@@ -111,21 +112,21 @@ impl CredentialCache {
         }
     }
 
-    /// Renews these credentials because the API refused them. Returns whether there are others to try.
+    /// Renews these credentials because the API refused them. Returns whether other credentials are available.
     ///
-    /// Nothing is loaded if there are others already, or after a renewal for the same reason in the last 30 s.
+    /// Loads nothing if the credentials were already replaced, or if the last forced renewal was less than 30 s ago.
     pub async fn renew(&self, refused: &Credentials) -> Result<bool, ApiError> {
         self.shared.state.send_if_modified(|state| state.invalidate(refused, Instant::now()));
         Ok(self.current().await? != *refused)
     }
 
-    /// The number of the present credentials. It grows each time they are replaced by others.
+    /// The generation of the current credentials. It increases when the credentials change.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.shared.state.borrow().generation
     }
 
-    /// Waits until the credentials of this generation were replaced. The source is loaded no more often than usual.
+    /// Waits until the credentials have another generation. The source is not loaded more often than usual.
     pub async fn changed(&self, generation: u64) {
         while self.current().await.is_err() || self.generation() == generation {
             sleep(REREAD_INTERVAL).await;
@@ -137,7 +138,7 @@ impl Shared {
     async fn load_when_needed(self: Arc<Self>) {
         loop {
             self.needed.notified().await;
-            // Another caller may have needed the load that has just ended.
+            // The load that just ended may have been enough.
             if self.state.borrow().needs_load(Instant::now()) {
                 match self.source.load().await {
                     Ok(loaded) => self.on_load(loaded, Instant::now()),
@@ -172,11 +173,11 @@ impl Shared {
         let (mut attempts, mut end) = (1_u32, None);
         self.state.send_modify(|state| {
             attempts = state.failure.as_ref().map_or(1, |failure| failure.attempts.saturating_add(1));
-            let rest_until = now + retry_pause(attempts, (self.jitter)());
-            state.failure = Some(LoadFailure { error: error.clone(), attempts, rest_until });
-            end = state.good(now).map(|cached| cached.end);
+            let retry_at = now + retry_pause(attempts, (self.jitter)());
+            state.failure = Some(LoadFailure { error: error.clone(), attempts, retry_at });
+            end = state.valid(now).map(|cached| cached.end);
         });
-        // Without good credentials, the callers report the error.
+        // Without valid credentials, the callers report the error.
         let Some(end) = end else { return };
         let (account, good_for_seconds) = (&self.account, (end - now).as_secs());
         if attempts == 1 {
@@ -188,9 +189,9 @@ impl Shared {
 }
 
 impl CacheState {
-    /// What can be returned without a load.
+    /// The result for a caller, if it needs no load.
     fn known(&self, now: Instant) -> Option<Result<Credentials, SourceError>> {
-        match self.good(now) {
+        match self.valid(now) {
             Some(cached) => Some(Ok(cached.loaded.credentials.clone())),
             None => self.recent_failure(now).map(|failure| Err(failure.error.clone())),
         }
@@ -200,26 +201,26 @@ impl CacheState {
         self.recent_failure(now).is_none() && self.cached.as_ref().is_none_or(|cached| cached.due <= now)
     }
 
-    fn good(&self, now: Instant) -> Option<&Cached> {
+    fn valid(&self, now: Instant) -> Option<&Cached> {
         self.cached.as_ref().filter(|cached| now < cached.end)
     }
 
     fn recent_failure(&self, now: Instant) -> Option<&LoadFailure> {
-        self.failure.as_ref().filter(|failure| now < failure.rest_until)
+        self.failure.as_ref().filter(|failure| now < failure.retry_at)
     }
 
     fn has(&self, credentials: &Credentials) -> bool {
         self.cached.as_ref().is_some_and(|cached| cached.loaded.credentials == *credentials)
     }
 
-    /// Ends the use of refused credentials, unless there are others, or this has happened a short time ago.
+    /// Marks refused credentials as expired, unless they were already replaced or the last forced renewal is too recent.
     fn invalidate(&mut self, refused: &Credentials, now: Instant) -> bool {
         let is_too_soon = self.forced_until.is_some_and(|until| now < until);
         if is_too_soon || !self.has(refused) {
             return false;
         }
         if let Some(cached) = &mut self.cached {
-            self.forced_until = Some(now + cached.scaled(FORCED_PAUSE));
+            self.forced_until = Some(now + cached.limited(FORCED_PAUSE));
             (cached.due, cached.end) = (now, now);
         }
         true
@@ -231,24 +232,24 @@ impl Cached {
         let mut cached = Self { due: now, end: now, loaded };
         cached.end = now + cached.lifetime();
         cached.due = match cached.loaded.expiry {
-            Some(_) => cached.end - cached.scaled(RENEW_AHEAD).mul_f64(1.0 - 0.2 * jitter),
+            Some(_) => cached.end - cached.limited(RENEW_AHEAD).mul_f64(1.0 - 0.2 * jitter),
             None => cached.end,
         };
         cached
     }
 
-    /// How long they are used after the load.
+    /// How long the credentials are used after the load.
     fn lifetime(&self) -> Duration {
         self.loaded.expiry.map_or(REREAD_INTERVAL, |expiry| expiry.remaining)
     }
 
-    /// A duration for credentials that live for hours; at most a quarter of the lifetime of others.
-    fn scaled(&self, duration: Duration) -> Duration {
+    /// Limits a duration to a quarter of the credentials' lifetime.
+    fn limited(&self, duration: Duration) -> Duration {
         duration.min(self.lifetime() / 4)
     }
 }
 
-/// Half of 1 s, 2 s, 4 s, … up to 30 s, and a random part of the other half.
+/// Exponential backoff from 1 s to 30 s with jitter: half of the pause is fixed, the other half is random.
 fn retry_pause(attempts: u32, jitter: f64) -> Duration {
     let seconds = 1_u64.checked_shl(attempts - 1).unwrap_or(u64::MAX);
     Duration::from_secs(seconds).min(MAX_RETRY_PAUSE).mul_f64(0.5 + 0.5 * jitter)
@@ -281,28 +282,28 @@ mod tests {
     use super::*;
     use crate::{domain::secret::Secret, tencent::credentials::source::Expiry};
 
-    /// How long a load of the tests' source takes.
+    /// How long a load of the fake source takes.
     const LOAD: Duration = Duration::from_secs(1);
-    const HOURS: Duration = Duration::from_hours(2);
-    /// How long credentials that live that long are left alone.
-    const UNTIL_DUE: Duration = Duration::from_mins(115);
+    const TWO_HOURS: Duration = Duration::from_hours(2);
+    /// How long credentials with that lifetime are used before the renewal.
+    const UNTIL_RENEWAL: Duration = Duration::from_mins(115);
 
-    /// Returns the given results in turn, then the last one again and again. Each load takes a second.
+    /// Returns the given results in order, and repeats the last one. Each load takes a second.
     #[derive(Debug, Clone, Default)]
-    struct Script(Arc<Mutex<Lines>>);
+    struct FakeSource(Arc<Mutex<Responses>>);
 
     #[derive(Debug, Default)]
-    struct Lines {
+    struct Responses {
         next: VecDeque<Result<Loaded, SourceError>>,
         started: usize,
         ended: usize,
     }
 
-    impl Script {
-        fn new(lines: impl IntoIterator<Item = Result<Loaded, SourceError>>) -> Self {
-            let script = Self::default();
-            script.0.lock().unwrap().next.extend(lines);
-            script
+    impl FakeSource {
+        fn new(responses: impl IntoIterator<Item = Result<Loaded, SourceError>>) -> Self {
+            let source = Self::default();
+            source.0.lock().unwrap().next.extend(responses);
+            source
         }
 
         fn cache(&self) -> CredentialCache {
@@ -315,16 +316,19 @@ mod tests {
         }
     }
 
-    impl Source for Script {
+    impl Source for FakeSource {
         fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>> {
             self.0.lock().unwrap().started += 1;
             async {
                 sleep(LOAD).await;
-                let mut lines = self.0.lock().unwrap();
-                lines.ended += 1;
-                let line =
-                    if lines.next.len() > 1 { lines.next.pop_front() } else { lines.next.front().cloned() };
-                line.expect("a script has a line")
+                let mut responses = self.0.lock().unwrap();
+                responses.ended += 1;
+                let response = if responses.next.len() > 1 {
+                    responses.next.pop_front()
+                } else {
+                    responses.next.front().cloned()
+                };
+                response.expect("a fake source has a response")
             }
             .boxed()
         }
@@ -338,23 +342,23 @@ mod tests {
         }
     }
 
-    fn lasting(name: &str, remaining: Duration) -> Loaded {
+    fn expiring(name: &str, remaining: Duration) -> Loaded {
         let time = Timestamp::UNIX_EPOCH + remaining;
         let expiry = Some(Expiry { time, remaining });
-        Loaded { credentials: credentials(name), origin: "a script".into(), expiry }
+        Loaded { credentials: credentials(name), origin: "a fake source".into(), expiry }
     }
 
-    fn endless(name: &str) -> Loaded {
-        Loaded { expiry: None, ..lasting(name, HOURS) }
+    fn permanent(name: &str) -> Loaded {
+        Loaded { expiry: None, ..expiring(name, TWO_HOURS) }
     }
 
     fn failure() -> SourceError {
-        SourceError::Failed("the script fails; rewrite it".into())
+        SourceError::Failed("the fake source fails".into())
     }
 
-    /// The id of the credentials, which must be known without waiting.
-    fn at_once(cache: &CredentialCache) -> Result<String, ApiError> {
-        let credentials = cache.current().now_or_never().expect("known at once")?;
+    /// The id of the credentials. They must be available without waiting.
+    fn current_without_wait(cache: &CredentialCache) -> Result<String, ApiError> {
+        let credentials = cache.current().now_or_never().expect("available without waiting")?;
         Ok(credentials.secret_id.expose().to_owned())
     }
 
@@ -368,84 +372,84 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn thousand_callers_load_once() {
-        let script = Script::new([Ok(lasting("one", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS))]);
+        let cache = source.cache();
         let all = join_all(iter::repeat_with(|| current(&cache)).take(1000)).await;
         assert!(all.iter().all(|id| id.as_deref() == Ok("one")));
-        assert_eq!(script.started(), 1);
+        assert_eq!(source.started(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn early_renewal_delays_no_caller() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
-        advance(UNTIL_DUE.saturating_sub(Duration::from_secs(1))).await;
-        assert_eq!(at_once(&cache).as_deref(), Ok("one"));
+        advance(UNTIL_RENEWAL.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(current_without_wait(&cache).as_deref(), Ok("one"));
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(script.started(), 1);
-        assert_eq!(at_once(&cache).as_deref(), Ok("one"));
+        assert_eq!(source.started(), 1);
+        assert_eq!(current_without_wait(&cache).as_deref(), Ok("one"));
         sleep(2 * LOAD).await;
-        assert_eq!(script.started(), 2);
-        assert_eq!(at_once(&cache).as_deref(), Ok("two"));
+        assert_eq!(source.started(), 2);
+        assert_eq!(current_without_wait(&cache).as_deref(), Ok("two"));
     }
 
     #[test]
     fn jitter_spreads_renewals() {
         let now = Instant::now();
         let ahead = |remaining, jitter| {
-            let cached = Cached::new(lasting("one", remaining), now, jitter);
+            let cached = Cached::new(expiring("one", remaining), now, jitter);
             (cached.end - now, (cached.end - cached.due).as_secs_f64())
         };
-        assert_eq!(ahead(HOURS, 0.0), (HOURS, 300.0));
-        assert_eq!(ahead(HOURS, 1.0), (HOURS, 240.0));
+        assert_eq!(ahead(TWO_HOURS, 0.0), (TWO_HOURS, 300.0));
+        assert_eq!(ahead(TWO_HOURS, 1.0), (TWO_HOURS, 240.0));
         let short = Duration::from_secs(2);
         assert_eq!(ahead(short, 0.0), (short, 0.5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn failed_renewal_keeps_good_credentials() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Err(failure())]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Err(failure())]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
-        let end = Instant::now() + HOURS;
-        advance(UNTIL_DUE).await;
+        let end = Instant::now() + TWO_HOURS;
+        advance(UNTIL_RENEWAL).await;
         while Instant::now() < end {
-            assert_eq!(at_once(&cache).as_deref(), Ok("one"));
+            assert_eq!(current_without_wait(&cache).as_deref(), Ok("one"));
             sleep(Duration::from_millis(100)).await;
         }
         // Pauses of 0.5, 1, 2, 4, 8 and then 15 s, a second each for the loads themselves.
-        assert_eq!(script.started(), 1 + 5 + 18);
-        assert_eq!(at_once(&cache), failed());
+        assert_eq!(source.started(), 1 + 5 + 18);
+        assert_eq!(current_without_wait(&cache), failed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn renewal_succeeds_after_failures() {
-        let script = Script::new([
-            Ok(lasting("one", HOURS)),
+        let source = FakeSource::new([
+            Ok(expiring("one", TWO_HOURS)),
             Err(failure()),
             Err(failure()),
-            Ok(lasting("two", HOURS)),
+            Ok(expiring("two", TWO_HOURS)),
         ]);
-        let cache = script.cache();
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
-        advance(UNTIL_DUE).await;
+        advance(UNTIL_RENEWAL).await;
         for _ in 0..100 {
-            assert!(at_once(&cache).is_ok());
+            assert!(current_without_wait(&cache).is_ok());
             sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!((at_once(&cache).as_deref(), script.started()), (Ok("two"), 4));
+        assert_eq!((current_without_wait(&cache).as_deref(), source.started()), (Ok("two"), 4));
     }
 
     #[tokio::test(start_paused = true)]
     async fn failure_is_repeated_until_the_pause_ends() {
-        let script = Script::new([Err(failure()), Ok(lasting("one", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Err(failure()), Ok(expiring("one", TWO_HOURS))]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await, failed());
         for _ in 0..1000 {
-            assert_eq!(at_once(&cache), failed());
+            assert_eq!(current_without_wait(&cache), failed());
         }
-        assert_eq!(script.started(), 1);
+        assert_eq!(source.started(), 1);
         advance(Duration::from_millis(500)).await;
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
     }
@@ -462,82 +466,83 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn cancelled_caller_does_not_stop_the_load() {
-        let script = Script::new([Ok(lasting("one", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS))]);
+        let cache = source.cache();
         assert!(timeout(LOAD / 2, cache.current()).await.is_err());
         sleep(LOAD).await;
-        assert_eq!((at_once(&cache).as_deref(), script.started()), (Ok("one"), 1));
+        assert_eq!((current_without_wait(&cache).as_deref(), source.started()), (Ok("one"), 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn dropped_cache_stops_its_load() {
-        let script = Script::new([Ok(lasting("one", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS))]);
+        let cache = source.cache();
         assert!(timeout(LOAD / 2, cache.current()).await.is_err());
         drop(cache);
         sleep(LOAD).await;
-        assert_eq!((script.started(), script.0.lock().unwrap().ended), (1, 0));
+        assert_eq!((source.started(), source.0.lock().unwrap().ended), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn thousand_refusals_renew_once() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
         let refused = cache.current().await.expect("credentials");
         let all = join_all(iter::repeat_with(|| cache.renew(&refused)).take(1000)).await;
         assert!(all.iter().all(|others| *others == Ok(true)));
         assert_eq!(cache.renew(&refused).now_or_never(), Some(Ok(true)));
-        assert_eq!((at_once(&cache).as_deref(), script.started()), (Ok("two"), 2));
+        assert_eq!((current_without_wait(&cache).as_deref(), source.started()), (Ok("two"), 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn refused_credentials_are_not_used_again() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
         let refused = cache.current().await.expect("credentials");
         assert!(timeout(LOAD / 2, cache.renew(&refused)).await.is_err());
         assert_eq!(current(&cache).await.as_deref(), Ok("two"));
-        assert_eq!(script.started(), 2);
+        assert_eq!(source.started(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn forced_renewals_are_half_a_minute_apart() {
-        let script = Script::new([Ok(lasting("one", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS))]);
+        let cache = source.cache();
         let refused = cache.current().await.expect("credentials");
         assert_eq!(cache.renew(&refused).await, Ok(false));
         for _ in 0..100 {
             assert_eq!(cache.renew(&refused).now_or_never(), Some(Ok(false)));
         }
-        assert_eq!(script.started(), 2);
-        assert_eq!(at_once(&cache).as_deref(), Ok("one"));
+        assert_eq!(source.started(), 2);
+        assert_eq!(current_without_wait(&cache).as_deref(), Ok("one"));
         sleep(FORCED_PAUSE).await;
         assert_eq!(cache.renew(&refused).await, Ok(false));
-        assert_eq!(script.started(), 3);
+        assert_eq!(source.started(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn failed_forced_renewal_is_an_error() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Err(failure()), Ok(lasting("two", HOURS))]);
-        let cache = script.cache();
+        let source =
+            FakeSource::new([Ok(expiring("one", TWO_HOURS)), Err(failure()), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
         let refused = cache.current().await.expect("credentials");
         let failure = Err(ApiError::Credentials(failure()));
         assert_eq!(cache.renew(&refused).await, failure);
         assert_eq!(cache.renew(&refused).now_or_never(), Some(failure));
-        assert_eq!((at_once(&cache), script.started()), (failed(), 2));
+        assert_eq!((current_without_wait(&cache), source.started()), (failed(), 2));
         sleep(LOAD).await;
         assert_eq!(cache.renew(&refused).await, Ok(true));
     }
 
     #[tokio::test(start_paused = true)]
     async fn credentials_without_expiry_are_reread_before_use() {
-        let script = Script::new([Ok(endless("one")), Ok(endless("two")), Err(failure())]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(permanent("one")), Ok(permanent("two")), Err(failure())]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         sleep(Duration::from_millis(1999)).await;
-        assert_eq!(at_once(&cache).as_deref(), Ok("one"));
+        assert_eq!(current_without_wait(&cache).as_deref(), Ok("one"));
         sleep(Duration::from_mins(10)).await;
-        assert_eq!(script.started(), 1, "the source was asked though nobody wanted credentials");
+        assert_eq!(source.started(), 1, "the source was loaded although no caller needed credentials");
         assert_eq!(current(&cache).await.as_deref(), Ok("two"));
         sleep(REREAD_INTERVAL).await;
         assert_eq!(current(&cache).await, failed());
@@ -545,20 +550,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn change_is_seen_within_seconds() {
-        let lines = iter::repeat_n(Ok(endless("one")), 3).chain([Err(failure()), Ok(endless("two"))]);
-        let script = Script::new(lines);
-        let cache = script.cache();
+        let responses = iter::repeat_n(Ok(permanent("one")), 3).chain([Err(failure()), Ok(permanent("two"))]);
+        let source = FakeSource::new(responses);
+        let cache = source.cache();
         let start = Instant::now();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         join_all(iter::repeat_with(|| cache.changed(cache.generation())).take(20)).await;
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-        assert_eq!((at_once(&cache).as_deref(), script.started()), (Ok("two"), 5));
+        assert_eq!((current_without_wait(&cache).as_deref(), source.started()), (Ok("two"), 5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn earlier_change_ends_the_wait() {
-        let script = Script::new([Ok(endless("one")), Ok(endless("two"))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(permanent("one")), Ok(permanent("two"))]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         let refused = cache.generation();
         sleep(REREAD_INTERVAL).await;
@@ -570,30 +575,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_change_loads_nothing() {
-        let script = Script::new([Ok(lasting("one", HOURS)), Ok(lasting("two", HOURS))]);
-        let cache = script.cache();
+        let source = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         let generation = cache.generation();
-        assert!(timeout(UNTIL_DUE, cache.changed(generation)).await.is_err());
-        assert_eq!(script.started(), 1);
+        assert!(timeout(UNTIL_RENEWAL, cache.changed(generation)).await.is_err());
+        assert_eq!(source.started(), 1);
         cache.changed(generation).await;
-        assert_eq!((at_once(&cache).as_deref(), script.started()), (Ok("two"), 2));
+        assert_eq!((current_without_wait(&cache).as_deref(), source.started()), (Ok("two"), 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn expiry_of_credentials_is_reported() {
         let reported = Arc::new(Mutex::new(Vec::new()));
-        let script = Script::new([Ok(lasting("one", Duration::from_secs(2))), Ok(endless("two"))]);
+        let source = FakeSource::new([Ok(expiring("one", Duration::from_secs(2))), Ok(permanent("two"))]);
         let account = AccountName::new("production").expect("a name");
         let ends = Arc::clone(&reported);
-        let cache = CredentialCache::new(account, script, || 0.0, move |end| ends.lock().unwrap().push(end));
+        let cache = CredentialCache::new(account, source, || 0.0, move |end| ends.lock().unwrap().push(end));
         assert_eq!(current(&cache).await.as_deref(), Ok("one"));
         sleep(Duration::from_secs(2)).await;
         assert_eq!(current(&cache).await.as_deref(), Ok("two"));
         assert_eq!(*reported.lock().unwrap(), [Timestamp::from_second(2).ok(), None]);
     }
 
-    /// What is logged, for a test to read.
+    /// The log, for a test to read.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -613,7 +618,7 @@ mod tests {
         fn keep(&self) -> (DefaultGuard, Dispatch) {
             let log = self.clone();
             let format = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
-            // With one subscriber alone, an event that another thread is first to reach is never logged.
+            // With only one subscriber, an event that another thread emits first is never logged.
             let second = Dispatch::new(NoSubscriber::default());
             (set_default(format.with_writer(move || log.clone()).finish()), second)
         }
@@ -627,8 +632,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn source_is_logged_when_it_changes() {
-        let other = Loaded { origin: "elsewhere".into(), ..endless("two") };
-        let cache = Script::new([Ok(endless("one")), Ok(endless("two")), Ok(other)]).cache();
+        let other = Loaded { origin: "elsewhere".into(), ..permanent("two") };
+        let cache = FakeSource::new([Ok(permanent("one")), Ok(permanent("two")), Ok(other)]).cache();
         let log = Log::default();
         let _kept = log.keep();
         for _ in 0..4 {
@@ -638,7 +643,7 @@ mod tests {
         assert_eq!(
             log.lines(),
             [
-                r#"INFO credentials found account=production source="a script""#,
+                r#"INFO credentials found account=production source="a fake source""#,
                 r#"INFO credentials found account=production source="elsewhere""#,
             ]
         );
@@ -647,12 +652,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn failing_renewal_is_logged_once() {
         let fails = iter::repeat_n(Err(failure()), 3);
-        let script = Script::new(
-            iter::once(Ok(lasting("one", HOURS))).chain(fails).chain([Ok(lasting("two", HOURS))]),
+        let source = FakeSource::new(
+            iter::once(Ok(expiring("one", TWO_HOURS))).chain(fails).chain([Ok(expiring("two", TWO_HOURS))]),
         );
-        let cache = script.cache();
+        let cache = source.cache();
         cache.current().await.expect("credentials");
-        advance(UNTIL_DUE).await;
+        advance(UNTIL_RENEWAL).await;
         let log = Log::default();
         let _kept = log.keep();
         for _ in 0..100 {
@@ -661,15 +666,15 @@ mod tests {
         }
         let found = [
             "WARN credentials not renewed; the old ones are still used account=production \
-             error=the script fails; rewrite it good_for_seconds=",
-            r#"INFO credentials renewed after failures account=production source="a script" expires=1970-01-01T02:00:00Z"#,
+             error=the fake source fails good_for_seconds=",
+            r#"INFO credentials renewed after failures account=production source="a fake source" expires=1970-01-01T02:00:00Z"#,
         ];
         assert_eq!(log.lines(), found);
     }
 
     #[tokio::test(start_paused = true)]
     async fn debug_shows_no_secret() {
-        let cache = Script::new([Ok(lasting("one", HOURS))]).cache();
+        let cache = FakeSource::new([Ok(expiring("one", TWO_HOURS))]).cache();
         current(&cache).await.expect("credentials");
         let text = format!("{cache:?}");
         assert!(text.contains("production") && !text.contains("SECRET"), "{text}");

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What sources are built from.
+/// The dependencies of the sources.
 pub(in crate::tencent) struct Sources<'a> {
     pub(in crate::tencent) caller: &'a Arc<Caller>,
     pub(in crate::tencent) client: &'a Client,
@@ -27,7 +27,8 @@ pub(in crate::tencent) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// A source, and a role to assume with its credentials. The actions that they surely need are counted from zero.
+    /// Builds a source, and a role to assume with its credentials. Initializes the counters of the actions that they always
+    /// call.
     pub(in crate::tencent) fn build(
         &self,
         source: &CredentialSource,

@@ -12,11 +12,11 @@ use super::{
     workload_identity::WorkloadIdentity,
 };
 
-/// The first of four sources that is set up: environment, profile, instance role, workload identity.
+/// The first of four sources that is configured: environment, profile, instance role, workload identity.
 ///
-/// As in the SDK, a source that is set up and does not work ends the search, and after the first success only that source
-/// is loaded. The others may belong to another account: its tunnels must not appear under this account's name because a
-/// service was out of reach for a moment.
+/// As in the SDK, a configured source that fails ends the search, and after the first success only that source is loaded. The
+/// others may belong to another account: its tunnels must not appear under this account's name because a service was
+/// unreachable for a moment.
 #[derive(Debug)]
 pub struct DefaultChain {
     environment: Environment,

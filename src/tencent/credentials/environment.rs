@@ -8,7 +8,7 @@ use crate::domain::secret::Secret;
 
 const SECRET_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const SECRET_KEY: &str = "TENCENTCLOUD_SECRET_KEY";
-/// Both names are in use. The first that is set counts.
+/// Tools use both names. The first one that is set is used.
 const TOKENS: [&str; 2] = ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 
 /// `TENCENTCLOUD_SECRET_ID`, `TENCENTCLOUD_SECRET_KEY`, and `TENCENTCLOUD_TOKEN` or `TENCENTCLOUD_SECURITY_TOKEN` if they
@@ -17,7 +17,7 @@ const TOKENS: [&str; 2] = ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"];
 pub struct Environment(Result<Loaded, SourceError>);
 
 impl Environment {
-    /// Takes the credentials from variables, looked up by name.
+    /// Reads the credentials from variables. `variable` returns a variable by its name.
     #[must_use]
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| {
@@ -26,7 +26,7 @@ impl Environment {
             let problem = |problem| SourceError::Failed(format!("the environment variable {name} {problem}"));
             Some(Secret::key(value).map_err(problem))
         };
-        // With half a key pair, the default chain must not continue with another identity.
+        // With only half a key pair, the default chain must not use another identity.
         let missing = if set(SECRET_ID).is_some() || set(SECRET_KEY).is_some() {
             SourceError::Failed
         } else {
@@ -62,7 +62,7 @@ mod tests {
         let lookup = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        Environment::new(lookup).load().now_or_never().expect("variables are there at once")
+        Environment::new(lookup).load().now_or_never().expect("variables are available without waiting")
     }
 
     #[test]
@@ -92,8 +92,7 @@ mod tests {
     fn invalid_key_is_refused_but_not_shown() {
         let pair = [(SECRET_ID, "AKIDexample"), (SECRET_KEY, "key")];
         let quotes = "has quotes at its ends, which are not part of a key; remove them";
-        let characters =
-            "has white space or other characters that no key of Tencent Cloud has; write the key alone";
+        let characters = "has white space or other characters that are not part of a key; write only the key";
         for (name, value, problem) in [
             (SECRET_ID, "\"AKIDexample\"", quotes),
             (SECRET_KEY, "'key'", quotes),

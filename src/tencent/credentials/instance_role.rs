@@ -18,7 +18,7 @@ use crate::tencent::{
 /// The path of the role's name. The path of the credentials is the same, followed by that name.
 const PATH: &str = "/latest/meta-data/cam/security-credentials/";
 
-/// The longest name of a role, with room to spare.
+/// The maximum length of a role's name: longer than any real name.
 const MAX_NAME_BYTES: usize = 256;
 
 /// The metadata service. It is called without any proxy.
@@ -56,7 +56,7 @@ impl InstanceRole {
         issued.loaded(format!("the role {role} of this instance"), Timestamp::now(), response.server_time)
     }
 
-    /// The role's name. Most machines have no such service, or have no role, so every problem counts as absent.
+    /// The role's name. Most machines have no metadata service or no role, so every problem means `Absent`.
     async fn role(&self) -> Result<String, SourceError> {
         let problem = match self.client.get(self.url.clone()).await {
             Ok(response) => match role_name(&response.value) {
@@ -93,7 +93,7 @@ fn issued(body: &[u8]) -> Result<Issued, ApiError> {
     }
 }
 
-/// Whether a text can be shown as an error code: a short word of letters. No key or token is such a word.
+/// Whether a text can be shown as an error code: a short word of letters. Keys and tokens are never such words.
 fn is_error_code(text: &str) -> bool {
     text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphabetic() || c == '.')
 }

@@ -1,4 +1,4 @@
-//! The wire shape of temporary credentials, which the Security Token Service and the metadata service share.
+//! The wire format of temporary credentials, which the Security Token Service and the metadata service share.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// A smaller difference between two clocks is the network and the rounding of `Date` to whole seconds.
+/// Smaller clock differences are caused by network latency and the one-second resolution of `Date`.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// Temporary credentials, as they came.
+/// Temporary credentials as received.
 #[derive(Debug)]
 pub struct Issued {
     credentials: Credentials,
     expires: Timestamp,
 }
 
-/// The fields of the credentials themselves.
+/// The fields of the credentials.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(in crate::tencent) struct IssuedFields<'a> {
@@ -37,7 +37,7 @@ pub(in crate::tencent) struct IssuedFields<'a> {
 }
 
 impl Issued {
-    /// Reads the fields, and `ExpiredTime` in Unix seconds, which is beside them.
+    /// Parses the fields, and `ExpiredTime` in Unix seconds.
     pub(in crate::tencent) fn read(
         fields: &IssuedFields<'_>,
         expired_time: Field<'_>,
@@ -52,7 +52,7 @@ impl Issued {
         Ok(Self { credentials, expires })
     }
 
-    /// The loaded credentials. `now` is our clock, and `server_time` the server's, which is used if the two are far apart.
+    /// The loaded credentials. `now` is the local time. `server_time` is used instead if the two are far apart.
     pub(in crate::tencent) fn loaded(
         self,
         origin: String,

@@ -1,6 +1,6 @@
-//! Where credentials come from: one file for each source, and the cache in front of it.
+//! The sources of credentials, one file each, and the cache in front of them.
 //!
-//! Variables and randomness are passed in. Nothing here depends on the configuration's format or on metrics.
+//! Variables and randomness are passed in. It must not depend on the configuration's format or on metrics.
 
 pub mod cache;
 pub(super) mod configured;

@@ -23,10 +23,11 @@ const OF_SYSTEM: &str = "/etc/tencentcloud/credentials";
 /// The variable with the path of the only file to read, as for the official SDK for Go.
 const FILE_VARIABLE: &str = "TENCENTCLOUD_CREDENTIALS_FILE";
 
-/// The section `[default]` of a profile: `secret_id`, `secret_key`, and maybe the `role_arn` of a role to assume with them.
+/// The section `[default]` of a profile: `secret_id`, `secret_key`, and optionally the `role_arn` of a role to assume with
+/// them.
 #[derive(Debug)]
 pub struct Profile {
-    /// The first that exists is read.
+    /// The first file that exists is read.
     files: Vec<SecretFile>,
     /// Whether the user named the file. Then it must exist.
     is_named: bool,
@@ -42,8 +43,8 @@ struct ProfileSection {
 }
 
 impl Profile {
-    /// The file that `TENCENTCLOUD_CREDENTIALS_FILE` names; without this variable the file of Tencent Cloud's own tools, in
-    /// the directory of `HOME`, or else in `/etc`. Variables are looked up by name; an empty one counts as absent.
+    /// The file that `TENCENTCLOUD_CREDENTIALS_FILE` names; without this variable the file of Tencent Cloud's own tools, in the
+    /// directory of `HOME`, or else in `/etc`. `variable` returns a variable by its name; an empty one counts as absent.
     #[must_use]
     pub fn new(variable: impl Fn(&str) -> Option<String>, sts: Sts) -> Self {
         let value =
@@ -90,7 +91,7 @@ fn usual_files(home: Option<&Path>) -> Vec<PathBuf> {
     home.map(|home| home.join(OF_USER)).into_iter().chain([OF_SYSTEM.into()]).collect()
 }
 
-/// Reads the section. The error says why the file cannot be used.
+/// Parses the section. The error says why the file cannot be used.
 fn section(path: &Path, text: &str) -> Result<ProfileSection, String> {
     let path = path.display();
     let values = default_section(text).map_err(|problem| format!("{path}: {problem}"))?;
@@ -104,7 +105,7 @@ fn section(path: &Path, text: &str) -> Result<ProfileSection, String> {
     Ok(ProfileSection { credentials, role_arn: value("role_arn").map(str::to_owned) })
 }
 
-/// The keys and values of `[default]`. The error repeats no line, because it may have a secret.
+/// The keys and values of `[default]`. The error does not repeat a line, because it may contain a secret.
 fn default_section(text: &str) -> Result<HashMap<&str, &str>, String> {
     let (mut sections, mut values) = (Vec::new(), HashMap::new());
     for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
@@ -126,12 +127,12 @@ fn default_section(text: &str) -> Result<HashMap<&str, &str>, String> {
         return Ok(values);
     }
     Err(match sections.iter().find(|name| name.eq_ignore_ascii_case("default")) {
-        Some(name) => format!("the section is spelt [default], not [{name}]; correct it"),
+        Some(name) => format!("the section must be named [default], not [{name}]"),
         None => "there is no section [default]; write it, and secret_id and secret_key below it".to_owned(),
     })
 }
 
-/// A value without its quotes, or without the comment behind it.
+/// A value without its quotes, or without a comment after it.
 fn unquoted(value: &str) -> &str {
     for quote in ['"', '\''] {
         if let Some((text, _)) = value.trim().strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
@@ -200,14 +201,13 @@ mod tests {
         let no_section = "there is no section [default]; write it, and secret_id and secret_key below it";
         let no_id = "[default] has no secret_id; write it";
         let no_key = "[default] has no secret_key; write it";
-        let characters =
-            "has white space or other characters that no key of Tencent Cloud has; write the key alone";
+        let characters = "has white space or other characters that are not part of a key; write only the key";
         for (text, problem) in [
             (String::new(), no_section),
             ("# nothing yet\n".to_owned(), no_section),
             (format!("[other]\n{pair}"), no_section),
             (pair.to_owned(), no_section),
-            (format!("[Default]\n{pair}"), "the section is spelt [default], not [Default]; correct it"),
+            (format!("[Default]\n{pair}"), "the section must be named [default], not [Default]"),
             ("[default]\n[other]\nsecret_id=AKIDother\n".to_owned(), no_id),
             ("[default]\nsecret_key=key\n".to_owned(), no_id),
             ("[default]\nsecret_id=AKIDexample\n".to_owned(), no_key),

@@ -1,7 +1,7 @@
-//! Files that hold secrets. They are read whole, and the buffers are zeroed.
+//! Reads files with secrets, and zeroes the buffers.
 //!
-//! A file on a mount that does not answer blocks the thread that reads it, and nothing can end that thread. So each read
-//! has its own thread and a time-out, and no read waits for an earlier one.
+//! A mount that does not respond blocks the thread that reads the file, and the thread cannot be stopped. So each read has its
+//! own thread and a time-out, and does not wait for an earlier read.
 
 use std::{
     io,
@@ -22,29 +22,29 @@ use crate::{
     regular_file::{self, ReadError},
 };
 
-/// How long one read may take.
+/// The time limit of one read.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Bytes = Result<Zeroizing<Vec<u8>>, ReadError>;
 
-/// A file that holds a secret.
+/// A file with a secret.
 #[derive(Debug)]
 pub(super) struct SecretFile {
     path: PathBuf,
     read: fn(&Path) -> Result<Vec<u8>, ReadError>,
-    hung: Mutex<Hung>,
+    hung: Mutex<HungReads>,
 }
 
-/// Reads that did not end in time. Each still has its thread.
+/// Reads that did not end in time. Each one still blocks its thread.
 #[derive(Debug, Default)]
-struct Hung {
+struct HungReads {
     reads: Vec<JoinHandle<Bytes>>,
-    /// While they hang, no other read begins before this time.
+    /// While reads hang, the next read starts at this time or later.
     next_read: Option<Instant>,
 }
 
 impl SecretFile {
-    /// The file at `path`, which need not exist yet.
+    /// The file at `path`. It may not exist yet.
     pub(super) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), read: regular_file::read, hung: Mutex::default() }
     }
@@ -58,7 +58,7 @@ impl SecretFile {
     pub(super) async fn secret(&self) -> Result<Secret, SourceError> {
         let text = self.text().await?;
         match text.trim() {
-            "" => Err(self.failed("it is empty; it must hold the secret")),
+            "" => Err(self.failed("it is empty; it must contain the secret")),
             secret => Secret::key(secret).map_err(|problem| self.failed(format_args!("it {problem}"))),
         }
     }
@@ -68,7 +68,7 @@ impl SecretFile {
         let mut read = self.begin()?;
         let Ok(done) = timeout(READ_TIMEOUT, &mut read).await else {
             self.abandon(read);
-            return Err(self.no_answer());
+            return Err(self.timed_out());
         };
         let bytes = done.expect("reading a file does not panic").map_err(|error| self.unreadable(&error))?;
         match std::str::from_utf8(&bytes) {
@@ -81,25 +81,25 @@ impl SecretFile {
         let mut hung = self.hung();
         hung.reads.retain(|read| !read.is_finished());
         if !hung.reads.is_empty() && hung.next_read.is_some_and(|next| Instant::now() < next) {
-            return Err(self.no_answer());
+            return Err(self.timed_out());
         }
         let (path, read) = (self.path.clone(), self.read);
         Ok(spawn_blocking(move || read(&path).map(Zeroizing::new)))
     }
 
-    /// The pause doubles with each read that hangs, so a mount that hangs for a day blocks about ten threads.
+    /// The pause doubles with each hung read, so a mount that hangs for a day blocks about ten threads.
     fn abandon(&self, read: JoinHandle<Bytes>) {
         let mut hung = self.hung();
         hung.next_read = Some(Instant::now() + READ_TIMEOUT * (1_u32 << hung.reads.len().min(20)));
         hung.reads.push(read);
     }
 
-    fn hung(&self) -> MutexGuard<'_, Hung> {
-        // No code under this lock panics.
+    fn hung(&self) -> MutexGuard<'_, HungReads> {
+        // The lock cannot be poisoned: no code that holds it panics.
         self.hung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn no_answer(&self) -> SourceError {
+    fn timed_out(&self) -> SourceError {
         let seconds = READ_TIMEOUT.as_secs();
         self.failed(format_args!("reading it takes longer than {seconds} s; check its mount"))
     }
@@ -123,7 +123,7 @@ impl SecretFile {
     }
 }
 
-/// Whether there is no such file, also because a folder of its path is a file: `HOME` may be `/dev/null`.
+/// Whether the file does not exist. A folder in its path may be a file: `HOME` may be `/dev/null`.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -163,7 +163,7 @@ mod tests {
 
     async fn problem_after_the_time_out(file: &SecretFile) -> String {
         let (result, ()) = tokio::join!(file.secret(), advance(READ_TIMEOUT + Duration::from_secs(1)));
-        result.expect_err("no answer").to_string()
+        result.expect_err("a time-out").to_string()
     }
 
     #[tokio::test]
@@ -178,8 +178,8 @@ mod tests {
         let path = folder.path().join("key");
         let file = hanging(&path);
         let _pipe = Pipe::at(&path);
-        let told = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
-        assert_eq!(problem_after_the_time_out(&file).await, told);
+        let expected = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
+        assert_eq!(problem_after_the_time_out(&file).await, expected);
         fs::remove_file(&path).expect("a pipe");
         fs::write(&path, "good\n").expect("a file");
         advance(READ_TIMEOUT).await;

@@ -1,4 +1,4 @@
-//! What a source of credentials is, and what it returns.
+//! The trait for sources of credentials, and their results.
 //!
 //! A source only loads. The cache decides when it loads, and how long its credentials are used.
 
@@ -9,10 +9,10 @@ use jiff::Timestamp;
 
 use crate::domain::secret::Secret;
 
-/// A key pair, and the token that goes with it where it is temporary.
+/// A key pair, and the token of temporary credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// `SecretId`: the public half, kept out of sight all the same.
+    /// `SecretId`: not secret, but never shown either.
     pub secret_id: Secret,
     /// `SecretKey`.
     pub secret_key: Secret,
@@ -21,18 +21,18 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// All parts. The id counts as secret too, because people confuse it with the key.
+    /// All parts. The id counts as secret too, because users confuse it with the key.
     pub(in crate::tencent) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [Some(&self.secret_id), Some(&self.secret_key), self.token.as_ref()].into_iter().flatten()
     }
 }
 
-/// What a source returned.
+/// The result of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The credentials.
     pub credentials: Credentials,
-    /// Where they come from, for the log.
+    /// The origin of the credentials, for the log.
     pub origin: String,
     /// The end of temporary credentials.
     pub expiry: Option<Expiry>,
@@ -41,16 +41,16 @@ pub struct Loaded {
 /// The end of temporary credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
-    /// By the clock of the server that issued them.
+    /// The time of expiry, by the clock of the server that issued the credentials.
     pub time: Timestamp,
-    /// The time to that end when they came. It does not depend on our own clock.
+    /// The lifetime when they were received. It does not depend on the local clock.
     pub remaining: Duration,
 }
 
-/// Why a source returned no credentials. The message names the place and the remedy, and repeats no secret.
+/// The reason why a source returned no credentials. The message names the place and the remedy, and contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Nothing is set up there: the default chain continues with its next source.
+    /// The source is not configured; the default chain tries the next one.
     #[error("{0}")]
     Absent(String),
     /// A permission is missing.
@@ -64,13 +64,12 @@ pub enum SourceError {
     /// The API does not know the key. The key may belong to the other site.
     #[error("{0}")]
     UnknownKey(String),
-    /// The source is set up and does not work. The default chain ends here: credentials of another identity are no
-    /// substitute.
+    /// The source is configured but fails. The default chain stops here: it must not use another identity.
     #[error("{0}")]
     Failed(String),
 }
 
-/// A place that credentials come from.
+/// A source of credentials.
 pub trait Source: fmt::Debug + Send + Sync {
     /// Loads the credentials again.
     fn load(&self) -> BoxFuture<'_, Result<Loaded, SourceError>>;

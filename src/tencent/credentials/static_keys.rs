@@ -22,7 +22,7 @@ enum Text {
 }
 
 impl StaticKeys {
-    /// `SecretId` and `SecretKey`, or the files that hold them.
+    /// `SecretId` and `SecretKey`, or the files with them.
     #[must_use]
     pub fn new(secret_id: SecretText, secret_key: SecretText) -> Self {
         Self { secret_id: secret_id.into(), secret_key: secret_key.into() }
@@ -39,7 +39,7 @@ impl StaticKeys {
 }
 
 impl Text {
-    /// The secret. A file is read each time, because mounted secrets change.
+    /// The secret. Files are read every time, because mounted secrets change.
     async fn read(&self) -> Result<Secret, SourceError> {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     const OTHER_CHARACTERS: &str =
-        "it has white space or other characters that no key of Tencent Cloud has; write the key alone";
+        "it has white space or other characters that are not part of a key; write only the key";
 
     #[tokio::test]
     async fn unusable_key_file_is_named() {
@@ -98,7 +98,7 @@ mod tests {
             format!("{place}: there is no such file; create it, or correct the path")
         );
         for (content, expected) in [
-            (&b" \n"[..], "it is empty; it must hold the secret"),
+            (&b" \n"[..], "it is empty; it must contain the secret"),
             (b"key one\n", OTHER_CHARACTERS),
             (b"\xef\xbb\xbfkey", OTHER_CHARACTERS),
             (b"\"key\"\n", "it has quotes at its ends, which are not part of a key; remove them"),

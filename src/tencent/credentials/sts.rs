@@ -1,4 +1,4 @@
-//! Temporary credentials from the Security Token Service, with error messages that say what to do.
+//! Temporary credentials from the Security Token Service, with error messages that name the remedy.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{reason::Reason, role::Role, secret::Secret, site::Site, target::Region},
     tencent::{
-        action::{Action, Dated},
+        action::{Action, WithServerTime},
         assume_role::AssumeRole,
         assume_role_with_web_identity::AssumeRoleWithWebIdentity,
         caller::{Caller, Signer},
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The service, as called for one account.
+/// The client of the service for one account.
 #[derive(Debug, Clone)]
 pub struct Sts {
     /// Sends the requests.
@@ -47,7 +47,7 @@ impl Sts {
         self.load(&action, Signer::Unsigned, origin).await
     }
 
-    /// Without a deadline: the cache decides when a failed load is repeated.
+    /// Calls without a deadline: the cache decides when a failed load is repeated.
     async fn load<A: Action<Response = Issued>>(
         &self,
         action: &A,
@@ -55,7 +55,9 @@ impl Sts {
         origin: String,
     ) -> Result<Loaded, SourceError> {
         match self.caller.post(action, &self.region, signer, None).await {
-            Ok(Dated { value: issued, server_time }) => issued.loaded(origin, Timestamp::now(), server_time),
+            Ok(WithServerTime { value: issued, server_time }) => {
+                issued.loaded(origin, Timestamp::now(), server_time)
+            }
             Err(error) => {
                 let problem = format!("{} of {origin}: {}", A::PERMISSION, self.explain(&error));
                 Err(match error.reason() {
@@ -69,7 +71,7 @@ impl Sts {
         }
     }
 
-    /// An error with what to do about it.
+    /// An error with its remedy.
     fn explain(&self, error: &ApiError) -> String {
         let route = self.caller.route(AssumeRole::SERVICE, &self.region);
         let ApiError::Api { code, .. } = error else { return format!("{error} ({route})") };
@@ -79,7 +81,7 @@ impl Sts {
         let remedy = match code.exact().split('.').collect::<Vec<_>>()[..] {
             ["ResourceNotFound", "RoleNotFound"] => "check the spelling of the role",
             ["InvalidParameter", "WebIdentityTokenError"] => {
-                "check that the account trusts this identity provider and that the token is for it"
+                "check that the account trusts this identity provider and that the token was issued for it"
             }
             ["UnauthorizedOperation", ..] | ["AuthFailure", "UnauthorizedOperation"] => {
                 "the caller needs name/sts:AssumeRole on the role, and the role must trust the caller"

@@ -14,8 +14,8 @@ const PROVIDER_ID: &str = "TKE_PROVIDER_ID";
 const TOKEN_FILE: &str = "TKE_WEB_IDENTITY_TOKEN_FILE";
 const ROLE_ARN: &str = "TKE_ROLE_ARN";
 
-/// `TKE_REGION`, `TKE_PROVIDER_ID`, `TKE_WEB_IDENTITY_TOKEN_FILE` and `TKE_ROLE_ARN`, which the cluster gives to its pods.
-/// The token file is read at every load.
+/// `TKE_REGION`, `TKE_PROVIDER_ID`, `TKE_WEB_IDENTITY_TOKEN_FILE` and `TKE_ROLE_ARN`, which the cluster gives to its pods. The
+/// token file is read on every load.
 #[derive(Debug)]
 pub struct WorkloadIdentity(Result<Identity, SourceError>);
 
@@ -28,7 +28,7 @@ struct Identity {
 }
 
 impl WorkloadIdentity {
-    /// Reads the variables, which are looked up by name. `sts` is called in the pod's region instead of its own.
+    /// `variable` returns a variable by its name. `sts` is called in the pod's region instead of its own.
     #[must_use]
     pub fn new(variable: impl Fn(&str) -> Option<String>, sts: Sts) -> Self {
         let required = |name: &str| {

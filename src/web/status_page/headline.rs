@@ -1,4 +1,4 @@
-//! The page's headline: one sentence that sums up all targets and tunnels.
+//! The page's headline: one sentence that summarizes all targets and tunnels.
 
 use super::{
     summary::{PollStatus, Summary},
@@ -10,12 +10,12 @@ use crate::domain::tunnel_status::TunnelStatus;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Headline {
     pub(super) words: String,
-    pub(super) tone: Tone,
+    pub(super) severity: Severity,
 }
 
-/// A severity.
+/// The severity of the worst problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(super) enum Severity {
     /// A tunnel is down, or a poll fails.
     Bad,
     /// A status is not known.
@@ -32,10 +32,13 @@ impl Headline {
         let [down, unknown] =
             [TunnelStatus::Down, TunnelStatus::Unknown].map(|tunnel_status| summary.count(tunnel_status));
         if targets == 0 && unseen == 0 {
-            return Self { words: "No targets yet: nothing is watched".to_owned(), tone: Tone::Unsure };
+            return Self {
+                words: "No targets yet: no tunnel is polled".to_owned(),
+                severity: Severity::Unsure,
+            };
         }
         if waiting == targets && unseen == 0 {
-            return Self { words: "Waiting for the first answers".to_owned(), tone: Tone::Unsure };
+            return Self { words: "Waiting for the first polls".to_owned(), severity: Severity::Unsure };
         }
         let mut clauses = Vec::new();
         if down > 0 {
@@ -45,7 +48,7 @@ impl Headline {
             clauses.push(format!("blind in {} of {}", number(blind), counted(targets, "target")));
         }
         if unseen > 0 {
-            clauses.push(format!("nothing seen of {}", counted(unseen, "account")));
+            clauses.push(format!("{} without known regions", counted(unseen, "account")));
         }
         if unknown > 0 {
             clauses.push(match down {
@@ -56,22 +59,22 @@ impl Headline {
         if waiting > 0 {
             clauses.push(format!("{} not polled yet", counted(waiting, "target")));
         }
-        let tone = match (down + blind + unseen, unknown + waiting) {
-            (1.., _) => Tone::Bad,
-            (0, 1..) => Tone::Unsure,
-            (0, 0) => Tone::Good,
+        let severity = match (down + blind + unseen, unknown + waiting) {
+            (1.., _) => Severity::Bad,
+            (0, 1..) => Severity::Unsure,
+            (0, 0) => Severity::Good,
         };
-        let words = if clauses.is_empty() { all_well(summary) } else { capitalized(&clauses.join(", ")) };
-        Self { words, tone }
+        let words = if clauses.is_empty() { no_problems(summary) } else { capitalized(&clauses.join(", ")) };
+        Self { words, severity }
     }
 }
 
-fn all_well(summary: &Summary<'_>) -> String {
+fn no_problems(summary: &Summary<'_>) -> String {
     let [up, idle] = [TunnelStatus::Up, TunnelStatus::Idle].map(|tunnel_status| summary.count(tunnel_status));
     match (up, idle) {
         (0, 0) => "No tunnels".to_owned(),
         (0, _) => format!("{} idle", counted(idle, "tunnel")),
-        (1, 0) => "The one tunnel is up".to_owned(),
+        (1, 0) => "1 tunnel up".to_owned(),
         (_, 0) => format!("All {} up", counted(up, "tunnel")),
         _ => format!("{} up, {} idle", counted(up, "tunnel"), number(idle)),
     }
@@ -82,8 +85,8 @@ fn capitalized(words: &str) -> String {
     characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 
-impl Tone {
-    /// Its name in a class.
+impl Severity {
+    /// The CSS class.
     pub(super) fn slug(self) -> &'static str {
         match self {
             Self::Bad => "bad",

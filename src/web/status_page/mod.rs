@@ -1,7 +1,7 @@
 //! The status page at `/`: targets and tunnels, for people.
 //!
-//! One HTML document, rendered from a snapshot, a query string and the time, without state. Its style and script are inline
-//! and allowed by their hashes.
+//! It renders HTML from a snapshot, a query string and the time, without other state. The style and the script are inline, and
+//! the content security policy allows them by their hashes.
 
 mod headline;
 mod query;
@@ -58,7 +58,7 @@ struct Document<'a> {
 }
 
 impl StatusPage {
-    /// A page with a link to this path, for an exporter that started at this time.
+    /// A page with a link to the telemetry path, for an exporter that started at this time.
     #[must_use]
     pub fn new(telemetry_path: TelemetryPath, started: Timestamp) -> Self {
         Self { telemetry_path, started, content_security_policy: content_security_policy() }

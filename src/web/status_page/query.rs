@@ -4,7 +4,7 @@ use url::form_urlencoded;
 
 use crate::domain::tunnel_status::TunnelStatus;
 
-/// The longest search, in characters; no text of a tunnel is longer.
+/// The maximum length of a search, in characters; texts of tunnels are not longer.
 const MAX_SEARCH: usize = 128;
 
 /// A parsed query string. Invalid parts are ignored.
@@ -14,7 +14,7 @@ pub(super) struct Query {
     pub(super) search: String,
     /// The only status to show. `None` shows all.
     pub(super) show: Option<TunnelStatus>,
-    /// The page, counted from 1; possibly beyond the last.
+    /// The page number, from 1; it may be greater than the last page.
     pub(super) page: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A time relative to now, as the page shows it.
+//! A time relative to now, for the page.
 
 use askama::{Template, filters::HtmlSafe};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// In seconds.
 const HALF_A_DAY: i64 = 12 * 3600;
 
-/// A time relative to now, in full, and for machines.
+/// A time in three formats.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     source = r#"<time datetime="{{ datetime }}" title="{{ absolute }}">{{ relative }}</time>"#,
@@ -15,7 +15,7 @@ const HALF_A_DAY: i64 = 12 * 3600;
 pub(super) struct RelativeTime {
     /// For the HTML attribute `datetime`.
     pub(super) datetime: String,
-    /// In full, in UTC.
+    /// The date and the time of day, in UTC.
     pub(super) absolute: String,
     /// `3 min ago`, `in 5 s`, `now`.
     pub(super) relative: String,
@@ -23,7 +23,7 @@ pub(super) struct RelativeTime {
     is_far: bool,
 }
 
-// Its template escapes what it shows.
+// The template escapes the values, so this is safe HTML.
 impl HtmlSafe for RelativeTime {}
 
 impl RelativeTime {
@@ -37,7 +37,7 @@ impl RelativeTime {
         }
     }
 
-    /// The time of day alone.
+    /// Only the time of day.
     pub(super) fn clock(&self) -> &str {
         self.absolute.split_once(' ').map_or("", |(_, clock)| clock)
     }

@@ -6,19 +6,19 @@ use crate::{
     snapshot::{Failure, Snapshot, TargetSnapshot, tunnel_record::TunnelRecord},
 };
 
-/// The width of the whole bar, in its own units.
-const BAR: usize = 1000;
-/// The least width of a share, so that one tunnel of ten thousand is visible.
-const SLIVER: usize = 6;
+/// The width of the whole bar, in units of its SVG.
+const BAR_WIDTH: usize = 1000;
+/// The minimum width of a share, so that one tunnel of ten thousand is visible.
+const MIN_SHARE_WIDTH: usize = 6;
 
-/// A snapshot, counted.
+/// The counts and the sorted content of a snapshot.
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
     /// The targets: failed ones first, then those without a finished poll, then the others.
     pub(super) targets: Vec<(PollStatus, &'a TargetSnapshot)>,
     /// The tunnels, ordered by target and id.
-    pub(super) tunnels: Vec<SeenTunnel<'a>>,
-    /// The accounts whose region discovery fails; those without a known region first.
+    pub(super) tunnels: Vec<TunnelOfTarget<'a>>,
+    /// The accounts whose region discovery fails; accounts without known regions first.
     pub(super) failed_discoveries: Vec<FailedDiscovery<'a>>,
     counts: [usize; TunnelStatus::ALL.len()],
 }
@@ -28,7 +28,7 @@ pub(super) struct Summary<'a> {
 pub(super) struct FailedDiscovery<'a> {
     pub(super) account: &'a AccountName,
     pub(super) failure: &'a Failure,
-    /// How many regions the last successful one found; 0 before there was one.
+    /// The number of regions from the last successful discovery; 0 before the first one.
     pub(super) regions: usize,
 }
 
@@ -45,7 +45,7 @@ pub(super) enum PollStatus {
 
 /// A tunnel and its target.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SeenTunnel<'a> {
+pub(super) struct TunnelOfTarget<'a> {
     pub(super) target: &'a TargetSnapshot,
     pub(super) record: &'a TunnelRecord,
     pub(super) tunnel_status: TunnelStatus,
@@ -76,7 +76,7 @@ impl<'a> Summary<'a> {
         // The sort is stable: accounts and regions stay in order.
         targets.sort_by_key(|(poll_status, _)| *poll_status);
         let seen = |target: &'a TargetSnapshot| {
-            target.tunnels().iter().map(move |record| SeenTunnel {
+            target.tunnels().iter().map(move |record| TunnelOfTarget {
                 target,
                 record,
                 tunnel_status: record.tunnel.overall_status(),
@@ -111,7 +111,7 @@ impl<'a> Summary<'a> {
         self.failed_discoveries.iter().filter(|discovery| discovery.regions == 0).count()
     }
 
-    /// The count as text: a dash before any poll has succeeded, because 0 would claim to know.
+    /// The count as text: a dash before the first successful poll, because the number is not known yet.
     pub(super) fn number(&self, tunnel_status: TunnelStatus) -> String {
         if self.targets.iter().all(|(_, target)| target.listed().is_none()) {
             return "–".to_owned();
@@ -122,11 +122,11 @@ impl<'a> Summary<'a> {
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
         let present = || TunnelStatus::ALL.into_iter().filter(|tunnel_status| self.count(*tunnel_status) > 0);
-        // The least widths are subtracted first; the rest is divided by count.
-        let free = BAR - SLIVER * present().count();
+        // The minimum widths are subtracted first; the rest is divided by count.
+        let free = BAR_WIDTH - MIN_SHARE_WIDTH * present().count();
         let mut start = 0;
         let shares = present().map(|tunnel_status| {
-            let width = SLIVER + free * self.count(tunnel_status) / self.tunnels.len();
+            let width = MIN_SHARE_WIDTH + free * self.count(tunnel_status) / self.tunnels.len();
             let share = Share { tunnel_status, start, width };
             start += width;
             share

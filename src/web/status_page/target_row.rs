@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use super::{
     relative_time::RelativeTime,
     summary::{FailedDiscovery, PollStatus, Summary},
-    text::{counted, legible, number},
+    text::{counted, escape_invisible, number},
 };
 use crate::{
     domain::reason::Reason,
     snapshot::{Failure, TargetSnapshot},
 };
 
-/// How many targets are always visible; further ones whose polls succeed are folded.
-const AT_ONCE: usize = 5;
-/// The most targets on the page.
-const AT_MOST: usize = 300;
-/// The most failed targets, or accounts without region discovery, that a warning names.
-const NAMED: usize = 5;
+/// The number of targets that are always visible; further ones whose polls succeed are folded.
+const MIN_VISIBLE_TARGETS: usize = 5;
+/// The maximum number of targets on the page.
+const MAX_TARGETS: usize = 300;
+/// The maximum number of failed targets, or of accounts with failed region discovery, that a warning names.
+const MAX_NAMED: usize = 5;
 
 /// The targets of a page.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ pub(super) struct Targets<'a> {
     /// The number of all targets.
     pub(super) total: usize,
     pub(super) blind: usize,
-    /// Accounts whose region discovery fails, those without a known region first.
+    /// Accounts whose region discovery fails; accounts without known regions first.
     pub(super) failed_discoveries: Vec<FailedDiscoveryRow<'a>>,
-    /// The number of further ones.
+    /// The number of further accounts whose region discovery fails.
     pub(super) more_failed_discoveries: usize,
     /// Whether no target's first poll has finished.
     pub(super) all_waiting: bool,
@@ -65,11 +65,11 @@ pub(super) struct TargetRow<'a> {
 pub(super) struct FailedDiscoveryRow<'a> {
     pub(super) account: Cow<'a, str>,
     pub(super) error: ErrorText<'a>,
-    /// Which regions are still polled.
-    pub(super) remains: String,
+    /// A text about the regions that are still polled.
+    pub(super) remaining_data: String,
 }
 
-/// Why the last poll or region discovery failed.
+/// The error of the last poll or region discovery.
 #[derive(Debug)]
 pub(super) struct ErrorText<'a> {
     /// A short description.
@@ -81,22 +81,26 @@ pub(super) struct ErrorText<'a> {
 impl<'a> Targets<'a> {
     pub(super) fn of(summary: &Summary<'a>, now: Timestamp) -> Self {
         let total = summary.targets.len();
-        let rows = summary.targets.iter().take(AT_MOST);
+        let rows = summary.targets.iter().take(MAX_TARGETS);
         let mut shown: Vec<_> = rows.map(|(_, target)| TargetRow::of(target, now)).collect();
-        let answering =
+        let failed_or_waiting =
             shown.iter().position(|row| row.poll_status == PollStatus::Succeeded).unwrap_or(shown.len());
-        let at_once = if shown.len() <= AT_ONCE + 2 { shown.len() } else { answering.max(AT_ONCE) };
-        let folded = shown.split_off(at_once.min(shown.len()));
+        let visible = if shown.len() <= MIN_VISIBLE_TARGETS + 2 {
+            shown.len()
+        } else {
+            failed_or_waiting.max(MIN_VISIBLE_TARGETS)
+        };
+        let folded = shown.split_off(visible.min(shown.len()));
         Self {
             total,
             blind: summary.blind(),
             failed_discoveries: summary
                 .failed_discoveries
                 .iter()
-                .take(NAMED)
+                .take(MAX_NAMED)
                 .map(FailedDiscoveryRow::of)
                 .collect(),
-            more_failed_discoveries: summary.failed_discoveries.len().saturating_sub(NAMED),
+            more_failed_discoveries: summary.failed_discoveries.len().saturating_sub(MAX_NAMED),
             all_waiting: summary.count_targets(PollStatus::Waiting) == total,
             omitted: total - shown.len() - folded.len(),
             shown,
@@ -106,12 +110,12 @@ impl<'a> Targets<'a> {
 
     /// The failed targets that the warning names.
     pub(super) fn named(&self) -> impl Iterator<Item = &TargetRow<'a>> {
-        self.shown.iter().filter(|row| row.poll_status == PollStatus::Failed).take(NAMED)
+        self.shown.iter().filter(|row| row.poll_status == PollStatus::Failed).take(MAX_NAMED)
     }
 
-    /// The number of failed targets that it does not name.
+    /// The number of failed targets that the warning does not name.
     pub(super) fn unnamed(&self) -> usize {
-        self.blind.saturating_sub(NAMED)
+        self.blind.saturating_sub(MAX_NAMED)
     }
 
     /// The warning's first words: `Blind in 1 of 3 targets`.
@@ -122,15 +126,15 @@ impl<'a> Targets<'a> {
 
 impl<'a> TargetRow<'a> {
     pub(super) fn of(target: &'a TargetSnapshot, now: Timestamp) -> Self {
-        let moment = |time: Timestamp| RelativeTime::new(time, now);
+        let relative = |time: Timestamp| RelativeTime::new(time, now);
         Self {
             poll_status: PollStatus::of(target),
-            account: legible(target.target.account.as_str()),
+            account: escape_invisible(target.target.account.as_str()),
             region: target.target.region.as_str(),
-            last_poll: target.last_poll.as_ref().map(|poll| moment(poll.ended)),
-            // A poll that is due is in progress.
-            next_poll: target.next_poll.map(|time| moment(time.max(now))),
-            last_success: target.last_success.map(moment),
+            last_poll: target.last_poll.as_ref().map(|poll| relative(poll.ended)),
+            // If the next poll is overdue, it is running now.
+            next_poll: target.next_poll.map(|time| relative(time.max(now))),
+            last_success: target.last_success.map(relative),
             duration: target.last_poll.as_ref().map_or(String::new(), |poll| duration(poll.duration)),
             tunnels: target.listed().map(<[_]>::len),
             stale: target.is_stale(),
@@ -171,51 +175,51 @@ impl<'a> TargetRow<'a> {
         self.tunnels.map_or("–".to_owned(), number)
     }
 
-    /// What the page shows of a failed target's tunnels.
-    pub(super) fn remains(&self) -> String {
+    /// A text about the tunnels of a failed target.
+    pub(super) fn remaining_data(&self) -> String {
         match self.tunnels {
-            None => "none of its tunnels was ever seen".to_owned(),
+            None => "no poll has succeeded yet".to_owned(),
             Some(0) => "it had no tunnels".to_owned(),
             Some(count) if self.stale => {
                 format!("its {} are too old to be shown", counted(count, "tunnel"))
             }
-            Some(count) => format!("its {} are shown as they last were", counted(count, "tunnel")),
+            Some(count) => format!("its {} are shown with their last known state", counted(count, "tunnel")),
         }
     }
 }
 
 impl<'a> FailedDiscoveryRow<'a> {
     fn of(discovery: &FailedDiscovery<'a>) -> Self {
-        let remains = match discovery.regions {
-            0 => "none is known, and nothing of the account is watched".to_owned(),
-            count => format!("{} known before, and kept", counted(count, "region")),
+        let remaining_data = match discovery.regions {
+            0 => "no region is known, so no tunnel of this account is polled".to_owned(),
+            count => format!("still polling the {} of the last discovery", counted(count, "region")),
         };
         Self {
-            account: legible(discovery.account.as_str()),
+            account: escape_invisible(discovery.account.as_str()),
             error: ErrorText::of(discovery.failure),
-            remains,
+            remaining_data,
         }
     }
 }
 
 impl<'a> ErrorText<'a> {
     fn of(failure: &'a Failure) -> Self {
-        Self { summary: describe(failure.reason), detail: legible(&failure.message) }
+        Self { summary: describe(failure.reason), detail: escape_invisible(&failure.message) }
     }
 }
 
 fn describe(reason: Reason) -> &'static str {
     match reason {
-        Reason::Timeout => "no answer in time",
+        Reason::Timeout => "no response in time",
         Reason::Connection => "no connection",
-        Reason::Throttled => "the API asks for fewer requests",
+        Reason::Throttled => "the API throttles requests",
         Reason::ServerError => "the API failed",
-        Reason::MalformedResponse => "a response that is not the API's",
+        Reason::MalformedResponse => "malformed response",
         Reason::Auth => "the credentials are refused",
         Reason::Unauthorized => "the permission is missing",
-        Reason::ClockSkew => "the clocks are too far apart",
+        Reason::ClockSkew => "clock difference too large",
         Reason::Credentials => "there are no credentials",
-        Reason::UnsupportedRegion => "the region has no such product",
+        Reason::UnsupportedRegion => "the region has no VPN",
         Reason::Refused => "the request is refused",
     }
 }

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 use crate::domain::display::is_unsafe_for_display;
 
-/// A text from the API with invisible characters, and those that reorder the text around them, written as escapes.
-pub(super) fn legible(text: &str) -> Cow<'_, str> {
+/// Escapes invisible characters and characters that change the reading order in a text from the API.
+pub(super) fn escape_invisible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe_for_display) {
         return text.into();
     }
-    let mut legible = String::with_capacity(2 * text.len());
+    let mut escaped = String::with_capacity(2 * text.len());
     for c in text.chars() {
-        if is_unsafe_for_display(c) { legible.extend(c.escape_default()) } else { legible.push(c) }
+        if is_unsafe_for_display(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
-    legible.into()
+    escaped.into()
 }
 
 /// `1 tunnel`, `12,000 tunnels`.
@@ -41,9 +41,9 @@ mod tests {
 
     #[test]
     fn invisible_characters_are_escaped() {
-        assert_eq!(legible("a\nb\tc\0"), r"a\nb\tc\u{0}");
-        assert_eq!(legible("\u{202e}evil\u{9b}"), r"\u{202e}evil\u{9b}");
-        assert!(matches!(legible(r"Büro\n 办公室 👩‍💻"), Cow::Borrowed(_)));
+        assert_eq!(escape_invisible("a\nb\tc\0"), r"a\nb\tc\u{0}");
+        assert_eq!(escape_invisible("\u{202e}evil\u{9b}"), r"\u{202e}evil\u{9b}");
+        assert!(matches!(escape_invisible(r"Büro\n 办公室 👩‍💻"), Cow::Borrowed(_)));
     }
 
     #[test]

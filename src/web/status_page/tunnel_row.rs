@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     relative_time::RelativeTime,
-    summary::{PollStatus, SeenTunnel},
-    text::legible,
+    summary::{PollStatus, TunnelOfTarget},
+    text::escape_invisible,
 };
 use crate::{
     domain::{
@@ -38,13 +38,13 @@ pub(super) struct TunnelRow<'a> {
 /// One status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StatusCell {
-    /// In the API's spelling, or `not configured`.
+    /// The value in the API's spelling, or `not configured`.
     pub(super) word: &'static str,
     /// A CSS class.
     pub(super) class: &'static str,
 }
 
-/// Since when a tunnel has its status.
+/// The time since which a tunnel has its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Since {
     /// Since a change that a poll saw.
@@ -53,22 +53,22 @@ pub(super) enum Since {
     AtLeastStart(RelativeTime),
     /// No change was seen since the tunnel was created, after the exporter started.
     AtLeastCreation(RelativeTime),
-    /// Not known, because changes to and from `UNKNOWN` are not recorded; with the last recorded change.
+    /// Not known, because changes to and from `UNKNOWN` are not recorded. The value is the last recorded change.
     NotKnown(Option<RelativeTime>),
 }
 
 impl<'a> TunnelRow<'a> {
-    pub(super) fn of(seen: &SeenTunnel<'a>, started: Timestamp, now: Timestamp) -> Self {
-        let SeenTunnel { target, record, tunnel_status } = *seen;
+    pub(super) fn of(seen: &TunnelOfTarget<'a>, started: Timestamp, now: Timestamp) -> Self {
+        let TunnelOfTarget { target, record, tunnel_status } = *seen;
         let tunnel = &record.tunnel;
         let blind = PollStatus::of(target) == PollStatus::Failed;
         Self {
             tunnel_status,
-            name: legible(&tunnel.name),
-            id: legible(tunnel.id.as_str()),
-            account: legible(target.target.account.as_str()),
+            name: escape_invisible(&tunnel.name),
+            id: escape_invisible(tunnel.id.as_str()),
+            account: escape_invisible(target.target.account.as_str()),
             region: target.target.region.as_str(),
-            gateway: legible(&tunnel.vpn_gateway_id),
+            gateway: escape_invisible(&tunnel.vpn_gateway_id),
             statuses: StatusField::ALL.map(|field| StatusCell::of(record, field)),
             since: since(seen, started, now),
             flaps: [StatusField::NetStatus, StatusField::HealthCheckStatus]
@@ -93,7 +93,7 @@ impl StatusCell {
     }
 }
 
-/// The meaning of one status; `None` where it does not apply.
+/// The link status that one status implies; `None` if the status does not apply.
 fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus> {
     let tunnel = &record.tunnel;
     match field {
@@ -107,22 +107,22 @@ fn connection(record: &TunnelRecord, field: StatusField) -> Option<TunnelStatus>
 ///
 /// For an up tunnel that is the last change of any status. A down tunnel has been down since the first of its bad statuses
 /// became bad.
-pub(super) fn status_since(seen: &SeenTunnel<'_>) -> Option<Timestamp> {
+pub(super) fn status_since(seen: &TunnelOfTarget<'_>) -> Option<Timestamp> {
     let record = seen.record;
     if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
         return record.last_transition();
     }
     let bad =
         StatusField::ALL.into_iter().filter(|&field| connection(record, field) == Some(TunnelStatus::Down));
-    // `None` means bad from the start, and is the minimum.
+    // `None` (no transition seen) sorts first: the status was bad from the start.
     bad.map(|field| record.history(field).last_transition).min().flatten()
 }
 
-fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
-    let turn = status_since(seen).map(|time| RelativeTime::new(time, now));
-    match turn {
-        turn if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(turn),
-        Some(turn) => Since::Change(turn),
+fn since(seen: &TunnelOfTarget<'_>, started: Timestamp, now: Timestamp) -> Since {
+    let last_change = status_since(seen).map(|time| RelativeTime::new(time, now));
+    match last_change {
+        last_change if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(last_change),
+        Some(last_change) => Since::Change(last_change),
         None => match created_after(seen, started, now) {
             Some(created) => Since::AtLeastCreation(RelativeTime::new(created, now)),
             None => Since::AtLeastStart(RelativeTime::new(started, now)),
@@ -131,7 +131,7 @@ fn since(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Since {
 }
 
 /// When a tunnel was created, if that was after the exporter started.
-fn created_after(seen: &SeenTunnel<'_>, started: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn created_after(seen: &TunnelOfTarget<'_>, started: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let created = Timestamp::from_second(seen.record.tunnel.created?).ok()?;
     (created > started && created <= now).then_some(created)
 }

@@ -1,9 +1,9 @@
-//! How the page shows a status.
+//! How the page shows a tunnel status.
 
 use crate::domain::tunnel_status::TunnelStatus;
 
 impl TunnelStatus {
-    /// Its name for people.
+    /// The name on the page.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Down => "Down",
@@ -13,7 +13,7 @@ impl TunnelStatus {
         }
     }
 
-    /// A shape that shows it without colour.
+    /// A shape that shows the status without colour.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Down => "▼",
@@ -23,11 +23,11 @@ impl TunnelStatus {
         }
     }
 
-    /// An explanation, or an empty text where the name explains itself.
+    /// An explanation, or an empty text if the name explains itself.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Down | Self::Up => "",
-            Self::Unknown => "not known to be down, but a status is new to us or missing",
+            Self::Unknown => "a status is missing or not known to the exporter",
             Self::Idle => "waiting for traffic to connect them; not counted as down",
         }
     }

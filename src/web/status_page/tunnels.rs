@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use super::{
     query::Query,
-    summary::{SeenTunnel, Summary},
+    summary::{Summary, TunnelOfTarget},
     text::{counted, number},
     tunnel_row::{TunnelRow, status_since},
 };
 use crate::domain::tunnel_status::TunnelStatus;
 
-/// The tunnels of one page; few enough for a phone.
-const PAGE: usize = 200;
+/// The maximum number of tunnels on one page, small enough for a phone.
+const TUNNELS_PER_PAGE: usize = 200;
 
 /// The tunnels of one page.
 #[derive(Debug)]
@@ -42,11 +42,12 @@ pub(super) struct Group<'a> {
 impl<'a> Tunnels<'a> {
     pub(super) fn of(summary: &Summary<'a>, query: &Query, started: Timestamp, now: Timestamp) -> Self {
         let mut found = matching(summary, query);
-        // The worst first, then the latest change. The sort is stable, so equal ones stay ordered by target and id.
+        // The worst first, then the latest change. The sort is stable, so tunnels with equal keys stay ordered by target and
+        // id.
         found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(status_since(seen))));
-        let pages = found.len().div_ceil(PAGE).max(1);
+        let pages = found.len().div_ceil(TUNNELS_PER_PAGE).max(1);
         let page = query.page.min(pages);
-        let rows = found.iter().skip((page - 1) * PAGE).take(PAGE);
+        let rows = found.iter().skip((page - 1) * TUNNELS_PER_PAGE).take(TUNNELS_PER_PAGE);
         let rows: Vec<_> = rows.copied().collect();
         let groups = rows.chunk_by(|a, b| a.tunnel_status == b.tunnel_status).map(|alike| {
             let tunnel_status = alike[0].tunnel_status;
@@ -64,23 +65,24 @@ impl<'a> Tunnels<'a> {
         if self.pages == 1 {
             return found;
         }
-        let first = (self.page - 1) * PAGE + 1;
-        let last = (self.page * PAGE).min(self.found);
+        let first = (self.page - 1) * TUNNELS_PER_PAGE + 1;
+        let last = (self.page * TUNNELS_PER_PAGE).min(self.found);
         format!("{found}, {} to {} on this page", number(first), number(last))
     }
 }
 
 /// The tunnels that a query matches: each of its words is in a text of the row, ignoring case.
-fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<SeenTunnel<'a>> {
+fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<TunnelOfTarget<'a>> {
     let search = query.search.to_lowercase();
     let words: Vec<&str> = search.split_whitespace().collect();
-    let tunnel_status =
-        |seen: &&SeenTunnel<'a>| query.show.is_none_or(|tunnel_status| tunnel_status == seen.tunnel_status);
-    let matches = |seen: &&SeenTunnel<'a>| words.is_empty() || has_all(seen, &words);
+    let tunnel_status = |seen: &&TunnelOfTarget<'a>| {
+        query.show.is_none_or(|tunnel_status| tunnel_status == seen.tunnel_status)
+    };
+    let matches = |seen: &&TunnelOfTarget<'a>| words.is_empty() || has_all(seen, &words);
     summary.tunnels.iter().filter(tunnel_status).filter(matches).copied().collect()
 }
 
-fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {
+fn has_all(seen: &TunnelOfTarget<'_>, words: &[&str]) -> bool {
     let (target, tunnel) = (&seen.target.target, &seen.record.tunnel);
     let texts = [
         &*tunnel.name,
@@ -89,7 +91,7 @@ fn has_all(seen: &SeenTunnel<'_>, words: &[&str]) -> bool {
         target.region.as_str(),
         &tunnel.vpn_gateway_id,
     ];
-    // No word contains a line feed, so none matches across two texts.
+    // Words contain no line feed, so a word cannot match across two texts.
     let text = texts.join("\n").to_lowercase();
     words.iter().all(|word| text.contains(word))
 }

@@ -10,7 +10,7 @@ use rustls::{
 
 use crate::config::reader::{Node, Table};
 
-/// Reports each key that is present and not supported, with what to do instead.
+/// Reports each unsupported key, with the alternative.
 pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]) {
     for (key, remedy) in unsupported {
         if let Some(node) = table.get(key) {
@@ -22,7 +22,7 @@ pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]
 /// `tls_server_config`.
 #[derive(Debug)]
 pub(in crate::web) struct TlsConfig {
-    /// The server's certificate, then those of its authorities.
+    /// The server's certificate, followed by the certificates of its authorities.
     pub(in crate::web) cert_file: PathBuf,
     /// The certificate's key.
     pub(in crate::web) key_file: PathBuf,
@@ -32,21 +32,21 @@ pub(in crate::web) struct TlsConfig {
     pub(in crate::web) versions: Vec<&'static SupportedProtocolVersion>,
     /// `cipher_suites`, by preference.
     pub(in crate::web) cipher_suites: Vec<SupportedCipherSuite>,
-    /// `prefer_server_cipher_suites`: whether the server's order counts, not the client's.
+    /// `prefer_server_cipher_suites`: whether the server's order is preferred to the client's.
     pub(in crate::web) prefers_own_cipher_suites: bool,
     /// `curve_preferences`.
     pub(in crate::web) curves: Vec<&'static dyn SupportedKxGroup>,
 }
 
-/// `client_auth_type`: which clients may connect.
+/// `client_auth_type`: the clients that may connect.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::web) enum Clients {
     /// `NoClientCert`: all.
     Anyone,
     /// `VerifyClientCertIfGiven`: clients without a certificate, or with one of these authorities.
     VerifiedIfGiven { ca_file: PathBuf },
-    /// `RequireAndVerifyClientCert`: clients with a certificate of these authorities and, where names are given, one of
-    /// those.
+    /// `RequireAndVerifyClientCert`: clients with a certificate of these authorities and, if names are configured, with one of
+    /// these names.
     Verified { ca_file: PathBuf, allowed_sans: Option<Vec<String>> },
 }
 
@@ -76,7 +76,7 @@ const TLS_KEYS: &[&str] = &[
     "client_ca",
 ];
 
-/// Unsupported keys of the section, and what to do instead.
+/// Unsupported keys of the section, and the alternatives.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("cert", "put the certificate into a file, and name that with cert_file"),
     ("key", "put the key into a file, and name that with key_file"),
@@ -86,7 +86,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 /// The policies that accept unverified certificates.
 const UNVERIFIED: &[&str] = &["RequestClientCert", "RequireAnyClientCert", "RequireClientCert"];
 
-/// The elliptic curves and their names in the format.
+/// The elliptic curves and their names in the file.
 const CURVES: &[(&str, &dyn SupportedKxGroup)] = &[
     ("X25519", ring::kx_group::X25519),
     ("CurveP256", ring::kx_group::SECP256R1),
@@ -142,7 +142,7 @@ impl Clients {
             _ => {
                 let node = table.get("client_auth_type")?;
                 if UNVERIFIED.contains(&policy) {
-                    node.error("lets in any certificate, unverified; use RequireAndVerifyClientCert");
+                    node.error("accepts unverified certificates; use RequireAndVerifyClientCert");
                 } else {
                     node.error(
                         "is not one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
@@ -202,12 +202,12 @@ fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
     if suites.iter().any(|suite| suite.tls13().is_some()) {
         return Some(suites);
     }
-    // In this format the list concerns TLS 1.2; the suites of TLS 1.3 stay.
+    // In this format the list applies only to TLS 1.2; the suites of TLS 1.3 are kept.
     let later = ring::ALL_CIPHER_SUITES.iter().filter(|suite| suite.tls13().is_some());
     Some(later.copied().chain(suites).collect())
 }
 
-/// The name of a cipher suite in the IANA registry, as the format has it.
+/// The name of a cipher suite in the IANA registry, which the format uses.
 fn suite_name(suite: SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
 }
@@ -221,7 +221,7 @@ fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
 fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> {
     let nodes = section.list()?;
     if nodes.is_empty() {
-        section.problem("is empty; name at least one, or leave the key out");
+        section.problem("is empty; name at least one, or remove the key");
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let choice = |node: &Node<'_>| {
@@ -238,7 +238,7 @@ fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> 
 fn allowed_sans(section: &Node<'_>) -> Option<Vec<String>> {
     let nodes = section.list()?;
     if nodes.is_empty() {
-        section.problem("is empty, so that nobody could connect; name at least one, or leave the key out");
+        section.problem("is empty, so no client could connect; add at least one name, or remove the key");
     }
     nodes.iter().map(|node| node.text().map(str::to_owned)).collect()
 }

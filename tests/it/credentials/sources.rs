@@ -162,7 +162,7 @@ async fn pod_token_is_read_each_time() {
         message,
         "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open assumed by this pod: \
          InvalidParameter.WebIdentityTokenError: The token is not one that this provider has issued last. (request …); \
-         check that the account trusts this identity provider and that the token is for it"
+         check that the account trusts this identity provider and that the token was issued for it"
     );
     fs::write(&path, "SECRET-second\n").expect("a file");
     assert_eq!(api.account_of(&pod).await.as_deref(), Ok(OTHER_ACCOUNT));

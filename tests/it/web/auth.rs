@@ -83,7 +83,7 @@ async fn changed_password_needs_no_restart() {
     );
     files.write("web.yml", "basic_auth_users: nonsense\n");
     let file = files.web_config();
-    let refused = || logged(&[file.to_str().unwrap(), "the old one stays in force"]) == 1;
+    let refused = || logged(&[file.to_str().unwrap(), "the old one stays in use"]) == 1;
     until("it is refused", async || server.get("/metrics").await.status == 401 && refused()).await;
     assert_eq!(server.get("/metrics").await.status, 401, "a broken file does not remove protection");
 }
@@ -143,7 +143,7 @@ async fn emptied_web_configuration_keeps_passwords() {
     let file = files.web_config();
     until("it is refused", async || {
         assert_eq!(server.get("/metrics").await.status, 401);
-        logged(&[file.to_str().unwrap(), "takes a restart"]) == 1
+        logged(&[file.to_str().unwrap(), "needs a restart"]) == 1
     })
     .await;
     assert_eq!(log_in(&server, "/metrics", "ann", "sesame").await.status, 200);

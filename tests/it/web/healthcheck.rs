@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tencentcloud_vpn_exporter::web::healthcheck::{HealthcheckError, Question, healthcheck};
+use tencentcloud_vpn_exporter::web::healthcheck::{HealthcheckError, Probe, healthcheck};
 use tokio::{net::TcpListener, time::Instant};
 
 use test_support::pki::{Authority, Files};
@@ -11,11 +11,11 @@ use test_support::web_server::{Server, Setup, until};
 const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n";
 
 async fn check(server: &Server, web_config: Option<&Path>) -> Result<(), HealthcheckError> {
-    ask(Question::Healthy, server, web_config).await
+    ask(Probe::Healthy, server, web_config).await
 }
 
-async fn ask(question: Question, server: &Server, web_config: Option<&Path>) -> Result<(), HealthcheckError> {
-    healthcheck(question, &[format!(":{}", server.address.port()), "ignored".to_owned()], web_config).await
+async fn ask(probe: Probe, server: &Server, web_config: Option<&Path>) -> Result<(), HealthcheckError> {
+    healthcheck(probe, &[format!(":{}", server.address.port()), "ignored".to_owned()], web_config).await
 }
 
 async fn serve(files: &Files) -> Server {
@@ -29,7 +29,7 @@ async fn serving_daemon_is_healthy_and_stopped_is_not() {
     let address = server.address.to_string();
     server.shutdown.cancel();
     server.stopped().await;
-    let error = healthcheck(Question::Healthy, std::slice::from_ref(&address), None).await.unwrap_err();
+    let error = healthcheck(Probe::Healthy, std::slice::from_ref(&address), None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Unreachable { .. }));
     assert!(error.to_string().starts_with(&format!("{address}: ")), "{error}");
 }
@@ -136,7 +136,7 @@ async fn unused_certificate_is_named() {
     files.write("web.yml", &fs::read_to_string(files.web_config()).unwrap().replace("_auth_", "_auht_"));
     files.write_certificate(&servers.server());
     let error = check(&server, Some(&files.web_config())).await.unwrap_err().to_string();
-    let shown = format!("shows the server's own: {}", files.path("server.pem").display());
+    let shown = format!("sends the server's own: {}", files.path("server.pem").display());
     assert!(error.contains(&shown), "{error}");
 }
 
@@ -147,7 +147,7 @@ async fn ready_differs_from_healthy() {
     mutual.write("clients.pem", &clients.pem);
     for files in [mutual, Files::tls(&servers.server(), ""), Files::new("")] {
         let (server, web_config) = (serve(&files).await, files.web_config());
-        let ready = || ask(Question::Ready, &server, Some(&web_config));
+        let ready = || ask(Probe::Ready, &server, Some(&web_config));
         let error = ready().await.unwrap_err();
         assert!(
             error.to_string().contains("the response to /-/ready is 503 Service Unavailable, not 200"),
@@ -174,17 +174,17 @@ async fn check_ends_after_three_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let start = Instant::now();
-    let error = healthcheck(Question::Healthy, &[address], None).await.unwrap_err();
+    let error = healthcheck(Probe::Healthy, &[address], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Timeout(_)), "{error}");
     assert_eq!(start.elapsed().as_secs(), 3, "by tokio's clock, which skips waits");
 }
 
 #[tokio::test]
 async fn unreachable_daemon_is_reported() {
-    assert!(matches!(healthcheck(Question::Healthy, &[], None).await, Err(HealthcheckError::NoAddress)));
-    let error = healthcheck(Question::Healthy, &["nonsense".to_owned()], None).await.unwrap_err();
+    assert!(matches!(healthcheck(Probe::Healthy, &[], None).await, Err(HealthcheckError::NoAddress)));
+    let error = healthcheck(Probe::Healthy, &["nonsense".to_owned()], None).await.unwrap_err();
     assert!(matches!(error, HealthcheckError::Address(_)), "{error}");
-    let error = healthcheck(Question::Healthy, &[":1".to_owned()], Some(Path::new("/nowhere/web.yml"))).await;
+    let error = healthcheck(Probe::Healthy, &[":1".to_owned()], Some(Path::new("/nowhere/web.yml"))).await;
     let error = error.unwrap_err();
     assert!(matches!(error, HealthcheckError::Unreachable { .. }), "{error}");
 }

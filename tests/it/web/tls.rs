@@ -298,7 +298,7 @@ async fn broken_certificate_does_not_replace_a_good_one() {
     let server = serve(&files).await;
     let shows_old = async || TlsClient::trusting(&old).status(&server, "/metrics").await == Some(200);
     let file = files.web_config();
-    let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in force"]);
+    let refusals = || logged(&[file.to_str().unwrap(), "the old one stays in use"]);
     let lone = new.server().certificate_pem;
     let cases = [Some(lone.as_str()), Some("rubbish"), Some(""), None];
     for (case, broken) in cases.into_iter().enumerate() {
@@ -349,10 +349,10 @@ fn unusable_files_are_reported_with_their_remedy() {
     let missing = files();
     assert_eq!(
         refusal(&missing),
-        "clients.pem: No such file or directory (os error 2): see that it is there, and that this process may read it"
+        "clients.pem: No such file or directory (os error 2): check that the file exists and that this process can read it"
     );
     for (name, contents, reason) in [
-        ("server.pem", "", "server.pem: has no certificate: put certificates there as PEM"),
+        ("server.pem", "", "server.pem: has no certificate: put PEM certificates there"),
         ("server.pem", good.key_pem.as_str(), "server.pem: has no certificate: "),
         ("server.pem", "-----BEGIN CERTIFICATE-----\n", "server.pem: is not PEM ("),
         (
@@ -377,7 +377,7 @@ fn unusable_files_are_reported_with_their_remedy() {
     let impossible = Files::tls(&good, "  max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n");
     assert_eq!(
         refusal(&impossible),
-        "tls_server_config: no version and cipher suite are left that go together: allow more of them"
+        "tls_server_config: no allowed TLS version has an allowed cipher suite: allow more of them"
     );
 }
 
@@ -389,7 +389,7 @@ async fn reload_never_turns_tls_off() {
     files.write("web.yml", "");
     let over_tls = async || TlsClient::trusting(&authority).status(&server, "/metrics").await;
     let file = files.web_config();
-    let refused = || logged(&[file.to_str().unwrap(), "takes a restart"]) == 1;
+    let refused = || logged(&[file.to_str().unwrap(), "needs a restart"]) == 1;
     until("it is refused", async || over_tls().await == Some(200) && refused()).await;
     assert_eq!(over_tls().await, Some(200));
     assert_eq!(server.get("/metrics").await.status, 400);
@@ -447,7 +447,7 @@ async fn reload_never_removes_protection() {
         files.write("web.yml", after);
         let file = files.web_config();
         let refused =
-            || logged(&[file.to_str().unwrap(), "takes a restart", &format!("would_remove=\"{removed}\"")]);
+            || logged(&[file.to_str().unwrap(), "needs a restart", &format!("would_remove=\"{removed}\"")]);
         until(&format!("{removed} stays"), async || {
             assert_eq!(outcomes().await, expected, "{removed}");
             refused() == 1

@@ -11,9 +11,9 @@ use test_support::{binary::assert_exit, frozen};
 
 const DOUBT: &str = "the request may have arrived; querying the tunnel";
 const UNKNOWN: &str =
-    "whether the request arrived is not known; look at `tunnels list` before you try again: ";
+    "it is unknown whether the request arrived; check `tunnels list` before you try again: ";
 
-/// Responses to a query for one tunnel that do not prove that it is deleted.
+/// Responses to a query of one tunnel that do not prove that it is deleted.
 fn unproven_responses(id: &str) -> Vec<(&'static str, FaultKind)> {
     const SET: &str = "/Response/VpnConnectionSet";
     const ID: &str = "/Response/VpnConnectionSet/0/VpnConnectionId";
@@ -50,8 +50,8 @@ async fn wrong_response_does_not_confirm_the_deletion() {
         let (_, kind) = unproven_responses(&tunnel.id).remove(place);
         scene.set_faults([(LIST, 1, None, kind)]);
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "3s"]).await;
-        assert_exit(name, &ended, 1, &["is not gone after 3s; it may go later"]);
-        assert!(!ended.stdout.contains("is gone"), "{name}: {}", ended.stdout);
+        assert_exit(name, &ended, 1, &["is not deleted after 3s; it may still be deleted later"]);
+        assert!(!ended.stdout.contains("was deleted"), "{name}: {}", ended.stdout);
     });
     join_all(cases).await;
 }

@@ -33,22 +33,22 @@ const DOCUMENTED: [Case; 5] = [
     },
     Case {
         code: "UnsupportedOperation.RecordNotExists",
-        message: "the tunnel is not on this gateway; `tunnels list` shows which it is on",
+        message: "the tunnel is not on this gateway; `tunnels list` shows its gateway",
         arrange: |scene, tunnel| list_on_gateway(scene, tunnel, &scene.tunnel(8).gateway),
     },
     Case {
         code: "UnsupportedOperation.DeleteVpnConnInvalidState",
-        message: "the tunnel is being made, changed or deleted already; wait until that is done, and look again",
+        message: "the tunnel is already being created, changed or deleted; wait until this is finished, and check again",
         arrange: |scene, tunnel| scene.set(tunnel, "State", "PENDING"),
     },
     Case {
         code: "UnsupportedOperation.MutexOperationTaskRunning",
-        message: "another operation is running on the gateway; try again when it is done, usually within minutes",
+        message: "another operation is running on the gateway; try again when it has finished, usually within minutes",
         arrange: |scene, tunnel| set_gateway(scene, tunnel, GatewayState::Busy),
     },
     Case {
         code: "UnauthorizedOperation",
-        message: "these credentials may not delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
+        message: "these credentials have no permission to delete tunnels; allow them vpc:DeleteVpnConnection, or configure others",
         arrange: |scene, _| {
             let number = &scene.api.control.accounts()[0].number;
             scene.api.control.forbid(number, DELETE).expect("the account");
@@ -87,7 +87,7 @@ async fn tunnel_that_is_not_found_counts_as_deleted() {
         scene.set_faults([fault]);
         let ended = scene.delete(&scene.tunnel(0), &["--yes"]).await;
         assert_exit("not found", &ended, 0, &[message]);
-        assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
+        assert!(without_seconds(&ended.stdout).ends_with(" was deleted after N s.\n"), "{}", ended.stdout);
         assert_eq!(scene.requests(), [LIST, DELETE, LIST]);
     });
     join_all(cases).await;
@@ -99,12 +99,13 @@ async fn wait_fails_while_the_tunnel_is_listed() {
     let mut tunnel = scene.tunnel(0);
     list_on_gateway(&scene, &mut tunnel, "vpngw-00000000");
     let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
-    let not_gone = format!("{} is not gone after 1s; it may go later: see `tunnels list`", tunnel.id);
+    let not_deleted =
+        format!("{} is not deleted after 1s; it may still be deleted later: see `tunnels list`", tunnel.id);
     assert_exit(
         "still listed",
         &ended,
         1,
-        &["ResourceNotFound: ", "the tunnel counts as deleted", &not_gone],
+        &["ResourceNotFound: ", "the tunnel counts as deleted", &not_deleted],
     );
     let ended = scene.delete(&tunnel, &["--yes", "--no-wait"]).await;
     assert_exit("--no-wait", &ended, 0, &["ResourceNotFound: "]);
@@ -241,7 +242,7 @@ async fn yes_deletes_the_tunnel_and_waits() {
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
     assert_exit("--yes", &ended, 0, &[]);
     assert_eq!(ended.stderr, "");
-    let end = format!("\nDeleting {id} …\n{id} is gone after N s.\n", id = tunnel.id);
+    let end = format!("\nDeleting {id} …\n{id} was deleted after N s.\n", id = tunnel.id);
     assert!(without_seconds(&ended.stdout).ends_with(&end), "{}", ended.stdout);
     assert!(!ended.stdout.contains(['\r', '\u{1b}']), "{}", ended.stdout);
     assert_eq!(scene.requests()[..4], [LIST, DELETE, LIST, LIST]);
@@ -259,7 +260,7 @@ async fn no_wait_returns_once_the_request_is_accepted() {
     assert!(ended.stdout.ends_with(&end), "{}", ended.stdout);
     assert_eq!(scene.requests(), [LIST, DELETE]);
     let again = scene.delete(&tunnel, &["--yes"]).await;
-    assert_exit("a second time", &again, 1, &["being made, changed or deleted already"]);
+    assert_exit("a second time", &again, 1, &["already being created, changed or deleted"]);
 }
 
 #[tokio::test]
@@ -270,7 +271,10 @@ async fn timeout_bounds_the_wait() {
         let tunnel = scene.tunnel(0);
         let start = Instant::now();
         let ended = scene.delete(&tunnel, &["--yes", "--timeout", "1s"]).await;
-        let message = format!("{} is not gone after 1s; it may go later: see `tunnels list`\n", tunnel.id);
+        let message = format!(
+            "{} is not deleted after 1s; it may still be deleted later: see `tunnels list`\n",
+            tunnel.id
+        );
         assert_eq!((ended.code(), ended.stderr), (Some(1), message));
         assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
         assert_eq!(scene.deletions(), 1);
@@ -287,5 +291,5 @@ async fn failed_queries_are_reported_once_during_the_wait() {
     let (ended, ()) = join(scene.delete(&tunnel, &["--yes"]), scene.end_deletions_after(4)).await;
     assert_exit("refused looks", &ended, 0, &["the query of the tunnel failed: UnauthorizedOperation: "]);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
-    assert!(without_seconds(&ended.stdout).ends_with(" is gone after N s.\n"), "{}", ended.stdout);
+    assert!(without_seconds(&ended.stdout).ends_with(" was deleted after N s.\n"), "{}", ended.stdout);
 }

@@ -25,7 +25,7 @@ async fn right_id_deletes_the_tunnel() {
     let id = &tunnel.id;
     let after = screen.split_once(PROMPT).expect("the prompt").1;
     let progress = format!("\r\u{1b}[2KDeleting {id} … N s");
-    let end = format!("\r\u{1b}[2K{id} is gone after N s.\r\n");
+    let end = format!("\r\u{1b}[2K{id} was deleted after N s.\r\n");
     assert_eq!(without_seconds(after), format!(" {id} \r\n{progress}{progress}{end}"));
     assert_eq!(scene.requests(), [LIST, LIST, DELETE, LIST, LIST, LIST]);
 }
@@ -62,7 +62,7 @@ async fn tunnel_that_came_up_is_shown_again() {
         terminal.wait_for_text(PROMPT).await;
         scene.set(&tunnel, "NetStatus", "AVAILABLE");
         terminal.type_text(&format!("{}\n", tunnel.id));
-        terminal.wait_for_text("The tunnel has changed meanwhile:").await;
+        terminal.wait_for_text("The tunnel has changed:").await;
         terminal.wait_for_text("WARNING: this tunnel is UP.").await;
         assert_eq!(scene.deletions(), 0, "the prompt is shown again");
         terminal.type_text(&format!("{}{second}\n", tunnel.id));
