@@ -113,7 +113,7 @@ impl DriftTest {
     }
 
     /// Adds and deletes tunnels directly after some of the next requests for pages or queries by id. Often the same
-    /// number is created and deleted, so that TotalCount does not change.
+    /// number is created and deleted, so that `TotalCount` does not change.
     fn set_changes_between_pages(&mut self) {
         let faults = (0..self.rng.usize(..4)).map(|_| {
             let remove = self.rng.u8(..10) > 1;

@@ -186,8 +186,8 @@ mod tests {
             (regions(&[]), "regions: none is given"),
             (regions(&[("eu", 1), ("eu", 2)]), "regions: eu is given twice"),
             (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
-            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
-            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is invalid"),
+            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is invalid"),
             (
                 Options {
                     faults: vec![Fault { share: 2.0, ..Fault::new(FaultKind::Reset) }],
@@ -204,7 +204,10 @@ mod tests {
                 Options { token_lifetime: Some(Duration::ZERO), ..good.clone() },
                 "token_lifetime: 0ns is less than a second",
             ),
-            (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
+            (
+                Options { requests_per_second: 0, ..good.clone() },
+                "requests_per_second: 0 refuses every request",
+            ),
         ];
         for (options, expected) in table {
             let message = options.check().expect_err(expected).to_string();
