@@ -1,9 +1,8 @@
 //! The error of a command: its message and its exit status.
 
-use std::{fmt, process::ExitCode};
+use std::fmt;
 
-use super::output;
-use crate::{cli::EXIT_USAGE, tencent::transport::ClientError};
+use crate::tencent::transport::ClientError;
 
 /// The error of a command.
 #[derive(Debug)]
@@ -14,23 +13,6 @@ pub(super) enum CommandError {
     Other(anyhow::Error),
     /// The same, after its message was printed: status 1.
     AlreadyReported,
-}
-
-impl CommandError {
-    /// Prints the message, and returns the exit status.
-    pub(super) fn report(self) -> ExitCode {
-        match self {
-            Self::Usage(problems) => {
-                output::print_error(&problems);
-                ExitCode::from(EXIT_USAGE)
-            }
-            Self::Other(error) => {
-                output::print_error(&format!("{error:#}"));
-                ExitCode::FAILURE
-            }
-            Self::AlreadyReported => ExitCode::FAILURE,
-        }
-    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for CommandError {

@@ -18,7 +18,6 @@ mod tunnels;
 
 use std::process::ExitCode;
 
-use error::CommandError;
 use signals::handle_signals;
 
 use crate::cli::{Command, TunnelsCommand};
@@ -37,5 +36,5 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Tunnels(TunnelsCommand::List(flags)) => tunnels::list::run(&flags).await,
         Command::Tunnels(TunnelsCommand::Delete(flags)) => tunnels::delete::run(&flags).await,
     };
-    result.map_or_else(CommandError::report, |()| ExitCode::SUCCESS)
+    result.map_or_else(output::exit_with, |()| ExitCode::SUCCESS)
 }

@@ -3,10 +3,11 @@
 use std::{
     fmt,
     io::{self, Write},
+    process::ExitCode,
 };
 
 use super::error::CommandError;
-use crate::domain::display::is_unsafe_for_display;
+use crate::{cli::EXIT_USAGE, domain::display::is_unsafe_for_display};
 
 /// Writes to standard output. A closed pipe (for example `| head`) is not reported.
 pub(super) fn print(text: &[u8]) -> Result<(), CommandError> {
@@ -20,6 +21,21 @@ pub(super) fn print(text: &[u8]) -> Result<(), CommandError> {
 /// Writes a message to standard error. If standard error is closed, only the exit status reports the failure.
 pub(super) fn print_error(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Prints the message of a command's error, and returns the exit status.
+pub(super) fn exit_with(error: CommandError) -> ExitCode {
+    match error {
+        CommandError::Usage(problems) => {
+            print_error(&problems);
+            ExitCode::from(EXIT_USAGE)
+        }
+        CommandError::Other(error) => {
+            print_error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+        CommandError::AlreadyReported => ExitCode::FAILURE,
+    }
 }
 
 /// Reports a problem in one line on standard error.

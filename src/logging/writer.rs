@@ -73,7 +73,7 @@ fn write_all(messages: &Receiver<Message>, mut destination: impl Write, dropped:
 impl Drop for LogFlusher {
     fn drop(&mut self) {
         let (done, flushed) = mpsc::sync_channel(1);
-        // If the queue is full, nobody reads the log: do not wait.
+        // If the queue is full, the log is read too slowly or not at all: do not wait.
         if self.0.try_send(Message::Flush(done)).is_ok() {
             let _ = flushed.recv_timeout(FLUSH_TIMEOUT);
         }

@@ -10,13 +10,19 @@ use std::{
     time::Duration,
 };
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use reqwest::{Client, ClientBuilder, Identity, StatusCode, redirect::Policy};
-use rustls::crypto::ring;
+use rustls::{
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
 use tokio::{task::spawn_blocking, time::timeout};
+use zeroize::Zeroizing;
 
 use super::{
     listen::{BindError, ListenAddress, resolve},
     protection::contents,
+    tls::{certificates, private_key},
     web_config::own_files,
 };
 
@@ -180,10 +186,27 @@ fn own_identity(web_config: &Path) -> Result<(Identity, PathBuf), String> {
     let files = own_files(web_config, &String::from_utf8_lossy(&text));
     let (cert_file, key_file) =
         files.ok_or_else(|| format!("{} does not name both cert_file and key_file", web_config.display()))?;
-    let pem = [read(&cert_file)?, b"\n".to_vec(), read(&key_file)?].concat();
-    let identity = Identity::from_pem(&pem)
+    let chain = certificates(&cert_file, &read(&cert_file)?).map_err(|error| error.to_string())?;
+    let key = private_key(&key_file, &read(&key_file)?).map_err(|error| error.to_string())?;
+    let identity = identity(&chain, &key)
         .map_err(|error| format!("{}, {}: {}", cert_file.display(), key_file.display(), reason(error)))?;
     Ok((identity, cert_file))
+}
+
+/// reqwest reads an identity only from PEM, and refuses what a file can contain besides, such as a public key.
+fn identity(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> reqwest::Result<Identity> {
+    let key_label = match key {
+        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+        _ => "PRIVATE KEY",
+    };
+    let certificates = chain.iter().map(|certificate| ("CERTIFICATE", certificate.as_ref()));
+    let mut pem = Zeroizing::new(String::new());
+    for (label, der) in certificates.chain([(key_label, key.secret_der())]) {
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(der));
+        pem.extend(["-----BEGIN ", label, "-----\n", &encoded, "\n-----END ", label, "-----\n"]);
+    }
+    Identity::from_pem(pem.as_bytes())
 }
 
 /// The error and its causes, without the URL.

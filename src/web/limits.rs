@@ -19,7 +19,7 @@ pub struct Limits {
     /// The time limit for a TLS handshake, and for the next complete request head. The latter starts with the connection or
     /// with the end of the last response, so idle connections are closed after this time.
     pub header_timeout: Duration,
-    /// The write time-out: how long a client may read nothing.
+    /// How long bytes may wait for a client that reads too slowly (`TCP_USER_TIMEOUT`).
     pub write_timeout: Duration,
     /// The time that responses in progress have to finish after shutdown.
     pub drain_timeout: Duration,

@@ -193,7 +193,7 @@ impl Routes {
         match outcome.await {
             Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
             Ok(Err(problems)) => text(StatusCode::BAD_REQUEST, problems + "\n"),
-            // The process stops: the reload was dropped with its reply.
+            // The daemon stopped before it replied.
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         }
     }

@@ -128,6 +128,20 @@ async fn mutual_tls_needs_only_certificate_and_key() {
 }
 
 #[tokio::test]
+async fn other_sections_of_pem_files_are_ignored() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let files = Files::tls(&servers.server(), REQUIRED);
+    files.write("clients.pem", &clients.pem);
+    for name in ["server.pem", "server.key"] {
+        let text = fs::read_to_string(files.path(name)).unwrap();
+        let section = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        files.write(name, &format!("{section}{text}"));
+    }
+    let server = serve(&files).await;
+    check(&server, Some(&files.web_config())).await.expect("the daemon accepts the files, too");
+}
+
+#[tokio::test]
 async fn unused_certificate_is_named() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let files = Files::tls(&servers.server(), REQUIRED);
