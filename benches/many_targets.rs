@@ -44,7 +44,7 @@ const TUNNELS: usize = 10;
 const INTERVAL: Duration = Duration::from_secs(6);
 const ROUNDS: u32 = 10;
 
-/// How late a poll may start.
+/// The maximum delay of a poll.
 const TOLERANCE: Duration = Duration::from_millis(600);
 
 /// The scrape interval.

@@ -1,4 +1,4 @@
-//! Resident memory of the daemon while it polls changing tunnels and answers scrapes, with gzip and without.
+//! Resident memory of the daemon while it polls changing tunnels and serves scrapes, with gzip and without.
 
 mod support;
 

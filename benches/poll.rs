@@ -36,7 +36,7 @@ async fn main() {
     wall().await;
 }
 
-/// Lists tunnels, and leaves the page as it came.
+/// Lists tunnels, and does not parse the page.
 #[derive(Debug, Serialize)]
 struct RawPage(DescribeVpnConnections<'static>);
 

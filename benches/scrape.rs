@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use support::{
+    baseline,
     measure::{Stopwatch, at_least, at_most, median, ms, ratio},
-    obvious,
     process::curl,
     world,
 };
@@ -57,20 +57,20 @@ async fn main() {
 async fn against_the_obvious_way(tunnels: usize) {
     println!("A gzip scrape, {tunnels} tunnels, median of {ROUNDS} interleaved rounds");
     let (ours, plain) = serve(world::polled(tunnels).await).await;
-    let registry = obvious::registry(&plain);
-    let theirs = obvious::text(&registry);
+    let registry = baseline::registry(&plain);
+    let theirs = baseline::text(&registry);
     let theirs = String::from_utf8(theirs).expect("UTF-8");
-    assert!(obvious::series(&plain) == obvious::series(&theirs), "both serve the same series");
-    println!("  {} series, {} bytes of text", obvious::series(&plain).len(), plain.len());
+    assert!(baseline::series(&plain) == baseline::series(&theirs), "both serve the same series");
+    println!("  {} series, {} bytes of text", baseline::series(&plain).len(), plain.len());
     drop((plain, theirs));
-    let obvious = format!("http://{}/", obvious::serve(registry).await);
+    let baseline = format!("http://{}/", baseline::serve(registry).await);
     let rounds: Vec<_> = {
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             rounds.push((
                 scrapes(&ours, GZIP, 100).await,
                 scrapes(&ours, PLAIN, 5).await,
-                scrapes(&obvious, GZIP, 2).await,
+                scrapes(&baseline, GZIP, 2).await,
             ));
         }
         rounds
@@ -78,7 +78,7 @@ async fn against_the_obvious_way(tunnels: usize) {
     let ours = middle(rounds.iter().map(|(ours, _, _)| *ours));
     let plain = middle(rounds.iter().map(|(_, plain, _)| *plain));
     let theirs = middle(rounds.iter().map(|(_, _, theirs)| *theirs));
-    for (who, scrape) in [("ours", ours), ("ours without gzip", plain), ("the obvious way", theirs)] {
+    for (who, scrape) in [("ours", ours), ("ours without gzip", plain), ("the baseline", theirs)] {
         println!("  {who}: CPU {}, wall {}, {} bytes", ms(scrape.cpu), ms(scrape.wall), scrape.bytes);
     }
     at_least("CPU, times cheaper", ratio(theirs.cpu, ours.cpu), GOAL);

@@ -57,7 +57,7 @@ pub fn median_wall(costs: &[Cost]) -> Duration {
     median(costs.iter().map(|cost| cost.wall))
 }
 
-/// How many times `a` is as long as `b`.
+/// The ratio of `a` to `b`.
 pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }

@@ -6,7 +6,7 @@
     reason = "each benchmark is a crate and uses its own part of this module"
 )]
 
+pub mod baseline;
 pub mod measure;
-pub mod obvious;
 pub mod process;
 pub mod world;

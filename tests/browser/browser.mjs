@@ -1,4 +1,4 @@
-// Chromium, started once, and pages that tell of every error and every breach of their policy.
+// Chromium, started once, and pages that report every error and every CSP violation.
 import { createRequire } from "node:module";
 import { after } from "node:test";
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ after(() => browser.close());
 export const DESK = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
-// Opens a page, hands it to `use`, and requires that nothing went wrong in it meanwhile but what is `expect`ed.
+// Opens a page, hands it to `use`, and fails on every error that is not listed in `expect`.
 export async function visit(url, use, { expect, ...options } = {}) {
   const context = await browser.newContext({ viewport: DESK, ...options });
   try {
@@ -47,7 +47,7 @@ export async function visit(url, use, { expect, ...options } = {}) {
   }
 }
 
-// What axe-core finds against WCAG 2.2 AA and its own best practices, in a few words each.
+// The violations of WCAG 2.2 AA and best practices that axe-core finds, in a few words each.
 export async function findings(page) {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document));

@@ -1,4 +1,4 @@
-// The page with its script: it searches as one types, and refreshes itself without moving anything under the reader.
+// The page with its script: it searches while the user types, and refreshes itself without moving the visible rows.
 import test from "node:test";
 import assert from "node:assert/strict";
 import { findings, visit } from "./browser.mjs";
@@ -12,7 +12,7 @@ const until = (page, condition, argument) => page.waitForFunction(condition, arg
 const clockMoves = (page, from) =>
   until(page, (from) => document.querySelector("#clock time").textContent !== from, from);
 
-// A visit during which time passes only where the test says so.
+// A page whose time passes only when the test advances it.
 const visitInSlowMotion = (url, use, options) =>
   visit("about:blank", async (page, context) => {
     await page.clock.install({ time: 0 });
@@ -21,7 +21,7 @@ const visitInSlowMotion = (url, use, options) =>
     // Marks the document: a navigation would lose the mark.
     await page.evaluate(() => (globalThis.mark = true));
     await use(page, context);
-    assert.equal(await page.evaluate(() => globalThis.mark), true, "the page was left");
+    assert.equal(await page.evaluate(() => globalThis.mark), true, "the page navigated away");
   }, options);
 
 const next = async (page, url) => assert.equal((await page.request.get(`${url}next`)).status(), 200);
@@ -48,7 +48,7 @@ test("a search within one status stays within it", () =>
     assert.match(await rows(page).innerText(), /office-berlin-backup/);
   }));
 
-test("an answer that comes while one types neither undoes nor loses the search", () =>
+test("a response during typing does not change or lose the search text", () =>
   visitInSlowMotion(EVERYDAY, async (page) => {
     const before = await clock(page);
     let answer;
@@ -180,7 +180,7 @@ test("a pause lasts until it is ended", () =>
     await asked;
   }));
 
-test("an exporter that does not answer is told of, until it answers again", () =>
+test("the page shows a warning while the exporter does not respond", () =>
   visitInSlowMotion(
     EVERYDAY,
     async (page) => {
@@ -193,7 +193,7 @@ test("an exporter that does not answer is told of, until it answers again", () =
       await page.route("**/*", (route) => route.fulfill({ status: 503, body: "" }));
       await page.clock.runFor(SOON);
       await until(page, () => document.getElementById("trouble").innerText.includes("HTTP status 503"));
-      // axe-core needs time to pass.
+      // axe-core needs a running clock.
       await page.clock.resume();
       assert.deepEqual(await findings(page), []);
       await page.unroute("**/*");

@@ -1,4 +1,4 @@
-// Every world as it looks: no errors, no breach of the policy, nothing for axe to find, nothing wider than the screen.
+// Every page: no errors, no CSP violations, no findings of axe, and nothing wider than the screen.
 import test from "node:test";
 import assert from "node:assert/strict";
 import { DESK, PHONE, findings, visit } from "./browser.mjs";

@@ -1,4 +1,4 @@
-// The page as the daemon itself serves it, of tunnels that it polled.
+// The page served by the daemon, with tunnels that it polled.
 import test from "node:test";
 import assert from "node:assert/strict";
 import { findings, visit } from "./browser.mjs";

@@ -71,7 +71,7 @@ fn bad_file_gets_its_exact_message() {
         };
         let found = problems.to_string().replace(&format!("{BAD}/"), "");
         assert_eq!(found, expected.trim_end());
-        assert!(!found.to_lowercase().contains("hunter"), "a secret was repeated: {found}");
+        assert!(!found.to_lowercase().contains("hunter"), "the message contains a secret: {found}");
     }
 }
 
@@ -324,7 +324,7 @@ fn environment_names_account_and_site_without_a_file() {
 }
 
 #[test]
-fn account_variables_beside_a_file_are_warned_about() {
+fn account_variables_with_a_file_cause_a_warning() {
     let variables = environment([
         ("TENCENTCLOUD_REGION", "all"),
         ("TENCENTCLOUD_VPN_EXPORTER_ACCOUNT", ""),

@@ -1,5 +1,5 @@
-//! Tunnels are made and deleted between the pages of listings: a published tunnel that lives is never missing, and a
-//! deleted one leaves.
+//! Tunnels are created and deleted between the pages of listings: an existing tunnel is never missing, and a deleted
+//! tunnel disappears.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -12,16 +12,16 @@ use tencentcloud_vpn_exporter::{
 use test_support::{Api, frozen, only_target, scene::GUANGZHOU};
 use tokio::task::JoinSet;
 
-/// Worlds that drift at the same time, each on its own.
+/// The number of independent simulators that run at the same time.
 const WORLDS: usize = 16;
 
-/// How many listings there are in all. A build for debugging takes some twenty times as long for each.
-const LISTINGS: usize = if cfg!(debug_assertions) { 480 } else { 10_000 };
+/// The total number of listings. In a debug build each takes about twenty times as long.
+const LISTINGS: usize = if cfg!(debug_assertions) { 240 } else { 10_000 };
 
-/// About how many tunnels each world has: three pages, of which the last is short.
+/// The approximate number of tunnels of each simulator: three pages, the last one short.
 const TUNNELS: usize = 210;
 
-/// A world, and a target that shows what its polls made of it.
+/// A simulator and the target that polls it.
 struct DriftTest {
     api: Api,
     assignment: Assignment,
@@ -29,18 +29,18 @@ struct DriftTest {
     rng: Rng,
 }
 
-/// What came of the listings of one world or of several.
+/// The results of the listings.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     listings: usize,
-    /// Those that lack a published tunnel that lives.
+    /// Listings without a published tunnel that still exists.
     wrong: usize,
-    /// Those that keep a tunnel that was gone before they began.
+    /// Listings with a tunnel that was deleted before the listing started.
     late: usize,
     failed: u64,
     inconsistent: u64,
     deleted: usize,
-    queried: usize,
+    queried_by_id: usize,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn published_tunnel_is_never_missing() {
     let tally = worlds.join_all().await.into_iter().fold(Tally::default(), Tally::add);
     println!("wrong listings: {} ({tally:?}, {:.1?})", tally.wrong, start.elapsed());
     assert_eq!((tally.wrong, tally.late, tally.failed), (0, 0, 0));
-    assert!(tally.inconsistent > 0 && tally.queried > 0, "nothing drifted");
+    assert!(tally.inconsistent > 0 && tally.queried_by_id > 0, "no listing was inconsistent");
 }
 
 impl DriftTest {
@@ -63,7 +63,7 @@ impl DriftTest {
         // On a busy machine a response takes seconds.
         let poll = "interval: 2h, timeout: 1h, stale_after: 4h";
         let config =
-            api.config_with(&[GUANGZHOU], poll).replace("request_timeout: 2s", "request_timeout: 10m");
+            api.config_with_poll(&[GUANGZHOU], poll).replace("request_timeout: 2s", "request_timeout: 10m");
         let (target, assignment) = only_target(&config);
         Self { api, assignment, state: TargetSnapshot::new(target), rng: Rng::with_seed(seed) }
     }
@@ -72,13 +72,13 @@ impl DriftTest {
         let mut tally = Tally { listings, ..Tally::default() };
         for _ in 0..listings {
             tally.deleted += self.change_between_listings();
-            self.order_changes_between_pages();
+            self.set_changes_between_pages();
             let (before, published) = (self.existing_ids(), self.published_ids());
             self.state = poller::poll(&self.assignment, &self.state).await.0;
             let (after, shown) = (self.existing_ids(), self.published_ids());
             tally.wrong += usize::from(!published.intersection(&after).all(|id| shown.contains(id)));
             tally.late += usize::from(!published.intersection(&shown).all(|id| before.contains(id)));
-            tally.queried += self.queries_by_id();
+            tally.queried_by_id += self.queries_by_id();
         }
         self.api.control.set_faults(vec![]).expect("no fault");
         self.state = poller::poll(&self.assignment, &self.state).await.0;
@@ -92,7 +92,7 @@ impl DriftTest {
         tally
     }
 
-    /// Deletes and makes some tunnels, sometimes very many, and tells how many were deleted.
+    /// Deletes and creates some tunnels, sometimes very many. Returns the number of deleted tunnels.
     fn change_between_listings(&mut self) -> usize {
         let ids: Vec<_> = self.existing_ids().into_iter().collect();
         let deleted = match self.rng.u32(..100) {
@@ -103,7 +103,7 @@ impl DriftTest {
         };
         let deleted = self.rng.choose_multiple(ids.iter(), deleted);
         for id in &deleted {
-            self.api.control.remove(GUANGZHOU, id).expect("a tunnel that lives");
+            self.api.control.remove(GUANGZHOU, id).expect("an existing tunnel");
         }
         let missing = TUNNELS.saturating_sub(ids.len() - deleted.len());
         for _ in 0..self.rng.usize(..=missing.min(40)) {
@@ -112,9 +112,9 @@ impl DriftTest {
         deleted.len()
     }
 
-    /// Adds and deletes tunnels directly after some of the next requests for pages or queries by id. Often as many are
-    /// made as are deleted, so that no count shows it.
-    fn order_changes_between_pages(&mut self) {
+    /// Adds and deletes tunnels directly after some of the next requests for pages or queries by id. Often the same
+    /// number is created and deleted, so that `TotalCount` does not change.
+    fn set_changes_between_pages(&mut self) {
         let faults = (0..self.rng.usize(..4)).map(|_| {
             let remove = self.rng.u8(..10) > 1;
             let kind = FaultKind::Drift {
@@ -138,7 +138,7 @@ impl DriftTest {
         self.state.tunnels().iter().map(|record| record.row.id.as_str().to_owned()).collect()
     }
 
-    /// How many tunnels were asked for by their ids in the last poll.
+    /// The number of tunnels that the last poll queried by id.
     fn queries_by_id(&self) -> usize {
         let journal = self.api.control.journal();
         journal.iter().flat_map(|entry| &entry.filters).map(|(_, values)| values.len()).sum()
@@ -154,7 +154,7 @@ impl Tally {
             failed: self.failed + other.failed,
             inconsistent: self.inconsistent + other.inconsistent,
             deleted: self.deleted + other.deleted,
-            queried: self.queried + other.queried,
+            queried_by_id: self.queried_by_id + other.queried_by_id,
         }
     }
 }

@@ -22,7 +22,7 @@ use tencentcloud_vpn_exporter::{
     tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections},
 };
 use test_support::worlds::{
-    self, TargetBuilder, blind, down, empty, everyday, snapshot, tunnel, with_failed_discovery,
+    self, TargetBuilder, blind, down, empty, mixed_snapshot, snapshot, tunnel, with_failed_discovery,
 };
 use tokio::sync::watch;
 
@@ -89,7 +89,7 @@ fn assert_golden(name: &str, text: &str) {
 #[test]
 fn first_listing_with_every_state_and_quirk() {
     let (state, changes) = target().succeeded(listing(&answer()), at(0), Duration::from_millis(120));
-    assert!(changes.is_empty(), "a first listing changes nothing");
+    assert!(changes.is_empty(), "the first listing has no transitions");
     assert_golden("every_quirk.prom", &exposition(state));
 }
 
@@ -158,10 +158,10 @@ fn renderer_and_registry_publish_the_same() {
     let golden = [target(), listed, failed.expired(), failed];
     let golden = golden.map(|state| snapshot([TargetBuilder(state)]));
     let undiscovered = with_failed_discovery(empty(), &[("production", 2), ("broken", 0)]);
-    let worlds = [everyday(), blind(), undiscovered, Snapshot::default()];
+    let worlds = [mixed_snapshot(), blind(), undiscovered, Snapshot::default()];
     let (sender, snapshots) = watch::channel(Arc::default());
     let registry = registry(snapshots, &telemetry, &tag_labels()).expect("a registry");
-    // One renderer, so that what it keeps of a world must not show in the next.
+    // One renderer for all snapshots: nothing that it caches may appear in the next exposition.
     let mut renderer = Renderer::new(telemetry, &tag_labels()).expect("a renderer");
     for world in golden.into_iter().chain(successive_polls()).chain(worlds) {
         let served = text(&renderer.render(&world).expect("an exposition"));

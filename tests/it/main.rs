@@ -1,4 +1,4 @@
-//! The exporter in process, against the simulated API: Rust alone is needed.
+//! The exporter in process, against the simulated API: needs only Rust.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
@@ -8,10 +8,10 @@ mod credentials;
 mod drift;
 mod faults;
 mod golden;
-mod life;
 mod polling;
 mod regions;
 mod reload;
 mod shards;
 mod status_page;
+mod tunnel_lifecycle;
 mod web;

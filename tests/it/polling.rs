@@ -51,7 +51,7 @@ async fn changed_and_deleted_tunnels_are_seen() {
     let metrics = daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
     let left: Vec<_> =
         metrics.0.iter().filter(|sample| sample.labels.values().any(|value| *value == ids[0])).collect();
-    assert_eq!(left, Vec::<&test_support::Sample>::new(), "no series of it is left");
+    assert_eq!(left, Vec::<&test_support::Sample>::new(), "its series are removed");
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn refused_account_does_not_affect_another() {
     let api = Api::start(frozen(&[(GUANGZHOU, 4)])).await;
     let good = api.account("good", &[GUANGZHOU]);
     let bad = api.account("bad", &[GUANGZHOU]).replace("secret_id: 'AKID", "secret_id: 'AKIDx");
-    let daemon = Daemon::start(&api.config_of(&[&good, &bad], "interval: 250ms, timeout: 5s")).await;
+    let daemon = Daemon::start(&api.config_for(&[&good, &bad], "interval: 250ms, timeout: 5s")).await;
     let metrics =
         daemon.until(|metrics| metrics.value("polls_total", &[("account", "good")]) >= Some(4.0)).await;
     assert_eq!(metrics.value("up", &[("account", "good")]), Some(1.0));
@@ -77,7 +77,7 @@ async fn filters_narrow_the_listing() {
     let ids = api.control.ids(GUANGZHOU).expect("the region");
     let filters = format!("  filters: [{{name: vpn-connection-id, values: [{}, {}]}}]\n", ids[1], ids[3]);
     let account = api.account("main", &[GUANGZHOU]) + &filters;
-    let daemon = Daemon::start(&api.config_of(&[&account], "interval: 250ms, timeout: 5s")).await;
+    let daemon = Daemon::start(&api.config_for(&[&account], "interval: 250ms, timeout: 5s")).await;
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     let shown: Vec<_> =
         metrics.all("tunnel_up", &[]).map(|sample| &sample.labels["vpn_connection_id"]).collect();
@@ -89,7 +89,8 @@ async fn filters_narrow_the_listing() {
 async fn scrape_never_calls_the_api() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let daemon =
-        Daemon::start(&api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 5s, stale_after: 2h")).await;
+        Daemon::start(&api.config_with_poll(&[GUANGZHOU], "interval: 1h, timeout: 5s, stale_after: 2h"))
+            .await;
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     let before = api.control.journal().len();
     for _ in 0..50 {
@@ -102,13 +103,12 @@ async fn scrape_never_calls_the_api() {
 async fn failed_first_poll_makes_the_daemon_ready() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let daemon =
-        Daemon::start(&api.config_with(&["ap-nowhere"], "interval: 1h, timeout: 5s, stale_after: 2h")).await;
-    let status = async |path: &str| {
-        test_support::client().get(daemon.url(path)).send().await.expect("an answer").status()
-    };
-    assert_eq!(status("/-/healthy").await, 200);
+        Daemon::start(&api.config_with_poll(&["ap-nowhere"], "interval: 1h, timeout: 5s, stale_after: 2h"))
+            .await;
+    let health = test_support::client().get(daemon.url("/-/healthy")).send().await.expect("a response");
+    assert_eq!(health.status(), 200);
     daemon.until(|metrics| metrics.value("up", &[]) == Some(0.0)).await;
-    assert_eq!(status("/-/ready").await, 200);
+    daemon.wait_until_ready().await;
     let metrics = daemon.scrape().await;
     assert_eq!(metrics.value("poll_failures_total", &[("reason", "unsupported_region")]), Some(1.0));
 }
@@ -144,7 +144,7 @@ async fn only_labelled_tags_are_kept() {
 #[tokio::test]
 async fn added_tag_label_has_values_at_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 20)])).await;
-    let config = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 10s");
+    let config = api.config_with_poll(&[GUANGZHOU], "interval: 1h, timeout: 10s");
     let daemon = Daemon::start(&config).await;
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
     daemon.reload(&(config + "metrics: {tag_labels: [env]}\n")).await.expect("a valid configuration");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use simulator::{Fault, FaultKind, OfferedRegion};
 use tencentcloud_vpn_exporter::poll::discovery::DiscoveryIntervals;
-use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, log::Log};
+use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, log::Log, with_timeout};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -29,14 +29,14 @@ fn set_offered_regions(api: &Api, regions: &[&str]) {
 
 fn config(api: &Api) -> String {
     let account = api.account("main", &[]).replace("[]", "all");
-    api.config_of(&[&account], "interval: 250ms, timeout: 5s, stale_after: 1h")
+    api.config_for(&[&account], "interval: 250ms, timeout: 5s, stale_after: 1h")
 }
 
 async fn start(api: &Api, discovery_intervals: DiscoveryIntervals) -> Daemon {
-    Daemon::start_in(DaemonOptions { discovery_intervals, ..DaemonOptions::default() }, &config(api)).await
+    Daemon::start_with(DaemonOptions { discovery_intervals, ..DaemonOptions::default() }, &config(api)).await
 }
 
-/// How many discoveries the API has answered, also with an error.
+/// The number of discoveries that the API has responded to, also with an error.
 fn discoveries(api: &Api) -> usize {
     api.control.journal().iter().filter(|entry| entry.action == "DescribeRegions").count()
 }
@@ -89,7 +89,7 @@ async fn discovered_regions_are_polled() {
 }
 
 #[tokio::test]
-async fn region_leaves_after_three_discoveries_without_it() {
+async fn missing_region_is_removed_after_three_discoveries() {
     let api = world().await;
     set_offered_regions(&api, &[GUANGZHOU, FRANKFURT]);
     let daemon = start(&api, SHORT_INTERVALS).await;
@@ -98,10 +98,10 @@ async fn region_leaves_after_three_discoveries_without_it() {
     set_offered_regions(&api, &[GUANGZHOU]);
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
     let without = discoveries(&api) - before;
-    assert!(without >= 3, "it went after {without} discoveries without it");
+    assert!(without >= 3, "it was removed after {without} discoveries without it");
     let of_it = |sample: &&Sample| sample.labels.get("region").is_some_and(|region| region == FRANKFURT);
     let left: Vec<_> = metrics.0.iter().filter(of_it).collect();
-    assert!(left.is_empty(), "no series of it is left: {left:?}");
+    assert!(left.is_empty(), "its series are removed: {left:?}");
     assert_eq!(metrics.sum("up", &[]), 1.0);
 }
 
@@ -132,7 +132,7 @@ async fn failed_discovery_keeps_the_regions() {
         |metrics: &Metrics| metrics.sum("api_request_failures_total", &[("action", "DescribeRegions")]);
     assert_eq!(failures(&before), 0.0);
 
-    // An empty answer is a failure, and so is a refusal.
+    // An empty list is a failure, and so is a refusal.
     set_offered_regions(&api, &[]);
     let during = daemon.until(|metrics| discovery_up(metrics) == Some(0.0)).await;
     let last_success = last_discovery(&during);
@@ -169,11 +169,11 @@ async fn region_without_vpn_is_retried_after_each_discovery() {
     let daemon = start(&api, SHORT_INTERVALS).await;
     wait_for_discoveries(&api, 3).await;
     let tried = |api: &Api| api.control.journal().iter().filter(|entry| entry.region == "ap-mumbai").count();
-    assert!(tried(&api) >= 2, "it was tried {} times after three discoveries and more", tried(&api));
+    assert!(tried(&api) >= 2, "it was polled {} times after at least three discoveries", tried(&api));
     let metrics = daemon.until(|metrics| targets(metrics) == [GUANGZHOU]).await;
     assert_eq!(metrics.count("up", &[]), 1);
     assert!(log.only_line(&["has no VPN", "ap-mumbai"]).contains("INFO"));
-    assert_eq!(log.lines(&["WARN"]), [""; 0], "nothing to warn of");
+    assert_eq!(log.lines(&["WARN"]), [""; 0], "there is no warning");
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn finance_region_is_polled_only_where_named() {
     set_offered_regions(&api, &[GUANGZHOU, FINANCE]);
     let all = api.account("all", &[]).replace("[]", "all");
     let named = api.account("named", &[FINANCE]);
-    let daemon = Daemon::start(&api.config_of(&[&all, &named], "interval: 250ms, timeout: 5s")).await;
+    let daemon = Daemon::start(&api.config_for(&[&all, &named], "interval: 250ms, timeout: 5s")).await;
     let metrics = daemon.until(|metrics| metrics.sum("up", &[]) == 2.0).await;
     assert_eq!(metrics.value("up", &[("account", "all"), ("region", GUANGZHOU)]), Some(1.0));
     assert_eq!(metrics.value("up", &[("account", "named"), ("region", FINANCE)]), Some(1.0));
@@ -223,20 +223,33 @@ async fn finance_region_is_polled_only_where_named() {
 async fn daemon_is_ready_after_discovery_and_first_polls() {
     let api = world().await;
     set_offered_regions(&api, &[GUANGZHOU]);
-    let slow = |action: &str| Fault {
-        action: Some(action.to_owned()),
-        ..Fault::new(FaultKind::Latency { milliseconds: 500 })
+    let stall = |action: &str| {
+        let fault = Fault { action: Some(action.to_owned()), ..Fault::new(FaultKind::StallHeaders) };
+        api.control.set_faults(vec![fault]).expect("a fault");
     };
-    api.control.set_faults(vec![slow("DescribeRegions"), slow("DescribeVpnConnections")]).expect("faults");
-    let daemon = start(&api, DiscoveryIntervals::default()).await;
-    let readiness = async || {
-        test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status().as_u16()
+    let requested = async |action: &str| {
+        with_timeout(api.control.until(|entries| entries.iter().any(|entry| entry.action == action))).await;
     };
-    assert_eq!((readiness().await, discoveries(&api)), (503, 0));
-    api.control.until(|entries| !entries.is_empty()).await;
-    assert_eq!(readiness().await, 503, "the regions are known and not polled");
+    // A stalled request does not end by itself. Each reload changes the account, which starts discovery and polls again.
+    let config = |request_timeout: &str| {
+        let account = api.account("main", &[]).replace("[]", "all");
+        api.config_for(&[&account], "interval: 10h, timeout: 9h, stale_after: 20h")
+            .replace("request_timeout: 2s", &format!("request_timeout: {request_timeout}"))
+    };
+    stall("DescribeRegions");
+    let daemon = Daemon::start(&config("1h")).await;
+    requested("DescribeRegions").await;
+    assert_eq!(daemon.readiness().await, 503, "the regions are not known");
+
+    stall("DescribeVpnConnections");
+    daemon.reload(&config("2h")).await.expect("a valid configuration");
+    requested("DescribeVpnConnections").await;
+    assert_eq!(daemon.readiness().await, 503, "the regions are known, but not polled");
+
+    api.control.set_faults(vec![]).expect("no faults");
+    daemon.reload(&config("3h")).await.expect("a valid configuration");
     daemon.until(|metrics| metrics.sum("up", &[]) == 1.0).await;
-    assert_eq!(readiness().await, 200);
+    daemon.wait_until_ready().await;
 }
 
 #[tokio::test]
@@ -246,8 +259,7 @@ async fn failed_first_discovery_makes_the_daemon_ready() {
     let daemon = start(&api, DiscoveryIntervals::default()).await;
     let metrics = daemon.until(|metrics| discovery_up(metrics).is_some()).await;
     assert_eq!((discovery_up(&metrics), last_discovery(&metrics)), (Some(0.0), None));
-    let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
-    assert_eq!(ready.status(), 200);
+    daemon.wait_until_ready().await;
     assert_eq!(targets(&metrics), [""; 0]);
     assert!(page(&daemon).await.contains("1 account without known regions"));
 }

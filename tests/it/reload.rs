@@ -8,9 +8,10 @@ use std::{
 use serde_json::json;
 use simulator::{Fault, FaultKind};
 use test_support::{
-    Api, Daemon, DaemonOptions, Metrics, frozen, in_time,
+    Api, Daemon, DaemonOptions, Metrics, frozen,
     relay::Relay,
     scene::{FRANKFURT, GUANGZHOU},
+    with_timeout,
 };
 
 const TOKYO: &str = "ap-tokyo";
@@ -60,14 +61,14 @@ async fn bad_file_changes_nothing_and_lists_all_problems() {
     assert_eq!(during.value(LOADED_AT, &[]), before.value(LOADED_AT, &[]));
     assert_eq!((during.value("up", &[]), during.count("tunnel_up", &[])), (Some(1.0), 3));
 
-    // What cannot be used is refused like what cannot be read.
+    // An unusable file is refused like an unreadable one.
     let unusable = good.replace("api: {", "api: {ca_file: /nowhere/ca.pem, ");
     daemon.reload(&unusable).await.expect_err("a file that is not there");
     let (status, body) = post(&daemon).await;
     assert_eq!(status, 400);
     assert!(body.contains("api.ca_file") && body.contains("/nowhere/ca.pem"), "{body}");
 
-    // The file may stay and what is in it change.
+    // The path can stay the same while the content changes.
     let folder = tempfile::tempdir().expect("a folder");
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, test_support::relay::Certificate::new().pem).expect("a file");
@@ -90,7 +91,7 @@ async fn reload_touches_only_changed_targets() {
     let stays = api.account("stays", &[GUANGZHOU]);
     let changes = api.account("changes", &[FRANKFURT]);
     let goes = api.account("goes", &[TOKYO]);
-    let daemon = Daemon::start(&api.config_of(&[&stays, &changes, &goes], HOURLY)).await;
+    let daemon = Daemon::start(&api.config_for(&[&stays, &changes, &goes], HOURLY)).await;
     let before = daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
 
     let place = FRANKFURT;
@@ -99,7 +100,7 @@ async fn reload_touches_only_changed_targets() {
     let filter = format!("  filters: [{{name: vpn-connection-id, values: [{}]}}]\n", ids[0]);
     let narrowed = changes + &filter;
     let comes = api.account("comes", &[SINGAPORE]);
-    daemon.reload(&api.config_of(&[&stays, &narrowed, &comes], HOURLY)).await.expect("a good configuration");
+    daemon.reload(&api.config_for(&[&stays, &narrowed, &comes], HOURLY)).await.expect("a good configuration");
     let after = daemon
         .until(|metrics| polls(metrics, "changes") == Some(2.0) && polls(metrics, "comes") == Some(1.0))
         .await;
@@ -111,12 +112,12 @@ async fn reload_touches_only_changed_targets() {
         samples.filter(|sample| own(&sample.name)).cloned().collect::<Vec<_>>()
     };
     assert_eq!(series(&after, "stays"), series(&before, "stays"));
-    assert_eq!(polls(&after, "stays"), Some(1.0), "what stays is not polled again");
+    assert_eq!(polls(&after, "stays"), Some(1.0), "unchanged targets are not polled again");
     assert_eq!(after.0.iter().find(|sample| sample.labels.values().any(|value| value == "goes")), None);
     assert_eq!(after.count("target_info", &[]), 3);
-    assert_eq!(after.count("tunnel_up", &of("changes")), 1, "the filter is in force");
+    assert_eq!(after.count("tunnel_up", &of("changes")), 1, "the filter is used");
     let transitions = [("account", "changes"), ("field", "net_status")];
-    assert_eq!(after.value("tunnel_transitions_total", &transitions), Some(1.0), "the past goes on");
+    assert_eq!(after.value("tunnel_transitions_total", &transitions), Some(1.0), "the history continues");
     let requests = |name: &str| api.control.journal().iter().filter(|entry| entry.region == name).count();
     assert_eq!((requests(GUANGZHOU), requests(TOKYO), requests(SINGAPORE)), (1, 1, 1));
 }
@@ -124,7 +125,7 @@ async fn reload_touches_only_changed_targets() {
 #[tokio::test]
 async fn changed_tag_labels_take_effect_at_once() {
     let api = world().await;
-    let plain = api.config_with(&[GUANGZHOU], HOURLY);
+    let plain = api.config_with_poll(&[GUANGZHOU], HOURLY);
     let daemon = Daemon::start(&plain).await;
     let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     let labelled = |metrics: &Metrics, label: &str| {
@@ -160,7 +161,7 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
     let relay = Relay::start(api.address);
     let config = |account: &str| {
         let own = api.account(account, &[FRANKFURT]);
-        let config = api.config_of(
+        let config = api.config_for(
             &[&api.account("stays", &[GUANGZHOU]), &own],
             "interval: 250ms, timeout: 30s, stale_after: 1h",
         );
@@ -179,7 +180,7 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
         daemon.reload(&config).await.expect("a good configuration");
         let deadline = Instant::now() + test_support::MAX_WAIT;
         while relay.connections().1 < opened {
-            assert!(Instant::now() < deadline, "old connections stay");
+            assert!(Instant::now() < deadline, "old connections stay open");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let before = polls(&daemon.scrape().await, "stays");
@@ -192,14 +193,14 @@ async fn reload_replaces_all_connections_and_fails_no_poll() {
 async fn reload_ends_a_hanging_poll() {
     let api = world().await;
     let silent = tokio::net::TcpListener::bind(test_support::local()).await.expect("a free port");
-    let good = api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 1h, stale_after: 2h");
+    let good = api.config_with_poll(&[GUANGZHOU], "interval: 1h, timeout: 1h, stale_after: 2h");
     let good = good.replace("request_timeout: 2s", "request_timeout: 1h");
     let stuck = good.replace(&api.address.to_string(), &silent.local_addr().expect("an address").to_string());
     let daemon = Daemon::start(&stuck).await;
     let _request = silent.accept().await.expect("a poll that gets no answer");
     daemon.reload(&good).await.expect("a good configuration");
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
-    assert_eq!(polls(&metrics, "main"), Some(1.0), "the poll that was given up does not count");
+    assert_eq!(polls(&metrics, "main"), Some(1.0), "the cancelled poll does not count");
     assert_eq!(metrics.sum("poll_failures_total", &[]), 0.0);
 }
 
@@ -210,17 +211,15 @@ async fn daemon_stays_ready_while_a_new_target_waits() {
     let fault = Fault { region: Some(TOKYO.to_owned()), ..Fault::new(held) };
     api.control.set_faults(vec![fault]).expect("faults");
     let config = |regions: &[&str]| {
-        let config = api.config_with(regions, "interval: 1h, timeout: 1h, stale_after: 2h");
+        let config = api.config_with_poll(regions, "interval: 1h, timeout: 1h, stale_after: 2h");
         config.replace("request_timeout: 2s", "request_timeout: 1h")
     };
     let daemon = Daemon::start(&config(&[GUANGZHOU])).await;
-    let readiness =
-        async || test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer").status();
     daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
-    assert_eq!(readiness().await, 200);
+    daemon.wait_until_ready().await;
     daemon.reload(&config(&[GUANGZHOU, TOKYO])).await.expect("a good configuration");
     let metrics = daemon.until(|metrics| metrics.count("target_info", &[]) == 2).await;
-    assert_eq!((metrics.count("up", &[]), readiness().await.as_u16()), (1, 200));
+    assert_eq!((metrics.count("up", &[]), daemon.readiness().await), (1, 200));
 }
 
 #[tokio::test]
@@ -230,18 +229,18 @@ async fn hung_configuration_file_blocks_nothing() {
     let (mount, mounted) = mpsc::channel::<()>();
     let mounted = Mutex::new(mounted);
     let before_reading = Arc::new(move || {
-        reading.send(()).expect("the test goes on");
+        reading.send(()).expect("the test waits for this");
         // This returns once the other end is dropped.
         let _ = mounted.lock().expect("nothing panicked").recv();
     });
-    let daemon = Daemon::start_in(
+    let daemon = Daemon::start_with(
         DaemonOptions { before_reading, ..DaemonOptions::default() },
         &api.config(&[GUANGZHOU]),
     )
     .await;
     let before = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     let reload = tokio::spawn(test_support::client().post(daemon.url("/-/reload")).send());
-    in_time(is_read.recv()).await.expect("the file is read");
+    with_timeout(is_read.recv()).await.expect("the file is read");
     let metrics = daemon.until(|metrics| polls(metrics, "main") > polls(&before, "main")).await;
     assert_eq!((metrics.value("up", &[]), metrics.count("tunnel_up", &[])), (Some(1.0), 3));
     let health = test_support::client().get(daemon.url("/-/healthy")).send().await.expect("an answer");
@@ -250,5 +249,5 @@ async fn hung_configuration_file_blocks_nothing() {
     let end = tokio::time::timeout(Duration::from_secs(8), daemon.stop()).await;
     end.expect("the stop waits for no file").expect("a good end");
     drop(mount);
-    drop(in_time(reload).await);
+    drop(with_timeout(reload).await);
 }

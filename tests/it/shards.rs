@@ -1,4 +1,4 @@
-//! Several daemons that split the targets without talking to each other.
+//! Several daemons that split the targets without communication.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ fn config(api: &Api) -> String {
     let accounts: Vec<_> =
         (0..ACCOUNTS).map(|number| api.account(&format!("account-{number}"), &REGIONS)).collect();
     let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    api.config_of(&accounts, "interval: 1h, timeout: 20s, stale_after: 2h")
+    api.config_for(&accounts, "interval: 1h, timeout: 20s, stale_after: 2h")
 }
 
 async fn shard(index: u32, count: u32, config: &str) -> Daemon {
     let shard = Shard::new(index, count).expect("a shard");
-    Daemon::start_in(DaemonOptions { shard, ..DaemonOptions::default() }, config).await
+    Daemon::start_with(DaemonOptions { shard, ..DaemonOptions::default() }, config).await
 }
 
 /// Starts this many daemons. Returns the shard of each target, by account and region.
@@ -54,7 +54,7 @@ async fn shards_cover_every_target_exactly_once() {
     let moved: Vec<_> = three.iter().filter(|(target, owner)| four[*target] != **owner).collect();
     assert!(
         moved.iter().all(|(target, _)| four[*target] == 3),
-        "what moves goes to the new shard: {moved:?}"
+        "targets move only to the new shard: {moved:?}"
     );
     assert!((7..=23).contains(&moved.len()), "{} of {targets} moved", moved.len());
 }
@@ -69,15 +69,14 @@ async fn shard_polls_only_its_own_targets() {
     let own = metrics.count("target_info", &[]);
     assert!((10..=30).contains(&own), "{own} targets");
     assert_eq!(metrics.count("tunnel_up", &[]), own);
-    assert_eq!(api.control.journal().len(), own, "no other target was asked for");
-    let ready = test_support::client().get(daemon.url("/-/ready")).send().await.expect("an answer");
-    assert_eq!(ready.status(), 200);
+    assert_eq!(api.control.journal().len(), own, "no other target was polled");
+    daemon.wait_until_ready().await;
 }
 
 #[tokio::test]
 async fn shard_without_targets_publishes_index_and_count() {
     let api = Api::start(frozen(&[(REGIONS[0], 1)])).await;
-    let config = api.config_with(&REGIONS[..1], "interval: 1m, timeout: 20s");
+    let config = api.config_with_poll(&REGIONS[..1], "interval: 1m, timeout: 20s");
     let mut owners = 0;
     for index in 0..3 {
         let daemon = shard(index, 3, &config).await;
@@ -86,23 +85,24 @@ async fn shard_without_targets_publishes_index_and_count() {
         assert_eq!(metrics.sum("exporter_shards", &[]), 3.0);
         owners += metrics.count("target_info", &[]);
     }
-    assert_eq!(owners, 1, "two of the shards have no target, and are seen all the same");
+    assert_eq!(owners, 1, "two of the shards have no target, but publish their metrics");
 }
 
 #[tokio::test]
 async fn sole_process_is_shard_0_of_1() {
     let api = Api::start(frozen(&[(REGIONS[0], 1)])).await;
-    let daemon = Daemon::start(&api.config_with(&REGIONS[..1], "interval: 1m, timeout: 20s")).await;
+    let daemon = Daemon::start(&api.config_with_poll(&REGIONS[..1], "interval: 1m, timeout: 20s")).await;
     let metrics = daemon.until(|metrics| metrics.count("exporter_shard", &[]) == 1).await;
     assert_eq!((metrics.sum("exporter_shard", &[]), metrics.sum("exporter_shards", &[])), (0.0, 1.0));
 }
 
 #[tokio::test]
 async fn shards_divide_the_rate_of_an_account() {
-    // Eight pages, the first two of them at once: six more take half a second alone, and two seconds as one of four.
+    // Eight pages, of which two are requested immediately. The other six take 0.5 s for a sole process, and 2 s for one of
+    // four shards.
     let api = Api::start(frozen(&[(REGIONS[0], 800)])).await;
     let config = api
-        .config_with(&REGIONS[..1], "interval: 1m, timeout: 30s")
+        .config_with_poll(&REGIONS[..1], "interval: 1m, timeout: 30s")
         .replace("requests_per_second: 100", "requests_per_second: 12");
     let daemons = join_all((0..4).map(|index| shard(index, 4, &config))).await;
     let mut owners = 0;

@@ -1,4 +1,4 @@
-//! What the status page says, as text.
+//! The text of the status page.
 
 use tencentcloud_vpn_exporter::{
     domain::{reason::Reason, status::HealthCheckStatus, tunnel::Tunnel},
@@ -6,7 +6,7 @@ use tencentcloud_vpn_exporter::{
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 use test_support::worlds::{
-    DAY, HOUR, MINUTE, ago, blind, checked, constant_tunnels, down, empty, everyday, html, idle, many,
+    DAY, HOUR, MINUTE, ago, blind, checked, constant_tunnels, down, empty, html, idle, many, mixed_snapshot,
     snapshot, status_page, target, tunnel, unknown, with_failed_discovery,
 };
 
@@ -96,21 +96,21 @@ fn latest_change_comes_first_within_a_status() {
         .with_listing(20 * MINUTE, [up("vpnx-1"), down("vpnx-2", "vpnx-2"), down("vpnx-3", "vpnx-3")]);
     assert_eq!(names(&snapshot([world.clone()]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"]);
     let world = world.with_listing(MINUTE, all.map(up));
-    assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "ids decide between equals");
+    assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "equal names are sorted by id");
 }
 
 #[test]
 fn row_shows_everything_of_a_tunnel() {
     assert_row(
-        &everyday(),
+        &mixed_snapshot(),
         "▼ Down office-berlin-primary vpnx-f49l6u0z production ap-guangzhou vpngw-6x0wxvtp \
          AVAILABLE UNAVAILABLE UNAVAILABLE 9 min ago 22:04:20 UTC 3",
     );
     assert_row(
-        &everyday(),
+        &mixed_snapshot(),
         "partner-nantes (new) vpnx-1u4j9i6g production eu-frankfurt vpngw-6x0wxvtp PENDING",
     );
-    assert_row(&everyday(), "AVAILABLE UNAVAILABLE not configured");
+    assert_row(&mixed_snapshot(), "AVAILABLE UNAVAILABLE not configured");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn headline_names_the_worst_first() {
     let table = [
         (snapshot([]), "◆ No targets yet: no tunnel is polled"),
         (empty(), "◆ Waiting for the first polls"),
-        (everyday(), "▼ 3 tunnels down, 1 unknown"),
+        (mixed_snapshot(), "▼ 3 tunnels down, 1 unknown"),
         (blind(), "▼ 1 tunnel down, blind in 3 of 4 targets"),
         (one_target([]), "▲ No tunnels"),
         (one_target([tunnel("vpnx-1", "")]), "▲ 1 tunnel up"),
@@ -181,7 +181,7 @@ fn headline_names_the_worst_first() {
 
 #[test]
 fn summary_counts_idle_separately() {
-    let counts = text(part(&html(&everyday(), ""), "<ul class=\"tiles\">", "</ul>"));
+    let counts = text(part(&html(&mixed_snapshot(), ""), "<ul class=\"tiles\">", "</ul>"));
     assert_eq!(counts, "3 ▼ Down 1 ◆ Unknown 8 ▲ Up 2 ○ Idle 0 of 3 ✕ Blind targets");
     let counts = text(part(&html(&empty(), ""), "<ul class=\"tiles\">", "</ul>"));
     assert_eq!(counts, "– ▼ Down – ◆ Unknown – ▲ Up – ○ Idle 0 of 3 ✕ Blind targets");
@@ -222,7 +222,7 @@ fn blind_targets_are_named_before_all_numbers() {
          staging / na-ashburn : no connection; no good poll yet; no poll has succeeded yet"
     );
     assert!(html.find("class=\"blindness\"") < html.find("class=\"tiles\""));
-    assert!(!self::html(&everyday(), "").contains("class=\"blindness\""));
+    assert!(!self::html(&mixed_snapshot(), "").contains("class=\"blindness\""));
 }
 
 #[test]
@@ -307,16 +307,16 @@ fn search_finds_every_word_of_a_row() {
         ("q=%20%20", 14),
     ];
     for (query, count) in table {
-        assert_eq!(names(&everyday(), query).len(), count, "{query}");
+        assert_eq!(names(&mixed_snapshot(), query).len(), count, "{query}");
     }
-    assert!(text(&html(&everyday(), "q=nowhere")).contains("No tunnel matches."));
+    assert!(text(&html(&mixed_snapshot(), "q=nowhere")).contains("No tunnel matches."));
 }
 
 #[test]
 fn one_status_can_be_shown_alone() {
-    assert_eq!(names(&everyday(), "show=idle"), ["on-demand-audit", "no name"]);
-    assert_eq!(names(&everyday(), "show=down&q=berlin"), ["office-berlin-primary"]);
-    let html = html(&everyday(), "show=down&q=berlin");
+    assert_eq!(names(&mixed_snapshot(), "show=idle"), ["on-demand-audit", "no name"]);
+    assert_eq!(names(&mixed_snapshot(), "show=down&q=berlin"), ["office-berlin-primary"]);
+    let html = html(&mixed_snapshot(), "show=down&q=berlin");
     assert_eq!(
         text(part(&html, "<div class=\"heading\">", "</div>")),
         "Tunnels 1 of 14 tunnels, down only, found by “ berlin ” · Show all"
@@ -342,9 +342,9 @@ fn ten_thousand_tunnels_are_paged() {
     let last = html(&world, "page=50");
     assert!(last.contains("rel=\"prev\" href=\"?page=49\"") && !last.contains("rel=\"next\""));
     assert!(text(&last).contains("○ Idle 60"));
-    assert_eq!(html(&world, "page=51"), last, "there is nothing beyond the last page");
+    assert_eq!(html(&world, "page=51"), last, "pages after the last one are empty");
     assert_eq!(html(&world, "page=0"), first);
-    assert!(!html(&world, "q=beijing-00").contains("<nav"), "what fits on one page needs no pages");
+    assert!(!html(&world, "q=beijing-00").contains("<nav"), "a single page has no page links");
 }
 
 #[test]
@@ -376,18 +376,15 @@ fn texts_from_the_api_are_escaped_and_visible() {
     let html = html(&world, "q=%3Cscript%3E+%22");
     assert_eq!(html.matches("<script>").count(), 1, "the page's own");
     assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
-    assert!(html.contains("value=\"&#60;script&#62; &#34;\""), "the search box has what was typed");
-    assert!(
-        html.contains("<bdi>&#60;/script&#62;&#60;script&#62;alert(1)"),
-        "and the name is there, as text"
-    );
+    assert!(html.contains("value=\"&#60;script&#62; &#34;\""), "the search box keeps the query");
+    assert!(html.contains("<bdi>&#60;/script&#62;&#60;script&#62;alert(1)"), "the name is shown as text");
     assert!(!html.contains(['\u{7}', '\u{202e}', '\r']));
-    assert!(text(&html).contains(r#""'&\u{7}\u{202e}\r\n"#), "what does not show is written out");
+    assert!(text(&html).contains(r#""'&\u{7}\u{202e}\r\n"#), "invisible characters are escaped");
 }
 
 #[test]
 fn only_the_search_of_a_query_is_repeated() {
-    let html = html(&everyday(), "zebra1=zebra2&show=zebra3&page=zebra4&zebra5");
+    let html = html(&mixed_snapshot(), "zebra1=zebra2&show=zebra3&page=zebra4&zebra5");
     assert!(!html.contains("zebra"));
 }
 
@@ -396,9 +393,9 @@ fn policy_allows_only_own_style_and_script() {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use sha2::{Digest, Sha256};
 
-    let page = status_page().render(&everyday(), "", ago(0));
+    let page = status_page().render(&mixed_snapshot(), "", ago(0));
     let policy = page.content_security_policy.to_str().expect("text");
-    let html = html(&everyday(), "");
+    let html = html(&mixed_snapshot(), "");
     let hash = |opening, closing| STANDARD.encode(Sha256::digest(part(&html, opening, closing)));
     let expected = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; connect-src 'self'; \
@@ -416,7 +413,7 @@ fn policy_allows_only_own_style_and_script() {
 #[test]
 fn page_links_metrics_health_and_readiness() {
     let page = StatusPage::new(TelemetryPath::new("/other/metrics").expect("a path"), ago(DAY));
-    let page = page.render(&everyday(), "", ago(0));
+    let page = page.render(&mixed_snapshot(), "", ago(0));
     let html = str::from_utf8(&page.html).expect("UTF-8");
     for link in ["other/metrics", "-/healthy", "-/ready"] {
         assert!(html.contains(&format!("href=\"{link}\"")), "{link}");

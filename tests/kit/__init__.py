@@ -1,1 +1,1 @@
-"""Checks of what an operator is given: rules, dashboards, deployment. Each test_*.py runs by `python -m unittest kit.test_*`."""
+"""Checks of the files for operators: rules, dashboards, deployment. Each test_*.py runs by `python -m unittest kit.test_*`."""

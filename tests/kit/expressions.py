@@ -1,11 +1,11 @@
-"""Every PromQL expression that the kit ships: where it stands, and what it names."""
+"""Every PromQL expression in the shipped files: its place, metrics and labels."""
 
 import json
 import re
 
 from kit.tools import ROOT, rules
 
-# Prometheus' own, and what rules and dashboards make themselves.
+# Names of Prometheus itself, and names that rules and dashboards create.
 NAME = re.compile(r"\b(?:tencentcloud_vpn[\w:]+|process_\w+|ALERTS|up)\b(?!\s*\()")
 LABEL_LISTS = re.compile(r"\b(?:by|on|group_left|group_right|without|ignoring)\s*\(([^()]*)\)")
 
@@ -27,28 +27,28 @@ def dashboards():
 
 
 def runbooks():
-    """The queries that runbooks tell to ask."""
+    """The queries in runbooks."""
     for path in sorted((ROOT / "docs/runbooks").glob("*.md")):
         for number, expr in enumerate(re.findall(r"```promql\n(.*?)```", path.read_text(), re.DOTALL), start=1):
             yield f"{path.stem} {number}", expr.strip()
 
 
 def recordings():
-    """What rules record."""
+    """The recording rules."""
     for rule in rules():
         if "record" in rule:
             yield rule["record"], rule["expr"]
 
 
 def alert_expressions():
-    """What alerts ask."""
+    """The expressions of alerts."""
     for rule in rules():
         if "alert" in rule:
             yield rule["alert"], rule["expr"]
 
 
 def everything():
-    """All of them."""
+    """All expressions."""
     for source in (dashboards, runbooks, recordings, alert_expressions):
         yield from source()
 
@@ -70,7 +70,7 @@ def labels(expr):
 
 
 def filled_in(expr, tunnel):
-    """An expression as Grafana or a reader would fill it in, for one tunnel's labels."""
+    """An expression with variables replaced by one tunnel's labels."""
     values = {
         "$__range": "2m", "$__rate_interval": "10s", "$account": ".*", "$region": ".*", "$gateway": ".*",
         "$tunnel": tunnel["vpn_connection_id"], "ACCOUNT": tunnel["account"], "REGION": tunnel["region"],

@@ -1,4 +1,4 @@
-"""A stage on which the shipped rules meet real programs: an exporter, Prometheus, Alertmanager and somebody who is paged."""
+"""Runs the shipped rules with a real exporter, Prometheus, Alertmanager and a fake receiver."""
 
 import contextlib
 import http.server
@@ -13,13 +13,13 @@ from kit.tools import DEPLOY, RULES, ask, ask_text, directory, exporter, free_po
 
 
 def seconds(duration):
-    """A duration of Prometheus in seconds."""
+    """A Prometheus duration in seconds."""
     number, unit = re.fullmatch(r"(\d+)([smh])", duration).groups()
     return int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
 
 
-def hurried_rules(place):
-    """The rules with everything that waits made 40 times shorter, and evaluated every second."""
+def fast_rules(place):
+    """The rules with all waits 40 times shorter, evaluated every second."""
     for path in RULES:
         content = yaml.safe_load(path.read_text())
         for group in content["groups"]:
@@ -30,7 +30,7 @@ def hurried_rules(place):
         (place / path.name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def hurried_alertmanager(place, url):
+def fast_alertmanager(place, url):
     """Alertmanager's configuration with short waits, and one address for all receivers."""
     content = yaml.safe_load((DEPLOY / "prometheus/alertmanager.yml").read_text())
     for route in [content["route"], *content["route"]["routes"]]:
@@ -41,16 +41,16 @@ def hurried_alertmanager(place, url):
 
 
 class Pager:
-    """The receiver of pages: keeps every notification, in the order of arrival."""
+    """The receiver: keeps every notification, in the order of arrival."""
 
     def __init__(self):
         pager = self
-        self.heard = []
+        self.notified = []
 
         class Answer(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                pager.heard += body["alerts"]
+                pager.notified += body["alerts"]
                 self.send_response(200)
                 self.end_headers()
 
@@ -63,7 +63,7 @@ class Pager:
 
     def about(self, name, status=None):
         """The notifications about one alert."""
-        return [one for one in self.heard
+        return [one for one in self.notified
                 if one["labels"]["alertname"] == f"TencentCloudVpn{name}" and status in (None, one["status"])]
 
 
@@ -74,7 +74,7 @@ class Prometheus:
         self.url = url
 
     def get(self, path, **parameters):
-        """What its API answers."""
+        """The response of its API."""
         return ask(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")["data"]
 
     def query(self, expr):
@@ -83,8 +83,8 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def exporting(*arguments, **options):
-    """A running exporter with these arguments, and where it listens."""
+def run_exporter(*arguments, **options):
+    """A running exporter with these arguments, and its address."""
     address = f"127.0.0.1:{free_port()}"
     with running(exporter(), *arguments, f"--web.listen-address={address}", **options):
         wait_for("the exporter is ready", lambda: ask_text(f"http://{address}/-/ready"))
@@ -92,8 +92,8 @@ def exporting(*arguments, **options):
 
 
 @contextlib.contextmanager
-def simulated(port, seed, regions="ap-guangzhou"):
-    """The simulated API on a port, and the credentials that it accepts: another seed, other credentials."""
+def run_simulator(port, seed, regions="ap-guangzhou"):
+    """The simulated API on a port, and the credentials that it accepts. The seed determines them."""
     arguments = [f"--listen-address=127.0.0.1:{port}", f"--regions={regions}", "--tunnels=40", f"--seed={seed}"]
     with running(exporter(), "simulate", *arguments) as said:
         wait_for("the simulated API says what it accepts", lambda: "SECRET_KEY=" in said())
@@ -101,8 +101,8 @@ def simulated(port, seed, regions="ap-guangzhou"):
 
 
 @contextlib.contextmanager
-def watching(*addresses, target_labels=None, **job):
-    """Prometheus and Alertmanager with the hurried rules over these exporters, and the pager that they call.
+def run_prometheus(*addresses, target_labels=None, **job):
+    """Prometheus and Alertmanager with the fast rules and these exporters, and the receiver of notifications.
 
     The job has the shipped settings, but for `job`, and these target labels.
     """
@@ -110,8 +110,8 @@ def watching(*addresses, target_labels=None, **job):
     alertmanager, prometheus = free_port(), free_port()
     with directory() as place:
         (place / "rules").mkdir()
-        hurried_rules(place / "rules")
-        hurried_alertmanager(place, pager.url)
+        fast_rules(place / "rules")
+        fast_alertmanager(place, pager.url)
         content = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
         content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         content["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager}"]

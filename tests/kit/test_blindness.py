@@ -1,9 +1,9 @@
-"""What a pager hears when Tencent Cloud refuses the exporter: that, and nothing of tunnels that nobody sees."""
+"""When Tencent Cloud refuses the credentials, the receiver gets that alert, and none about unpolled tunnels."""
 
 import contextlib
 import unittest
 
-from kit.stage import exporting, simulated, watching
+from kit.stage import run_exporter, run_simulator, run_prometheus
 from kit.tools import directory, free_port, wait_for
 
 CONFIG = """
@@ -22,29 +22,29 @@ def tunnels(notifications):
 
 
 class Blindness(unittest.TestCase):
-    def test_a_refusal_is_heard_and_no_tunnel_is_called_up_or_down_for_it(self):
+    def test_refusal_causes_one_alert_and_none_about_tunnels(self):
         port = free_port()
         with directory() as place, contextlib.ExitStack() as stage:
             config = place / "config.yml"
             config.write_text(CONFIG.format(port=port, place=place))
-            with simulated(port, seed=1) as credentials:
+            with run_simulator(port, seed=1) as credentials:
                 for name, value in credentials.items():
                     (place / name.lower()).write_text(value)
-                address = stage.enter_context(exporting(f"--config.file={config}"))
-                prometheus, pager = stage.enter_context(watching(address))
+                address = stage.enter_context(run_exporter(f"--config.file={config}"))
+                prometheus, pager = stage.enter_context(run_prometheus(address))
                 wait_for("a tunnel is paged", lambda: pager.about("TunnelDown", "firing"))
-            with simulated(port, seed=2):
+            with run_simulator(port, seed=2):
                 wait_for("the blindness is told", lambda: pager.about("TargetBlind", "firing"))
                 wait_for("its cause is told", lambda: pager.about("CredentialsRefused", "firing"))
                 standing = tunnels(pager.about("TunnelDown", "firing")) - tunnels(pager.about("TunnelDown", "resolved"))
-                heard = len(pager.heard)
+                notified = len(pager.notified)
                 self.assertTrue(standing)
                 wait_for("the tunnels are no longer published", lambda: not prometheus.query("tencentcloud_vpn_tunnel_up"))
                 wait_for("that has lasted for a while",
                          lambda: not prometheus.query("last_over_time(tencentcloud_vpn_tunnel_up[5s])"))
                 firing = prometheus.query('ALERTS{alertname="TencentCloudVpnTunnelDown",alertstate="firing"}')
                 self.assertLessEqual(standing, {one["metric"]["vpn_connection_id"] for one in firing})
-                told = [one["labels"] for one in pager.heard[heard:] if "vpn_connection_id" in one["labels"]]
-                self.assertEqual([], told, "told of tunnels that nobody sees")
-            with simulated(port, seed=1):
+                told = [one["labels"] for one in pager.notified[notified:] if "vpn_connection_id" in one["labels"]]
+                self.assertEqual([], told, "notifications about tunnels that are not polled")
+            with run_simulator(port, seed=1):
                 wait_for("the end of the blindness is told", lambda: pager.about("TargetBlind", "resolved"), seconds=60)

@@ -1,4 +1,4 @@
-"""The dashboards are what their generator makes, what Grafana knows, and complete."""
+"""The dashboards match their generator, have only keys that Grafana knows, and are complete."""
 
 import json
 import re
@@ -25,17 +25,17 @@ def panels():
                 yield f"{name}: {panel['title']}", panel
 
 
-def lost(before, after, path=""):
-    """The paths of all keys and elements that are in one and not, or otherwise, in the other."""
+def missing_keys(before, after, path=""):
+    """The paths of all keys and elements that differ or are missing."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             if key not in after:
                 yield f"{path}.{key}"
             else:
-                yield from lost(value, after[key], f"{path}.{key}")
+                yield from missing_keys(value, after[key], f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after)):
-            yield from lost(one, other, f"{path}[{index}]")
+            yield from missing_keys(one, other, f"{path}[{index}]")
     elif before != after:
         yield f"{path}: {before!r} became {after!r}"
 
@@ -43,7 +43,7 @@ def lost(before, after, path=""):
 class Dashboards(unittest.TestCase):
     maxDiff = None
 
-    def test_they_are_what_the_generator_makes(self):
+    def test_dashboards_match_the_generator(self):
         made = dict(rendered())
         self.assertEqual(set(made), set(DASHBOARDS))
         for name, text in made.items():
@@ -54,9 +54,9 @@ class Dashboards(unittest.TestCase):
         plugins.register_default_plugins()
         for name, dashboard in DASHBOARDS.items():
             again = json.loads(json.dumps(Dashboard.from_json(dashboard), cls=JSONEncoder))
-            self.assertEqual([], list(lost(dashboard, again)), name)
+            self.assertEqual([], list(missing_keys(dashboard, again)), name)
 
-    def test_every_panel_has_a_unit_a_description_and_a_meaning_for_no_data(self):
+    def test_panels_have_unit_description_and_no_data_text(self):
         for name, panel in panels():
             with self.subTest(name):
                 defaults = panel["fieldConfig"]["defaults"]
@@ -73,21 +73,21 @@ class Dashboards(unittest.TestCase):
             self.assertEqual(len(cells), len(set(cells)), name)
             self.assertLess(max(x for x, _ in cells), 24, name)
 
-    def test_every_variable_that_is_used_is_chosen_somewhere(self):
+    def test_every_used_variable_is_defined(self):
         for name, dashboard in DASHBOARDS.items():
             chosen = {variable["name"] for variable in dashboard["templating"]["list"]}
             expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
             used = set(re.findall(r"\$\{?([a-z]\w*)", " ".join(expressions)))
             self.assertLessEqual(used, chosen, name)
 
-    def test_every_dashboard_offers_its_data_source_account_and_region_and_marks_alerts(self):
+    def test_dashboards_have_variables_and_alert_annotations(self):
         for name, dashboard in DASHBOARDS.items():
             chosen = [variable["name"] for variable in dashboard["templating"]["list"]]
             self.assertEqual(["datasource", "account", "region"], chosen[:3], name)
             self.assertTrue(all("ALERTS" in mark["expr"] for mark in dashboard["annotations"]["list"]), name)
             self.assertTrue(dashboard["annotations"]["list"], name)
 
-    def test_links_lead_to_dashboards_that_exist(self):
+    def test_links_point_to_existing_dashboards(self):
         known = {dashboard["uid"] for dashboard in DASHBOARDS.values()}
         linked = set(re.findall(r"/d/([\w-]+)", json.dumps(DASHBOARDS)))
         self.assertTrue(linked)

@@ -1,4 +1,4 @@
-"""The demo, watched by real Prometheus and Alertmanager with the shipped rules: pages come and end, queries are answered."""
+"""The demo with a real Prometheus and Alertmanager and the shipped rules: alerts fire and resolve, and queries return data."""
 
 import contextlib
 import json
@@ -6,10 +6,10 @@ import re
 import unittest
 
 from kit import expressions
-from kit.stage import exporting, watching
+from kit.stage import run_exporter, run_prometheus
 from kit.tools import ROOT, wait_for
 
-# What is rightly without an answer in the demo: part of a query's name, or of a selector, and the reason.
+# Queries that return nothing in the demo: part of the query's name, or of a selector, and the reason.
 ALL_WELL = "no poll and no request of the demo fails"
 KNOWN = "every value in the demo is known"
 NO_MUTE = "no tunnel of the demo is muted"
@@ -17,7 +17,7 @@ PERMANENT_KEY = "the demo's key is permanent"
 LISTED_REGIONS = "the demo lists its regions, so that none is looked up"
 HONORED = "the shipped scrape configuration keeps our labels"
 STRONGER = "no tunnel of the demo is that weak"
-WITHOUT_ANSWER = {
+WITHOUT_DATA = {
     "exporter: Credentials expire in": PERMANENT_KEY,
     "exporter: Credentials and regions B": PERMANENT_KEY,
     "exporter: Credentials and regions C": LISTED_REGIONS,
@@ -59,21 +59,21 @@ STAGE = contextlib.ExitStack()
 
 def setUpModule():
     global PROMETHEUS, PAGER
-    address = STAGE.enter_context(exporting("demo"))
-    # By two names, it looks like two replicas.
-    PROMETHEUS, PAGER = STAGE.enter_context(watching(address, address.replace("127.0.0.1", "localhost")))
+    address = STAGE.enter_context(run_exporter("demo"))
+    # With two names, one exporter looks like two replicas.
+    PROMETHEUS, PAGER = STAGE.enter_context(run_prometheus(address, address.replace("127.0.0.1", "localhost")))
 
 
 def tearDownModule():
     STAGE.close()
 
 
-def excused(name):
-    """Whether it is known why this has no answer."""
-    return any(part in name for part in WITHOUT_ANSWER)
+def is_expected_empty(name):
+    """Whether this query is expected to return nothing."""
+    return any(part in name for part in WITHOUT_DATA)
 
 
-def came_and_went():
+def fired_and_resolved():
     """The notifications of the first alert about a tunnel that was sent as firing and as resolved."""
     for end in PAGER.about("TunnelDown", "resolved"):
         for begin in PAGER.about("TunnelDown", "firing"):
@@ -83,10 +83,10 @@ def came_and_went():
 
 
 class Chain(unittest.TestCase):
-    """Comes first, and takes long enough for things to happen that the queries ask for."""
+    """Runs first, and long enough for the demo to produce the queried events."""
 
-    def test_a_tunnel_that_falls_is_paged_by_its_name_and_its_return_is_told(self):
-        begin, _ = wait_for("a tunnel of the demo fell and returned", came_and_went, seconds=120)
+    def test_down_tunnel_fires_by_name_and_resolves(self):
+        begin, _ = wait_for("a tunnel of the demo went down and up again", fired_and_resolved, seconds=120)
         labels = begin["labels"]
         info, again = PROMETHEUS.query(
             f'last_over_time(tencentcloud_vpn_tunnel_info{{vpn_connection_id="{labels["vpn_connection_id"]}"}}[5m])')
@@ -95,7 +95,7 @@ class Chain(unittest.TestCase):
         self.assertIn(labels["vpn_connection_name"], begin["annotations"]["summary"])
         self.assertFalse(PAGER.about("TargetBlind") + PAGER.about("TargetStale") + PAGER.about("ExporterGone"))
 
-    def test_a_weak_tunnel_is_told(self):
+    def test_failing_health_check_causes_a_notification(self):
         wait_for("a weak parameter was told", lambda: PAGER.about("TunnelWeakParameters", "firing"))
 
 
@@ -113,28 +113,28 @@ class Queries(unittest.TestCase):
         self.assertTrue(rules)
         self.assertEqual([], [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"])
 
-    def test_every_query_is_answered(self):
+    def test_every_query_returns_data(self):
         sources = [expressions.dashboards(), expressions.runbooks(), expressions.recordings()]
         silent = [
             name for source in sources for name, expr in self.filled_in(source)
-            if not PROMETHEUS.query(expr) and not excused(name)
+            if not PROMETHEUS.query(expr) and not is_expected_empty(name)
         ]
-        self.assertEqual([], silent, "queries without an answer, and without a reason for that in WITHOUT_ANSWER")
+        self.assertEqual([], silent, "queries without data that WITHOUT_DATA does not list")
 
-    def test_every_alert_can_be_asked(self):
+    def test_every_alert_expression_can_be_queried(self):
         for name, expr in expressions.alert_expressions():
             with self.subTest(name):
                 PROMETHEUS.query(expr)
 
-    def test_every_metric_and_matcher_finds_something(self):
+    def test_every_selector_matches_a_series(self):
         found = {
             selector for name, expr in self.filled_in(expressions.everything()) for selector in expressions.selectors(expr)
         }
         self.assertGreater(len(found), 100)
-        silent = [one for one in found if not PROMETHEUS.query(f"last_over_time({one}[10m])") and not excused(one)]
-        self.assertEqual([], sorted(silent), "selectors that match nothing, and no reason for that in WITHOUT_ANSWER")
+        silent = [one for one in found if not PROMETHEUS.query(f"last_over_time({one}[10m])") and not is_expected_empty(one)]
+        self.assertEqual([], sorted(silent), "selectors without a match that WITHOUT_DATA does not list")
 
-    def test_the_numbers_of_the_overview_add_up_to_all_tunnels(self):
+    def test_overview_counts_add_up_to_all_tunnels(self):
         asked = dict(self.filled_in(expressions.dashboards()))
         numbers = ["Up", "Down", "Idle", "Unknown", "Pending", "Deleting"]
         total = " + ".join(f"({asked[f'overview: {number} A']})" for number in numbers)
@@ -142,7 +142,7 @@ class Queries(unittest.TestCase):
         (difference,) = PROMETHEUS.query(f"{total} - {published}")
         self.assertEqual("0", difference["value"][1])
 
-    def test_every_label_is_there(self):
+    def test_every_label_exists(self):
         known = set(PROMETHEUS.get("labels"))
         grouped = {label for _, expr in expressions.everything() for label in expressions.labels(expr)}
         text = "".join((ROOT / "dashboards" / name).read_text() for name in ("overview.json", "tunnel.json", "exporter.json"))

@@ -22,13 +22,13 @@ class Unit(unittest.TestCase):
             done = subprocess.run([tool("systemd-analyze"), "verify", unit], capture_output=True, text=True)
             self.assertEqual((0, ""), (done.returncode, done.stderr))
 
-    def test_its_exposure_is_at_most_one_and_a_half(self):
+    def test_exposure_level_is_at_most_1_5(self):
         run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT)
 
-    def test_it_dumps_no_core(self):
+    def test_core_dumps_are_disabled(self):
         self.assertEqual(["0"], re.findall(r"^LimitCORE=(.*)$", UNIT.read_text(), re.MULTILINE))
 
-    def test_the_credentials_that_it_loads_are_those_that_the_configuration_reads(self):
+    def test_loaded_credentials_match_the_configuration(self):
         loaded = set(re.findall(r"^LoadCredential=(\w+):", UNIT.read_text(), re.MULTILINE))
         (account,) = yaml.safe_load((DEPLOY / "systemd/config.yml").read_text())["accounts"]
         read = {account["credentials"][key] for key in ("secret_id_file", "secret_key_file")}
@@ -45,16 +45,16 @@ class Compose(unittest.TestCase):
     def setUp(self):
         self.services = yaml.safe_load(COMPOSE.read_text())["services"]
 
-    def test_it_fits_its_schema(self):
+    def test_file_matches_its_schema(self):
         run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE)
 
-    def test_what_it_mounts_exists(self):
+    def test_mounted_files_exist(self):
         for name, service in self.services.items():
             for source in (volume.split(":")[0] for volume in service.get("volumes", [])):
                 if source.startswith("."):
                     self.assertTrue((DEPLOY / source).exists(), f"{name}: {source}")
 
-    def test_everything_is_offered_to_this_machine_only(self):
+    def test_ports_are_bound_to_loopback(self):
         for name, service in self.services.items():
             self.assertTrue(all(port.startswith("127.0.0.1:") for port in service["ports"]), name)
 
@@ -69,7 +69,7 @@ class Compose(unittest.TestCase):
         self.assertEqual({"alertmanager:9093", "exporter:14500"}, set(targets))
         self.assertLessEqual({address.split(":")[0] for address in targets}, set(self.services))
 
-    def test_it_differs_from_the_plain_scrape_configuration_by_names_only(self):
+    def test_only_names_differ_from_plain_scrape_configuration(self):
         plain = (DEPLOY / "prometheus/prometheus.yml").read_text()
         renamed = plain.replace("localhost:9093", "alertmanager:9093").replace("localhost:14500", "exporter:14500")
         self.assertEqual(yaml.safe_load(renamed), yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text()))
@@ -86,7 +86,7 @@ class Compose(unittest.TestCase):
 
 
 class Policy(unittest.TestCase):
-    def test_it_allows_to_look_and_nothing_else(self):
+    def test_policy_allows_only_reading(self):
         policy = json.loads((DEPLOY / "cam-policy.json").read_text())
         allowed = [action for statement in policy["statement"] for action in statement["action"]]
         self.assertEqual(["name/vpc:DescribeVpnConnections", "name/region:DescribeRegions"], allowed)
@@ -94,12 +94,12 @@ class Policy(unittest.TestCase):
 
 
 class Release(unittest.TestCase):
-    def test_it_fits_its_schema(self):
+    def test_file_matches_its_schema(self):
         workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
         self.assertEqual(["ci.yml", "release.yml"], [path.name for path in workflows])
         run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *workflows)
 
-    def test_the_chart_and_the_program_have_one_version(self):
+    def test_chart_and_program_versions_are_equal(self):
         version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
         chart = yaml.safe_load((DEPLOY / "helm/tencentcloud-vpn-exporter/Chart.yaml").read_text())
         self.assertEqual((version, version), (chart["version"], chart["appVersion"]))

@@ -1,4 +1,4 @@
-"""The Helm chart, with six sets of values, is what Kubernetes, the Prometheus operator and careful people want."""
+"""The Helm chart, with six sets of values: Kubernetes, the Prometheus operator and linters accept it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ CHART = DEPLOY / "helm/tencentcloud-vpn-exporter"
 HERE = ROOT / "tests/kit"
 VALUES = sorted((HERE / "helm").glob("*.yaml"))
 
-# checkov's opinions that are not ours, and why.
+# checkov's checks that are skipped, and the reasons.
 DISAGREED = {
     "CKV_K8S_8": "the test pod ends by itself: nothing to probe",
     "CKV_K8S_9": "the test pod ends by itself: nothing to probe",
@@ -28,13 +28,13 @@ DISAGREED = {
 
 
 def rendered(values, *arguments):
-    """The resources that the chart makes of a set of values."""
+    """The resources that the chart renders for a set of values."""
     text = run(helm(), "template", "vpn", CHART, "--namespace", "monitoring", "--values", values, *arguments)
     return [resource for resource in yaml.safe_load_all(text) if resource]
 
 
 def of_kind(resources, kind):
-    """Those of one kind."""
+    """The resources of one kind."""
     return [resource for resource in resources if resource["kind"] == kind]
 
 
@@ -43,7 +43,7 @@ class Chart(unittest.TestCase):
     def setUpClass(cls):
         cls.sets = {path.stem: rendered(path) for path in VALUES}
 
-    def test_helm_finds_no_fault(self):
+    def test_helm_lint_passes(self):
         self.assertGreaterEqual(len(VALUES), 6)
         for path in VALUES:
             run(helm(), "lint", "--strict", CHART, "--values", path)
@@ -63,7 +63,7 @@ class Chart(unittest.TestCase):
         self.assertEqual(len(own), len(said.splitlines()))
         self.assertEqual({"ServiceMonitor", "PrometheusRule"}, {one["kind"] for one in own})
 
-    def test_checkov_has_no_other_opinion(self):
+    def test_checkov_passes_with_listed_exceptions(self):
         with directory() as place:
             for name, resources in self.sets.items():
                 (place / f"{name}.yaml").write_text(yaml.safe_dump_all(resources))
@@ -90,7 +90,7 @@ class Chart(unittest.TestCase):
         shipped = {Path("rules", path.name): path.read_bytes() for path in RULES}
         shipped |= {Path("dashboards", path.name): path.read_bytes() for path in (ROOT / "dashboards").glob("*.json")}
         different = [str(path) for path in sorted({*copies, *shipped}) if copies.get(path) != shipped.get(path)]
-        self.assertEqual([], different, f"{CHART.name}/files differs from what is shipped: run `just chart`")
+        self.assertEqual([], different, f"{CHART.name}/files differs from the shipped files: run `just chart`")
 
     def test_chart_has_no_links(self):
         self.assertEqual([], [path for path in CHART.rglob("*") if path.is_symlink()])
@@ -124,7 +124,7 @@ class Chart(unittest.TestCase):
                         {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True,
                          "capabilities": {"drop": ["ALL"]}}, container["securityContext"])
 
-    def test_every_shard_is_polled_once_by_every_replica(self):
+    def test_every_replica_runs_every_shard_once(self):
         sets = of_kind(self.sets["shards-and-replicas"], "StatefulSet")
         self.assertEqual(2, len({one["metadata"]["name"] for one in sets}))
         for one in sets:
@@ -132,9 +132,9 @@ class Chart(unittest.TestCase):
             (container,) = one["spec"]["template"]["spec"]["containers"]
             self.assertLessEqual({"--shard.index=$(SHARD_INDEX)", "--shard.count=3"}, set(container["args"]))
         selected = [json.dumps(one["spec"]["selector"]) for one in sets]
-        self.assertEqual(len(selected), len(set(selected)), "replicas would fight over pods")
+        self.assertEqual(len(selected), len(set(selected)), "selectors of replicas must be unique")
 
-    def test_instances_outlive_their_addresses(self):
+    def test_instance_label_does_not_depend_on_address(self):
         for monitor in of_kind(self.sets["shards-and-replicas"], "ServiceMonitor"):
             (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
             self.assertEqual((["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name"], "instance"), (relabeling["sourceLabels"], relabeling["targetLabel"]))
@@ -145,7 +145,7 @@ class Chart(unittest.TestCase):
         for monitor in monitors:
             self.assertTrue(all(endpoint.get("honorLabels") for endpoint in monitor["spec"]["endpoints"]))
 
-    def test_client_certificates_are_probed_from_within(self):
+    def test_client_certificates_use_exec_probes(self):
         (one,) = of_kind(self.sets["client-certificates"], "StatefulSet")
         (container,) = one["spec"]["template"]["spec"]["containers"]
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -154,7 +154,7 @@ class Chart(unittest.TestCase):
             self.assertEqual(probe == "readinessProbe", "--ready" in command, probe)
         self.assertEqual([], of_kind(self.sets["client-certificates"], "Pod"))
 
-    def test_the_documented_installation_is_possible(self):
+    def test_documented_installation_works(self):
         documented = (ROOT / "docs/deployment.md").read_text()
         (command,) = re.findall(r"^helm install vpn deploy/helm/\S+ ((?:.*\\\n)*.*)", documented, re.MULTILINE)
         arguments = shlex.split(command.replace("…", "registry.internal/exporter").replace("\\\n", " "))

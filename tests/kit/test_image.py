@@ -1,5 +1,5 @@
-"""The image: its Dockerfile is linted; the binary is built as its first stage does it, from no more than that stage is given; its
-final stage is built and run as carefully as anybody would run it."""
+"""The image: its Dockerfile is linted; the binary is built like in the first stage, from the same files; its
+final stage is built and run without privileges."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from kit.tools import DEPLOY, ROOT, ask_text, cargo, directory, free_port, run, 
 
 DOCKERFILE = DEPLOY / "Dockerfile"
 PODMAN = ["--runtime", "runc", "--cgroup-manager", "cgroupfs"]
-# Without systemd podman has no timers for health checks, and a container inside of one may not raise limits.
+# Without systemd, podman has no timers for health checks. A container in a container cannot raise limits.
 RESTRICTED = ["--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--no-healthcheck",
               "--ulimit=nofile=1024:1024", "--ulimit=nproc=256:256"]
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -28,7 +28,7 @@ def final_stage():
 
 
 def built(place):
-    """The binary as the build stage makes it of its context, but for the optimisation, which takes minutes."""
+    """The binary as built by the build stage from its context, but without optimisation, which takes minutes."""
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text()
     for name in re.findall(r"^!(.+)$", ignored, re.MULTILINE):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -42,7 +42,7 @@ def built(place):
 
 
 def context(place):
-    """Fills a directory with what the build stage would leave."""
+    """Fills a directory with the files that the build stage would leave."""
     with directory() as source:
         binary = built(source)
         for path, name in [(binary, binary.name), (CERTIFICATES, CERTIFICATES.relative_to("/"))]:
@@ -53,10 +53,10 @@ def context(place):
 
 
 class Dockerfile(unittest.TestCase):
-    def test_hadolint_finds_no_fault(self):
+    def test_hadolint_passes(self):
         run(tool("hadolint"), DOCKERFILE)
 
-    def test_checkov_finds_no_fault(self):
+    def test_checkov_passes(self):
         run(tool("checkov"), "--file", DOCKERFILE, "--framework", "dockerfile", "--compact", "--quiet", "--skip-download")
 
 
@@ -75,15 +75,15 @@ class Image(unittest.TestCase):
     def podman(self, *arguments):
         return run(tool("podman"), *PODMAN, *arguments)
 
-    def test_it_runs_as_nobody_and_knows_how_to_ask_for_its_health(self):
+    def test_image_runs_as_nobody_with_a_health_check(self):
         config = json.loads(run(tool("buildah"), "inspect", "--type", "image", self.name))["Docker"]["config"]
         self.assertEqual("65532:65532", config["User"])
         self.assertEqual(["/tencentcloud-vpn-exporter"], config["Entrypoint"])
         self.assertEqual(["CMD", "/tencentcloud-vpn-exporter", "healthcheck"], config["Healthcheck"]["Test"])
         self.assertEqual({"14500/tcp"}, set(config["ExposedPorts"]))
 
-    # There is no library in the image: a binary that is not static would not start.
-    def test_it_serves_the_demo_without_any_privilege_and_stops_at_once(self):
+    # The image has no libraries, so a binary that is not static would not start.
+    def test_demo_runs_without_privileges_and_stops_quickly(self):
         address = f"127.0.0.1:{free_port()}"
         container = f"tencentcloud-vpn-exporter-test-{uuid.uuid4().hex[:8]}"
         try:

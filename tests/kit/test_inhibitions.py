@@ -1,4 +1,4 @@
-"""A real Alertmanager with the shipped configuration holds back what another alert explains."""
+"""A real Alertmanager with the shipped configuration inhibits alerts that another alert explains."""
 
 import re
 import unittest
@@ -21,12 +21,12 @@ def alert(name, labels):
 
 
 class Inhibitions(unittest.TestCase):
-    def assert_heard(self, expected, *fired):
-        """Of these alerts, and one that is none of ours, only the expected ones are not held back."""
+    def assert_notified(self, expected, *fired):
+        """Asserts that of these alerts, and an alert of another system, only the expected ones are not inhibited."""
         port = free_port()
         api = f"http://127.0.0.1:{port}/api/v2"
 
-        def heard():
+        def notified():
             active = [one["labels"] for one in ask(f"{api}/alerts") if one["status"]["state"] == "active"]
             return sorted((one["alertname"], one.get("vpn_connection_id", "")) for one in active)
 
@@ -38,53 +38,53 @@ class Inhibitions(unittest.TestCase):
             ask(f"{api}/alerts", [*fired, {"labels": {"alertname": "SomethingElse"}}])
             wait_for("all alerts are there", lambda: len(ask(f"{api}/alerts")) == len(fired) + 1)
             expected = sorted((f"TencentCloudVpn{name}", tunnel) for name, tunnel in expected) + [("SomethingElse", "")]
-            wait_for(f"heard are {expected}", lambda: heard() == sorted(expected), seconds=5)
+            wait_for(f"the notifications are {expected}", lambda: notified() == sorted(expected), seconds=5)
 
-    def test_a_blind_target_speaks_for_all_that_was_seen_through_it_and_for_nothing_else(self):
-        self.assert_heard(
+    def test_blind_target_inhibits_only_its_own_alerts(self):
+        self.assert_notified(
             [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w")],
             alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
             alert("HealthCheckFailing", TUNNEL), alert("TunnelIdle", OTHER_TUNNEL), alert("PollsNearDeadline", TARGET),
             alert("TunnelDown", OTHER_TARGET), alert("CredentialsRefused", {"account": "p", "reason": "auth"}),
         )
 
-    def test_a_gateway_speaks_for_its_tunnels_and_a_tunnel_for_its_health_check(self):
-        self.assert_heard(
+    def test_gateway_inhibits_tunnels_and_tunnel_its_health_check(self):
+        self.assert_notified(
             [("GatewayDown", ""), ("TunnelDown", "z"), ("HealthCheckFailing", "w")],
             alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL), alert("HealthCheckFailing", OTHER_TUNNEL),
             alert("TunnelDown", OTHER_GATEWAY), alert("HealthCheckFailing", OTHER_GATEWAY),
             alert("HealthCheckFailing", OTHER_TARGET),
         )
 
-    def test_what_one_prometheus_no_longer_sees_does_not_silence_another(self):
+    def test_prometheus_alert_does_not_inhibit_another_prometheus(self):
         here, there = {"cluster": "here"}, {"cluster": "there"}
-        self.assert_heard(
+        self.assert_notified(
             [("ExporterGone", ""), ("TargetBlind", ""), ("TunnelDown", "x")],
             alert("ExporterGone", here), alert("TunnelDown", here | TUNNEL), alert("TargetBlind", {"cluster": "third"} | TARGET),
             alert("TunnelDown", there | TUNNEL),
         )
 
-    def test_a_stale_target_that_is_seen_hides_no_tunnel(self):
-        self.assert_heard(
+    def test_stale_target_that_is_polled_inhibits_no_tunnel(self):
+        self.assert_notified(
             [("TargetStale", ""), ("ClockSkew", ""), ("TunnelDown", "x")],
             alert("TargetStale", TARGET), alert("ClockSkew", TARGET), alert("TunnelDown", TUNNEL),
         )
 
-    def test_an_account_without_any_region_speaks_for_its_failing_look_up(self):
-        self.assert_heard(
+    def test_account_without_regions_inhibits_its_discovery_alert(self):
+        self.assert_notified(
             [("AccountBlind", ""), ("CredentialsExpiring", ""), ("RegionDiscoveryFailing", "")],
             alert("AccountBlind", {"account": "p"}), alert("RegionDiscoveryFailing", {"account": "p"}),
             alert("RegionDiscoveryFailing", {"account": "q"}), alert("CredentialsExpiring", {"account": "p"}),
         )
 
-    def test_an_empty_listing_speaks_for_the_tunnels_that_it_lacks(self):
-        self.assert_heard(
+    def test_empty_listing_inhibits_alerts_about_missing_tunnels(self):
+        self.assert_notified(
             [("NoTunnels", ""), ("TunnelDisappeared", "w")],
             alert("NoTunnels", TARGET), alert("TunnelDisappeared", TUNNEL), alert("TunnelDisappeared", OTHER_TARGET),
         )
 
-    def test_without_an_exporter_nothing_else_is_known(self):
-        self.assert_heard(
+    def test_missing_exporter_inhibits_all_other_alerts(self):
+        self.assert_notified(
             [("ExporterGone", "")],
             alert("ExporterGone", {}), alert("TargetBlind", TARGET), alert("TunnelDown", TUNNEL),
         )

@@ -3,7 +3,7 @@
 import contextlib
 import unittest
 
-from kit.stage import exporting, simulated, watching
+from kit.stage import run_exporter, run_simulator, run_prometheus
 from kit.tools import ask_text, directory, free_port, wait_for
 
 CONFIG = """
@@ -14,7 +14,7 @@ accounts:
     regions: [ap-guangzhou, eu-frankfurt]
     credentials: {{type: static, secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}
 """
-# A tunnel that flaps is down for 12 s at a time: this one stays down.
+# A flapping tunnel is down for 12 s at a time. An alert that lasts longer is about a tunnel that stays down.
 DOWN_FOR_LONG = 'count_over_time((tencentcloud_vpn_tunnel_net_status{status="UNAVAILABLE"} == 1)[20s:1s]) > 14'
 TARGET_LABELS = {"account": "bar", "region": "foo"}
 
@@ -25,23 +25,23 @@ def target(one):
     return labels["account"], labels["region"]
 
 
-def standing_page(prometheus, pager):
-    """The labels of a tunnel that was paged and stays down."""
+def firing_alert(prometheus, pager):
+    """The labels of a tunnel with a firing alert that stays down."""
     paged = {one["labels"]["vpn_connection_id"] for one in pager.about("TunnelDown", "firing")}
     down = [one["metric"] for one in prometheus.query(DOWN_FOR_LONG)]
     return next((labels for labels in down if labels["vpn_connection_id"] in paged), None)
 
 
 class Labels(unittest.TestCase):
-    def test_blind_region_is_told_beside_a_healthy_one(self):
+    def test_blind_region_fires_beside_a_healthy_one(self):
         port = free_port()
         with contextlib.ExitStack() as stage:
             place = stage.enter_context(directory())
-            credentials = stage.enter_context(simulated(port, seed=1, regions="ap-guangzhou,eu-frankfurt"))
+            credentials = stage.enter_context(run_simulator(port, seed=1, regions="ap-guangzhou,eu-frankfurt"))
             (place / "config.yml").write_text(CONFIG.format(port=port, **credentials))
-            address = stage.enter_context(exporting(f"--config.file={place}/config.yml"))
-            prometheus, pager = stage.enter_context(watching(address, target_labels=TARGET_LABELS))
-            page = wait_for("a tunnel is paged and stays down", lambda: standing_page(prometheus, pager), seconds=60)
+            address = stage.enter_context(run_exporter(f"--config.file={place}/config.yml"))
+            prometheus, pager = stage.enter_context(run_prometheus(address, target_labels=TARGET_LABELS))
+            page = wait_for("an alert about a tunnel fires and stays", lambda: firing_alert(prometheus, pager), seconds=60)
             self.assertIn(page["region"], {"ap-guangzhou", "eu-frankfurt"}, "the labels are the exporter's")
             ask_text(f"http://127.0.0.1:{port}/_faults", [{"region": page["region"], "kind": "reset"}])
 
@@ -57,7 +57,7 @@ class Labels(unittest.TestCase):
             self.assertNotIn(page["vpn_connection_id"], resolved)
             self.assertEqual([], pager.about("LabelsOverwritten"))
 
-    def test_job_that_does_not_honor_labels_is_told(self):
-        with exporting("demo") as address, watching(address, target_labels=TARGET_LABELS, honor_labels=False) as (_, pager):
+    def test_job_without_honor_labels_fires(self):
+        with run_exporter("demo") as address, run_prometheus(address, target_labels=TARGET_LABELS, honor_labels=False) as (_, pager):
             told = wait_for("the overwritten labels are told", lambda: pager.about("LabelsOverwritten", "firing"))
             self.assertEqual({"tencentcloud-vpn-exporter"}, {one["labels"]["job"] for one in told})

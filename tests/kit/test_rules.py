@@ -1,4 +1,4 @@
-"""The rules do what they should, as promtool sees it."""
+"""promtool accepts the rules, and their unit tests pass."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ TESTS = sorted((ROOT / "tests/rules").glob("*.yml"))
 
 
 def jobs():
-    """Every job and endpoint of a scrape configuration that is shipped or documented, by its file; the chart's is elsewhere."""
+    """Every job and endpoint of a shipped or documented scrape configuration, by file, except the chart's."""
     files = [path for path in DEPLOY.rglob("*.y*ml") if "templates" not in path.parts]
     texts = [(path, path.read_text()) for path in files]
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
@@ -37,34 +37,34 @@ class Rules(unittest.TestCase):
             for done in [pool.submit(run, tool("promtool"), "test", "rules", path) for path in TESTS]:
                 done.result()
 
-    def test_each_alert_is_seen_firing_not_firing_and_nearly_firing(self):
+    def test_each_alert_has_firing_and_non_firing_cases(self):
         seen = {name: {True: 0, False: 0} for name in alerts()}
         for path in TESTS:
             for group in yaml.safe_load(path.read_text())["tests"]:
                 for case in group.get("alert_rule_test", []):
                     seen[case["alertname"]][bool(case.get("exp_alerts"))] += 1
         lacking = {name: counts for name, counts in seen.items() if counts[True] < 1 or counts[False] < 2}
-        self.assertEqual({}, lacking, "alerts without one test that they fire and two that they do not")
+        self.assertEqual({}, lacking, "alerts without one firing and two non-firing test cases")
 
-    def test_each_alert_says_how_bad_it_is_and_what_it_means(self):
+    def test_each_alert_has_severity_and_annotations(self):
         for name, alert in alerts().items():
             with self.subTest(name):
                 self.assertRegex(name, r"^TencentCloudVpn[A-Z]")
                 self.assertIn(alert["labels"]["severity"], {"critical", "warning", "info"})
                 self.assertEqual({"summary", "description", "runbook_url"}, set(alert["annotations"]))
 
-    def test_an_alert_that_is_given_time_keeps_it_where_a_tunnel_may_flap(self):
+    def test_alerts_with_a_delay_tolerate_flapping(self):
         for name in ("GatewayDown", "TunnelDown", "HealthCheckFailing"):
             alert = alerts()[f"TencentCloudVpn{name}"]
             self.assertEqual(("2m", "3m"), (alert["for"], alert["keep_firing_for"]), name)
 
-    def test_what_inhibits_stands_before_what_it_inhibits(self):
+    def test_inhibiting_alerts_come_before_inhibited_ones(self):
         order = list(alerts())
         for first, then in [("ExporterGone", "TargetBlind"), ("TargetBlind", "GatewayDown"),
                             ("GatewayDown", "TunnelDown"), ("TunnelDown", "HealthCheckFailing"), ("NoTunnels", "TunnelDisappeared")]:
             self.assertLess(order.index(f"TencentCloudVpn{first}"), order.index(f"TencentCloudVpn{then}"))
 
-    def test_target_blind_ends_at_once(self):
+    def test_target_blind_resolves_immediately(self):
         self.assertNotIn("keep_firing_for", alerts()["TencentCloudVpnTargetBlind"])
 
 

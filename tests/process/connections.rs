@@ -1,4 +1,4 @@
-//! The ways to the API: silent connections, proxies, certificate authorities and the two sites.
+//! Connections to the API: silent connections, proxies, certificate authorities and the two sites.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -28,7 +28,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    /// Leads each host to an address. Other hosts are refused.
+    /// Maps each host to an address, and refuses other hosts.
     async fn start(hosts: &[(&str, SocketAddr)]) -> Self {
         let listener = TcpListener::bind(local()).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -68,7 +68,7 @@ async fn connect(
     copy_bidirectional(&mut stream, &mut to).await.map(drop)
 }
 
-/// The two sites behind a proxy, each with an API of its own.
+/// The two sites behind a proxy, each with its own API.
 struct Sites {
     international: Api,
     china: Api,
@@ -105,7 +105,7 @@ impl Sites {
 
 #[tokio::test]
 async fn silent_connections_fail_at_most_one_poll() {
-    // Eight pages, which are asked for at the same time and answered late, fill the pool with connections.
+    // Eight pages, which are requested at the same time and delayed, fill the pool with connections.
     let latency = Duration::from_millis(100);
     let api = Api::start(Options { latency, ..frozen(&[(GUANGZHOU, 750)]) }).await;
     let relay = Relay::start(api.address);
@@ -113,9 +113,9 @@ async fn silent_connections_fail_at_most_one_poll() {
     relay.use_certificate(&certificate);
     let place = WorkDir::with("");
     place.write("ca.pem", &certificate.pem);
-    // The poll that meets the silence has time for one silent connection, and for no second one.
+    // The first poll after the connections went silent has time for one request time-out, but not for two.
     let config = api
-        .config_with(&[GUANGZHOU], "interval: 500ms, timeout: 12s, stale_after: 1h")
+        .config_with_poll(&[GUANGZHOU], "interval: 500ms, timeout: 12s, stale_after: 1h")
         .replace("request_timeout: 2s", "request_timeout: 10s")
         .replace(
             &format!("endpoint: 'http://{}'", api.address),
@@ -131,7 +131,10 @@ async fn silent_connections_fail_at_most_one_poll() {
     relay.silence_open_connections();
     let after = daemon.until(|metrics| good(metrics) >= good(&before) + 3.0).await;
     assert!(failed(&after) <= 1.0, "{} failed polls", failed(&after));
-    assert!(after.sum("api_request_failures_total", &[("reason", "timeout")]) > 0.0, "nothing was silent");
+    assert!(
+        after.sum("api_request_failures_total", &[("reason", "timeout")]) > 0.0,
+        "no connection was silent"
+    );
 }
 
 #[tokio::test]

@@ -205,7 +205,7 @@ async fn tunnel_name_forges_no_line_or_field() {
 async fn failure_and_recovery_are_logged_once() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
     let key = api.control.credentials().secret_key.clone();
-    let config = api.config_with(&[GUANGZHOU], "interval: 100ms, timeout: 10s, stale_after: 300ms");
+    let config = api.config_with_poll(&[GUANGZHOU], "interval: 100ms, timeout: 10s, stale_after: 300ms");
     let files = WorkDir::with(config.replace(&format!("secret_key: '{key}'"), "secret_key_file: key"));
     files.write("key", &key);
     let daemon = files.daemon(&[]).await;
@@ -238,7 +238,7 @@ async fn untrusted_certificate_is_logged_by_exporter_only() {
     let relay = Relay::start(api.address);
     relay.use_certificate(&Certificate::new());
     let config = api
-        .config_with(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
+        .config_with_poll(&[GUANGZHOU], "interval: 250ms, timeout: 2s, stale_after: 1h")
         .replace(&format!("http://{}", api.address), &format!("https://{}", relay.address));
     let files = WorkDir::with(config);
     for format in FORMATS {

@@ -3,11 +3,11 @@
 #![allow(missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
 mod connections;
-mod front;
 mod logs;
 mod messages;
 mod once;
 mod probe;
+mod recording_proxy;
 mod secrecy;
 mod signals;
 mod silent_network;

@@ -1,4 +1,4 @@
-//! The messages and the exit status of the process, above all for mistakes of its user.
+//! The messages and the exit status of the process, especially after user errors.
 
 use test_support::{
     Api,
@@ -101,7 +101,7 @@ async fn port_in_use_has_a_remedy() {
     assert_exit("the daemon", &ended, 1, &words);
     let ended = run(exporter(&["demo", "--web.listen-address", &address])).await;
     assert_exit("the demo", &ended, 1, &words);
-    assert_eq!(ended.stdout, "", "it prints no address at which nothing listens");
+    assert_eq!(ended.stdout, "", "it does not print an address that it does not listen on");
     let ended = run(exporter(&["simulate", "--listen-address", &address])).await;
     assert_exit("the simulator", &ended, 1, &["cannot listen on", &address]);
 }
@@ -125,7 +125,7 @@ async fn version_and_help_exit_with_0() {
 #[tokio::test]
 async fn full_output_fails_and_closed_output_is_silent() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1)])).await;
-    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "timeout: 25s"));
+    let place = WorkDir::with(api.config_with_poll(&[GUANGZHOU], "timeout: 25s"));
     for subcommand in ["once", "check-config"] {
         let ended = run(redirected(&place.exporter(&[subcommand]), ">/dev/full")).await;
         assert_exit(subcommand, &ended, 1, &["cannot write to standard output"]);
@@ -186,12 +186,12 @@ async fn failing_polls_are_logged_once() {
 struct Failing {
     case: &'static str,
     config: String,
-    /// What the messages must have.
+    /// The words that the messages must contain.
     words: [String; 2],
 }
 
 fn failing(api: &Api, closed: &TcpSocket) -> [Failing; 4] {
-    let good = api.config_with(&[GUANGZHOU], "interval: 50ms, timeout: 20s");
+    let good = api.config_with_poll(&[GUANGZHOU], "interval: 50ms, timeout: 20s");
     let credentials = api.control.credentials();
     let [open, closed] =
         [api.address, closed.local_addr().expect("an address")].map(|address| format!("http://{address}"));
@@ -243,7 +243,7 @@ async fn demo_has_tunnels_and_prints_its_addresses() {
 }
 
 #[tokio::test]
-async fn missing_secret_file_is_warned_about() {
+async fn missing_secret_file_causes_a_warning() {
     let account = "accounts: [{name: main, regions: [eu-frankfurt], \
                    credentials: {type: static, secret_id: AKIDexample, secret_key_file: later}}]\n";
     let ended = run(WorkDir::with(account).exporter(&["check-config"])).await;

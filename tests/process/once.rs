@@ -38,7 +38,7 @@ async fn each_of_2350_tunnels_is_printed_once() {
             printed.assert_shows(name, row);
         }
     }
-    assert_eq!(printed.ids.len(), 2350, "no tunnel but those of the API");
+    assert_eq!(printed.ids.len(), 2350, "only the tunnels of the API are shown");
     assert_each_page_was_asked_for_once(&api);
 }
 
@@ -71,7 +71,7 @@ async fn once_prints_nothing_about_its_own_process() {
 }
 
 async fn once(api: &Api, regions: &[&str]) -> Finished {
-    let place = WorkDir::with(api.config_with(regions, "timeout: 25s"));
+    let place = WorkDir::with(api.config_with_poll(regions, "timeout: 25s"));
     run(place.exporter(&["once", "--log.level", "warn"])).await
 }
 

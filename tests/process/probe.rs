@@ -51,7 +51,7 @@ impl Output {
 #[tokio::test]
 async fn good_targets_show_endpoint_and_tunnels() {
     let api = Api::start(frozen(&[(GUANGZHOU, 150), (FRANKFURT, 0)])).await;
-    let output = probe(&api.config_with(&[GUANGZHOU, FRANKFURT], "interval: 1m")).await;
+    let output = probe(&api.config_with_poll(&[GUANGZHOU, FRANKFURT], "interval: 1m")).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
         output.table[0],
@@ -75,7 +75,7 @@ async fn each_failure_is_shown_beside_good_targets() {
     let order = |region: &str, kind| Fault { region: Some(region.to_owned()), ..Fault::new(kind) };
     let forbidden = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     api.control.set_faults(vec![order(FRANKFURT, forbidden)]).expect("faults");
-    let output = probe(&api.config_of(&accounts, "interval: 1m")).await;
+    let output = probe(&api.config_for(&accounts, "interval: 1m")).await;
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
     assert_eq!(output.row("main", FRANKFURT)[2..], ["no: vpc:DescribeVpnConnections is missing", "-", "0 s"]);
@@ -96,7 +96,7 @@ async fn each_failure_is_shown_beside_good_targets() {
 #[tokio::test]
 async fn silent_api_is_not_reachable() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
-    let config = api.config_with(&[GUANGZHOU], "interval: 1m, timeout: 500ms");
+    let config = api.config_with_poll(&[GUANGZHOU], "interval: 1m, timeout: 500ms");
     api.control.set_faults(vec![Fault::new(FaultKind::Reset)]).expect("faults");
     let output = probe(&config).await;
     assert_eq!(output.status.code(), Some(1));
@@ -108,7 +108,7 @@ async fn wrong_clock_is_shown() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     for seconds in [120, -7200] {
         api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("faults");
-        let output = probe(&api.config_with(&[GUANGZHOU], "interval: 1m")).await;
+        let output = probe(&api.config_with_poll(&[GUANGZHOU], "interval: 1m")).await;
         assert!(output.status.success(), "{output:?}");
         let offset: i64 = output.row("main", GUANGZHOU)[4].trim_end_matches(" s").parse().expect("a number");
         assert!((seconds - 3..=seconds + 3).contains(&offset), "{offset} instead of {seconds}");
@@ -121,7 +121,7 @@ async fn discovered_region_without_vpn_is_no_failure() {
     let offered = |name: &str| OfferedRegion { region: name.to_owned(), available: true };
     api.control.set_offered_regions(vec![offered(GUANGZHOU), offered("ap-tokyo")]);
     let account = api.account("main", &[]).replace("[]", "all");
-    let config = api.config_of(&[&account], "interval: 1m");
+    let config = api.config_for(&[&account], "interval: 1m");
     let output = probe(&config).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);

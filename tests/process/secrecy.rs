@@ -1,5 +1,5 @@
 //! The program never writes a secret: all its output, also after failures, is searched for every key, token,
-//! external id and pre-shared key in play.
+//! external id and pre-shared key that the test uses.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::front::RecordingProxy;
+use crate::recording_proxy::RecordingProxy;
 use aho_corasick::AhoCorasick;
 use futures_util::future::join_all;
 use simulator::{Fault, FaultKind, Options, PRE_SHARE_KEY_MARK, Role, TOKEN_MARK, WebIdentity};
@@ -24,14 +24,14 @@ const EXTERNAL_ID: &str = "SECRET-external-id-of-the-role";
 const WEB_TOKEN: &str = "SECRET-web-identity-token-of-the-pod";
 const WRONG_KEY: &str = "SECRET-key-that-was-never-good";
 
-/// How the log may be written.
+/// The formats of the log.
 const LOGS: [&[&str]; 3] = [
     &["--log.level=trace", "--log.format=logfmt"],
     &["--log.level=trace", "--log.format=json"],
     &["--log.level=trace,hyper=trace,h2=trace,reqwest=trace,rustls=trace"],
 ];
 
-/// All that was written.
+/// All output of the program.
 #[derive(Default)]
 struct CapturedOutput(String);
 
@@ -41,7 +41,7 @@ impl CapturedOutput {
         self.0.push('\n');
     }
 
-    /// Those of the secrets that have left a trace.
+    /// The secrets that appear in the output.
     fn leaks(&self, secrets: &BTreeSet<String>) -> BTreeSet<String> {
         let each = |secret: &String| {
             search_patterns(secret).into_iter().map({
@@ -138,7 +138,7 @@ impl TestEnvironment {
         self.files.path().join(name)
     }
 
-    /// An account for each source of credentials, and some for which it gives none that are good.
+    /// One account for each credential source, and some accounts with invalid credentials.
     fn config(&self) -> String {
         let (id, key) = self.key_pair();
         let other_id = &self.api.control.accounts()[1].credentials.secret_id;
@@ -192,7 +192,7 @@ impl TestEnvironment {
         command
     }
 
-    /// Runs a command to its end, and returns all that it wrote.
+    /// Runs a command and returns all its output.
     async fn run(&self, command: &str, config: &str) -> String {
         let flags = [&format!("--config.file={config}"), LOGS[2][0]];
         let arguments: Vec<&str> = command.split(' ').chain(flags).collect();
@@ -236,7 +236,7 @@ impl TestEnvironment {
         }
     }
 
-    /// Revokes new tokens too, where tokens are revoked: a daemon may have had none that was good the first time.
+    /// Keeps revoking tokens: a daemon may have had no valid token at the first revocation.
     async fn keep_revoking(&self, failure: &Failure) -> Infallible {
         if !matches!(failure, Failure::Revoked(None)) {
             return std::future::pending().await;
@@ -249,11 +249,11 @@ impl TestEnvironment {
 }
 
 enum Failure {
-    /// Each call is answered with an error of this code, which repeats the call and the caller's key.
+    /// Every response is an error with this code, which echoes the request and the key.
     Echo(&'static str),
     /// This fault affects every request.
     Fault(FaultKind),
-    /// Temporary credentials are worthless, and this fault affects every request for others.
+    /// Temporary credentials are revoked, and this fault affects every request for new ones.
     Revoked(Option<FaultKind>),
 }
 
@@ -287,23 +287,23 @@ impl Daemon {
     }
 
     async fn get(&self, path: &str) -> String {
-        let answer = test_support::client().get(format!("http://{}{path}", self.address)).send().await;
-        let answer = answer.expect("an answer");
-        format!("{:?}\n{}", answer.headers().clone(), answer.text().await.expect("a body"))
+        let response = test_support::client().get(format!("http://{}{path}", self.address)).send().await;
+        let response = response.expect("a response");
+        format!("{:?}\n{}", response.headers().clone(), response.text().await.expect("a body"))
     }
 
-    /// Waits for one more poll of an account that may always be polled, and returns what is shown then.
+    /// Waits for one more poll of an account with valid credentials, and returns the responses of the daemon.
     async fn wait_for_poll(&self) -> String {
         let polls = async || {
-            let answer = self.get("/metrics").await;
-            let (_, metrics) = answer.split_once('\n').expect("headers and a body");
+            let response = self.get("/metrics").await;
+            let (_, metrics) = response.split_once('\n').expect("headers and a body");
             Metrics::parse(metrics).sum("polls_total", &[("account", "good")])
         };
         let before = polls().await;
         self.until("it does not poll", async || polls().await > before).await
     }
 
-    /// Waits until the log says this once more, and returns what is shown then.
+    /// Waits until the log contains this once more, and returns the responses of the daemon.
     async fn wait_for_log(&self, words: &str) -> String {
         let times = || self.log().matches(words).count();
         let before = times();
@@ -334,7 +334,7 @@ async fn program_never_writes_a_secret() {
         daemons.push(Daemon::start(&stage, &format!("daemon-{number}"), log).await);
     }
     for (failure, known_by) in stage.failures() {
-        // All daemons at once, since pauses grow while credentials are refused.
+        // All daemons at the same time, since pauses grow while credentials are refused.
         stage.set(None);
         output.append(join_all(daemons.iter().map(Daemon::wait_for_poll)).await.concat());
         stage.set(Some(&failure));
@@ -361,14 +361,14 @@ async fn program_never_writes_a_secret() {
         "credentials renewed",
         "starting new connection",
     ] {
-        assert!(output.0.contains(said), "{said:?} was not said");
+        assert!(output.0.contains(said), "{said:?} is not in the output");
     }
     assert!(stage.front.requests() > 50, "{} requests", stage.front.requests());
     for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"link\":"] {
-        assert!(output.0.contains(shown), "{shown:?} was not written");
+        assert!(output.0.contains(shown), "{shown:?} is not in the output");
     }
     let mut secrets = stage.front.secrets();
-    assert!(secrets.len() > 30, "only {} secrets were in play", secrets.len());
+    assert!(secrets.len() > 30, "only {} secrets were used", secrets.len());
     secrets.extend([EXTERNAL_ID, WEB_TOKEN, WRONG_KEY].map(str::to_owned));
     assert_eq!(output.leaks(&secrets), BTreeSet::new());
 }

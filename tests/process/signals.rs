@@ -3,7 +3,7 @@
 use test_support::{
     Api, Metrics,
     binary::{Process, WorkDir, assert_exit, assert_stops_during_a_poll, exporter},
-    frozen, in_time,
+    frozen, with_timeout,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -52,7 +52,8 @@ async fn second_signal_exits_at_once() {
 /// A daemon whose exposition is larger than the buffers of a connection.
 async fn large_daemon() -> (Api, WorkDir, Process) {
     let api = Api::start(frozen(&[(GUANGZHOU, 1200)])).await;
-    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
+    let place =
+        WorkDir::with(api.config_with_poll(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
     let daemon = place.daemon(&[]).await;
     daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1200.0)).await;
     (api, place, daemon)
@@ -68,14 +69,14 @@ impl SlowScrape {
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let mut stream = socket.connect(daemon.address()).await.expect("a connection");
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await.expect("a request");
-        in_time(stream.readable()).await.expect("an answer");
+        with_timeout(stream.readable()).await.expect("an answer");
         Self(stream)
     }
 
     /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
-        in_time(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
+        with_timeout(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
         rest
     }
 }

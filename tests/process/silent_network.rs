@@ -1,11 +1,11 @@
-//! A network in which everything is accepted and nothing answered: what the process takes up stays bounded.
+//! A network that accepts connections and never responds: files and memory of the process stay bounded.
 
 use std::cell::Cell;
 
 use simulator::Simulator;
 use test_support::{Api, binary::WorkDir, client, frozen, local};
 
-/// More targets than requests may be under way at once: so many accounts with so many regions each.
+/// The numbers of accounts and of regions of each: more targets than requests may be sent at the same time.
 const ACCOUNTS: usize = 20;
 const REGIONS: usize = 20;
 const TARGETS: usize = ACCOUNTS * REGIONS;
@@ -13,7 +13,7 @@ const TARGETS: usize = ACCOUNTS * REGIONS;
 /// Requests under way, each with its connection, and what a process has open besides.
 const MOST_FILES: f64 = 256.0 + 64.0;
 
-/// Bytes: the process has some 40 MB of its own, in a build for debugging.
+/// In bytes. A debug build uses about 40 MB by itself.
 const MOST_MEMORY: f64 = 150e6;
 
 #[tokio::test]
@@ -22,14 +22,14 @@ async fn files_and_memory_stay_bounded_while_nothing_answers() {
     let names: Vec<_> = regions.iter().map(|name| &**name).collect();
     let world = || frozen(&names.iter().map(|name| (*name, 1)).collect::<Vec<_>>());
     let api = Api::start(world()).await;
-    // The system accepts connections on its behalf, as many as its queue holds, and nobody ever reads from them.
+    // The kernel accepts connections up to the length of its queue. Nothing reads from them.
     let silent = tokio::net::TcpListener::bind(local()).await.expect("a free port");
     let address = silent.local_addr().expect("an address");
     let accounts: Vec<_> =
         (0..ACCOUNTS).map(|number| api.account(&format!("account-{number}"), &names)).collect();
     let accounts: Vec<_> = accounts.iter().map(|text| &**text).collect();
     let config = api
-        .config_of(&accounts, "interval: 2s, timeout: 4s, stale_after: 1h")
+        .config_for(&accounts, "interval: 2s, timeout: 4s, stale_after: 1h")
         .replace(&api.address.to_string(), &address.to_string())
         .replace("request_timeout: 2s", "request_timeout: 4s");
     drop(api);
@@ -50,7 +50,7 @@ async fn files_and_memory_stay_bounded_while_nothing_answers() {
         .await;
     assert_eq!((metrics.count("up", &[]), metrics.sum("up", &[])), (TARGETS, 0.0));
     let most = most.get();
-    assert!(most.0 >= 256.0, "the network was not stuck: {most:?}");
+    assert!(most.0 >= 256.0, "the network responded: {most:?}");
     println!("{TARGETS} targets, nothing answered: at most {} files and {} MB", most.0, most.1 / 1e6);
     let status = client()
         .get(format!("http://{}/-/ready", daemon.address()))
@@ -63,7 +63,7 @@ async fn files_and_memory_stay_bounded_while_nothing_answers() {
     drop(silent);
     let simulator = Simulator::bind(world(), address).await.expect("the address is free again");
     let api = tokio::spawn(simulator.run(std::future::pending()));
-    // Each has succeeded since, be it that one is late again on a busy machine.
+    // All have succeeded since. On a busy machine, one may time out again.
     daemon.until(|metrics| metrics.count("last_success_timestamp_seconds", &[]) == TARGETS).await;
     api.abort();
 }

@@ -1,4 +1,4 @@
-//! The process when nobody reads its log, or when a pipe replaces a file.
+//! The process while nothing reads its log, or while a pipe replaces a file.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,7 +13,7 @@ use std::{
 use test_support::{
     Api, MAX_WAIT, Metrics,
     binary::{Process, WorkDir, account, assert_exit, exporter, run, signal},
-    client, frozen, in_time, local, scrape_until,
+    client, frozen, local, scrape_until, with_timeout,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -26,7 +26,8 @@ const GUANGZHOU: &str = "ap-guangzhou";
 #[tokio::test]
 async fn unread_log_blocks_nothing() {
     let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
-    let place = WorkDir::with(api.config_with(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
+    let place =
+        WorkDir::with(api.config_with_poll(&[GUANGZHOU], "interval: 10ms, timeout: 10s, stale_after: 1h"));
     // Much more than the buffer of a socket.
     let level = "info,hyper=trace,hyper_util=trace,reqwest=trace";
     let mut command = place.exporter(&["--web.listen-address", "127.0.0.1:0", "--log.level", level]);
@@ -37,7 +38,7 @@ async fn unread_log_blocks_nothing() {
     here.set_nonblocking(true).expect("a socket");
     let mut log = BufReader::new(tokio::net::UnixStream::from_std(here).expect("a socket")).lines();
     let address = loop {
-        let line = in_time(log.next_line()).await.expect("lines").expect("it says its address");
+        let line = with_timeout(log.next_line()).await.expect("lines").expect("it says its address");
         if let Some((_, address)) = line.split_once("address=") {
             break address.split(' ').next().expect("a word").parse().expect("an address");
         }
@@ -45,7 +46,7 @@ async fn unread_log_blocks_nothing() {
     let metrics = scrape_until(address, |metrics| metrics.sum("polls_total", &[]) >= 300.0).await;
     assert_eq!(metrics.sum("up", &[]), 1.0);
     signal(daemon.id().expect("it runs"), "TERM").await;
-    assert_eq!(in_time(daemon.wait()).await.expect("an end").code(), Some(0));
+    assert_eq!(with_timeout(daemon.wait()).await.expect("an end").code(), Some(0));
 }
 
 #[tokio::test]

@@ -26,23 +26,22 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::status_page::StatusPage};
 use test_support::worlds::{
-    ago, blind, constant_tunnels, empty, everyday, many, status_page, with_failed_discovery,
+    ago, blind, constant_tunnels, empty, many, mixed_snapshot, status_page, with_failed_discovery,
 };
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};
 
-/// Serves the page of one snapshot after the other, at a time that servers still: `/next` goes on to the next, ten seconds
-/// later.
+/// Serves the pages of a list of snapshots at a fixed time. `/next` moves to the next snapshot, ten seconds later.
 struct PageServer {
     page: StatusPage,
-    stages: Vec<Snapshot>,
-    stage: AtomicUsize,
+    snapshots: Vec<Snapshot>,
+    index: AtomicUsize,
 }
 
 impl PageServer {
-    async fn start(stages: impl Into<Vec<Snapshot>>) -> SocketAddr {
-        let stages = stages.into();
-        let server = Self { page: status_page(), stages, stage: AtomicUsize::new(0) };
+    async fn start(snapshots: impl Into<Vec<Snapshot>>) -> SocketAddr {
+        let snapshots = snapshots.into();
+        let server = Self { page: status_page(), snapshots, index: AtomicUsize::new(0) };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(Arc::new(server).serve(listener));
@@ -61,12 +60,12 @@ impl PageServer {
     fn answer(&self, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let mut response = Response::new(Full::default());
         match request.uri().path() {
-            "/next" => drop(self.stage.fetch_add(1, Ordering::Relaxed)),
+            "/next" => drop(self.index.fetch_add(1, Ordering::Relaxed)),
             "/" => {
-                let stage = self.stage.load(Ordering::Relaxed);
-                let now = ago(-10 * i64::try_from(stage).expect("few stages"));
+                let index = self.index.load(Ordering::Relaxed);
+                let now = ago(-10 * i64::try_from(index).expect("few snapshots"));
                 let query = request.uri().query().unwrap_or_default();
-                let snapshot = &self.stages[stage.min(self.stages.len() - 1)];
+                let snapshot = &self.snapshots[index.min(self.snapshots.len() - 1)];
                 let page = self.page.render(snapshot, query, now);
                 let html = "text/html; charset=utf-8".parse().expect("a content type");
                 response.headers_mut().insert(CONTENT_TYPE, html);
@@ -93,7 +92,7 @@ fn node_env() -> PathBuf {
     folder
 }
 
-/// Runs a script of `tests/browser` against these servers, which it finds in its environment by their names.
+/// Runs a script of `tests/browser` against these servers. Environment variables hold their addresses.
 async fn run_script(script: &str, servers: &[(&str, SocketAddr)]) {
     let mut node = Command::new("node");
     node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script));
@@ -102,8 +101,12 @@ async fn run_script(script: &str, servers: &[(&str, SocketAddr)]) {
         node.env(name, format!("http://{address}/"));
     }
     let output = node.output().await.expect("node runs");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{script} failed:\n{told}{}", String::from_utf8_lossy(&output.stderr));
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{script} failed:\n{output_text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[tokio::test]
@@ -111,7 +114,7 @@ async fn run_script(script: &str, servers: &[(&str, SocketAddr)]) {
 async fn page_is_accessible_on_desktop_and_phone() {
     let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
     let servers = [
-        ("EVERYDAY", PageServer::start([everyday()]).await),
+        ("EVERYDAY", PageServer::start([mixed_snapshot()]).await),
         ("EMPTY", PageServer::start([empty()]).await),
         ("NOTHING", PageServer::start([Snapshot::default()]).await),
         ("BLIND", PageServer::start([blind()]).await),
@@ -125,7 +128,7 @@ async fn page_is_accessible_on_desktop_and_phone() {
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn script_searches_and_refreshes_without_moving_rows() {
     let servers = [
-        ("EVERYDAY", PageServer::start([everyday()]).await),
+        ("EVERYDAY", PageServer::start([mixed_snapshot()]).await),
         ("CHANGING", PageServer::start([constant_tunnels(0), constant_tunnels(200)]).await),
         ("GROWING", PageServer::start([constant_tunnels(20), constant_tunnels(40)]).await),
         ("MANY", PageServer::start([many()]).await),
@@ -136,8 +139,10 @@ async fn script_searches_and_refreshes_without_moving_rows() {
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn the_page_works_without_its_script() {
-    let servers =
-        [("EVERYDAY", PageServer::start([everyday()]).await), ("MANY", PageServer::start([many()]).await)];
+    let servers = [
+        ("EVERYDAY", PageServer::start([mixed_snapshot()]).await),
+        ("MANY", PageServer::start([many()]).await),
+    ];
     run_script("plain.mjs", &servers).await;
 }
 

@@ -1,4 +1,4 @@
-//! The system's clock jumps, as libfaketime has the real binary believe: polls neither stop nor come in a burst.
+//! The system clock jumps (simulated with libfaketime): polls do not stop, and there is no burst of polls.
 
 use std::{
     path::PathBuf,
@@ -18,7 +18,7 @@ const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
 /// Of each target.
 const POLLS_PER_SECOND: f64 = 4.0;
 
-/// Where Debian's package `faketime` puts what is preloaded.
+/// The library to preload, from Debian's package `faketime`.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system");
     let mut paths =
@@ -62,7 +62,7 @@ async fn system_clock_jump_does_not_disturb_polls() {
         .arg(config)
         .env("LD_PRELOAD", libfaketime())
         .env("FAKETIME_TIMESTAMP_FILE", clock)
-        // The clock that nobody sets stays as it is.
+        // The monotonic clock does not change.
         .envs([("FAKETIME_NO_CACHE", "1"), ("DONT_FAKE_MONOTONIC", "1")])
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -88,7 +88,7 @@ async fn system_clock_jump_does_not_disturb_polls() {
         let start = Instant::now();
         let polls = |metrics: &Metrics| metrics.sum("polls_total", &[]) - before.sum("polls_total", &[]);
         let after = until(&address, |metrics| polls(metrics) >= 12.0).await;
-        // What is scraped may be a second old at first.
+        // The first scrape may be a second old.
         let allowed = 2.0 * POLLS_PER_SECOND * (start.elapsed().as_secs_f64() + 1.5);
         assert!(polls(&after) <= allowed, "{} polls in {:?} after {jump}", polls(&after), start.elapsed());
         assert_eq!(after.sum("up", &[]), 2.0);

@@ -1,5 +1,5 @@
-//! The kit: rules, dashboards, chart, image, unit and compose file, checked by `tests/kit/*.py`, which call promtool, Prometheus,
-//! helm and the like.
+//! The deployment files: rules, dashboards, chart, image, unit and compose file. `tests/kit/*.py` checks them with
+//! promtool, Prometheus, helm and other tools.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -60,7 +60,7 @@ fn refused_credentials_alert_and_change_no_tunnel() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
-fn job_labels_hide_no_blind_target() {
+fn job_labels_do_not_hide_a_failing_target() {
     check("test_labels");
 }
 

@@ -1,6 +1,6 @@
-//! The daemon in namespaces of its own: as the first process of a container, and with a restricted `/proc`.
+//! The daemon in its own namespaces: as the first process of a container, and with a restricted `/proc`.
 //!
-//! A user who may not make namespaces runs these tests for nothing: they say so and pass.
+//! Without permission to create namespaces, these tests print a message and pass.
 
 use jiff::Timestamp;
 use test_support::{
@@ -48,7 +48,7 @@ async fn process_metrics(change: &str) -> (Vec<String>, f64) {
 /// systemd's `ProcSubset=pid` mounts `/proc` so that `/proc/stat` is missing.
 #[tokio::test]
 #[ignore = "needs root for namespaces; tests/run runs it"]
-async fn restricted_proc_hides_no_more_than_needed() {
+async fn restricted_proc_hides_only_its_own_metrics() {
     let restrict = "mount -t proc -o subset=pid proc /proc";
     let allowed = Command::new("unshare").args(["--mount", "sh", "-c", restrict]).output().await;
     if !allowed.as_ref().is_ok_and(|output| output.status.success()) {

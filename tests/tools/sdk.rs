@@ -54,7 +54,10 @@ fn assert_understood(sent: &Value, understood: &Value) {
     match (sent, understood) {
         (Value::Object(sent), Value::Object(understood)) => {
             for (field, value) in sent {
-                assert_understood(value, understood.get(field).unwrap_or_else(|| panic!("{field} is lost")));
+                assert_understood(
+                    value,
+                    understood.get(field).unwrap_or_else(|| panic!("{field} is missing")),
+                );
             }
         }
         (Value::Array(sent), Value::Array(understood)) => {

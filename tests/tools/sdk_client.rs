@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use simulator::Credentials;
 
-/// An interpreter that has the SDK, and whom it calls.
+/// A Python interpreter with the SDK, and the endpoint that it calls.
 pub struct Sdk {
     python: PathBuf,
     endpoint: String,
@@ -59,7 +59,7 @@ fn python() -> PathBuf {
     let requirements = root().join("tests/sdk/requirements.txt");
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-env");
     let python = environment.join("bin/python");
-    // pip alone knows whether all is there; where it is, this takes a second.
+    // pip checks whether everything is installed. This takes a second if it is.
     if !python.exists() {
         succeed(Command::new("python3").args(["-m", "venv"]).arg(&environment));
     }

@@ -98,7 +98,7 @@ impl Api {
     pub(super) fn respond(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Now) -> Vec<u8> {
         let mut entry = entry(headers, plan, now);
         let result = match plan.error() {
-            Some(code) => Err(ApiError::new(code.to_owned(), "This error was ordered as a fault.")),
+            Some(code) => Err(ApiError::new(code.to_owned(), "This error was injected as a fault.")),
             None => self.perform(headers, body, now, &mut entry),
         };
         let response = result.unwrap_or_else(|error| {
@@ -218,7 +218,7 @@ fn entry(headers: &HeaderMap, plan: &Plan, now: Now) -> Entry {
 
 fn success(content: impl Serialize, request_id: &str) -> Vec<u8> {
     let envelope = Envelope { response: ResponseContent { content, request_id } };
-    serde_json::to_vec(&envelope).expect("an answer has only text for keys")
+    serde_json::to_vec(&envelope).expect("a response has only string keys")
 }
 
 /// The response body for an error.

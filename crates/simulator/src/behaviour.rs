@@ -43,7 +43,7 @@ impl Status {
 pub(super) enum Behaviour {
     /// Always up.
     Steady,
-    /// Not connected because there is no traffic, which is correct.
+    /// Idle: not connected because there is no traffic.
     Idle,
     /// Down repeatedly.
     Outages(Cycle),

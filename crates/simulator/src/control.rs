@@ -28,16 +28,16 @@ pub enum NotFound {
     #[error("region {0} is not simulated; name it in the options")]
     Region(String),
     /// No account has this number, and no role has this ARN.
-    #[error("neither an account nor a role is {0:?}; name an account's number or a role's ARN")]
+    #[error("{0:?} is not an account or a role; use an account number or a role ARN")]
     Identity(String),
     /// No product has this action.
-    #[error("action {0:?} is not offered; name one that is")]
+    #[error("action {0:?} is not simulated; choose a simulated action")]
     Action(String),
     /// The region does not have this gateway.
-    #[error("gateway {0} is not there; choose one that a tunnel is on")]
+    #[error("gateway {0} does not exist; choose the gateway of a tunnel")]
     Gateway(String),
     /// The region does not have this tunnel.
-    #[error("tunnel {0} is not there; choose one that is listed")]
+    #[error("tunnel {0} does not exist; choose a listed tunnel")]
     Tunnel(String),
 }
 

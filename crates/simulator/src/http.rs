@@ -152,7 +152,7 @@ fn not_found(api: &Api) -> Response<Body> {
 fn handle_faults(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> Response<Body> {
     let api = control.api();
     if !peer.ip().to_canonical().is_loopback() {
-        return response(api, StatusCode::FORBIDDEN, TEXT, "faults are ordered from this machine only\n");
+        return response(api, StatusCode::FORBIDDEN, TEXT, "faults can be set only from this machine\n");
     }
     if *method == Method::POST {
         let result = serde_json::from_slice(body).map_err(|error| format!("faults: {error}\n"));

@@ -64,7 +64,7 @@ impl<'a> MetadataRequest<'a> {
             Self::Credentials(_) => {
                 let credentials = sessions.issue(&instance_role(role), DURATION, now);
                 let granted = Granted { expires: credentials.expires.clone(), credentials, code: "Success" };
-                Some(serde_json::to_vec(&granted).expect("an answer has only text for keys"))
+                Some(serde_json::to_vec(&granted).expect("a response has only string keys"))
             }
         }
     }

@@ -134,13 +134,13 @@ pub enum InvalidOptions {
     #[error("regions: {0} is given twice; name it once")]
     RegionTwice(String),
     /// There are too many tunnels for the memory.
-    #[error("tunnels: {0} in all is too many; choose at most {MOST_TUNNELS}")]
+    #[error("tunnels: a total of {0} is too many; choose at most {MOST_TUNNELS}")]
     TooManyTunnels(usize),
     /// The speed is zero, negative, too large or not a number.
-    #[error("speed: {0} is no pace; choose more than 0 and at most 1000000, or a frozen world")]
+    #[error("speed: {0} is invalid; choose a value above 0 and at most 1000000, or use --frozen")]
     Speed(f64),
     /// The rate limit is 0, which refuses every request.
-    #[error("requests_per_second: 0 refuses everything; choose at least 1, as Tencent does 100")]
+    #[error("requests_per_second: 0 refuses every request; choose at least 1 (Tencent allows 100)")]
     NoRequests,
     /// The number of accounts is 0 or too large.
     #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]
@@ -186,8 +186,8 @@ mod tests {
             (regions(&[]), "regions: none is given"),
             (regions(&[("eu", 1), ("eu", 2)]), "regions: eu is given twice"),
             (regions(&[("eu", 1), ("ap", usize::MAX)]), "is too many; choose at most 100000"),
-            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is no pace"),
-            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is no pace"),
+            (Options { speed: 0.0, ..good.clone() }, "speed: 0 is invalid"),
+            (Options { speed: f64::NAN, ..good.clone() }, "speed: NaN is invalid"),
             (
                 Options {
                     faults: vec![Fault { share: 2.0, ..Fault::new(FaultKind::Reset) }],
@@ -204,7 +204,10 @@ mod tests {
                 Options { token_lifetime: Some(Duration::ZERO), ..good.clone() },
                 "token_lifetime: 0ns is less than a second",
             ),
-            (Options { requests_per_second: 0, ..good.clone() }, "requests_per_second: 0 refuses everything"),
+            (
+                Options { requests_per_second: 0, ..good.clone() },
+                "requests_per_second: 0 refuses every request",
+            ),
         ];
         for (options, expected) in table {
             let message = options.check().expect_err(expected).to_string();

@@ -32,7 +32,7 @@ pub(super) fn assume_role(
     parameters.finish()?;
     let role = request.role(roles)?;
     if role.external_id.is_some() && role.external_id != external_id {
-        return Err(ApiError::new("UnauthorizedOperation", "The external id is not the role's."));
+        return Err(ApiError::new("UnauthorizedOperation", "The external id does not match the role."));
     }
     Ok(request.grant(role, sessions, now))
 }
@@ -50,7 +50,7 @@ pub(super) fn assume_role_with_web_identity(
     let token = parameters.required_text("WebIdentityToken")?;
     parameters.finish()?;
     if !accepted.is_some_and(|known| known.provider_id == provider_id && known.token == token) {
-        let message = "The token is not one that this provider has issued last.";
+        let message = "The token is not the provider's current token.";
         return Err(ApiError::new("InvalidParameter.WebIdentityTokenError", message));
     }
     let role = request.role(roles)?;

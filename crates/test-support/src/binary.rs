@@ -1,4 +1,4 @@
-//! The real binary, as a user starts it: its output, its log, its signals and its end.
+//! The real binary, as a user starts it: its output, log, signals and exit status.
 
 use std::{
     net::SocketAddr,
@@ -16,9 +16,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{MAX_WAIT, Metrics, in_time, local};
+use crate::{MAX_WAIT, Metrics, local, with_timeout};
 
-/// Where the binary is. Cargo sets this variable when it runs a test.
+/// The path of the binary. Cargo sets this variable when it runs a test.
 pub fn path() -> String {
     std::env::var("CARGO_BIN_EXE_tencentcloud-vpn-exporter").expect("Cargo runs this test")
 }
@@ -26,7 +26,7 @@ pub fn path() -> String {
 /// A secret for configurations; no output may contain it.
 pub const SECRET: &str = "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE";
 
-/// A configuration of one account and region, with credentials that nobody accepts.
+/// A configuration of one account and region, with credentials that the API refuses.
 pub fn account(region: &str) -> String {
     format!(
         "accounts:\n- name: main\n  regions: [{region}]\n  \
@@ -34,7 +34,7 @@ pub fn account(region: &str) -> String {
     )
 }
 
-/// The exporter with these arguments, and with nothing of this process' environment.
+/// The exporter with these arguments and an empty environment.
 pub fn exporter(arguments: &[&str]) -> Command {
     let mut command = Command::new(path());
     command.args(arguments).env_clear();
@@ -79,17 +79,17 @@ impl WorkDir {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program until it exits.
 pub async fn run(command: Command) -> Finished {
     Process::start(command).wait().await
 }
 
-/// A program that runs; it is killed when this is dropped.
+/// A running program; it is killed when this is dropped.
 pub struct Process {
     child: Child,
     pub stdout: Lines,
     pub stderr: Lines,
-    /// Where it serves, if it was waited for.
+    /// The address; set only by `start_daemon`.
     address: Option<SocketAddr>,
 }
 
@@ -102,13 +102,13 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The exit status; `None` if a signal was the end.
+    /// The exit status; `None` if a signal ended the program.
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 }
 
-/// Asserts how a program finished: its status, and words of one message; no panic and no secret.
+/// Asserts the exit status of a program, and that its standard error contains these words, no panic and no secret.
 #[track_caller]
 pub fn assert_exit(case: &str, finished: &Finished, status: i32, words: &[&str]) {
     let Finished { stdout, stderr, .. } = finished;
@@ -144,7 +144,7 @@ impl Process {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address.expect("it was waited for")
+        self.address.expect("the process was started by start_daemon")
     }
 
     pub fn id(&self) -> u32 {
@@ -166,10 +166,11 @@ impl Process {
         signal(self.id(), name).await;
     }
 
-    /// Waits for its end.
+    /// Waits until the program exits.
     pub async fn wait(mut self) -> Finished {
         let status = timeout(MAX_WAIT, self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("it does not end; it wrote:\n{}", self.stderr));
+        let status =
+            status.unwrap_or_else(|_| panic!("the program does not exit; it wrote:\n{}", self.stderr));
         let status = status.expect("it can be waited for");
         Finished { status, stdout: self.stdout.all().await, stderr: self.stderr.all().await }
     }
@@ -181,7 +182,7 @@ pub async fn signal(id: u32, name: &str) {
     assert!(kill.expect("a shell").success(), "process {id} cannot be sent {name}");
 }
 
-/// The lines that a program writes, as they come.
+/// The lines that a program writes.
 #[derive(Debug, Clone)]
 pub struct Lines(watch::Receiver<Vec<String>>);
 
@@ -190,7 +191,7 @@ impl Lines {
         let (sender, lines) = watch::channel(Vec::new());
         tokio::spawn(async move {
             let mut stream = BufReader::new(stream).split(b'\n');
-            while let Some(line) = stream.next_segment().await.expect("what it writes can be read") {
+            while let Some(line) = stream.next_segment().await.expect("the stream can be read") {
                 let line = String::from_utf8(line).expect("it writes UTF-8");
                 sender.send_modify(|lines| lines.push(line));
             }
@@ -203,30 +204,30 @@ impl Lines {
         self.0.borrow().clone()
     }
 
-    /// The lines so far that have all of these words.
+    /// The lines so far that contain all of these words.
     pub fn with(&self, words: &[&str]) -> Vec<String> {
         self.now().into_iter().filter(|line| has(line, words)).collect()
     }
 
-    /// The first line that has all of these words, once it is there.
+    /// Waits until a line contains all of these words, and returns it.
     pub async fn line(&self, words: &[&str]) -> String {
         self.lines(words, 1).await.remove(0)
     }
 
-    /// The lines that have all of these words, once there are so many.
+    /// Waits until `count` lines contain all of these words, and returns them.
     pub async fn lines(&self, words: &[&str], count: usize) -> Vec<String> {
         let mut lines = self.0.clone();
         let found = |lines: &Vec<String>| lines.iter().filter(|line| has(line, words)).count() >= count;
         match timeout(MAX_WAIT, lines.wait_for(found)).await {
             Ok(Ok(_)) => self.with(words),
-            _ => panic!("no line with {words:?}; there is:\n{self}"),
+            _ => panic!("no line with {words:?}; the lines are:\n{self}"),
         }
     }
 
-    /// All lines, once the program has closed them.
+    /// Waits until the stream is closed, and returns all lines.
     async fn all(mut self) -> String {
         let closed = async { while self.0.changed().await.is_ok() {} };
-        timeout(Duration::from_secs(5), closed).await.expect("no child of it keeps writing");
+        timeout(Duration::from_secs(5), closed).await.expect("no child process keeps the stream open");
         self.to_string()
     }
 }
@@ -241,7 +242,7 @@ fn has(line: &str, words: &[&str]) -> bool {
     words.iter().all(|word| line.contains(word))
 }
 
-/// Starts the daemon with an API that never answers, and sends the process that is the daemon a signal.
+/// Starts the daemon with an API that never responds, sends the daemon a signal, and asserts that it stops.
 pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon: fn(&Process) -> u32) {
     let silent = TcpListener::bind(local()).await.expect("a free port");
     let endpoint = silent.local_addr().expect("an address");
@@ -253,7 +254,7 @@ pub async fn assert_stops_during_a_poll(mut command: Command, name: &str, daemon
     command.args(["--config.file", "config.yml", "--web.listen-address", "127.0.0.1:0"]);
     command.current_dir(place.folder());
     let process = Process::start_daemon(command).await;
-    let _request = in_time(silent.accept()).await.expect("a poll that gets no answer");
+    let _request = with_timeout(silent.accept()).await.expect("a request of a poll");
     signal(daemon(&process), name).await;
     let finished = process.wait().await;
     assert_exit(name, &finished, 0, &[&format!("signal=SIG{name}"), "shutting down"]);

@@ -1,4 +1,4 @@
-//! The daemon and the simulated API, started together on free ports, and what tests ask of them.
+//! The daemon and the simulated API, started together on free ports, and helpers to query them.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,14 +47,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a condition may take to come true, on a slow and busy machine.
+/// The time limit for a condition in a test, on a slow and busy machine.
 pub const MAX_WAIT: Duration = Duration::from_secs(120);
 
 pub fn region(name: &str) -> Region {
     Region::new(name).expect("the name of a region")
 }
 
-/// A world that does not change by itself, with so many tunnels in each region.
+/// Simulator options with this number of tunnels per region; the tunnels do not change by themselves.
 pub fn frozen(regions: &[(&str, usize)]) -> simulator::Options {
     simulator::Options {
         regions: regions.iter().map(|(name, tunnels)| ((*name).to_owned(), *tunnels)).collect(),
@@ -79,17 +79,17 @@ impl Api {
 
     /// A configuration that polls these regions of one account, `main`, quickly.
     pub fn config(&self, regions: &[&str]) -> String {
-        self.config_with(regions, "interval: 250ms, timeout: 10s, stale_after: 1h")
+        self.config_with_poll(regions, "interval: 250ms, timeout: 10s, stale_after: 1h")
     }
 
     /// The same with these settings of `poll`.
-    pub fn config_with(&self, regions: &[&str], poll: &str) -> String {
+    pub fn config_with_poll(&self, regions: &[&str], poll: &str) -> String {
         let account = self.account("main", regions);
-        self.config_of(&[&account], poll)
+        self.config_for(&[&account], poll)
     }
 
     /// A configuration of these entries of `accounts`.
-    pub fn config_of(&self, accounts: &[&str], poll: &str) -> String {
+    pub fn config_for(&self, accounts: &[&str], poll: &str) -> String {
         format!(
             "poll: {{{poll}}}\napi: {{endpoint: 'http://{}', requests_per_second: 100, request_timeout: 2s}}\naccounts:\n{}",
             self.address,
@@ -115,7 +115,7 @@ impl Drop for Api {
     }
 }
 
-/// What a daemon finds beside its configuration.
+/// The daemon's settings besides the configuration file.
 pub struct DaemonOptions {
     pub variables: Variables,
     pub shard: Shard,
@@ -148,12 +148,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the daemon with a configuration file of this content.
     pub async fn start(config: &str) -> Self {
-        Self::start_in(DaemonOptions::default(), config).await
+        Self::start_with(DaemonOptions::default(), config).await
     }
 
-    /// The same in a setting of its own.
-    pub async fn start_in(setting: DaemonOptions, config: &str) -> Self {
-        let DaemonOptions { variables, shard, discovery_intervals, before_reading } = setting;
+    /// Starts the daemon with these options and a configuration file of this content.
+    pub async fn start_with(options: DaemonOptions, config: &str) -> Self {
+        let DaemonOptions { variables, shard, discovery_intervals, before_reading } = options;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config).expect("the configuration can be written");
@@ -182,19 +182,19 @@ impl Daemon {
         Self { address, folder, reloads, shutdown, task }
     }
 
-    /// Replaces the configuration file and has it read again.
+    /// Replaces the configuration file and reloads it.
     pub async fn reload(&self, config: &str) -> Result<(), String> {
         std::fs::write(self.folder.path().join("config.yml"), config).expect("the file can be written");
         let (reply, outcome) = oneshot::channel();
         self.reloads.send(ReloadRequest { reply }).await.expect("the daemon runs");
-        outcome.await.expect("the daemon answers")
+        outcome.await.expect("the daemon replies")
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// One scrape.
+    /// Scrapes the daemon.
     pub async fn scrape(&self) -> Metrics {
         scrape(self.address).await
     }
@@ -205,14 +205,28 @@ impl Daemon {
         scrape_until(self.address, condition)
     }
 
-    /// Ends the daemon and returns how it ended.
+    /// The status of `/-/ready`.
+    pub async fn readiness(&self) -> u16 {
+        client().get(self.url("/-/ready")).send().await.expect("a response").status().as_u16()
+    }
+
+    /// Waits until `/-/ready` returns 200. The metrics of the first polls can be visible a moment earlier.
+    pub async fn wait_until_ready(&self) {
+        let deadline = Instant::now() + MAX_WAIT;
+        while self.readiness().await != 200 {
+            assert!(Instant::now() < deadline, "not ready within {MAX_WAIT:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Stops the daemon and returns its result.
     pub async fn stop(self) -> Result<(), AppError> {
         self.shutdown.cancel();
         self.task.await.expect("the daemon does not panic")
     }
 }
 
-/// The one target of this configuration, and how it is polled, for tests that poll it themselves.
+/// The only target of this configuration and its assignment, for tests that poll it themselves.
 pub fn only_target(config: &str) -> (Target, Assignment) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yml");
@@ -225,15 +239,15 @@ pub fn only_target(config: &str) -> (Target, Assignment) {
     wiring.plan().pop_first().expect("one target")
 }
 
-/// One scrape of a daemon that listens there.
+/// Scrapes the daemon at this address.
 pub async fn scrape(address: SocketAddr) -> Metrics {
     scrape_by(&client(), address).await
 }
 
 async fn scrape_by(client: &reqwest::Client, address: SocketAddr) -> Metrics {
-    let answer = client.get(format!("http://{address}/metrics")).send().await.expect("an answer");
-    assert_eq!(answer.status(), 200);
-    Metrics::parse(&answer.text().await.expect("a body"))
+    let response = client.get(format!("http://{address}/metrics")).send().await.expect("a response");
+    assert_eq!(response.status(), 200);
+    Metrics::parse(&response.text().await.expect("a body"))
 }
 
 /// Scrapes until the metrics fulfil a condition, and returns them.
@@ -256,18 +270,18 @@ pub fn scrape_until(
     }
 }
 
-/// What comes in time.
+/// The output of the future. Panics after the time limit.
 #[track_caller]
-pub fn in_time<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+pub fn with_timeout<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
-        let in_time = tokio::time::timeout(MAX_WAIT, future).await;
-        in_time.unwrap_or_else(|_| panic!("{caller}: not within {MAX_WAIT:?}"))
+        let with_timeout = tokio::time::timeout(MAX_WAIT, future).await;
+        with_timeout.unwrap_or_else(|_| panic!("{caller}: not within {MAX_WAIT:?}"))
     }
 }
 
-/// A client for loopback only. Creating one is slow, so all tests share it; it uses no connection
-/// twice, since connections end with the runtime of the test that made them.
+/// A client for loopback only. Creating one is slow, so all tests share it. It never reuses a connection, since
+/// connections end with the runtime of the test that opened them.
 pub fn client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -287,7 +301,7 @@ fn read(file: &Path) -> Result<Config, String> {
     Ok(loaded.config)
 }
 
-/// A scrape, read sample by sample.
+/// The samples of a scrape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metrics(pub Vec<Sample>);
 
@@ -299,13 +313,13 @@ pub struct Sample {
 }
 
 impl Metrics {
-    /// Reads the text format.
+    /// Parses the text format.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self(lines.map(Sample::parse).collect())
     }
 
-    /// The samples of a metric, given without the prefix `tencentcloud_vpn_`, that have these labels among theirs.
+    /// The samples of a metric, given without the prefix `tencentcloud_vpn_`, that have at least these labels.
     pub fn all<'a>(
         &'a self,
         name: &'a str,
@@ -319,7 +333,7 @@ impl Metrics {
         })
     }
 
-    /// The value of the one such sample; `None` if there is none.
+    /// The value of the only such sample; `None` if there is none. Panics if there are several.
     #[track_caller]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut samples = self.all(name, labels);

@@ -1,4 +1,4 @@
-//! What the daemon of one test says in its log.
+//! Captures the log of the daemon in one test.
 
 use std::{
     io,
@@ -11,11 +11,12 @@ use tracing::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The log of this test's thread, in which a test's runtime does all its work, from now on.
+/// The log of this test's thread since `capture`. A test's runtime does all its work in that thread.
 pub struct Log {
     text: Text,
     _guard: DefaultGuard,
-    /// With one subscriber alone, an event that another thread is first to reach is never logged.
+    /// A second subscriber. With only one, tracing disables an event forever if a thread without a subscriber reaches it
+    /// first.
     _second: Dispatch,
 }
 
@@ -23,7 +24,7 @@ pub struct Log {
 struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Begins to listen.
+    /// Starts to capture the log.
     pub fn capture() -> Self {
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()
@@ -35,14 +36,14 @@ impl Log {
         Self { text, _guard: guard, _second: Dispatch::new(NoSubscriber::default()) }
     }
 
-    /// The lines that have all these words.
+    /// The lines that contain all these words.
     pub fn lines(&self, words: &[&str]) -> Vec<String> {
         let text = String::from_utf8(self.text.0.lock().expect("no writer panics").clone()).expect("text");
         let fits = |line: &&str| words.iter().all(|word| line.contains(word));
         text.lines().filter(fits).map(str::to_owned).collect()
     }
 
-    /// The one line that has all these words.
+    /// The only line that contains all these words.
     #[track_caller]
     pub fn only_line(&self, words: &[&str]) -> String {
         let lines = self.lines(words);

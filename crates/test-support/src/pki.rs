@@ -83,7 +83,7 @@ impl Authority {
 pub struct Files(TempDir);
 
 impl Files {
-    /// `yaml` in a file of its own.
+    /// A directory with `yaml` in `web.yml`.
     pub fn new(yaml: &str) -> Self {
         let files = Self(TempDir::new().unwrap());
         files.write("web.yml", yaml);
@@ -106,7 +106,7 @@ impl Files {
     }
 
     pub fn write(&self, name: &str, contents: &str) {
-        // As certificate managers do it: never half a file.
+        // Replaces the file atomically, like certificate managers.
         let new = self.path(&format!("{name}.new"));
         fs::write(&new, contents).unwrap();
         fs::rename(new, self.path(name)).unwrap();
@@ -189,7 +189,7 @@ impl TlsClient {
         self.get(server, path).await.map(|response| response.status)
     }
 
-    /// For clients of other making.
+    /// For clients that are not from this crate.
     pub fn into_config(self) -> ClientConfig {
         self.config
     }

@@ -1,4 +1,4 @@
-//! A way to the simulated API that counts connections and may speak TLS.
+//! A TCP or TLS relay to the simulated API that counts connections.
 
 use std::{
     future::pending,
@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::local;
 
-/// Passes on what comes, until it is dropped.
+/// Forwards data until it is dropped.
 pub struct Relay {
     pub address: SocketAddr,
     counts: Arc<Counts>,
@@ -30,7 +30,7 @@ pub struct Relay {
     task: JoinHandle<()>,
 }
 
-/// How many connections there were.
+/// The numbers of connections.
 #[derive(Default)]
 struct Counts {
     opened: AtomicUsize,
@@ -56,17 +56,17 @@ impl Relay {
         Self { address, counts, tls, silence, task }
     }
 
-    /// Passes nothing on from now on over the connections that are open, and keeps them open. New ones work.
+    /// Stops forwarding on open connections and keeps them open. New connections work.
     pub fn silence_open_connections(&self) {
         self.silence.send_replace(());
     }
 
-    /// How many connections were opened and closed so far.
+    /// The numbers of connections opened and closed so far.
     pub fn connections(&self) -> (usize, usize) {
         (self.counts.opened.load(Ordering::Relaxed), self.counts.closed.load(Ordering::Relaxed))
     }
 
-    /// Cuts all connections, and shows this certificate on those that come.
+    /// Closes all connections, and uses this certificate for new ones.
     pub fn use_certificate(&self, certificate: &Certificate) {
         self.tls.send_replace(Some(Arc::clone(&certificate.server)));
     }
@@ -96,10 +96,10 @@ impl Certificate {
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("versions that the provider has")
+            .expect("versions that the provider supports")
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
-            .expect("a key that fits");
+            .expect("the key of the certificate");
         Self { pem: cert.pem(), server: Arc::new(server) }
     }
 }

@@ -19,7 +19,7 @@ pub const OTHER_TARGETS: [Target; 2] =
 
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
-/// How many tunnels the befallen target has.
+/// The number of tunnels of the faulty target.
 pub const TUNNELS: usize = 3;
 
 pub struct Scene {
@@ -29,14 +29,17 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Three targets that are polled so.
-    pub async fn with(poll: &str) -> Self {
+    /// A scene with three targets and these poll settings.
+    pub async fn start(poll: &str) -> Self {
         let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-        Self::of(world, |api| api.config_of(&Self::accounts(api).each_ref().map(|text| &**text), poll)).await
+        Self::start_with(world, |api| {
+            api.config_for(&Self::accounts(api).each_ref().map(|text| &**text), poll)
+        })
+        .await
     }
 
-    /// Another world, and another configuration.
-    pub async fn of(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
+    /// A scene with these simulator options and this configuration.
+    pub async fn start_with(world: simulator::Options, config: impl FnOnce(&Api) -> String) -> Self {
         let log = Log::capture();
         let api = Api::start(world).await;
         let daemon = Daemon::start(&config(&api)).await;
@@ -53,7 +56,7 @@ impl Scene {
         self.set_faults([Fault::new(kind)]);
     }
 
-    /// Has these faults happen to requests of the befallen target, and nothing else.
+    /// Makes these faults affect only the requests of the faulty target. They replace all other faults.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         let here = |fault| Fault { region: Some(GUANGZHOU.to_owned()), ..fault };
         self.api.control.set_faults(faults.into_iter().map(here).collect()).expect("faults that can happen");
@@ -72,25 +75,30 @@ impl Scene {
         metrics
     }
 
-    /// Waits for the second poll that fails for this reason: the metrics say so, what was seen before stays, and the other
-    /// targets do not notice.
+    /// Waits for two polls that fail for this reason. Asserts that the tunnels stay published, and that the other targets
+    /// are not affected.
+    pub async fn wait_for_two_failures(&self, reason: &str, before: &Metrics) -> Metrics {
+        let first = self.wait_for_failure(reason, before).await;
+        let during = self.wait_for_failure(reason, &first).await;
+        assert_eq!(during.value(LAST_SUCCESS, &FAULTY_TARGET), first.value(LAST_SUCCESS, &FAULTY_TARGET));
+        during
+    }
+
+    /// The same for one poll.
     pub async fn wait_for_failure(&self, reason: &str, before: &Metrics) -> Metrics {
         let failures =
-            |metrics: &Metrics| metrics.value("poll_failures_total", &with_reason(FAULTY_TARGET, reason));
-        let first = self.daemon.until(|metrics| failures(metrics) >= Some(1.0)).await;
-        let again = |metrics: &Metrics| failures(metrics) > failures(&first) && has_polled(metrics, before);
-        let during = self.daemon.until(again).await;
-        for metrics in [&first, &during] {
-            assert_eq!(metrics.value("up", &FAULTY_TARGET), Some(0.0));
-            assert_eq!(metrics.value("tunnels", &FAULTY_TARGET), before.value("tunnels", &FAULTY_TARGET));
-            assert_eq!(
-                tunnels(metrics, FAULTY_TARGET),
-                tunnels(before, FAULTY_TARGET),
-                "the tunnels of the last successful poll are still shown"
-            );
-        }
-        assert_eq!(during.value(LAST_SUCCESS, &FAULTY_TARGET), first.value(LAST_SUCCESS, &FAULTY_TARGET));
-        assert_eq!(during.sum("poll_failures_total", &FAULTY_TARGET), failures(&during).unwrap_or_default());
+            |metrics: &Metrics| metrics.sum("poll_failures_total", &with_reason(FAULTY_TARGET, reason));
+        let has_failed =
+            |metrics: &Metrics| failures(metrics) > failures(before) && has_polled(metrics, before);
+        let during = self.daemon.until(has_failed).await;
+        assert_eq!(during.value("up", &FAULTY_TARGET), Some(0.0));
+        assert_eq!(during.value("tunnels", &FAULTY_TARGET), before.value("tunnels", &FAULTY_TARGET));
+        assert_eq!(
+            tunnels(&during, FAULTY_TARGET),
+            tunnels(before, FAULTY_TARGET),
+            "the tunnels of the last successful poll are still shown"
+        );
+        assert_eq!(during.sum("poll_failures_total", &FAULTY_TARGET), failures(&during));
         assert_others_unaffected(before, &during);
         during
     }
@@ -105,8 +113,8 @@ impl Scene {
         after
     }
 
-    /// The log says once that the befallen target failed, and why, and once that it is well again; it says nothing of the
-    /// others.
+    /// Asserts that the log has one line about the failure of the faulty target and one about its recovery, and none
+    /// about the others.
     pub fn assert_logged_once(&self, reason: &str) {
         let failed = self.log.only_line(&["WARN", "poll failed"]);
         assert!(failed.contains(&format!("reason=\"{reason}\"")), "{failed}");
@@ -115,7 +123,7 @@ impl Scene {
         assert!(again.contains(GUANGZHOU), "{again}");
     }
 
-    /// How many requests of a region were answered, or left without an answer, so far.
+    /// The number of requests of a region so far, with or without a response.
     pub fn requests(&self, region: &str) -> usize {
         self.api.control.journal().iter().filter(|entry| entry.region == region).count()
     }
@@ -124,18 +132,29 @@ impl Scene {
 /// Tests a fault from its start to the recovery of the target, with polls that fail within four
 /// seconds.
 pub async fn check_outage(kind: FaultKind, reason: &str) -> Scene {
-    check_outage_in(Scene::with("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
+    check_outage_in(Scene::start("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
 /// The same for a fault that takes so much work that polls need more time.
 pub async fn check_slow_outage(kind: FaultKind, reason: &str) -> Scene {
-    check_outage_in(Scene::with("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+    check_outage_in(Scene::start("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+}
+
+/// The same for a fault that polls wait for until their time-out. Only one poll fails, since each takes four seconds.
+pub async fn check_stall(kind: FaultKind) {
+    let scene = Scene::start("interval: 250ms, timeout: 4s, stale_after: 1h").await;
+    let before = scene.wait_until_healthy().await;
+    scene.set_fault(kind);
+    let during = scene.wait_for_failure("timeout", &before).await;
+    scene.clear_faults();
+    scene.wait_for_recovery(&before, &during).await;
+    scene.assert_logged_once("timeout");
 }
 
 async fn check_outage_in(scene: Scene, kind: FaultKind, reason: &str) -> Scene {
     let before = scene.wait_until_healthy().await;
     scene.set_fault(kind);
-    let during = scene.wait_for_failure(reason, &before).await;
+    let during = scene.wait_for_two_failures(reason, &before).await;
     scene.clear_faults();
     scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once(reason);
@@ -147,7 +166,7 @@ pub fn with_reason(target: Target, reason: &str) -> [(&str, &str); 3] {
     [account, region, ("reason", reason)]
 }
 
-/// All that is shown of a target's tunnels, in a fixed order.
+/// All samples of a target's tunnels, in a fixed order.
 pub fn tunnels(metrics: &Metrics, target: Target) -> Vec<&Sample> {
     let of_target = |sample: &&Sample| {
         sample.name.starts_with("tencentcloud_vpn_tunnel_")
@@ -158,7 +177,7 @@ pub fn tunnels(metrics: &Metrics, target: Target) -> Vec<&Sample> {
     samples
 }
 
-/// Whether the targets that nothing may touch were polled again.
+/// Whether the other targets were polled again.
 fn has_polled(now: &Metrics, before: &Metrics) -> bool {
     OTHER_TARGETS.iter().all(|target| now.value("polls_total", target) > before.value("polls_total", target))
 }

@@ -1,4 +1,4 @@
-//! Worlds to show on the status page, built by hand and at a fixed time.
+//! Snapshots to show on the status page, built by hand and at a fixed time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,12 +23,12 @@ pub const DAY: i64 = 86_400;
 /// The exporter has run for three days.
 pub const UPTIME: i64 = 3 * DAY;
 
-/// So many seconds before now: before 2023-11-14 22:13:20 UTC.
+/// The time this many seconds before the fixed "now", 2023-11-14 22:13:20 UTC.
 pub fn ago(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 - seconds).expect("a time")
 }
 
-/// A target, and what was seen of it.
+/// Builds the state of a target.
 #[derive(Debug, Clone)]
 pub struct TargetBuilder(pub TargetSnapshot);
 
@@ -38,7 +38,7 @@ pub fn target(account: &str, region: &str) -> TargetBuilder {
 }
 
 impl TargetBuilder {
-    /// A good poll, so many seconds ago.
+    /// Adds a successful poll, this many seconds ago.
     pub fn with_listing(self, seconds_ago: i64, tunnels: impl IntoIterator<Item = Tunnel>) -> Self {
         let listing = Listing { rows: tunnels.into_iter().collect(), ..Listing::default() };
         let (mut state, _) = self.0.succeeded(listing, ago(seconds_ago), Duration::from_millis(142));
@@ -46,7 +46,7 @@ impl TargetBuilder {
         Self(state)
     }
 
-    /// A failed poll, so many seconds ago.
+    /// Adds a failed poll, this many seconds ago.
     pub fn with_failure(self, seconds_ago: i64, reason: Reason, message: &str) -> Self {
         let failure = Failure { reason, message: message.to_owned() };
         let mut state = self.0.failed(failure, ago(seconds_ago), Duration::from_secs(45));
@@ -54,7 +54,7 @@ impl TargetBuilder {
         Self(state)
     }
 
-    /// Its tunnels are too old to be shown.
+    /// Hides its tunnels because they are stale.
     pub fn with_expired_tunnels(self) -> Self {
         Self(self.0.expired())
     }
@@ -119,8 +119,8 @@ pub fn checked(status: HealthCheckStatus, tunnel: Tunnel) -> Tunnel {
     Tunnel { health_check: HealthCheck::Configured(status), ..tunnel }
 }
 
-/// Two accounts, a bit of everything, and nothing blind.
-pub fn everyday() -> Snapshot {
+/// Two accounts with tunnels in every status; all polls succeed.
+pub fn mixed_snapshot() -> Snapshot {
     let good = |tunnel| checked(HealthCheckStatus::Available, tunnel);
     let bad = |tunnel| checked(HealthCheckStatus::Unavailable, tunnel);
     let before = [
@@ -164,12 +164,12 @@ pub fn everyday() -> Snapshot {
     snapshot([production, frankfurt, staging])
 }
 
-/// Nothing has answered yet.
+/// No poll has finished yet.
 pub fn empty() -> Snapshot {
     snapshot(["ap-guangzhou", "ap-singapore", "eu-frankfurt"].map(|region| target("production", region)))
 }
 
-/// The same world, where the last region discovery of these accounts failed, with the number of regions known before.
+/// The same snapshot, where the last region discovery of these accounts failed, with the number of regions known before.
 pub fn with_failed_discovery(mut snapshot: Snapshot, accounts: &[(&str, usize)]) -> Snapshot {
     let message = "AuthFailure.SecretIdNotFound: The SecretId is not found. (request 5f5d5d0c); check the account's credentials";
     let failure = Failure { reason: Reason::Auth, message: message.to_owned() };
@@ -225,7 +225,7 @@ pub fn many() -> Snapshot {
     snapshot(targets)
 }
 
-/// 10,000 tunnels in one target, so many of them down and the others up.
+/// 10,000 tunnels in one target: `count_down` are down, the others are up.
 pub fn constant_tunnels(count_down: usize) -> Snapshot {
     let made = |n: usize| {
         let (id, name) = (format!("vpnx-{n:08}"), format!("branch-{n}"));

@@ -11,7 +11,7 @@ use tencentcloud_vpn_exporter::{
     },
 };
 
-use super::rig::{RunningSimulator, account_name, options, region, telemetry};
+use super::setup::{RunningSimulator, account_name, options, region, telemetry};
 
 #[tokio::test]
 async fn sts_requests_share_the_account_rate_limit() {
@@ -43,5 +43,5 @@ async fn failed_sts_request_is_not_repeated() {
     let status = FaultKind::Status { status: 503, retry_after: None };
     api.control.set_faults(vec![Fault::new(status)]).expect("a fault");
     api.assumed().load().await.expect_err("no credentials");
-    assert_eq!(api.count("AssumeRole"), 1, "the cache decides when it is repeated");
+    assert_eq!(api.count("AssumeRole"), 1, "the cache decides when to retry");
 }

@@ -6,7 +6,7 @@ use simulator::{Fault, FaultKind};
 use tencentcloud_vpn_exporter::tencent::credentials::source::Source;
 use tokio::process::Command;
 
-use super::rig::{OTHER_ACCOUNT, RunningSimulator, WEB_TOKEN, file, options};
+use super::setup::{OTHER_ACCOUNT, RunningSimulator, WEB_TOKEN, file, options};
 
 const FIRST_ACCOUNT: &str = "100000000001";
 
@@ -113,7 +113,7 @@ const PROXIED: &str = "credentials::metadata::dead_proxy_blocks_other_hosts_only
 async fn metadata_service_is_called_without_proxy() {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--exact", PROXIED, "--ignored"]).stdin(Stdio::null());
-    // Nobody listens on port 9 of this machine, and a proxy that does not answer is as good as one that answers.
+    // Nobody listens on port 9 of this machine, and it does not matter whether the proxy responds.
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env(name, "http://127.0.0.1:9");
     }
@@ -130,7 +130,7 @@ async fn metadata_service_is_called_without_proxy() {
 async fn dead_proxy_blocks_other_hosts_only() {
     let api = RunningSimulator::start(options()).await;
     assert!(api.instance_role().load().await.is_ok());
-    assert!(api.assumed().load().await.is_ok(), "no proxy leads to a loopback address");
+    assert!(api.assumed().load().await.is_ok(), "no proxy is used for a loopback address");
     let mut elsewhere = api.assumed();
     // An address that is kept for documentation (RFC 5737): without the proxy, nothing would refuse it.
     elsewhere.sts = api.sts_at("https://192.0.2.1");

@@ -4,6 +4,6 @@ mod caller;
 mod metadata;
 mod regions;
 mod renewal;
-mod rig;
 mod secrecy;
+mod setup;
 mod sources;

@@ -9,13 +9,13 @@ use tencentcloud_vpn_exporter::{
     wiring::region_list::RegionList,
 };
 
-use super::rig::{RunningSimulator, cache, options, region};
+use super::setup::{RunningSimulator, cache, options, region};
 
 fn offered(name: &str, available: bool) -> OfferedRegion {
     OfferedRegion { region: name.to_owned(), available }
 }
 
-async fn look_up(api: &RunningSimulator) -> Result<BTreeSet<Region>, ApiError> {
+async fn discover(api: &RunningSimulator) -> Result<BTreeSet<Region>, ApiError> {
     let cache = cache(api.environment(0));
     api.caller.post_once(&DescribeRegions::VPN, &region(), Signer::Cache(&cache)).await
 }
@@ -30,12 +30,12 @@ async fn regions_follow_discoveries() {
     ];
     for offer in offers {
         api.control.set_offered_regions(offer);
-        list.update(&look_up(&api).await.expect("regions"));
+        list.update(&discover(&api).await.expect("regions"));
     }
     let names = |list: &RegionList| list.regions().map(Region::to_string).collect::<Vec<_>>();
     assert_eq!(names(&list), ["ap-guangzhou", "ap-tokyo", "eu-frankfurt"]);
     for _ in 0..2 {
-        list.update(&look_up(&api).await.expect("regions"));
+        list.update(&discover(&api).await.expect("regions"));
     }
     assert_eq!(names(&list), ["ap-guangzhou", "ap-tokyo"]);
 }
@@ -45,7 +45,7 @@ async fn empty_region_list_is_malformed() {
     let api = RunningSimulator::start(options()).await;
     api.control.set_offered_regions(vec![]);
     let problem = ApiError::Malformed("none of its 0 regions can be polled".into());
-    assert_eq!(look_up(&api).await, Err(problem));
+    assert_eq!(discover(&api).await, Err(problem));
 }
 
 #[tokio::test]
@@ -53,6 +53,6 @@ async fn refused_discovery_is_an_error() {
     let api = RunningSimulator::start(options()).await;
     let account = api.control.accounts()[0].number.clone();
     api.control.forbid(&account, "DescribeRegions").expect("an account");
-    let message = look_up(&api).await.expect_err("a refusal").to_string();
+    let message = discover(&api).await.expect_err("a refusal").to_string();
     assert!(message.starts_with("UnauthorizedOperation: "), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Credentials that live for seconds, and renewals that fail, against the real services' behaviour.
+//! Credentials that expire after seconds, and renewals that fail.
 
 use std::{future::Future, iter, sync::Arc, time::Duration};
 
@@ -12,26 +12,25 @@ use tencentcloud_vpn_exporter::{
     tencent::{
         account::Account,
         credentials::{cache::CredentialCache, source::Source},
-        describe_vpn_connections::DescribeVpnConnections,
         error::ApiError,
     },
 };
 use tokio::time::{Instant, timeout};
 
-use super::rig::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
+use super::setup::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
 
-/// A world in which temporary credentials live for so many seconds, and answers take a moment.
+/// A simulator whose temporary credentials expire after this many seconds, and whose responses are delayed.
 async fn start_with_short_tokens(seconds: u64) -> RunningSimulator {
     let token_lifetime = Some(Duration::from_secs(seconds));
     RunningSimulator::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
 }
 
-async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, wanted).await.expect("it takes too long")
+async fn with_timeout<T>(wanted: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, wanted).await.expect("within the deadline")
 }
 
-/// Calls the API continuously until the source has sent this number of requests. No call may fail, unless the test itself
-/// stands still for so long that the token ends meanwhile.
+/// Calls the API continuously until the source has sent this number of requests. No call may fail, unless the test
+/// itself is delayed until the token expires.
 async fn call_until(api: &RunningSimulator, source: impl Source + 'static, action: &str, times: usize) {
     let cache = cache(source);
     let calls = async {
@@ -43,7 +42,7 @@ async fn call_until(api: &RunningSimulator, source: impl Source + 'static, actio
             }
         }
     };
-    in_time(calls).await;
+    with_timeout(calls).await;
 }
 
 #[tokio::test]
@@ -85,28 +84,20 @@ fn target() -> Target {
 #[tokio::test]
 async fn renewal_during_a_listing_fails_no_poll() {
     let api = RunningSimulator::start(Options {
-        regions: vec![(region().to_string(), 8000)],
-        latency: Duration::from_millis(300),
-        token_lifetime: Some(Duration::from_secs(8)),
+        regions: vec![(region().to_string(), 2000)],
+        token_lifetime: Some(Duration::from_secs(6)),
         ..options()
     })
     .await;
-    let account = api.account();
-    let start = Instant::now();
-    // Credentials that live for 7 to 8 s are renewed after three quarters of that, or a little later.
-    while start.elapsed() < Duration::from_secs(5) {
-        let action = DescribeVpnConnections::new(&[], 0, 1);
-        account.post(&action, &region(), start + DEADLINE).await.expect("a listing");
-    }
-    api.control.clear_journal();
-    let assignment = assignment(account);
-    let (after, _) = in_time(poll(&assignment, &TargetSnapshot::new(target()))).await;
-    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 8000), "{:?}", after.last_poll);
+    // The 20 pages take 6 s at least. The credentials are renewed after 4.8 s at the latest.
+    let assignment = assignment(api.account_with_rate(3.0));
+    let (after, _) = with_timeout(poll(&assignment, &TargetSnapshot::new(target()))).await;
+    assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
     let journal = api.control.journal();
     let listing = journal.iter().filter(|entry| entry.action == "DescribeVpnConnections");
     let mut ids: Vec<_> = listing.map(|entry| &entry.secret_id).collect();
     ids.dedup();
-    assert!(ids.len() > 1, "the listing was over before its credentials were renewed");
+    assert!(ids.len() > 1, "the listing ended before its credentials were renewed");
 }
 
 #[tokio::test]
@@ -118,13 +109,13 @@ async fn failed_renewal_is_reported_after_expiry() {
     let fails = Fault::new(FaultKind::Error { code: "InternalError.DbError".to_owned() });
     let fails = Fault { action: Some("AssumeRole".to_owned()), ..fails };
     api.control.set_faults(vec![fails]).expect("a fault");
-    let error = in_time(async {
+    let error = with_timeout(async {
         loop {
             let credentials = match cache.current().await {
                 Ok(credentials) => credentials,
                 Err(error) => break error,
             };
-            // What is sent in the last moment comes too late.
+            // A request sent just before the expiry can arrive after it.
             if let Err(error) = api.list(&credentials).await {
                 assert_eq!(error.reason(), Reason::Auth);
                 break cache.renew(&credentials).await.expect_err("a failure");
@@ -132,13 +123,13 @@ async fn failed_renewal_is_reported_after_expiry() {
         }
     })
     .await;
-    assert!(start.elapsed() >= Duration::from_millis(2900), "given up after {:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_millis(2900), "failed after {:?}", start.elapsed());
     assert_eq!(error.reason(), Reason::Credentials);
     let message = error.to_string();
     assert!(message.starts_with("credentials: sts:AssumeRole of the role qcs::cam::uin/"), "{message}");
     assert!(message.contains("InternalError.DbError: ") && message.contains("(request "), "{message}");
     let tries = api.count("AssumeRole");
-    assert!(tries >= 2, "it was not tried again");
+    assert!(tries >= 2, "the renewal was not retried");
 
     api.control.set_faults(vec![]).expect("no fault");
     let recovered = async {
@@ -146,7 +137,7 @@ async fn failed_renewal_is_reported_after_expiry() {
             tokio::task::yield_now().await;
         }
     };
-    in_time(recovered).await;
+    with_timeout(recovered).await;
     let credentials = cache.current().await.expect("credentials");
     api.list(&credentials).await.expect("a listing");
     assert!(api.count("AssumeRole") <= tries + 2);
@@ -170,7 +161,7 @@ async fn thousand_refused_callers_renew_once() {
     assert_eq!(api.count("AssumeRole"), 1);
     api.control.revoke_tokens();
     let refused = before[0].clone().expect("credentials");
-    let error = api.list(&refused).await.expect_err("worthless credentials");
+    let error = api.list(&refused).await.expect_err("revoked credentials");
     assert_eq!(error.reason(), Reason::Auth);
     let renewals = join_all(iter::repeat_with(|| cache.renew(&refused)).take(1000)).await;
     assert!(renewals.iter().all(|others| *others == Ok(true)));
@@ -206,7 +197,7 @@ async fn revocation_during_a_listing_fails_no_poll() {
         }
     };
     let before = TargetSnapshot::new(target());
-    let ((after, _), ()) = in_time(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
+    let ((after, _), ()) = with_timeout(async { tokio::join!(poll(&assignment, &before), pages(5)) }).await;
     assert_eq!((after.is_up(), after.tunnels().len()), (Some(true), 2000), "{:?}", after.last_poll);
     assert_eq!(api.count("AssumeRole"), 2);
     let journal = api.control.journal();

@@ -17,9 +17,9 @@ use tencentcloud_vpn_exporter::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::rig::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
+use super::setup::{EXTERNAL_ID, RunningSimulator, WEB_TOKEN, cache, file, options};
 
-/// Everything that is written to it, for all to read.
+/// A shared buffer for all output.
 #[derive(Clone, Default)]
 struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
@@ -45,7 +45,7 @@ impl CapturedOutput {
     }
 }
 
-/// Loads and uses what a source gives, and writes down everything that comes of it; tells the keys and tokens that it saw.
+/// Loads and uses the credentials of a source, and records all output. Returns the keys and tokens.
 async fn load_and_record(
     api: &RunningSimulator,
     source: impl Source + 'static,
@@ -78,7 +78,7 @@ async fn no_secret_is_logged_or_reported() {
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // With one subscriber alone, an event that another test is first to reach is never logged.
+    // With only one subscriber, tracing disables an event if a thread without a subscriber reaches it first.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
 
@@ -89,7 +89,7 @@ async fn no_secret_is_logged_or_reported() {
     let (_token_folder, token) = file(WEB_TOKEN);
     let (_key_folder, broken_key) = file(&format!("{key} {key}"));
     let (_profile_folder, broken_profile) = file(&format!("[default]\nsecret_id={key}\n{key}\n"));
-    // An answer may repeat what was sent.
+    // A response may contain parts of the request.
     let echo = |action: &str, message: &str| {
         let error = format!(r#"{{"Code":"AuthFailure.TokenFailure","Message":"{message}"}}"#);
         let text = format!(r#"{{"Response":{{"Error":{error},"RequestId":"{message}"}}}}"#);
@@ -126,7 +126,7 @@ async fn no_secret_is_logged_or_reported() {
         secrets.extend(load_and_record(&api, api.workload_identity(&token, &[]), &output).await);
         secrets.extend(load_and_record(&api, api.default_chain(Some(0), None, Some(&token)), &output).await);
     }
-    assert!(secrets.len() > 20, "only {} secrets were in play", secrets.len());
+    assert!(secrets.len() > 20, "only {} secrets were used", secrets.len());
     assert_eq!(output.leaks(&secrets), [""; 0]);
     tracing::trace!("a planted {key}");
     assert_eq!(output.leaks(&secrets)[0], key, "a secret in the log was not found");

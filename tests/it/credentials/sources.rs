@@ -1,4 +1,4 @@
-//! Each source serves, and says what is wrong where it does not.
+//! Each source returns credentials, or an error that names the problem.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use tencentcloud_vpn_exporter::{
     },
 };
 
-use super::rig::{
+use super::setup::{
     EXTERNAL_ID, OTHER_ACCOUNT, ROLE_ARN, RunningSimulator, WEB_TOKEN, cache, file, options, web_identity,
 };
 

@@ -21,16 +21,16 @@ fn inconsistencies(metrics: &Metrics) -> Option<f64> {
     metrics.value("listing_inconsistencies_total", &FAULTY_TARGET)
 }
 
-/// The same with so many tunnels in the befallen region.
+/// A scene with this number of tunnels in the faulty region.
 async fn scene_with_tunnels(tunnels: usize) -> (Scene, Metrics) {
     scene_with_tunnels_and_poll(tunnels, POLL).await
 }
 
 async fn scene_with_tunnels_and_poll(tunnels: usize, poll: &str) -> (Scene, Metrics) {
     let world = frozen(&[(GUANGZHOU, tunnels), (FRANKFURT, 2)]);
-    let scene = Scene::of(world, |api| {
+    let scene = Scene::start_with(world, |api| {
         let accounts = Scene::accounts(api);
-        api.config_of(&accounts.each_ref().map(|text| &**text), poll)
+        api.config_for(&accounts.each_ref().map(|text| &**text), poll)
     })
     .await;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
@@ -52,13 +52,13 @@ async fn high_count_hides_no_tunnel() {
 async fn huge_count_causes_few_requests() {
     let scene = check_wrong_count(90_000).await;
     let polls = scene.daemon.scrape().await.value("polls_total", &FAULTY_TARGET);
-    // Two listings of a first page and of as many more as are asked for at once.
+    // Each poll reads two listings: the first page, and the pages that are requested at the same time.
     assert!(Some(scene.requests(GUANGZHOU) as f64) <= polls.map(|polls| (polls + 1.0) * 18.0));
 }
 
-/// Has the API count so many tunnels for a while.
+/// Sets a wrong `TotalCount` for a while.
 async fn check_wrong_count(tunnels_in_all: u64) -> Scene {
-    let scene = Scene::with(POLL).await;
+    let scene = Scene::start(POLL).await;
     let before = scene.wait_until_healthy().await;
     assert_eq!(inconsistencies(&before), Some(0.0));
 
@@ -84,17 +84,17 @@ async fn check_wrong_count(tunnels_in_all: u64) -> Scene {
 }
 
 #[tokio::test]
-async fn count_that_hides_many_tunnels_fails_polls() {
+async fn low_count_with_many_missing_tunnels_fails_polls() {
     let (scene, before) = scene_with_tunnels(250).await;
     scene.set_fault(count(100));
-    let during = scene.wait_for_failure("malformed_response", &before).await;
+    let during = scene.wait_for_two_failures("malformed_response", &before).await;
     scene.clear_faults();
     scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");
 }
 
 #[tokio::test]
-async fn sample_reveals_two_wrong_listings() {
+async fn sample_detects_two_wrong_listings() {
     let (scene, before) = scene_with_tunnels(250).await;
     scene.set_faults([Fault { offset: Some(0), times: Some(2), ..Fault::new(count(100)) }]);
     let failures = with_reason(FAULTY_TARGET, "malformed_response");
@@ -107,7 +107,7 @@ async fn sample_reveals_two_wrong_listings() {
 }
 
 #[tokio::test]
-async fn many_deleted_tunnels_leave_soon() {
+async fn many_deleted_tunnels_disappear_in_one_poll() {
     let (scene, before) = scene_with_tunnels(250).await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[50..200] {
@@ -121,7 +121,7 @@ async fn many_deleted_tunnels_leave_soon() {
 
 #[tokio::test]
 async fn row_without_id_is_counted_and_logged_once() {
-    let scene = Scene::with(POLL).await;
+    let scene = Scene::start(POLL).await;
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
@@ -146,8 +146,8 @@ async fn row_without_id_is_counted_and_logged_once() {
 }
 
 #[tokio::test]
-async fn tunnel_in_doubt_reads_unknown() {
-    let scene = Scene::with(POLL).await;
+async fn tunnel_in_doubt_is_shown_as_unknown() {
+    let scene = Scene::start(POLL).await;
     let before = scene.wait_until_healthy().await;
     let [account, place] = FAULTY_TARGET;
     let without_id = |metrics: &Metrics| {
@@ -166,7 +166,7 @@ async fn tunnel_in_doubt_reads_unknown() {
     assert_eq!(
         during.value("tunnels", &FAULTY_TARGET),
         before.value("tunnels", &FAULTY_TARGET),
-        "it keeps its place"
+        "it is still counted"
     );
     assert_eq!(during.count("tunnel_up", &FAULTY_TARGET), TUNNELS - 1, "it is neither up nor down");
     assert!(without_id(&during) >= Some(1.0));
@@ -176,12 +176,12 @@ async fn tunnel_in_doubt_reads_unknown() {
     let as_before = |metrics: &Metrics| tunnels(metrics, FAULTY_TARGET) == tunnels(&before, FAULTY_TARGET);
     let after = scene.daemon.until(as_before).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
-    assert_eq!(after.sum("tunnel_transitions_total", &FAULTY_TARGET), 0.0, "unknown is no transition");
+    assert_eq!(after.sum("tunnel_transitions_total", &FAULTY_TARGET), 0.0, "UNKNOWN is not a transition");
 }
 
 #[tokio::test]
-async fn tunnel_in_doubt_leaves_after_stale_after() {
-    let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 500ms").await;
+async fn tunnel_in_doubt_is_removed_after_stale_after() {
+    let scene = Scene::start("interval: 250ms, timeout: 10s, stale_after: 500ms").await;
     let before = scene.wait_until_healthy().await;
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
     scene.set_fault(FaultKind::Remove { pointer });
@@ -197,19 +197,19 @@ async fn tunnel_in_doubt_leaves_after_stale_after() {
 }
 
 #[tokio::test]
-async fn empty_query_keeps_a_tunnel_in_doubt() {
-    let scene = Scene::with(POLL).await;
+async fn empty_query_result_keeps_a_tunnel_in_doubt() {
+    let scene = Scene::start(POLL).await;
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(1);
-    // The API neither shows the id nor finds the tunnel by it.
+    // The listing does not contain the id, and a query by id finds nothing.
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
     assert_eq!(
         during.value("tunnels", &FAULTY_TARGET),
         before.value("tunnels", &FAULTY_TARGET),
-        "it keeps its place"
+        "it is still counted"
     );
 }
 
@@ -226,7 +226,7 @@ async fn single_row_page_without_id_fails_no_poll() {
 }
 
 #[tokio::test]
-async fn only_tunnel_without_id_reads_unknown() {
+async fn only_tunnel_without_id_is_shown_as_unknown() {
     let (scene, _) = scene_with_tunnels(1).await;
     let place = GUANGZHOU;
     let id = scene.api.control.ids(place).expect("the region").remove(0);
@@ -250,7 +250,7 @@ async fn many_tunnels_in_doubt_fail_no_poll() {
 }
 
 #[tokio::test]
-async fn many_tunnels_in_doubt_leave_when_stale() {
+async fn many_tunnels_in_doubt_are_removed_when_stale() {
     let (scene, _) =
         scene_with_tunnels_and_poll(250, "interval: 250ms, timeout: 20s, stale_after: 500ms").await;
     let place = GUANGZHOU;
@@ -273,17 +273,17 @@ async fn tunnels_not_found_disappear() {
     const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
     let config = |api: &Api, poll: &str| {
         let accounts = Scene::accounts(api);
-        let config = api.config_of(&accounts.each_ref().map(|text| &**text), poll);
+        let config = api.config_for(&accounts.each_ref().map(|text| &**text), poll);
         config.replace("request_timeout: 2s", "request_timeout: 20s")
     };
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-    let scene = Scene::of(world, |api| config(api, HOURLY)).await;
+    let scene = Scene::start_with(world, |api| config(api, HOURLY)).await;
     let before = scene.wait_until_healthy().await;
     let place = GUANGZHOU;
     for id in &scene.api.control.ids(place).expect("the region")[..2] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    // The next listing succeeds. Its queries by id fail: first that of both tunnels, then that of each.
+    // The next listing succeeds. Its queries by id fail: first the query for both tunnels, then the query for each.
     let not_found = FaultKind::Error { code: "ResourceNotFound".to_owned() };
     scene.set_faults([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
@@ -295,11 +295,11 @@ async fn tunnels_not_found_disappear() {
 }
 
 #[tokio::test]
-async fn query_with_other_tunnels_is_malformed() {
-    let scene = Scene::with(POLL).await;
+async fn query_result_with_other_tunnels_is_malformed() {
+    let scene = Scene::start(POLL).await;
     let before = scene.wait_until_healthy().await;
     scene.set_fault(FaultKind::Rows { count: 100 });
-    let during = scene.wait_for_failure("malformed_response", &before).await;
+    let during = scene.wait_for_two_failures("malformed_response", &before).await;
     scene.clear_faults();
     scene.wait_for_recovery(&before, &during).await;
     scene.assert_logged_once("malformed_response");

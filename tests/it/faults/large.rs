@@ -1,4 +1,4 @@
-//! Many answers at once that are as large as can be: others do not wait for them.
+//! Many concurrent responses of maximum size do not delay other accounts.
 
 use simulator::{Fault, FaultKind};
 
@@ -7,7 +7,7 @@ use test_support::{
     scene::{FRANKFURT, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
-/// More than there are places for large answers.
+/// More than the number of permits for large bodies.
 const LARGE_REGIONS: usize = 10;
 
 #[tokio::test]
@@ -17,10 +17,10 @@ async fn large_responses_delay_no_other_account() {
     regions.push((FRANKFURT, 2));
     let mut names: Vec<_> = greedy.iter().map(|name| &**name).collect();
     names.push(FRANKFURT);
-    let scene = Scene::of(frozen(&regions), |api| {
+    let scene = Scene::start_with(frozen(&regions), |api| {
         let accounts = [api.account("main", &names), api.account("other", &[FRANKFURT])];
         let poll = "interval: 3s, timeout: 1m, stale_after: 1h";
-        api.config_of(&accounts.each_ref().map(|text| &**text), poll)
+        api.config_for(&accounts.each_ref().map(|text| &**text), poll)
             .replace("request_timeout: 2s", "request_timeout: 25s")
     })
     .await;

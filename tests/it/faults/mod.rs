@@ -1,5 +1,5 @@
 //! Each fault: the metrics are correct, the log reports it once, other targets are not affected, and
-//! recovery needs nobody.
+//! targets recover automatically.
 
 mod counts;
 mod failing;

@@ -8,7 +8,7 @@ use test_support::{
     scene::{FAULTY_TARGET, OTHER_TARGETS, Scene, assert_others_unaffected},
 };
 
-/// So many regions with two tunnels each.
+/// This number of regions with two tunnels each.
 fn regions(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("region-{number}")).collect()
 }
@@ -38,7 +38,7 @@ async fn occasional_failures_are_retried() {
     ];
     let regions = regions(table.len());
     let poll = "interval: 250ms, timeout: 30s, stale_after: 1h";
-    let scene = Scene::of(world(&regions), |api| api.config_with(&names(&regions), poll)).await;
+    let scene = Scene::start_with(world(&regions), |api| api.config_with_poll(&names(&regions), poll)).await;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == table.len() as f64).await;
     assert_eq!(before.sum("api_request_failures_total", &[]), 0.0);
 
@@ -100,7 +100,7 @@ async fn only_some_errors_are_retried() {
         faults.map(|((code, ..), region)| Fault { region: Some(region.clone()), ..Fault::new(error(code)) });
     let world = Options { faults: faults.collect(), ..world(&regions) };
     let poll = "interval: 1h, timeout: 3s, stale_after: 2h";
-    let scene = Scene::of(world, |api| api.config_with(&names(&regions), poll)).await;
+    let scene = Scene::start_with(world, |api| api.config_with_poll(&names(&regions), poll)).await;
     let metrics = scene.daemon.until(|metrics| metrics.count("up", &[]) == table.len()).await;
     assert_eq!(metrics.sum("up", &[]), 0.0);
     for ((code, reason, again), region) in table.iter().zip(&regions) {
@@ -123,7 +123,7 @@ async fn fast_clock_is_corrected() {
 
 #[tokio::test]
 async fn clock_offset_follows_the_clock_without_a_refusal() {
-    let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 250ms, timeout: 10s, stale_after: 1h").await;
     scene.wait_until_healthy().await;
     // The API accepts times that are up to 300 s off, so it refuses none of the requests after the first.
     for ahead in [400_i32, 150, 0] {
@@ -140,14 +140,14 @@ async fn clock_offset_follows_the_clock_without_a_refusal() {
         .await;
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(1.0));
-    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was skipped");
 }
 
-/// Has the API's clock be so many seconds ahead for a while.
+/// Sets the API's clock ahead by this many seconds for a while.
 async fn check_wrong_clock(ahead: i32) {
     let offset =
         |metrics: &Metrics| metrics.value("api_clock_offset_seconds", &FAULTY_TARGET).expect("an offset");
-    let scene = Scene::with("interval: 250ms, timeout: 10s, stale_after: 1h").await;
+    let scene = Scene::start("interval: 250ms, timeout: 10s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
     assert_eq!(offset(&before), 0.0);
 
@@ -163,7 +163,7 @@ async fn check_wrong_clock(ahead: i32) {
     scene.clear_faults();
     let after = scene.daemon.until(|metrics| offset(metrics) == 0.0).await;
     assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
-    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was lost");
+    assert_eq!(after.sum("poll_failures_total", &[]), 0.0, "no poll was skipped");
     let refusals = [("account", "main"), ("action", "DescribeVpnConnections"), ("reason", "clock_skew")];
     assert_eq!(after.value("api_request_failures_total", &refusals), Some(2.0));
     scene.log.only_line(&["WARN"]);

@@ -14,12 +14,12 @@ async fn untrusted_server_receives_nothing() {
     std::fs::write(&file, &trusted.pem).expect("a file");
     let mut relay = None;
     let world = test_support::frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-    let scene = Scene::of(world, |api| {
+    let scene = Scene::start_with(world, |api| {
         let relay = relay.insert(Relay::start(api.address));
         relay.use_certificate(&trusted);
         let accounts = Scene::accounts(api);
         let poll = "interval: 250ms, timeout: 2s, stale_after: 1h";
-        api.config_of(&accounts.each_ref().map(|text| &**text), poll).replace(
+        api.config_for(&accounts.each_ref().map(|text| &**text), poll).replace(
             &format!("endpoint: 'http://{}'", api.address),
             &format!("endpoint: 'https://{}', ca_file: '{}'", relay.address, file.display()),
         )
@@ -38,7 +38,11 @@ async fn untrusted_server_receives_nothing() {
         during.value("poll_failures_total", &reason).unwrap_or_default()
     );
     for target in [FAULTY_TARGET, OTHER_TARGETS[0], OTHER_TARGETS[1]] {
-        assert_eq!(tunnels(&during, target), tunnels(&before, target), "the last good tunnels stay");
+        assert_eq!(
+            tunnels(&during, target),
+            tunnels(&before, target),
+            "the tunnels of the last good poll stay"
+        );
     }
     let requests = scene.api.control.journal().len();
     let warning = scene.log.only_line(&["WARN", "poll failed", GUANGZHOU]);

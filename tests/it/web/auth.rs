@@ -41,7 +41,7 @@ async fn only_health_needs_no_password() {
     }
     assert_eq!(server.get("/-/healthy").await.status, 200);
     assert_eq!(server.get("/-/ready").await.status, 503);
-    assert_eq!(server.get("/-/healthy/").await.status, 401, "exactly that path");
+    assert_eq!(server.get("/-/healthy/").await.status, 401, "only this path is open");
     assert_eq!(server.scrapes.get(), 1);
 }
 
@@ -76,12 +76,16 @@ async fn changed_password_needs_no_restart() {
     files.write("web.yml", &format!("basic_auth_users:\n  ann: {}\n", hash("new")));
     until("the new one is known", async || log_in(&server, "/metrics", "ann", "new").await.status == 200)
         .await;
-    assert_eq!(log_in(&server, "/metrics", "ann", "old").await.status, 401, "though it was right before");
+    assert_eq!(
+        log_in(&server, "/metrics", "ann", "old").await.status,
+        401,
+        "the password was correct before"
+    );
     files.write("web.yml", "basic_auth_users: nonsense\n");
     let file = files.web_config();
     let refused = || logged(&[file.to_str().unwrap(), "the old one stays in use"]) == 1;
     until("it is refused", async || server.get("/metrics").await.status == 401 && refused()).await;
-    assert_eq!(server.get("/metrics").await.status, 401, "a broken file opens nothing");
+    assert_eq!(server.get("/metrics").await.status, 401, "a broken file does not remove protection");
 }
 
 #[tokio::test]

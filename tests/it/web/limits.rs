@@ -81,7 +81,7 @@ async fn body_is_refused_without_being_read() {
     let mut client = server.connect().await;
     client.send("GET /metrics HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n").await;
     assert_eq!(client.response().await.status, 200);
-    assert_eq!(client.read_rest().await, b"", "the connection is of no more use");
+    assert_eq!(client.read_rest().await, b"", "the server closes the connection");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn slowly_sent_head_is_cut_off() {
     let mut client = server.connect().await;
     client.send(SCRAPE).await;
     assert_eq!(client.response().await.status, 200);
-    // On a connection that has proved itself, too.
+    // Also on a connection that has already served a request.
     let (mut reader, mut writer) = client.stream.into_split();
     let drip = async {
         let mut ticks = tokio::time::interval(SHORT / 10);
@@ -267,5 +267,5 @@ async fn server_without_files() {
     drop(files);
     client.send(SCRAPE).await;
     assert_eq!(client.response().await.status, 200);
-    assert_eq!(logged(&["cannot accept connections"]), 1, "within a minute");
+    assert_eq!(logged(&["cannot accept connections"]), 1, "at most one warning per minute");
 }

@@ -58,7 +58,7 @@ async fn head_gets_the_headers_of_get() {
         assert!(response.contains(&format!("content-length: {length}\r\n")), "{response}");
         assert!(response.ends_with("\r\n\r\n"), "{response}");
     }
-    assert_eq!(server.scrapes.get(), 0, "it is no scrape");
+    assert_eq!(server.scrapes.get(), 0, "it does not count as a scrape");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn reload_reports_its_outcome() {
         assert_eq!((response.status, response.text()), (status, text));
     }
     drop(reloads);
-    assert_eq!(server.send_request(RELOAD).await.status, 503, "nobody is there to reload");
+    assert_eq!(server.send_request(RELOAD).await.status, 503, "nothing handles reloads");
 }
 
 #[tokio::test]

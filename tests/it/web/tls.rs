@@ -1,7 +1,8 @@
-//! TLS, client certificates, and their files as they change.
+//! TLS, client certificates, and changes of their files.
 
 use std::{fs, time::Duration};
 
+use futures_util::future::join_all;
 use rcgen::SanType;
 use rustls::{
     crypto::{CryptoProvider, ring},
@@ -23,7 +24,7 @@ fn dns(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 
-/// A server that wants clients of `clients`, with more said of them below `tls_server_config`.
+/// A server that accepts client certificates of `clients`, with `more` settings below `tls_server_config`.
 async fn serve_mutual_tls(server: &Identity, clients: &Authority, more: &str) -> (Files, Server) {
     let files = Files::tls(server, &format!("  client_ca_file: clients.pem\n{more}"));
     files.write("clients.pem", &clients.pem);
@@ -47,7 +48,7 @@ async fn scrape_works_in_both_tls_versions() {
     assert_eq!(
         stranger.status(&server, "/metrics").await,
         None,
-        "a client that trusts others does not go on"
+        "a client that does not trust the server ends the handshake"
     );
 }
 
@@ -91,7 +92,7 @@ async fn client_that_prefers_http2_gets_http1() {
     let text = server.publish_large_exposition();
     let both = TlsClient::trusting(&authority).with_alpn(&["h2", "http/1.1"]);
     let response = both.get(&server, "/metrics").await.unwrap();
-    assert!(response.text() == text, "the body is whole");
+    assert!(response.text() == text, "the body is complete");
     let http2_alone = TlsClient::trusting(&authority).with_alpn(&["h2"]);
     assert_eq!(http2_alone.status(&server, "/metrics").await, None);
 }
@@ -125,7 +126,7 @@ async fn slow_handshake_is_cut_off() {
 async fn refused_handshake_causes_a_warning() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
-    // None of these is a refusal. If one counted, it would take the place of the only warning in a minute.
+    // None of these is a refusal. If one of them were logged, it would use up the one warning per minute.
     for beginning in ["", "\u{16}\u{3}\u{1}\u{2}\0\u{1}", "GET / HTTP/1.1\r\nHost: here\r\n\r\n"] {
         let mut client = server.connect().await;
         client.send(beginning).await;
@@ -147,14 +148,14 @@ async fn refused_handshake_causes_a_warning() {
     };
     // Another server of this process may have refused a client with the same port.
     let before = warned();
-    assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+    assert!(old.handshake(&server, &mut client).await.is_err(), "the client has no certificate");
     until("it is logged", async || warned() == before + 1).await;
     let mut later = Vec::new();
     for _ in 0..3 {
         let mut client = TcpStream::connect(server.address).await.unwrap();
         let address = client.local_addr().unwrap().to_string();
         later.push((logged(&["TLS handshake refused", &format!("client={address}")]), address));
-        assert!(old.handshake(&server, &mut client).await.is_err(), "no certificate is shown");
+        assert!(old.handshake(&server, &mut client).await.is_err(), "the client has no certificate");
     }
     // The server handles connections in any order: a good one that is served shows that those before it were refused.
     let known =
@@ -162,7 +163,7 @@ async fn refused_handshake_causes_a_warning() {
     assert_eq!(known.status(&server, "/-/healthy").await, Some(200));
     for (before, address) in later {
         let warned = logged(&["TLS handshake refused", &format!("client={address}")]);
-        assert_eq!(warned, before, "within a minute");
+        assert_eq!(warned, before, "at most one warning per minute");
     }
 }
 
@@ -187,7 +188,11 @@ async fn client_certificate_is_required_and_verified() {
     for path in ["/metrics", "/-/healthy"] {
         let known = TlsClient::with_certificate(&servers, &clients.client(vec![]));
         assert_eq!(known.status(&server, path).await, Some(200));
-        assert_eq!(TlsClient::trusting(&servers).status(&server, path).await, None, "none is shown");
+        assert_eq!(
+            TlsClient::trusting(&servers).status(&server, path).await,
+            None,
+            "the client has no certificate"
+        );
         for foreign in [Authority::new("clients").client(vec![]), servers.client(vec![]), clients.server()] {
             assert_eq!(TlsClient::with_certificate(&servers, &foreign).status(&server, path).await, None);
         }
@@ -242,7 +247,7 @@ async fn only_allowed_names_may_connect() {
     ] {
         assert_eq!(shows(vec![name.clone()]).await, None, "{name:?}");
     }
-    assert_eq!(shows(vec![]).await, None, "no name is no allowed name");
+    assert_eq!(shows(vec![]).await, None, "a certificate without names is refused");
 }
 
 #[tokio::test]
@@ -266,7 +271,7 @@ async fn own_certificate_allows_only_health_checks() {
     assert_eq!(
         TlsClient::with_certificate(&servers, &sibling).status(&server, "/-/healthy").await,
         None,
-        "exactly that certificate"
+        "only this certificate is accepted"
     );
 }
 
@@ -283,7 +288,7 @@ async fn renewed_certificate_needs_no_restart() {
     .await;
     assert_eq!(TlsClient::trusting(&old).status(&server, "/metrics").await, None);
     kept.send("GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await;
-    assert_eq!(kept.response().await.status, 200, "connections go on");
+    assert_eq!(kept.response().await.status, 200, "open connections still work");
 }
 
 #[tokio::test]
@@ -327,7 +332,7 @@ async fn renewed_client_authority_needs_no_restart() {
     assert_eq!(shows(&old_client).await, None);
 }
 
-/// What is wrong with these files, with the names of their directory left out.
+/// The error for these files, without the path of their directory.
 fn refusal(files: &Files) -> String {
     let error = Protection::open(&files.web_config()).err().expect("they are refused").to_string();
     error.replace(files.path("").to_str().unwrap(), "")
@@ -401,7 +406,7 @@ async fn reload_never_removes_protection() {
     let full = format!("{tls}{REQUIRED}{ca}{names}{users}");
     let known = clients.client(vec![dns("prometheus.example")]);
     let nameless = clients.client(vec![]);
-    for (before, after, removed) in [
+    let cases = [
         (&full, String::new(), "TLS, passwords, client certificates, allowed names of client certificates"),
         (&full, tls.to_owned(), "passwords, client certificates, allowed names of client certificates"),
         (&full, users.clone(), "TLS, client certificates, allowed names of client certificates"),
@@ -416,25 +421,30 @@ async fn reload_never_removes_protection() {
         (&format!("{tls}{REQUIRED}{ca}"), format!("{tls}{if_given}{ca}"), "client certificates"),
         (&format!("{tls}{if_given}{ca}"), tls.to_owned(), "client certificates"),
         (&users, "http_server_config: {}\n".to_owned(), "passwords"),
-    ] {
+    ];
+    let foreign = servers.client(vec![]);
+    let (servers, clients, known, nameless, foreign) = (&servers, &clients, &known, &nameless, &foreign);
+    let check = async |before: &str, after: &str, removed: &str| {
         let files = Files::new(before);
         files.write_certificate(&servers.server());
         files.write("clients.pem", &clients.pem);
-        let server = serve(&files).await;
+        // On a busy machine, handshakes take long.
+        let limits = Limits { header_timeout: HOUR, ..Limits::default() };
+        let server = Setup { web_config: Some(files.web_config()), limits, ..Setup::default() }.start().await;
         let outcomes = async || {
             let mut outcomes = vec![Some(server.get("/metrics").await.status)];
             for client in [
-                TlsClient::trusting(&servers),
-                TlsClient::with_certificate(&servers, &known),
-                TlsClient::with_certificate(&servers, &nameless),
-                TlsClient::with_certificate(&servers, &servers.client(vec![])),
+                TlsClient::trusting(servers),
+                TlsClient::with_certificate(servers, known),
+                TlsClient::with_certificate(servers, nameless),
+                TlsClient::with_certificate(servers, foreign),
             ] {
                 outcomes.push(client.status(&server, "/metrics").await);
             }
             outcomes
         };
         let expected = outcomes().await;
-        files.write("web.yml", &after);
+        files.write("web.yml", after);
         let file = files.web_config();
         let refused =
             || logged(&[file.to_str().unwrap(), "needs a restart", &format!("would_remove=\"{removed}\"")]);
@@ -444,7 +454,9 @@ async fn reload_never_removes_protection() {
         })
         .await;
         assert_eq!(outcomes().await, expected, "{removed}");
-    }
+    };
+    // The server checks its files once a second, so all cases run at the same time.
+    join_all(cases.iter().map(|(before, after, removed)| check(before, after, removed))).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 
 use simulator::{Fault, FaultKind, Options};
 
-use super::rig::{FRANKFURT, GUANGZHOU, LIST};
+use super::setup::{FRANKFURT, GUANGZHOU, LIST};
 use test_support::{
     Api,
     binary::{WorkDir, assert_exit},
@@ -23,8 +23,9 @@ async fn daemon_never_deletes() {
     let fault = Fault { share: 0.1, ..Fault::new(FaultKind::Reset) };
     api.control.set_faults(vec![fault]).expect("a fault");
     let accounts = [api.account("here", &[GUANGZHOU]), api.account("all", &["x"]).replace("[x]", "all")];
-    let config =
-        |poll: &str| api.config_of(&accounts.each_ref().map(String::as_str), &format!("timeout: 5s, {poll}"));
+    let config = |poll: &str| {
+        api.config_for(&accounts.each_ref().map(String::as_str), &format!("timeout: 5s, {poll}"))
+    };
     let files = WorkDir::with(config("interval: 200ms"));
     let daemon = files.daemon(&["--web.enable-lifecycle"]).await;
     let polls = async |more: f64| {

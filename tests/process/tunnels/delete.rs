@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use simulator::{FaultKind, GatewayState};
 
-use super::rig::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
+use super::setup::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
 use test_support::binary::{assert_exit, run};
 
 /// A documented error: its cause and its message.
@@ -19,7 +19,7 @@ fn set_gateway(scene: &Scene, tunnel: &TunnelIds, state: GatewayState) {
     scene.api.control.set_gateway(GUANGZHOU, &tunnel.gateway, state).expect("the gateway");
 }
 
-/// Has the listing show the tunnel on a gateway where the API itself does not have it.
+/// Makes the listing show the tunnel on a gateway that it does not belong to.
 fn list_on_gateway(scene: &Scene, tunnel: &mut TunnelIds, gateway: &str) {
     scene.set(tunnel, "VpnGatewayId", gateway);
     gateway.clone_into(&mut tunnel.gateway);
@@ -68,7 +68,7 @@ async fn documented_error_has_a_remedy() {
         assert!(ended.stderr.starts_with(&message), "{code}: {}", ended.stderr);
         assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
         assert!(ended.stderr.contains("(request "), "{}", ended.stderr);
-        assert_eq!(scene.requests(), [LIST, DELETE], "{code} is not tried again");
+        assert_eq!(scene.requests(), [LIST, DELETE], "{code} is not retried");
     });
     join_all(cases).await;
 }
@@ -79,7 +79,7 @@ fn error(code: &str) -> FaultKind {
 
 #[tokio::test]
 async fn tunnel_that_is_not_found_counts_as_deleted() {
-    // The tunnel goes between the look at it and the request; it is deleted, and a look-up answers that it is not there.
+    // The tunnel is deleted between the query and the request. The next query returns "not found".
     let vanishes = (LIST, 0, Some(1), FaultKind::Drift { remove: Some(0), add: 0 });
     let not_found = (LIST, 1, None, error("ResourceNotFound"));
     let cases = [(vanishes, "ResourceNotFound: "), (not_found, "")].map(|(fault, message)| async move {
@@ -151,7 +151,7 @@ async fn wrong_tunnel_is_refused_before_the_deletion() {
         for flag in ["--yes", "--dry-run"] {
             let ended = scene.delete(&tunnel, &[flag]).await;
             assert_eq!((ended.code(), ended.stderr.trim_end()), (Some(1), message));
-            assert_eq!(ended.stdout, "", "nothing is shown of it");
+            assert_eq!(ended.stdout, "", "it is not shown");
         }
     }
     assert_eq!(scene.deletions(), 0);
@@ -210,7 +210,7 @@ async fn dry_run_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn tunnel_in_use_is_warned_about() {
+async fn tunnel_in_use_causes_a_warning() {
     const UP: &str = "WARNING: this tunnel is UP.";
     const MAY_BE_IN_USE: &str = "WARNING: this tunnel may be in use.";
     let scene = Scene::with(1).await;
@@ -247,7 +247,7 @@ async fn yes_deletes_the_tunnel_and_waits() {
     assert!(!ended.stdout.contains(['\r', '\u{1b}']), "{}", ended.stdout);
     assert_eq!(scene.requests()[..4], [LIST, DELETE, LIST, LIST]);
     assert_eq!(scene.deletions(), 1);
-    assert_eq!(scene.ids(), [first.id, last.id], "the others stay");
+    assert_eq!(scene.ids(), [first.id, last.id], "the other tunnels stay");
 }
 
 #[tokio::test]

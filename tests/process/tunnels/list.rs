@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 
-use super::rig::{FRANKFURT, GUANGZHOU, LIST, Scene, TunnelIds};
+use super::setup::{FRANKFURT, GUANGZHOU, LIST, Scene, TunnelIds};
 use test_support::{
     Api,
     binary::{Finished, WorkDir, assert_exit, run},
@@ -34,7 +34,7 @@ async fn every_page_is_listed_once_in_order() {
     let api = Api::start(frozen(&[(GUANGZHOU, 247), (FRANKFURT, 3)])).await;
     let accounts = [api.account("first", &[GUANGZHOU, FRANKFURT]), api.account("second", &[FRANKFURT])];
     let accounts = accounts.each_ref().map(String::as_str);
-    let files = WorkDir::with(api.config_of(&accounts, "timeout: 20s"));
+    let files = WorkDir::with(api.config_for(&accounts, "timeout: 20s"));
     let finished = list(&files, &["--output", "json"]).await;
     assert_exit("all", &finished, 0, &[]);
     assert_eq!(finished.stderr, "");
@@ -152,7 +152,7 @@ async fn failed_target_does_not_hide_others() {
     let refusal = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     let fault = Fault { region: Some(FRANKFURT.to_owned()), ..Fault::new(refusal) };
     api.control.set_faults(vec![fault]).expect("a fault");
-    let files = WorkDir::with(api.config_with(&[FRANKFURT, GUANGZHOU], "timeout: 20s"));
+    let files = WorkDir::with(api.config_with_poll(&[FRANKFURT, GUANGZHOU], "timeout: 20s"));
     let finished = list(&files, &["--output", "json"]).await;
     let mut expected = api.control.ids(GUANGZHOU).expect("the region");
     expected.sort();
@@ -169,7 +169,7 @@ async fn failed_target_does_not_hide_others() {
 async fn unconfigured_account_or_region_is_refused() {
     let api = Api::start(frozen(&[(GUANGZHOU, 1), (FRANKFURT, 1)])).await;
     let accounts = [api.account("first", &[GUANGZHOU]), api.account("second", &[FRANKFURT])];
-    let files = WorkDir::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
+    let files = WorkDir::with(api.config_for(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
     let table: [(&[&str], i32, &str); 4] = [
         (&["--account", "third"], 64, "--account: third is not configured; name an account that is\n"),
         (
@@ -198,7 +198,7 @@ async fn failed_discovery_does_not_hide_other_accounts() {
     api.control.forbid(number, "DescribeRegions").expect("the account");
     let accounts =
         [api.account("everywhere", &["x"]).replace("[x]", "all"), api.account("here", &[GUANGZHOU])];
-    let files = WorkDir::with(api.config_of(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
+    let files = WorkDir::with(api.config_for(&accounts.each_ref().map(String::as_str), "timeout: 20s"));
     let message = "everywhere: region discovery failed: UnauthorizedOperation";
     for flags in [&[][..], &["--region", GUANGZHOU]] {
         let finished = list(&files, flags).await;

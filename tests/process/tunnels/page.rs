@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::{
     pty::Terminal,
-    rig::{FRANKFURT, GUANGZHOU, PROMPT, without_seconds},
+    setup::{FRANKFURT, GUANGZHOU, PROMPT, without_seconds},
 };
 use test_support::{Api, binary::exporter, region};
 

@@ -4,7 +4,7 @@ use tokio::process::Command;
 
 use super::{
     pty::Terminal,
-    rig::{DELETE, LIST, PROMPT, Scene, without_seconds},
+    setup::{DELETE, LIST, PROMPT, Scene, without_seconds},
 };
 
 const GREEN: &str = "\u{1b}[32mup";
@@ -17,7 +17,7 @@ async fn right_id_deletes_the_tunnel() {
     let mut terminal = Terminal::start(scene.command(&tunnel, &[]));
     terminal.wait_for_text("WARNING: this tunnel is UP.").await;
     terminal.wait_for_text(PROMPT).await;
-    assert_eq!(scene.requests(), [LIST], "nothing is deleted before the answer");
+    assert_eq!(scene.requests(), [LIST], "nothing is deleted before the user answers");
     terminal.type_text(&format!(" {} \n", tunnel.id));
     scene.end_deletions_after(5).await;
     let (status, screen) = terminal.wait().await;
@@ -64,7 +64,7 @@ async fn tunnel_that_came_up_is_shown_again() {
         terminal.type_text(&format!("{}\n", tunnel.id));
         terminal.wait_for_text("The tunnel has changed:").await;
         terminal.wait_for_text("WARNING: this tunnel is UP.").await;
-        assert_eq!(scene.deletions(), 0, "it is requests again");
+        assert_eq!(scene.deletions(), 0, "the prompt is shown again");
         terminal.type_text(&format!("{}{second}\n", tunnel.id));
         let (ended, screen) = terminal.wait().await;
         assert_eq!((ended, scene.deletions()), (Some(status), deletions), "{screen}");

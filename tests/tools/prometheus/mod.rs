@@ -21,7 +21,7 @@ use test_support::{
 };
 use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 
-/// How often the server scrapes before it is asked what it thinks.
+/// The number of scrapes before the test queries the server.
 const SCRAPES: usize = 10;
 
 async fn demo() -> Process {
@@ -42,7 +42,7 @@ async fn promtool_accepts_the_demo() {
     assert_promtool_accepts("the demo, compressed", &text).await;
 }
 
-/// What a scrape with this `Accept-Encoding` is sent, as it is.
+/// The raw response body of a scrape with this `Accept-Encoding`.
 async fn body(address: SocketAddr, encoding: &str) -> Vec<u8> {
     let client = reqwest::Client::builder().no_proxy().no_gzip().build().expect("a client");
     let url = format!("http://{address}/metrics");
@@ -99,7 +99,7 @@ async fn server_accepts_every_sample_of_every_scrape() {
 }
 
 impl Server {
-    /// What the server counts and logs of samples and scrapes that it does not take as they are.
+    /// Asserts that the server has no metric and no log line about rejected samples or scrapes.
     async fn assert_no_sample_was_refused(&self) {
         let answer = client().get(format!("http://{}/metrics", self.address)).send().await;
         let own = Metrics::parse(&answer.expect("an answer").text().await.expect("a body"));
@@ -129,7 +129,7 @@ impl Server {
             let text = String::from_utf8(body(demo.address(), "identity").await).expect("UTF-8");
             let exposed = series_by_name(&text);
             let arrived = self.query("count by (__name__) ({job='demo'})").await.by_label("__name__");
-            // Between scrape and query a tunnel may have come or gone.
+            // Between scrape and query a tunnel may have been created or deleted.
             if exposed.iter().all(|(name, count)| arrived.get(name) == Some(count)) {
                 let own = |name: &&String| !name.starts_with("scrape_") && *name != "up";
                 let unknown: Vec<_> =
@@ -156,7 +156,7 @@ impl Server {
     }
 }
 
-/// How many series there are of each name; fails if one is there twice.
+/// The number of series of each name. Fails if a series is exposed twice.
 fn series_by_name(text: &str) -> BTreeMap<String, usize> {
     let mut seen = BTreeSet::new();
     let mut count = BTreeMap::new();

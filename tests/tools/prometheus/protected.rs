@@ -1,4 +1,4 @@
-//! A Prometheus server is let in by the right certificate or password, and by nothing else.
+//! A Prometheus server needs the correct certificate or password to scrape.
 
 use std::{fmt::Write, path::Path, time::Instant};
 
@@ -48,7 +48,7 @@ async fn demo(place: &WorkDir, name: &str, web_config: &str) -> Process {
     Process::start_daemon(command).await
 }
 
-/// Waits until every target was scraped, and gives each job's last error, which is empty where all is well.
+/// Waits until every target was scraped, and gives each job's last error, which is empty after a successful scrape.
 async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
     let url = format!("http://{}/api/v1/targets", server.address);
     let deadline = Instant::now() + MAX_WAIT;

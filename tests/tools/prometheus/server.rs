@@ -20,7 +20,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is missing: install the Debian package prometheus"))
 }
 
-/// A Prometheus server with its data in a folder of its own; both are gone when this is dropped.
+/// A Prometheus server with its own data folder. Dropping this stops the server and deletes the folder.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) process: Process,
@@ -88,7 +88,7 @@ impl Answer {
     }
 }
 
-/// An address whose port was free just now: the server tells nobody which one it chose.
+/// An address whose port was free just now: Prometheus does not report the port that it chose.
 fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind(local()).expect("a free port");
     listener.local_addr().expect("an address")

@@ -134,22 +134,22 @@ pub enum FaultKind {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidFault {
     /// The region is not simulated.
-    #[error("faults: region {0:?} is not simulated; name one that is, or none for all")]
+    #[error("faults: region {0:?} is not simulated; choose a simulated region, or none for all")]
     Region(String),
     /// The action does not exist.
-    #[error("faults: action {0:?} is not offered; name one that is, or none for all")]
+    #[error("faults: action {0:?} is not simulated; choose a simulated action, or none for all")]
     Action(String),
     /// The share is not above 0 and at most 1.
-    #[error("faults: share {0} is none; choose more than 0 and at most 1")]
+    #[error("faults: share {0} is invalid; choose a value above 0 and at most 1")]
     Share(f64),
     /// The status is not from 200 to 599.
-    #[error("faults: status {0} cannot end a request; choose 200 to 599")]
+    #[error("faults: status {0} is not a final HTTP status; choose 200 to 599")]
     Status(u16),
     /// The text is not valid in a header.
     #[error("faults: {0:?} cannot be in a header; use printable ASCII")]
     Header(String),
     /// The JSON pointer does not start with `/`.
-    #[error("faults: pointer {0:?} points nowhere; write it like /Response/TotalCount")]
+    #[error("faults: pointer {0:?} is not a JSON pointer; write for example /Response/TotalCount")]
     Pointer(String),
     /// The size is above 1024 mebibytes.
     #[error("faults: {0} mebibytes are too many to inflate to; choose at most 1024")]
@@ -258,15 +258,18 @@ mod tests {
         let table = [
             (named(Some("eu"), Some("Describe")), None),
             (named(Some("ue"), None), Some("faults: region \"ue\" is not simulated")),
-            (named(None, Some("Descry")), Some("faults: action \"Descry\" is not offered")),
-            (Fault { share: 0.0, ..of(FaultKind::Reset) }, Some("faults: share 0 is none")),
-            (Fault { share: f64::NAN, ..of(FaultKind::Reset) }, Some("faults: share NaN is none")),
-            (of(FaultKind::Status { status: 100, retry_after: None }), Some("faults: status 100 cannot end")),
+            (named(None, Some("Descry")), Some("faults: action \"Descry\" is not simulated")),
+            (Fault { share: 0.0, ..of(FaultKind::Reset) }, Some("faults: share 0 is invalid")),
+            (Fault { share: f64::NAN, ..of(FaultKind::Reset) }, Some("faults: share NaN is invalid")),
+            (
+                of(FaultKind::Status { status: 100, retry_after: None }),
+                Some("faults: status 100 is not a final"),
+            ),
             (
                 of(FaultKind::Redirect { location: "/\n".into() }),
                 Some("faults: \"/\\n\" cannot be in a header"),
             ),
-            (of(FaultKind::Remove { pointer }), Some("faults: pointer \"Response\" points nowhere")),
+            (of(FaultKind::Remove { pointer }), Some("faults: pointer \"Response\" is not a JSON pointer")),
             (of(FaultKind::Inflate { mebibytes: 1025 }), Some("faults: 1025 mebibytes are too many")),
             (of(FaultKind::Rows { count: 1_000_001 }), Some("faults: 1000001 rows or tunnels are too many")),
             (of(FaultKind::Drip { bytes_per_second: 0 }), Some("faults: 0 bytes per second is too slow")),

@@ -25,7 +25,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// The connection must be reset without a response.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is reset by order of a fault")]
+#[error("a fault resets the connection")]
 pub(crate) struct Reset;
 
 /// The interval between two parts of a slow body.
@@ -63,7 +63,7 @@ pub(crate) async fn replacement(kind: &FaultKind) -> Result<Response<Body>, Rese
             *response.status_mut() = StatusCode::FOUND;
             Ok(response)
         }
-        other => unreachable!("{} leaves the answer to the API", other.name()),
+        other => unreachable!("{} does not replace the response", other.name()),
     }
 }
 

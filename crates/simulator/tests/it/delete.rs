@@ -102,5 +102,5 @@ async fn gateway_or_tunnel_state_can_prevent_deletion() {
     control.set(eu, &tunnel.1, "State", "AVAILABLE").expect("the tunnel");
     assert_eq!(delete(&api, &tunnel).await["Error"], Value::Null);
     let rows = control.rows(eu).expect("the region");
-    assert_eq!(rows[0]["State"], "DELETING", "a deletion outweighs what was set before");
+    assert_eq!(rows[0]["State"], "DELETING", "a deletion overrides a state that was set before");
 }

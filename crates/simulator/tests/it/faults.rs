@@ -53,7 +53,7 @@ async fn a_connection_can_be_reset() {
     let error = stream.read_to_end(&mut Vec::new()).await.expect_err("the connection is reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert_eq!(request(&api).send().await.response()["TotalCount"], 10, "the fault is over");
-    assert_eq!(api.control.journal()[0].limit, Some(100), "a request without an answer is noted too");
+    assert_eq!(api.control.journal()[0].limit, Some(100), "a request without a response is recorded too");
 }
 
 #[tokio::test]

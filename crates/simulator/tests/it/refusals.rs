@@ -11,7 +11,7 @@ const EU: &str = "eu-frankfurt";
 
 async fn code(request: Request) -> String {
     let response = request.send().await;
-    assert_eq!(response.status, 200, "an error of the API is no error of HTTP");
+    assert_eq!(response.status, 200, "an API error has HTTP status 200");
     let response = response.response();
     assert!(response["RequestId"].as_str().is_some_and(|id| id.len() == 36), "{response}");
     assert!(response["Error"]["Message"].as_str().is_some_and(|text| !text.is_empty()), "{response}");

@@ -40,7 +40,7 @@ impl Scene {
 
     pub async fn of(options: Options) -> Self {
         let api = Api::start(options).await;
-        let files = WorkDir::with(api.config_with(&[GUANGZHOU], "timeout: 20s"));
+        let files = WorkDir::with(api.config_with_poll(&[GUANGZHOU], "timeout: 20s"));
         Self { api, files }
     }
 

@@ -53,7 +53,7 @@ pub fn text(registry: &Registry) -> Vec<u8> {
     text
 }
 
-/// One scrape's body, with our compression level.
+/// One scrape's body, with the exporter's compression level.
 pub fn gzip(registry: &Registry) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&text(registry)).expect("a vector takes everything");

@@ -1,5 +1,5 @@
-//! A proxy in front of the simulated services: it adds TLS, records every secret that
-//! passes, and at times a voice that repeats what it was told.
+//! A proxy in front of the simulated services. It adds TLS, records every secret that it forwards, and can respond with
+//! errors that echo the request.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,16 +29,16 @@ use tokio_rustls::TlsAcceptor;
 
 use test_support::{client, local};
 
-/// The fields whose values are secret, wherever they are in an answer.
+/// The fields whose values are secret, anywhere in a response.
 const SECRET_FIELDS: [&str; 3] = ["TmpSecretKey", "Token", "PreShareKey"];
 
-/// The front, standing until it is dropped.
+/// The proxy; it runs until it is dropped.
 pub struct RecordingProxy {
-    /// Where the API is, with TLS, for `localhost`.
+    /// The address of the API, with TLS, for `localhost`.
     pub api: SocketAddr,
-    /// Where the metadata service is, without it.
+    /// The address of the metadata service, without TLS.
     pub metadata: SocketAddr,
-    /// The certificate that `api` shows.
+    /// The certificate of `api`.
     pub certificate: String,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
@@ -48,7 +48,7 @@ struct Shared {
     origin: SocketAddr,
     client: reqwest::Client,
     seen: Mutex<Recorded>,
-    /// The code of the error that every call of the API is answered with, which repeats what it was sent.
+    /// The error code of every response of the API; the error echoes the request. `None` forwards requests.
     echo: Mutex<Option<&'static str>>,
 }
 
@@ -81,24 +81,24 @@ impl RecordingProxy {
         Self { api: api_address, metadata: metadata_address, certificate: cert.pem(), shared, _tasks: tasks }
     }
 
-    /// Tells of a key pair that is in use.
+    /// Registers a key pair that is in use.
     pub fn add_key_pair(&self, id: &str, key: &str) {
         let mut seen = self.shared.seen.lock().expect("a lock");
         seen.secrets.insert(key.to_owned());
         seen.keys_by_id.insert(id.to_owned(), key.to_owned());
     }
 
-    /// Every secret that has passed.
+    /// Every secret forwarded so far.
     pub fn secrets(&self) -> BTreeSet<String> {
         self.shared.seen.lock().expect("a lock").secrets.clone()
     }
 
-    /// How many requests were passed on.
+    /// The number of forwarded requests.
     pub fn requests(&self) -> usize {
         self.shared.seen.lock().expect("a lock").requests
     }
 
-    /// Answers every call of the API with this error from now on, or passes them on again.
+    /// Responds to every call of the API with this error from now on; `None` forwards them again.
     pub fn set_echo_error(&self, code: Option<&'static str>) {
         *self.shared.echo.lock().expect("a lock") = code;
     }
@@ -127,7 +127,7 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Send + Unpin + '
         let shared = Arc::clone(&shared);
         async move { respond(&shared, request).await }
     });
-    // A connection that breaks is the client's to tell of.
+    // The client reports a broken connection.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -159,10 +159,10 @@ async fn respond(
     if let Ok(value) = serde_json::from_slice(&body) {
         seen.record_secrets(&value);
     }
-    Ok(response.body(Full::new(body)).expect("an answer"))
+    Ok(response.body(Full::new(body)).expect("a response"))
 }
 
-/// An error that repeats the caller's secret key, its token and the whole request.
+/// An error that contains the caller's secret key, its token and the whole request.
 fn echo_error(shared: &Shared, code: &str, headers: &HeaderMap, body: &[u8]) -> Response<Full<Bytes>> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = header("authorization").split(['=', '/']).nth(1).unwrap_or_default();

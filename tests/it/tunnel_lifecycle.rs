@@ -115,7 +115,7 @@ const EVENTS: [Event; 6] = [
         transitions: [1.0, 1.0, 2.0],
     },
     Event {
-        // From here on it is as the simulator itself has it: up, until it is deleted.
+        // From here on the simulator controls the tunnel: it is up until it is deleted.
         happens: |api, id| api.control.restore(GUANGZHOU, id).expect("the tunnel"),
         up: 1.0,
         statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
@@ -157,7 +157,7 @@ async fn assert_gone(daemon: &Daemon, id: &str) {
     let metrics = daemon.until(|metrics| mentions(metrics) == 0).await;
     let polls = metrics.sum("polls_total", &[]);
     let later = daemon.until(|metrics| metrics.sum("polls_total", &[]) >= polls + 3.0).await;
-    assert_eq!(mentions(&later), 0, "it stays away");
+    assert_eq!(mentions(&later), 0, "it stays deleted");
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     assert_gone(&daemon, &id).await;
     let metrics = daemon.scrape().await;
     assert_eq!(metrics.value("tunnels", &[]), Some(8.0));
-    assert_eq!(metrics.sum("tunnel_up", &[]), 8.0, "the others are as they were");
+    assert_eq!(metrics.sum("tunnel_up", &[]), 8.0, "the other tunnels are unchanged");
     assert_eq!(metrics.sum("tunnel_transitions_total", &[]), 0.0);
 }
 
@@ -247,7 +247,7 @@ async fn recreated_tunnel_with_the_same_name_is_new() {
     };
     let seen = ShownStatus::of(&daemon.until(is_new).await, &new);
     assert_eq!(seen.up, Some(1.0));
-    assert_eq!(seen.transitions[..2], [Some(0.0); 2], "it has no past");
+    assert_eq!(seen.transitions[..2], [Some(0.0); 2], "it has no history");
     assert_eq!(seen.last_transitions, [None; 3]);
     assert_gone(&daemon, &old).await;
 }

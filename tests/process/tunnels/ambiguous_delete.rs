@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use simulator::{FaultKind, Options};
 
-use super::rig::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
+use super::setup::{DELETE, GUANGZHOU, HOUR, LIST, Scene};
 use test_support::{binary::assert_exit, frozen};
 
 const DOUBT: &str = "the request may have arrived; querying the tunnel";
@@ -68,13 +68,13 @@ async fn invalid_first_response_prevents_the_deletion() {
     assert_eq!(scene.deletions(), 0);
 }
 
-/// Faults: the action, how many pass before, how many are befallen, and by what.
+/// A fault: the action, the number of requests to skip, the number of affected requests, and the kind.
 type Faults = Vec<(&'static str, usize, Option<usize>, FaultKind)>;
 
 struct Case {
     name: &'static str,
     faults: Faults,
-    /// How long the deletion takes.
+    /// The duration of the deletion.
     deletion: Duration,
     /// All requests until the deletion is known to have arrived.
     requests: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! The simulated services, and what calls them.
+//! The simulated services and their clients.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -38,15 +38,15 @@ use tencentcloud_vpn_exporter::{
 };
 use tokio::task::JoinHandle;
 
-/// Where the tests' tunnels are.
+/// The region of the tests' tunnels.
 pub(crate) const REGION: &str = "eu-frankfurt";
-/// The account of the role that is taken on.
+/// The account of the assumed role.
 pub(crate) const OTHER_ACCOUNT: &str = "200000000002";
 pub(crate) const ROLE_ARN: &str = "qcs::cam::uin/200000000002:roleName/reader";
 pub(crate) const EXTERNAL_ID: &str = "SECRET-external-id";
 pub(crate) const WEB_TOKEN: &str = "SECRET-web-token";
 
-/// Longer than anything here takes, even on a machine that is busy with other things.
+/// The time limit of a test, on a slow and busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn region() -> Region {
@@ -86,13 +86,13 @@ pub(crate) fn telemetry() -> AccountTelemetry {
     Telemetry::new(&build).expect("metrics").account(&account_name())
 }
 
-/// With the proxy of the environment, as the exporter itself.
+/// Connection settings with the proxy of the environment, like the exporter.
 fn connection() -> ConnectionSettings {
     let proxy = Proxy::from_variables(&std::env::vars().collect()).expect("variables of a proxy");
     ConnectionSettings { request_timeout: Duration::from_secs(5), ca_file: None, proxy }
 }
 
-/// The simulated services, api until this is dropped.
+/// The simulated services; they run until this is dropped.
 pub(crate) struct RunningSimulator {
     pub(crate) control: Control,
     pub(crate) client: Client,
@@ -122,7 +122,7 @@ impl RunningSimulator {
         Sts { caller: caller(&self.client, endpoint), region: region() }
     }
 
-    /// The variables with the key pair of an account, as if its owner had exported it.
+    /// Environment variables with the key pair of an account.
     fn variables(&self, account: usize) -> BTreeMap<String, String> {
         let credentials = self.control.accounts()[account].credentials.clone();
         let variables = [
@@ -148,19 +148,24 @@ impl RunningSimulator {
 
     /// The API as called by the other account's role.
     pub(crate) fn account(&self) -> Account {
+        self.account_with_rate(1e6)
+    }
+
+    /// The same with this limit on its requests per second.
+    pub(crate) fn account_with_rate(&self, requests_per_second: f64) -> Account {
         let settings = AccountSettings {
             name: account_name(),
             endpoint: Endpoint::new(self.url.as_str()).expect("an endpoint"),
             metadata_endpoint: self.url.clone(),
             connection: connection(),
-            requests_per_second: 1e6,
+            requests_per_second,
             credentials: CredentialSource::Environment,
             assume_role: Some(role()),
         };
         Account::new(settings, &self.client, telemetry(), &self.variables(0))
     }
 
-    /// A pod's identity, as the cluster would give it; `changes` are made to its variables.
+    /// A pod's identity, as a cluster configures it. `changes` overrides variables.
     pub(crate) fn workload_identity(&self, token_file: &str, changes: &[(&str, &str)]) -> WorkloadIdentity {
         let given = [
             ("TKE_REGION", REGION),
@@ -175,7 +180,7 @@ impl RunningSimulator {
         WorkloadIdentity::new(variable, self.sts())
     }
 
-    /// The default chain where only these links may have something.
+    /// A default chain in which only these sources are configured.
     pub(crate) fn default_chain(
         &self,
         environment: Option<usize>,
@@ -203,14 +208,14 @@ impl RunningSimulator {
         self.caller.post_once(&action, &region(), Signer::Credentials(credentials)).await
     }
 
-    /// Lists the tunnels with what a source gives, and tells which account was asked for them.
+    /// Lists the tunnels with the source's credentials. Returns the account that the request was for.
     pub(crate) async fn account_of(&self, source: &impl Source) -> Result<String, String> {
         let loaded = source.load().await.map_err(|error| error.to_string())?;
         self.list(&loaded.credentials).await.map_err(|error| error.to_string())?;
         Ok(self.control.journal().last().expect("a request").account.clone())
     }
 
-    /// How many requests of this action there were.
+    /// The number of requests of this action.
     pub(crate) fn count(&self, action: &str) -> usize {
         self.control.journal().iter().filter(|entry| entry.action == action).count()
     }
