@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 const WORLDS: usize = 16;
 
 /// The total number of listings. In a debug build each takes about twenty times as long.
-const LISTINGS: usize = if cfg!(debug_assertions) { 240 } else { 10_000 };
+const LISTINGS: usize = if cfg!(debug_assertions) { 160 } else { 10_000 };
 
 /// The approximate number of tunnels of each simulator: three pages, the last one short.
 const TUNNELS: usize = 210;
