@@ -121,7 +121,7 @@ pub async fn read_in_time<T>(reading: impl Future<Output = T>) -> Result<T, Read
     timeout(READ_TIMEOUT, reading).await.map_err(|_| ReadTimeout)
 }
 
-/// Reads the configuration on another thread, which is left behind if a mount never responds. The error lists all problems.
+/// Reads the configuration on another thread, which is never joined if a mount does not respond. The error lists all problems.
 pub async fn read(read_config: &ReadConfig) -> Result<(Config, Authorities), String> {
     let read_config = Arc::clone(read_config);
     let read = spawn_blocking(move || read_config()).await;
@@ -173,7 +173,7 @@ impl App {
             snapshots,
         };
         record_reload(&app.telemetry);
-        // This must come before the renderer starts: a snapshot without targets is complete, and the daemon would be ready too early.
+        // This must come before the renderer starts: a snapshot without targets counts as complete, and the daemon would be ready too early.
         app.reconcile();
         let (exposition, ready) = app.start_renderer();
         let reload = start.lifecycle.then_some(reload);
@@ -263,7 +263,7 @@ impl App {
             }
             self.reconcile();
         }
-        // This must come after the targets were added: a snapshot without them would be complete, and the daemon ready too early.
+        // This must come after the targets were added: a snapshot without them would count as complete, and the daemon would be ready too early.
         self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.len()));
     }
 

@@ -16,19 +16,20 @@
 //!
 //! The files on this way, in order:
 //!
-//! - the request: `poll/poller.rs`, `poll/listing.rs`, `tencent/account.rs`, `tencent/caller.rs`, `tencent/client.rs`,
-//!   `tencent/sign.rs`, `tencent/transport.rs`
+//! - the request: `poll/fleet.rs`, `poll/poller.rs`, `domain/row.rs`, `poll/listing.rs`, `tencent/action.rs`, `tencent/page.rs`,
+//!   `tencent/account.rs`, `tencent/caller.rs`, `tencent/client.rs`, `tencent/sign.rs`, `tencent/transport.rs`
 //! - the response: `tencent/client.rs`, `tencent/body.rs`, `tencent/envelope.rs`, `tencent/page.rs`,
-//!   `tencent/describe_vpn_connections.rs`, `tencent/row_fields.rs`, `tencent/field.rs`, `domain/tunnel.rs`
+//!   `tencent/describe_vpn_connections.rs`, `tencent/row_fields.rs`, `tencent/field.rs`, `domain/tunnel.rs`,
+//!   `domain/status.rs`, `domain/tunnel_status.rs`
 //! - the listing: `poll/reading.rs`, `domain/listing.rs`, `poll/poller.rs`
 //! - the snapshot: `snapshot.rs`, `snapshot/listed.rs`, `snapshot/record.rs`
 //! - the exposition: `metrics/renderer.rs`, `metrics/mod.rs`, `metrics/section.rs`, `metrics/tunnel.rs`, `metrics/family.rs`,
 //!   `metrics/compress.rs`, `metrics/exposition.rs`
-//! - the scrape: `web/server.rs`, `web/routes.rs`, `web/state.rs`
+//! - the scrape: `web/server.rs`, `web/routes.rs`, `web/state.rs`, `web/response.rs`, `metrics/plain.rs`
 //!
 //! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
-//! [`domain`] has their shared types, [`telemetry`] the counters that they increment, and [`regular_file`] reads their
-//! files.
+//! [`domain`] has the types that all modules share, [`telemetry`] the counters that `poll`, `tencent` and `web` increment;
+//! [`regular_file`] reads files.
 
 pub mod domain;
 pub mod regular_file;

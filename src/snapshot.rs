@@ -50,8 +50,7 @@ impl Snapshot {
 pub struct Snapshots(watch::Sender<Arc<Snapshot>>);
 
 impl Snapshots {
-    /// Sets the accounts, each with whether its regions are discovered, and the targets. Accounts and targets that stay keep
-    /// their state. This is one change, so that no snapshot shows only a part of it and seems complete.
+    /// Sets the accounts (`true`: its regions are discovered) and the targets. Accounts and targets that stay keep their state. All of it changes at once: a snapshot with a part of the change could seem complete.
     pub fn set(&self, accounts: &BTreeMap<AccountName, bool>, targets: &BTreeSet<Target>) {
         self.0.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
@@ -75,7 +74,7 @@ impl Snapshots {
         });
     }
 
-    /// Replaces the state of a target. A late poll of a target that was removed is dropped.
+    /// Replaces the state of a target. A target that was removed is not added again.
     pub fn publish(&self, target: Arc<TargetSnapshot>) {
         self.0.send_if_modified(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
@@ -129,7 +128,7 @@ pub struct RegionDiscovery {
     pub last_attempt: Option<Result<(), Failure>>,
     /// When the last successful one ended.
     pub last_success: Option<Timestamp>,
-    /// How many regions that one found; 0 before there was one.
+    /// How many regions the last successful one found; 0 before there was one.
     pub regions: usize,
 }
 

@@ -58,10 +58,13 @@ impl Collector for SnapshotCollector {
 
 #[cfg(test)]
 mod tests {
-    use std::{env, fmt::Write, fs, path::Path};
+    use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path};
 
     use super::*;
     use crate::telemetry::BuildInfo;
+
+    /// The table of each kind of row, in the order of [`sections`]. A page needs both marker lines of a table.
+    const TABLES: [&str; 3] = ["tunnels", "targets", "accounts"];
 
     /// The rows of a table. Labels that all its metrics have are in the table's introduction.
     fn table(metrics: &[(Desc, MetricFamily)]) -> String {
@@ -98,21 +101,17 @@ mod tests {
         let build = BuildInfo { version: "0", revision: "0", rustc: "0" };
         let telemetry = Telemetry::new(&build).expect("metrics");
         let own = telemetry.desc().into_iter().cloned().zip(telemetry.collect());
-        let (exporter, mut accounts): (Vec<_>, Vec<_>) =
+        let (exporter, accounts) =
             own.partition(|(desc, _)| desc.fq_name.starts_with("tencentcloud_vpn_exporter_"));
-        let rows = sections(&[].into()).into_iter().map(|section| {
+        let mut metrics: BTreeMap<&str, Vec<_>> = [("the exporter", exporter), ("accounts", accounts)].into();
+        let sections = sections(&[].into());
+        assert_eq!(sections.len(), TABLES.len(), "each kind of row has a table");
+        for (name, section) in TABLES.into_iter().zip(sections) {
             let descs = section.descs().expect("no tag has a label");
-            descs.into_iter().zip(section.families(&Snapshot::default())).collect::<Vec<_>>()
-        });
-        let [tunnels, targets, account_rows] =
-            rows.collect::<Vec<_>>().try_into().expect("a table for each kind of row");
-        accounts.extend(account_rows);
-        let tables = [
-            ("tunnels", table(&tunnels)),
-            ("targets", table(&targets)),
-            ("accounts", table(&accounts)),
-            ("the exporter", table(&exporter)),
-        ];
+            let rows = descs.into_iter().zip(section.families(&Snapshot::default()));
+            metrics.entry(name).or_default().extend(rows);
+        }
+        let tables: Vec<_> = metrics.iter().map(|(name, metrics)| (*name, table(metrics))).collect();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
         let page = fs::read_to_string(&path).expect("the page can be read");
         let expected = page_with(&page, &tables);

@@ -1,6 +1,6 @@
 //! Renders the exposition in the background. Unchanged parts are not encoded or compressed again.
 //!
-//! It is an optimisation: its families and samples are those that the registry gathers.
+//! It only saves time: the registry would gather the same families and samples.
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,15 +5,11 @@ use std::sync::Arc;
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::{
-        row::Row,
         target::Target,
         tunnel::{HealthCheck, Tunnel},
         tunnel_status::LinkStatus,
     },
-    snapshot::{
-        Snapshot,
-        record::{History, Record},
-    },
+    snapshot::{Snapshot, record::Record},
 };
 
 impl MetricRow for Record<Tunnel> {
@@ -135,7 +131,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
         &["field"],
         "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started.",
         |record, samples| {
-            for (field, history) in histories(record) {
+            for (field, history) in record.histories() {
                 samples.add(&[field], history.transitions as f64);
             }
         },
@@ -145,7 +141,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
         &["field"],
         "Time at which polls last saw the status change. Absent before the first change.",
         |record, samples| {
-            for (field, history) in histories(record) {
+            for (field, history) in record.histories() {
                 if let Some(time) = history.last_transition {
                     samples.add(&[field], seconds(time));
                 }
@@ -153,9 +149,3 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
         },
     ),
 ];
-
-/// The histories of the statuses that apply.
-fn histories(record: &Record<Tunnel>) -> impl Iterator<Item = (&'static str, History)> {
-    let applicable = Tunnel::STATUS_FIELDS.iter().filter(|field| record.row.status(field).is_some());
-    applicable.map(|&field| (field, record.history(field)))
-}

@@ -1,6 +1,6 @@
 //! The pollers of all targets: they are started, reassigned and stopped to match the plan.
 //!
-//! The targets are added to the snapshot before, and removed from it, by the caller.
+//! The caller adds the targets to the snapshot first, and removes them from it.
 
 use std::{
     collections::{BTreeMap, HashMap},

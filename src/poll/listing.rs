@@ -1,6 +1,6 @@
 //! Reads complete listings: all pages or an error, and no row is lost because it moved between pages.
 //!
-//! The API's list is not a snapshot. A row that is created or deleted between two pages shifts the rows behind it, so a page
+//! The API's list is not a snapshot. A row that is created or deleted between two pages moves the rows after it, so a page
 //! can repeat or miss a row, and the counts do not always show it. This works for any kind of row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ const MAX_QUERIED_ROWS: usize = 100;
 pub(super) struct Known<'a, R: ListedRow> {
     /// The rows as they were last seen.
     pub(super) rows: Vec<&'a R>,
-    /// The rows that have been in doubt for too long. They are dropped instead of kept with unknown statuses.
+    /// The rows that have been in doubt for too long. They are removed; other rows in doubt stay, with unknown statuses.
     pub(super) in_doubt_too_long: BTreeSet<&'a R::Id>,
 }
 
@@ -119,12 +119,12 @@ impl<R: ListedRow> ListingReader<'_, R> {
         }
         let pages = page_count(first.page.total_count)?;
         let mut reading = Reading::new(first);
-        let offsets = (1..pages).map(|page| page * PAGE_ROWS);
+        let offsets = (1..pages).map(|number| number * PAGE_ROWS);
         let mut rest =
             stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
-        while let Some(page) = rest.try_next().await? {
-            let is_empty = page.page.is_empty();
-            reading.add(page);
+        while let Some(received) = rest.try_next().await? {
+            let is_empty = received.page.is_empty();
+            reading.add(received);
             // If TotalCount is much too high, more requests would only slow down the account's other targets.
             if is_empty {
                 break;
@@ -137,8 +137,7 @@ impl<R: ListedRow> ListingReader<'_, R> {
         Ok(reading)
     }
 
-    /// Queries missing rows by id. If there are too many, it queries a sample: if the API finds one of the sample, the
-    /// listings are wrong.
+    /// Queries missing rows by id. If there are too many, it queries the first hundred: if the API finds one of them, the listings are wrong.
     async fn query_missing(
         &self,
         missing: &[&R],
@@ -158,9 +157,7 @@ impl<R: ListedRow> ListingReader<'_, R> {
         Ok(())
     }
 
-    /// Queries at most [`MAX_FILTER_VALUES`] rows by id. If the listing or the response has a row without an id, that may be
-    /// any row that the response does not have. Then such rows are kept with all statuses unknown, unless they have been in
-    /// doubt for too long.
+    /// Queries at most [`MAX_FILTER_VALUES`] rows by id. If the listing or the response has a row without an id, it can be any of the missing rows. Then all of them are kept with unknown statuses, unless they have been in doubt for too long.
     async fn query_or_keep_in_doubt(
         &self,
         rows: &[&R],

@@ -148,16 +148,18 @@ impl Poller {
             self.apply(&before, after, &changes, settings.discovered);
             let pause = refusal_pause(settings.interval, self.refusals);
             let schedule = Schedule::new(start, settings.interval, phase(&self.state.target));
+            // The schedule itself waits for up to one interval, so only the rest of the pause is added.
             let next = schedule.next(Instant::now() + pause.saturating_sub(settings.interval));
             self.publish(next);
             let is_refused = self.refusals > 0;
-            let are_credentials_new = async {
+            // True: the credentials are new. False: the next poll is due.
+            let wait = async {
                 tokio::select! {
                     () = sleep_until(next) => false,
                     () = account.credentials_changed(credentials), if is_refused => true,
                 }
             };
-            if self.until_new_assignment(settings.stale_after, are_credentials_new).await != Some(false) {
+            if self.until_new_assignment(settings.stale_after, wait).await != Some(false) {
                 self.refusals = 0;
             }
         }
@@ -229,7 +231,7 @@ impl Poller {
     }
 }
 
-/// The shortest pause after a poll. It doubles with each consecutive refusal, up to ten minutes. Zero: the interval decides.
+/// The shortest pause after a poll. The first refusal changes nothing. After the second it is one interval, and it doubles with each further one, up to ten minutes.
 fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
     match refusals.checked_sub(2) {
         None => Duration::ZERO,

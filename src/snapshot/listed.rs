@@ -42,7 +42,7 @@ impl<R: Row> Listed<R> {
         &self,
         listing: Listing<R>,
         now: Timestamp,
-        last_seen_listed: Timestamp,
+        last_listing: Timestamp,
     ) -> (Self, Vec<Change<R>>) {
         let mut next = self.clone();
         next.inconsistencies += u64::from(listing.inconsistent);
@@ -50,7 +50,7 @@ impl<R: Row> Listed<R> {
         for value in &listing.unknown_values {
             *next.unknown_values.entry(value.field).or_default() += 1;
         }
-        let (records, changes) = compare(self.records(), listing, now, last_seen_listed);
+        let (records, changes) = compare(self.records(), listing, now, last_listing);
         next.records = Some(records.into());
         (next, changes)
     }

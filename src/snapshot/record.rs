@@ -25,7 +25,7 @@ pub struct History {
     last_known: Option<&'static str>,
     /// How often it changed from one known value to another.
     pub transitions: u64,
-    /// When it last changed so.
+    /// When the last of these changes was seen.
     pub last_transition: Option<Timestamp>,
 }
 
@@ -53,6 +53,12 @@ impl<R: Row> Record<R> {
         histories.find(|(name, _)| **name == field).map(|(_, history)| *history).unwrap_or_default()
     }
 
+    /// The histories of the statuses that apply, with their names.
+    pub fn histories(&self) -> impl Iterator<Item = (&'static str, History)> {
+        let applicable = R::STATUS_FIELDS.iter().filter(|field| self.row.status(field).is_some());
+        applicable.map(|&field| (field, self.history(field)))
+    }
+
     /// When a status last changed; `None` if no change was seen.
     #[must_use]
     pub fn last_transition(&self) -> Option<Timestamp> {
@@ -73,7 +79,7 @@ impl History {
     /// The history after a new value; `None` if the status does not apply.
     fn after(self, value: Option<&'static str>, now: Timestamp) -> Self {
         match (self.last_known, value) {
-            // A status that applies again, such as that of a health check, starts without a last value.
+            // After a health check was turned off and on, its first value is no transition.
             (_, None) => Self { last_known: None, ..self },
             (_, Some(UNKNOWN)) => self,
             (Some(before), Some(after)) if before != after => {
@@ -90,7 +96,7 @@ pub(super) fn compare<R: Row>(
     before: Option<&[Arc<Record<R>>]>,
     listing: Listing<R>,
     now: Timestamp,
-    last_seen_listed: Timestamp,
+    last_listing: Timestamp,
 ) -> (Vec<Arc<Record<R>>>, Vec<Change<R>>) {
     let mut before_by_id: BTreeMap<&R::Id, &Arc<Record<R>>> =
         before.unwrap_or_default().iter().map(|record| (record.row.id(), record)).collect();
@@ -102,7 +108,7 @@ pub(super) fn compare<R: Row>(
         let record = match old {
             Some(old) if old.row == row && old.in_doubt_since.is_some() == is_in_doubt => Arc::clone(old),
             _ => {
-                let since = old.and_then(|old| old.in_doubt_since).unwrap_or(last_seen_listed);
+                let since = old.and_then(|old| old.in_doubt_since).unwrap_or(last_listing);
                 Arc::new(Record::new(old.map(Arc::as_ref), row, is_in_doubt.then_some(since), now))
             }
         };

@@ -71,7 +71,7 @@ impl Caller {
 
     /// Calls an action until it succeeds, cannot succeed, or `deadline` is too near for another attempt.
     ///
-    /// Without a deadline there are only immediate retries, after a clock correction or a renewal, and none after a pause.
+    /// Without a deadline it retries only after a clock correction or a renewal of the credentials; it never pauses.
     pub async fn post<A: Action>(
         &self,
         action: &A,
@@ -83,7 +83,7 @@ impl Caller {
         // If the deadline ends the last attempt, the error before it is returned: it says more than a time-out.
         let mut last_error = None;
         loop {
-            let credentials = match before(deadline, self.wait_and_take_credentials(signer)).await {
+            let credentials = match with_deadline(deadline, self.wait_and_take_credentials(signer)).await {
                 Some(credentials) => credentials?,
                 None => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
@@ -93,11 +93,12 @@ impl Caller {
             };
             let time_left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let cut_off = matches!(error, ApiError::Timeout(_)) && time_left == Some(Duration::ZERO);
-            if let (true, Some(earlier)) = (cut_off, last_error.take()) {
+            if cut_off && let Some(earlier) = last_error.take() {
                 return Err(earlier);
             }
-            let is_temporary = credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
-            match retries.next(error.remedy(is_temporary), time_left) {
+            let has_temporary_credentials =
+                credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
+            match retries.next(error.remedy(has_temporary_credentials), time_left) {
                 Some(Step::Pause(pause)) => sleep(pause).await,
                 Some(Step::CorrectClock(server_time)) => self.correct_clock(region, server_time),
                 Some(Step::RenewCredentials) => {
@@ -134,7 +135,7 @@ impl Caller {
         let url = self.url(A::SERVICE, region);
         let context = RequestContext { url: &url, region, credentials, now: self.server_time(region) };
         let start = Instant::now();
-        let result = before(deadline, self.client.post(action, &context)).await;
+        let result = with_deadline(deadline, self.client.post(action, &context)).await;
         let result = result.unwrap_or_else(|| {
             let waited = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
             Err(ApiError::Timeout(Duration::from_millis(waited)))
@@ -149,9 +150,7 @@ impl Caller {
         result
     }
 
-    /// Waits for credentials and then for the rate limit. Otherwise requests that passed the limit would wait for the
-    /// credentials, and would then be sent all at once. The credentials are read after the waits, because temporary ones can
-    /// expire meanwhile.
+    /// Waits for credentials and then for the rate limit. In the other order, many requests could pass the limit, wait for the credentials, and be sent all at once. The credentials are read last, because temporary ones can expire during the wait.
     async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
         if let Signer::Cache(cache) = signer {
             cache.current().await?;
@@ -234,7 +233,7 @@ impl Caller {
 }
 
 /// The output of a future; `None` if the deadline passes first.
-async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+async fn with_deadline<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
     match deadline {
         Some(deadline) => timeout_at(deadline, future).await.ok(),
         None => Some(future.await),
@@ -248,5 +247,5 @@ async fn renew(
     deadline: Option<Instant>,
 ) -> Result<bool, ApiError> {
     let (Signer::Cache(cache), Some(refused)) = (signer, refused) else { return Ok(false) };
-    before(deadline, cache.renew(refused)).await.unwrap_or(Ok(false))
+    with_deadline(deadline, cache.renew(refused)).await.unwrap_or(Ok(false))
 }

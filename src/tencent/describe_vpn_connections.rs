@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     field::{self, Field, boolean, structure},
     page::{Describe, ListedRow},
-    row_fields::{first_text, status, tags, text, time},
+    row_fields::{first_text, short_text, status, tags, time},
 };
 use crate::domain::{
     listing::UnknownValue,
@@ -128,28 +128,28 @@ fn tunnel(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Tunn
         } else {
             HealthCheck::NotConfigured
         },
-        name: text(row.vpn_connection_name),
-        vpc_id: text(row.vpc_id),
-        vpn_gateway_id: text(row.vpn_gateway_id),
-        customer_gateway_id: text(row.customer_gateway_id),
-        health_check_local_ip: text(row.health_check_local_ip),
-        health_check_remote_ip: text(row.health_check_remote_ip),
-        negotiation_type: NegotiationType::parse(&text(row.negotiation_type)),
-        route_type: text(row.route_type),
-        dpd_action: text(row.dpd_action),
+        name: short_text(row.vpn_connection_name),
+        vpc_id: short_text(row.vpc_id),
+        vpn_gateway_id: short_text(row.vpn_gateway_id),
+        customer_gateway_id: short_text(row.customer_gateway_id),
+        health_check_local_ip: short_text(row.health_check_local_ip),
+        health_check_remote_ip: short_text(row.health_check_remote_ip),
+        negotiation_type: NegotiationType::parse(&short_text(row.negotiation_type)),
+        route_type: short_text(row.route_type),
+        dpd_action: short_text(row.dpd_action),
         local_identity: identity(ike.local_identity, ike.local_address, ike.local_fqdn_name),
         remote_identity: identity(ike.remote_identity, ike.remote_address, ike.remote_fqdn_name),
         ike: IkeParameters {
-            version: text(ike.ike_version),
-            encryption: text(ike.propo_encry_algorithm),
-            integrity: text(ike.propo_authen_algorithm),
-            dh_group: text(ike.dh_group_name),
-            exchange_mode: text(ike.exchange_mode),
+            version: short_text(ike.ike_version),
+            encryption: short_text(ike.propo_encry_algorithm),
+            integrity: short_text(ike.propo_authen_algorithm),
+            dh_group: short_text(ike.dh_group_name),
+            exchange_mode: short_text(ike.exchange_mode),
         },
         ipsec: IpsecParameters {
-            encryption: text(ipsec.encrypt_algorithm),
+            encryption: short_text(ipsec.encrypt_algorithm),
             integrity: first_text(ipsec.integrity_algorith, ipsec.integrity_algorithm),
-            pfs_dh_group: text(ipsec.pfs_dh_group),
+            pfs_dh_group: short_text(ipsec.pfs_dh_group),
         },
         created: time(row.created_time),
         tags: tags(row.tag_set),
@@ -166,7 +166,7 @@ fn has_health_check(row: &RowFields<'_>) -> bool {
 
 /// One side's IKE identity: the name where `kind` is `FQDN`, else the address.
 fn identity(kind: Field<'_>, address: Field<'_>, fqdn: Field<'_>) -> Box<str> {
-    if text(kind).eq_ignore_ascii_case("FQDN") { text(fqdn) } else { text(address) }
+    if short_text(kind).eq_ignore_ascii_case("FQDN") { short_text(fqdn) } else { short_text(address) }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) type Field<'a> = Option<&'a RawValue>;
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ApiError> {
     match json.trim_ascii_start().first() {
         None => return Err(ApiError::malformed("it is empty")),
-        // Derived readers would also read an array, field by field in their order.
+        // serde's derived code would also accept an array, field by field in their order.
         Some(first) if *first != b'{' => return Err(ApiError::malformed("it is not a JSON object")),
         Some(_) => {}
     }

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use super::field::{self, Field, cut, list, structure};
 use crate::domain::{listing::UnknownValue, status::Status};
 
-/// The longest text that is kept, in characters. The metrics expose no longer ones.
+/// The longest text that is kept, in characters. Longer texts are cut.
 const MAX_TEXT_CHARS: usize = 128;
 
-/// How many tags of a row are kept. Tencent Cloud allows no more on one resource.
+/// How many tags of a row are kept. Tencent Cloud allows that many on one resource.
 const MAX_TAGS: usize = 50;
 
 /// The zone of the API's times: China Standard Time (unverified: the API names no zone).
@@ -25,7 +25,7 @@ struct TagFields<'a> {
     value: Field<'a>,
 }
 
-/// A status. An undocumented value is added to `unknown_values`. Null, absent and empty are unknown too, but not added.
+/// A status. An undocumented value is added to `unknown_values`. A status that is null, absent or empty is unknown, too, but it is not added.
 pub(super) fn status<S: Status>(field: Field<'_>, unknown_values: &mut Vec<UnknownValue>) -> S {
     // A value that is not a text may contain anything, so it is not repeated.
     let text = field::text(field).unwrap_or(if field.is_some() { "(no text)".into() } else { "".into() });
@@ -37,14 +37,14 @@ pub(super) fn status<S: Status>(field: Field<'_>, unknown_values: &mut Vec<Unkno
 }
 
 /// A text, cut to 128 characters; empty where it is absent.
-pub(super) fn text(field: Field<'_>) -> Box<str> {
+pub(super) fn short_text(field: Field<'_>) -> Box<str> {
     field::text(field).map_or_else(Box::default, |text| printable(cut(&text, MAX_TEXT_CHARS)))
 }
 
 /// The first of two texts that is not empty.
 pub(super) fn first_text(first: Field<'_>, second: Field<'_>) -> Box<str> {
-    let first = text(first);
-    if first.is_empty() { text(second) } else { first }
+    let first = short_text(first);
+    if first.is_empty() { short_text(second) } else { first }
 }
 
 /// A text without control characters except tabs and line ends. Some parsers of expositions stop at NUL, and terminals
@@ -67,7 +67,7 @@ pub(super) fn time(field: Field<'_>) -> Option<i64> {
 pub(super) fn tags(field: Field<'_>) -> Box<[(Box<str>, Box<str>)]> {
     let tags = list(field).into_iter().filter_map(|tag: &RawValue| {
         let tag: TagFields<'_> = structure(Some(tag))?;
-        Some((text(tag.key), text(tag.value)))
+        Some((short_text(tag.key), short_text(tag.value)))
     });
     tags.filter(|(key, _)| !key.is_empty()).take(MAX_TAGS).collect()
 }
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_between_characters() {
-        assert_eq!(*read(text, &json!("é".repeat(10_000))), "é".repeat(128));
+        assert_eq!(*read(short_text, &json!("é".repeat(10_000))), "é".repeat(128));
     }
 
     #[test]
     fn control_characters_are_replaced() {
         let value = json!("a\u{0}b\u{1b}[31mc\td\r\ne\u{9b}f");
-        assert_eq!(*read(text, &value), *"a\u{fffd}b\u{fffd}[31mc\td\r\ne\u{fffd}f");
+        assert_eq!(*read(short_text, &value), *"a\u{fffd}b\u{fffd}[31mc\td\r\ne\u{fffd}f");
     }
 }
