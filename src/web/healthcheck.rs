@@ -201,7 +201,9 @@ fn identity(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> reqwest::R
         _ => "PRIVATE KEY",
     };
     let certificates = chain.iter().map(|certificate| ("CERTIFICATE", certificate.as_ref()));
-    let mut pem = Zeroizing::new(String::new());
+    // A string that grows would leave copies of the key in memory.
+    let length: usize = certificates.clone().map(|(_, der)| 2 * der.len()).sum();
+    let mut pem = Zeroizing::new(String::with_capacity(length + 2 * key.secret_der().len() + 1024));
     for (label, der) in certificates.chain([(key_label, key.secret_der())]) {
         let encoded = Zeroizing::new(BASE64_STANDARD.encode(der));
         pem.extend(["-----BEGIN ", label, "-----\n", &encoded, "\n-----END ", label, "-----\n"]);

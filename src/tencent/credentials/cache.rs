@@ -48,8 +48,10 @@ struct Shared {
 #[derive(Default)]
 struct CacheState {
     cached: Option<Cached>,
-    /// Increases when the credentials change.
+    /// Increases when the credentials change, except by a forced renewal of temporary ones: that always returns others.
     generation: u64,
+    /// The cached credentials were refused, and not replaced yet.
+    is_refused: bool,
     /// The failure of the last load.
     failure: Option<LoadFailure>,
     /// The next forced renewal is at this time or later.
@@ -120,7 +122,8 @@ impl CredentialCache {
         Ok(self.current().await? != *refused)
     }
 
-    /// The generation of the current credentials. It increases when the credentials change.
+    /// The generation of the current credentials. It increases when the credentials change, but not when refused temporary
+    /// ones are renewed.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.shared.state.borrow().generation
@@ -157,7 +160,8 @@ impl Shared {
             before = state.cached.replace(cached);
             failure = state.failure.take();
             let is_replaced = before.as_ref().is_some_and(|before| !state.has(&before.loaded.credentials));
-            state.generation += u64::from(is_replaced);
+            let is_expected = std::mem::take(&mut state.is_refused) && expires.is_some();
+            state.generation += u64::from(is_replaced && !is_expected);
         });
         let (account, expires) = (&self.account, expires.map(tracing::field::display));
         if before.is_none_or(|before| before.loaded.origin != origin) {
@@ -222,6 +226,7 @@ impl CacheState {
         if let Some(cached) = &mut self.cached {
             self.forced_until = Some(now + cached.limited(FORCED_PAUSE));
             (cached.due, cached.end) = (now, now);
+            self.is_refused = true;
         }
         true
     }
@@ -518,6 +523,20 @@ mod tests {
         sleep(FORCED_PAUSE).await;
         assert_eq!(cache.renew(&refused).await, Ok(false));
         assert_eq!(source.started(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forced_renewal_of_temporary_credentials_is_no_change() {
+        for (first, second, change) in [
+            (expiring("one", TWO_HOURS), expiring("two", TWO_HOURS), 0),
+            (permanent("one"), permanent("two"), 1),
+        ] {
+            let cache = FakeSource::new([Ok(first), Ok(second)]).cache();
+            let refused = cache.current().await.expect("credentials");
+            let before = cache.generation();
+            assert!(cache.renew(&refused).await.expect("credentials"));
+            assert_eq!(cache.generation() - before, change);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -109,7 +109,7 @@ async fn refused_role_is_named_with_remedy() {
     assert_eq!(
         without_request_id(&load_error(&stranger).await),
         format!(
-            "{}UnauthorizedOperation: The external id is not the role's. (request …); {remedy}",
+            "{}UnauthorizedOperation: The external id does not match the role. (request …); {remedy}",
             place(ROLE_ARN)
         )
     );
@@ -161,7 +161,7 @@ async fn pod_token_is_read_each_time() {
     assert_eq!(
         message,
         "sts:AssumeRoleWithWebIdentity of the role qcs::cam::uin/200000000002:roleName/open assumed by this pod: \
-         InvalidParameter.WebIdentityTokenError: The token is not one that this provider has issued last. (request …); \
+         InvalidParameter.WebIdentityTokenError: The token is not the provider's current token. (request …); \
          check that the account trusts this identity provider and that the token was issued for it"
     );
     fs::write(&path, "SECRET-second\n").expect("a file");
