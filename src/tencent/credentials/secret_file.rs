@@ -142,22 +142,29 @@ mod tests {
         SecretFile { read, ..SecretFile::new(path) }
     }
 
-    /// Has reads of this path hang; ends them when it is dropped.
-    struct Pipe(PathBuf);
+    /// Makes reads of a file hang, and ends them when it is dropped.
+    struct Pipe<'a> {
+        file: &'a SecretFile,
+        /// Another name of the pipe, which stays when the file is replaced.
+        name: PathBuf,
+    }
 
-    impl Pipe {
-        fn at(path: &Path) -> Self {
-            let pipe = path.with_extension("pipe");
-            assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo can be run").success());
-            fs::hard_link(&pipe, path).expect("another name");
-            Self(pipe)
+    impl<'a> Pipe<'a> {
+        fn at(file: &'a SecretFile) -> Self {
+            let name = file.path.with_extension("pipe");
+            assert!(Command::new("mkfifo").arg(&name).status().expect("mkfifo can be run").success());
+            fs::hard_link(&name, &file.path).expect("another name");
+            Self { file, name }
         }
     }
 
-    impl Drop for Pipe {
+    impl Drop for Pipe<'_> {
         fn drop(&mut self) {
-            // Readers that wait for a writer get an empty file.
-            drop(fs::OpenOptions::new().read(true).write(true).open(&self.0));
+            // A read that waits for a writer gets an empty file. A thread can begin its read late, so this is repeated.
+            while !self.file.hung().reads.iter().all(JoinHandle::is_finished) {
+                drop(fs::OpenOptions::new().read(true).write(true).open(&self.name));
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -177,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let file = hanging(&path);
-        let _pipe = Pipe::at(&path);
+        let _pipe = Pipe::at(&file);
         let expected = format!("{}: reading it takes longer than 10 s; check its mount", path.display());
         assert_eq!(problem_after_the_time_out(&file).await, expected);
         fs::remove_file(&path).expect("a pipe");
@@ -191,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key");
         let file = hanging(&path);
-        let _pipe = Pipe::at(&path);
+        let _pipe = Pipe::at(&file);
         let start = Instant::now();
         while start.elapsed() < Duration::from_hours(24) {
             problem_after_the_time_out(&file).await;
