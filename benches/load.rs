@@ -25,10 +25,10 @@ const TUNNELS: usize = 10_000;
 
 #[tokio::main]
 async fn main() {
+    slow_connections().await;
     for tunnels in [100, TUNNELS] {
         wrk(tunnels);
     }
-    slow_connections().await;
 }
 
 /// A minute of scrapes, after a warm-up that allocates the memory of such a load.
