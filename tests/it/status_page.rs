@@ -219,7 +219,7 @@ fn blind_targets_are_named_before_all_numbers() {
          its 2 tunnels are shown with their last known state \
          staging / ap-singapore : the credentials are refused; last good poll 1 d ago ; \
          its 12 tunnels are too old to be shown \
-         staging / na-ashburn : no connection; no good poll yet; no poll has succeeded yet"
+         staging / na-ashburn : no connection; no good poll yet; its tunnels are not known"
     );
     assert!(html.find("class=\"blindness\"") < html.find("class=\"tiles\""));
     assert!(!self::html(&mixed_snapshot(), "").contains("class=\"blindness\""));

@@ -178,7 +178,7 @@ impl<'a> TargetRow<'a> {
     /// A text about the tunnels of a failed target.
     pub(super) fn remaining_data(&self) -> String {
         match self.tunnels {
-            None => "no poll has succeeded yet".to_owned(),
+            None => "its tunnels are not known".to_owned(),
             Some(0) => "it had no tunnels".to_owned(),
             Some(count) if self.stale => {
                 format!("its {} are too old to be shown", counted(count, "tunnel"))
