@@ -10,7 +10,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use support::{
     measure::{Cost, Stopwatch, at_most, cost, median, median_cpu, median_wall, mib, ms, ratio},
     process::Api,
@@ -22,6 +22,7 @@ use tencentcloud_vpn_exporter::{
     tencent::{
         action::{Action, Service},
         describe_vpn_connections::DescribeVpnConnections,
+        envelope::ApiResponse,
         error::ApiError,
         page::PAGE_ROWS,
     },
@@ -46,8 +47,10 @@ impl Action for RawPage {
     const PERMISSION: &'static str = DescribeVpnConnections::PERMISSION;
     type Response = String;
 
-    fn read(response: &RawValue) -> Result<String, ApiError> {
-        Ok(format!("{{\"Response\":{response}}}"))
+    fn read(response: &ApiResponse<'_>) -> Result<String, ApiError> {
+        let fields = ["TotalCount", "VpnConnectionSet", "RequestId"]
+            .map(|name| format!("\"{name}\":{}", response.get(name).expect("a field")));
+        Ok(format!("{{\"Response\":{{{}}}}}", fields.join(",")))
     }
 }
 

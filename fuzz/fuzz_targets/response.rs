@@ -13,7 +13,7 @@ use tencentcloud_vpn_exporter::{
 };
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(page) = envelope::parse(body, None).and_then(DescribeVpnConnections::read) else { return };
+    let Ok(page) = envelope::parse(body, None).and_then(|fields| DescribeVpnConnections::read(&fields)) else { return };
     assert!(page.rows.len() + page.rows_without_id <= PAGE_ROWS);
     for tunnel in &page.rows {
         assert!(tunnel.id.as_str().chars().count() <= 128 && tunnel.name.chars().count() <= 128);

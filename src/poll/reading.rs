@@ -120,7 +120,7 @@ impl<R: ListedRow> Reading<R> {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::{Value, json, value::RawValue};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
@@ -128,13 +128,13 @@ mod tests {
             status::{NetStatus, TunnelState},
             tunnel::Tunnel,
         },
-        tencent::{action::Action, page::Describe},
+        tencent::{action::Action, envelope, page::Describe},
     };
 
     fn received(rows: &Value, at: Instant) -> Received<Tunnel> {
         let count = rows.as_array().expect("rows").len();
-        let response = json!({"TotalCount": count, "VpnConnectionSet": rows}).to_string();
-        let response = RawValue::from_string(response).expect("JSON");
+        let body = json!({"Response": {"TotalCount": count, "VpnConnectionSet": rows}}).to_string();
+        let response = envelope::parse(body.as_bytes(), None).expect("a response");
         Received { page: Describe::read(&response).expect("a page"), at }
     }
 

@@ -4,10 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::error::ApiError;
+use super::{envelope::ApiResponse, error::ApiError};
 use crate::domain::{secret::Secret, target::Region};
 
 /// The initial buffer size of a request body without its secrets, in bytes: enough for most requests.
@@ -48,8 +47,8 @@ pub trait Action: Serialize + fmt::Debug + Sync {
     /// The type of the parsed response.
     type Response: Send;
 
-    /// Parses the content of `Response`. The caller has already handled errors of the API.
-    fn read(response: &RawValue) -> Result<Self::Response, ApiError>;
+    /// Reads the fields of a response. The caller has already handled errors of the API.
+    fn read(response: &ApiResponse<'_>) -> Result<Self::Response, ApiError>;
 
     /// The secrets among the parameters. Errors do not repeat them.
     fn secrets(&self) -> Vec<&Secret> {

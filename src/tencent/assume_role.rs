@@ -2,14 +2,14 @@
 //!
 //! Source: Tencent Cloud, `AssumeRole` of STS, version 2018-08-13.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::{
     action::{Action, SecretParameter, Service},
     credentials::issued::{Issued, IssuedFields},
+    envelope::ApiResponse,
     error::ApiError,
-    field::{Field, object, structure},
+    field::structure,
 };
 use crate::domain::{role::Role, secret::Secret};
 
@@ -43,7 +43,7 @@ impl Action for AssumeRole<'_> {
     const PERMISSION: &'static str = "sts:AssumeRole";
     type Response = Issued;
 
-    fn read(response: &RawValue) -> Result<Issued, ApiError> {
+    fn read(response: &ApiResponse<'_>) -> Result<Issued, ApiError> {
         issued(response)
     }
 
@@ -52,20 +52,10 @@ impl Action for AssumeRole<'_> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ResponseFields<'a> {
-    #[serde(borrow)]
-    credentials: Field<'a>,
-    #[serde(borrow)]
-    expired_time: Field<'a>,
-}
-
 /// Reads the response of both actions that assume a role.
-pub(super) fn issued(response: &RawValue) -> Result<Issued, ApiError> {
-    let fields: ResponseFields<'_> = object(response.get().as_bytes())?;
-    let credentials: IssuedFields<'_> = structure(fields.credentials).unwrap_or_default();
-    Issued::read(&credentials, fields.expired_time)
+pub(super) fn issued(response: &ApiResponse<'_>) -> Result<Issued, ApiError> {
+    let credentials: IssuedFields<'_> = structure(response.get("Credentials")).unwrap_or_default();
+    Issued::read(&credentials, response.get("ExpiredTime"))
 }
 
 #[cfg(test)]
@@ -75,9 +65,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tencent::envelope;
 
     fn read(response: &serde_json::Value) -> Result<Issued, ApiError> {
-        AssumeRole::read(&RawValue::from_string(response.to_string()).expect("JSON"))
+        let body = json!({"Response": response}).to_string();
+        AssumeRole::read(&envelope::parse(body.as_bytes(), None)?)
     }
 
     #[test]

@@ -3,12 +3,12 @@
 //! Source: Tencent Cloud, `AssumeRoleWithWebIdentity` of STS, version 2018-08-13.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::{
     action::{Action, SecretParameter, Service},
     assume_role::{AssumeRole, issued},
     credentials::issued::Issued,
+    envelope::ApiResponse,
     error::ApiError,
 };
 use crate::domain::{role::Role, secret::Secret};
@@ -38,7 +38,7 @@ impl Action for AssumeRoleWithWebIdentity<'_> {
     const PERMISSION: &'static str = "sts:AssumeRoleWithWebIdentity";
     type Response = Issued;
 
-    fn read(response: &RawValue) -> Result<Issued, ApiError> {
+    fn read(response: &ApiResponse<'_>) -> Result<Issued, ApiError> {
         issued(response)
     }
 

@@ -107,7 +107,7 @@ impl Client {
             let of_credentials = context.credentials.into_iter().flat_map(Credentials::secrets);
             redact(error, of_credentials.chain(action.secrets()))
         });
-        Ok(WithServerTime { value: A::read(response?)?, server_time })
+        Ok(WithServerTime { value: A::read(&response?)?, server_time })
     }
 
     /// Gets a resource of the metadata service, without any proxy.

@@ -4,10 +4,10 @@
 //! daemon never deletes.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::{
     action::{Action, Service},
+    envelope::ApiResponse,
     error::{ApiError, NOT_FOUND},
 };
 use crate::domain::reason::Reason;
@@ -29,7 +29,7 @@ impl Action for DeleteVpnConnection<'_> {
     /// The response to an accepted deletion is empty.
     type Response = ();
 
-    fn read(_: &RawValue) -> Result<(), ApiError> {
+    fn read(_: &ApiResponse<'_>) -> Result<(), ApiError> {
         Ok(())
     }
 }

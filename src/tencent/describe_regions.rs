@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use super::{
     action::{Action, Service},
+    envelope::ApiResponse,
     error::ApiError,
-    field::{Field, list, object, structure, text},
+    field::{Field, list, structure, text},
 };
 use crate::domain::target::Region;
 
@@ -34,13 +35,6 @@ const MAX_REGIONS: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ResponseFields<'a> {
-    #[serde(borrow)]
-    region_set: Field<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct RowFields<'a> {
     #[serde(borrow)]
     region: Field<'a>,
@@ -56,9 +50,8 @@ impl Action for DescribeRegions {
     /// by name.
     type Response = BTreeSet<Region>;
 
-    fn read(response: &RawValue) -> Result<BTreeSet<Region>, ApiError> {
-        let fields: ResponseFields<'_> = object(response.get().as_bytes())?;
-        let rows = list(fields.region_set);
+    fn read(response: &ApiResponse<'_>) -> Result<BTreeSet<Region>, ApiError> {
+        let rows = list(response.get("RegionSet"));
         let regions: BTreeSet<_> = rows.iter().filter_map(|row| available(row)).collect();
         match regions.len() {
             0 => Err(ApiError::malformed(format!("none of its {} regions can be polled", rows.len()))),
@@ -80,13 +73,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::tencent::envelope;
 
     fn regions(names: &[&str]) -> BTreeSet<Region> {
         names.iter().map(|name| Region::new(name).expect("a region")).collect()
     }
 
     fn read(response: &Value) -> Result<BTreeSet<Region>, ApiError> {
-        DescribeRegions::read(&RawValue::from_string(response.to_string()).expect("JSON"))
+        let body = json!({"Response": response}).to_string();
+        DescribeRegions::read(&envelope::parse(body.as_bytes(), None)?)
     }
 
     fn row(name: &str, state: &str) -> Value {

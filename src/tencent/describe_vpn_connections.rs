@@ -186,7 +186,7 @@ mod tests {
     const DOCUMENT_EXAMPLE: &str = include_str!("../../tests/fixtures/api/describe_vpn_connections.json");
 
     fn read(body: &str) -> Result<Page<Tunnel>, ApiError> {
-        DescribeVpnConnections::read(envelope::parse(body.as_bytes(), None)?)
+        DescribeVpnConnections::read(&envelope::parse(body.as_bytes(), None)?)
     }
 
     fn page_of(rows: &Value) -> Result<Page<Tunnel>, ApiError> {

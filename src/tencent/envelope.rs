@@ -1,8 +1,9 @@
 //! The JSON object around every response: `{"Response": …}`, with the response or an error in it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{
     error::ApiError,
@@ -15,13 +16,10 @@ struct Envelope<'a> {
     response: Field<'a>,
 }
 
+/// The fields of a response. It has no `Debug`, because they can contain pre-shared keys and credentials.
 #[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, rename = "Error")]
-    error: Field<'a>,
-    #[serde(borrow, rename = "RequestId")]
-    request_id: Field<'a>,
-}
+#[serde(transparent)]
+pub struct ApiResponse<'a>(#[serde(borrow)] BTreeMap<String, Field<'a>>);
 
 #[derive(Deserialize)]
 struct ErrorFields<'a> {
@@ -31,18 +29,31 @@ struct ErrorFields<'a> {
     message: Field<'a>,
 }
 
-/// Parses a body. Returns the content of `Response`, or the error in it with the API's message and `server_time`.
-pub fn parse(body: &[u8], server_time: Option<Timestamp>) -> Result<&RawValue, ApiError> {
+impl<'a> ApiResponse<'a> {
+    /// A field: `None` where it is absent or null.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Field<'a> {
+        self.0.get(name).copied().flatten()
+    }
+
+    /// Whether the response has this field, even if it is null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+/// Parses a body. Returns the fields of `Response`, or the error in it with the API's message and `server_time`.
+pub fn parse(body: &[u8], server_time: Option<Timestamp>) -> Result<ApiResponse<'_>, ApiError> {
     let envelope: Envelope<'_> = object(body)?;
     let response = envelope.response.ok_or_else(|| ApiError::malformed("it has no Response"))?;
-    let head: Head<'_> = object(response.get().as_bytes())?;
-    let Some(error) = head.error else { return Ok(response) };
+    let response: ApiResponse<'_> = object(response.get().as_bytes())?;
+    let Some(error) = response.get("Error") else { return Ok(response) };
     let error: ErrorFields<'_> = object(error.get().as_bytes())?;
     let code = text(error.code).ok_or_else(|| ApiError::malformed("its Error has no Code"))?;
     Err(ApiError::Api {
         code: code.into_owned().into(),
         message: text(error.message).unwrap_or_default().into(),
-        request_id: text(head.request_id).unwrap_or_default().into(),
+        request_id: text(response.get("RequestId")).unwrap_or_default().into(),
         server_time,
     })
 }

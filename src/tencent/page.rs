@@ -1,14 +1,15 @@
 //! Lists that the API returns in pages: the parameters and the response that all such actions have in common.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::marker::PhantomData;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
     action::{Action, Service},
+    envelope::ApiResponse,
     error::ApiError,
-    field::{Field, object, text},
+    field::{Field, text},
 };
 use crate::domain::{filter::Filter, listing::UnknownValue, row::Row};
 
@@ -85,11 +86,10 @@ impl<R: ListedRow> Action for Describe<'_, R> {
     const PERMISSION: &'static str = R::PERMISSION;
     type Response = Page<R>;
 
-    fn read(response: &RawValue) -> Result<Page<R>, ApiError> {
-        let mut fields: BTreeMap<String, &RawValue> = object(response.get().as_bytes())?;
-        let rows = rows(fields.remove(R::SET), R::SET)?;
+    fn read(response: &ApiResponse<'_>) -> Result<Page<R>, ApiError> {
+        let rows = rows(response, R::SET)?;
         let mut page = Page {
-            total_count: total_count(fields.remove("TotalCount"))?,
+            total_count: total_count(response.get("TotalCount"))?,
             rows: Vec::with_capacity(rows.len()),
             rows_without_id: 0,
             unknown_values: Vec::new(),
@@ -113,11 +113,13 @@ impl<R> Page<R> {
 }
 
 /// The rows of a page; null means an empty list.
-fn rows<'a>(field: Field<'a>, name: &str) -> Result<Vec<&'a RawValue>, ApiError> {
-    let json = field.ok_or_else(|| ApiError::malformed(format!("it has no {name}")))?;
-    let rows: Option<Vec<&RawValue>> =
+fn rows<'a>(response: &ApiResponse<'a>, name: &str) -> Result<Vec<&'a RawValue>, ApiError> {
+    let Some(json) = response.get(name) else {
+        let is_null = response.has(name);
+        return if is_null { Ok(Vec::new()) } else { Err(ApiError::malformed(format!("it has no {name}"))) };
+    };
+    let rows: Vec<&RawValue> =
         serde_json::from_str(json.get()).map_err(|_| ApiError::malformed(format!("{name} is not a list")))?;
-    let rows = rows.unwrap_or_default();
     if rows.len() > PAGE_ROWS {
         let problem = format!("a page has {} rows, more than the requested {PAGE_ROWS}", rows.len());
         return Err(ApiError::malformed(problem));

@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use prometheus::TextEncoder;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tencentcloud_vpn_exporter::{
     domain::{
         listing::Listing,
@@ -19,7 +19,7 @@ use tencentcloud_vpn_exporter::{
     metrics::{exposition::Exposition, registry::registry, renderer::Renderer},
     snapshot::{Failure, Snapshot, TargetSnapshot},
     telemetry::{BuildInfo, Telemetry},
-    tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections},
+    tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections, envelope},
 };
 use test_support::worlds::{
     self, TargetBuilder, blind, down, empty, mixed_snapshot, snapshot, tunnel, with_failed_discovery,
@@ -39,7 +39,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn listing(answer: &Value) -> Listing<Tunnel> {
-    let response: Box<RawValue> = serde_json::from_value(answer["Response"].clone()).expect("JSON");
+    let body = answer.to_string();
+    let response = envelope::parse(body.as_bytes(), None).expect("a response");
     let page = DescribeVpnConnections::read(&response).expect("a page");
     Listing {
         rows: page.rows,
