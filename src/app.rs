@@ -173,7 +173,8 @@ impl App {
             snapshots,
         };
         record_reload(&app.telemetry);
-        // This must come before the renderer starts: a snapshot without targets counts as complete, and the daemon would be ready too early.
+        // This must come before the renderer starts: a snapshot without targets counts as complete, and the daemon would be
+        // ready too early.
         app.reconcile();
         let (exposition, ready) = app.start_renderer();
         let reload = start.lifecycle.then_some(reload);
@@ -263,7 +264,8 @@ impl App {
             }
             self.reconcile();
         }
-        // This must come after the targets were added: a snapshot without them would count as complete, and the daemon would be ready too early.
+        // This must come after the targets were added: a snapshot without them would count as complete, and the daemon would be
+        // ready too early.
         self.snapshots.publish_discovery(&account, ended, regions.map(|regions| regions.len()));
     }
 

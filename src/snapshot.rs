@@ -50,7 +50,8 @@ impl Snapshot {
 pub struct Snapshots(watch::Sender<Arc<Snapshot>>);
 
 impl Snapshots {
-    /// Sets the accounts (`true`: its regions are discovered) and the targets. Accounts and targets that stay keep their state. All of it changes at once: a snapshot with a part of the change could seem complete.
+    /// Sets the accounts (`true`: its regions are discovered) and the targets. Accounts and targets that stay keep their state.
+    /// All of it changes at once: a snapshot with a part of the change could seem complete.
     pub fn set(&self, accounts: &BTreeMap<AccountName, bool>, targets: &BTreeSet<Target>) {
         self.0.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);

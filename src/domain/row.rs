@@ -10,8 +10,8 @@ pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
     /// The name of the id: the value of the label `field` that counts rows without a usable id.
     const ID_FIELD: &'static str;
 
-    /// The names of the statuses, in a fixed order: values of the label `field`. They differ from those of other kinds of rows,
-    /// because one metric has them all.
+    /// The names of the statuses, in a fixed order: values of the label `field`. No other kind of row may use
+    /// the same name, because one metric has the names of all kinds.
     const STATUS_FIELDS: &'static [&'static str];
 
     /// The id.

@@ -1,5 +1,5 @@
-//! Metrics of rows. Here everything that has metrics is a row: a tunnel, a target or an account. Each has the metric families of its
-//! kind.
+//! Metrics of rows. Here everything that has metrics is a row: a tunnel, a target or an account. Each has the metric families
+//! of its kind.
 //!
 //! A kind of row implements [`MetricRow`] with a list of [`Family`]. The registry and the exposition are built from that list.
 

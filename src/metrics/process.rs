@@ -1,6 +1,7 @@
 //! The usual `process_*` metrics. CPU time has fractions of a second, which the collector of the `prometheus` crate drops.
 //!
-//! Files of `/proc/self` are independent: without one of them only its own metrics are absent. The start time and the limit on open files need none.
+//! Files of `/proc/self` are independent: without one of them only its own metrics are absent. The start time and the limit on
+//! open files need none.
 
 use std::{fs, path::Path};
 

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{domain::tag_label::TagLabel, snapshot::Snapshot};
 
-/// How many rows are rendered together: a larger chunk compresses better, but each change costs more. A chunk ends where the owner changes, if it then has 25 to 250 rows. A new row can shift the ends of all later chunks; they are then rendered once again.
+/// How many rows are rendered together: a larger chunk compresses better, but each change costs more. A chunk ends where the
+/// owner changes, if it then has 25 to 250 rows. A new row can shift the ends of all later chunks; they are then rendered once
+/// again.
 const MIN_ROWS: usize = 25;
 const MAX_ROWS: usize = 250;
 

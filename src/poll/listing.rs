@@ -137,7 +137,8 @@ impl<R: ListedRow> ListingReader<'_, R> {
         Ok(reading)
     }
 
-    /// Queries missing rows by id. If there are too many, it queries the first hundred: if the API finds one of them, the listings are wrong.
+    /// Queries missing rows by id. If there are too many, it queries the first hundred: if the API finds one of them, the
+    /// listings are wrong.
     async fn query_missing(
         &self,
         missing: &[&R],
@@ -157,7 +158,8 @@ impl<R: ListedRow> ListingReader<'_, R> {
         Ok(())
     }
 
-    /// Queries at most [`MAX_FILTER_VALUES`] rows by id. If the listing or the response has a row without an id, it can be any of the missing rows. Then all of them are kept with unknown statuses, unless they have been in doubt for too long.
+    /// Queries at most [`MAX_FILTER_VALUES`] rows by id. If the listing or the response has a row without an id, it can be any
+    /// of the missing rows. Then all of them are kept with unknown statuses, unless they have been in doubt for too long.
     async fn query_or_keep_in_doubt(
         &self,
         rows: &[&R],

@@ -117,7 +117,7 @@ pub(super) struct Poller {
     state: Arc<TargetSnapshot>,
     /// When the last good poll ended, by the monotonic clock.
     last_success: Option<Instant>,
-    /// How many polls in a row were refused with the same settings and credentials.
+    /// How many polls in a row were refused with the same settings and the same generation of credentials.
     refusals: u32,
     /// The reasons of all failures since the last success.
     failures: HashSet<Reason>,
@@ -231,7 +231,8 @@ impl Poller {
     }
 }
 
-/// The shortest pause after a poll. The first refusal changes nothing. After the second it is one interval, and it doubles with each further one, up to ten minutes.
+/// The shortest pause after a poll. The first refusal changes nothing. After the second the pause is one interval, and it
+/// doubles with each further one, up to ten minutes.
 fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
     match refusals.checked_sub(2) {
         None => Duration::ZERO,

@@ -55,8 +55,8 @@ impl<R: Row> Record<R> {
 
     /// The histories of the statuses that apply, with their names.
     pub fn histories(&self) -> impl Iterator<Item = (&'static str, History)> {
-        let applicable = R::STATUS_FIELDS.iter().filter(|field| self.row.status(field).is_some());
-        applicable.map(|&field| (field, self.history(field)))
+        let all = R::STATUS_FIELDS.iter().copied().zip(self.histories.iter().copied());
+        all.filter(|(field, _)| self.row.status(field).is_some())
     }
 
     /// When a status last changed; `None` if no change was seen.

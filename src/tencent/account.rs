@@ -109,7 +109,8 @@ impl Account {
         self.caller.clock_offset(region)
     }
 
-    /// The generation of the current credentials. It increases when the credentials change.
+    /// The generation of the current credentials. It increases when the credentials change, but not when refused temporary
+    /// ones are renewed.
     #[must_use]
     pub fn credentials_generation(&self) -> u64 {
         self.credentials.generation()

@@ -150,7 +150,8 @@ impl Caller {
         result
     }
 
-    /// Waits for credentials and then for the rate limit. In the other order, many requests could pass the limit, wait for the credentials, and be sent all at once. The credentials are read last, because temporary ones can expire during the wait.
+    /// Waits for credentials and then for the rate limit. In the other order, requests that pass the limit during a slow load
+    /// would be sent all at once. The credentials are read again after the wait, because they can expire during it.
     async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
         if let Signer::Cache(cache) = signer {
             cache.current().await?;

@@ -114,9 +114,10 @@ impl<R> Page<R> {
 
 /// The rows of a page; null means an empty list.
 fn rows<'a>(response: &ApiResponse<'a>, name: &str) -> Result<Vec<&'a RawValue>, ApiError> {
-    let Some(json) = response.get(name) else {
-        let is_null = response.has(name);
-        return if is_null { Ok(Vec::new()) } else { Err(ApiError::malformed(format!("it has no {name}"))) };
+    let json = match response.get(name) {
+        Some(json) => json,
+        None if response.has(name) => return Ok(Vec::new()),
+        None => return Err(ApiError::malformed(format!("it has no {name}"))),
     };
     let rows: Vec<&RawValue> =
         serde_json::from_str(json.get()).map_err(|_| ApiError::malformed(format!("{name} is not a list")))?;

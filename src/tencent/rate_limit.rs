@@ -30,7 +30,8 @@ impl RateLimit {
         let _waited = Waited { start: Instant::now(), throttle: &self.throttle };
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
-        // After a pause two requests may follow each other at once. This makes up for a timer that fires a little late.
+        // After a pause, two requests may be sent without a wait between them. This makes up for a timer that fires a little
+        // late.
         let earliest = Instant::now().checked_sub(self.period).unwrap_or(*next);
         *next = (*next).max(earliest) + self.period;
     }

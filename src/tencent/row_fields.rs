@@ -25,7 +25,8 @@ struct TagFields<'a> {
     value: Field<'a>,
 }
 
-/// A status. An undocumented value is added to `unknown_values`. A status that is null, absent or empty is unknown, too, but it is not added.
+/// A status. An undocumented value is added to `unknown_values`. A status that is null, absent or empty is unknown, too, but it
+/// is not added.
 pub(super) fn status<S: Status>(field: Field<'_>, unknown_values: &mut Vec<UnknownValue>) -> S {
     // A value that is not a text may contain anything, so it is not repeated.
     let text = field::text(field).unwrap_or(if field.is_some() { "(no text)".into() } else { "".into() });

@@ -301,7 +301,7 @@ async fn other_credentials_end_the_pauses_after_refusals() {
         let of_region = |entry: &&Entry| entry.secret_id == "AKIDsecond" && entry.region == REGIONS[0];
         entries.iter().filter(of_region).map(|entry| entry.at).collect()
     };
-    cloud.api.control.until(|entries| second(entries).len() >= 2).await;
+    with_timeout(cloud.api.control.until(|entries| second(entries).len() >= 2)).await;
     let times = second(&cloud.api.control.journal());
     // Without an end of the pauses, the next one would be sixteen seconds long.
     assert!(times[1] - times[0] < Duration::from_secs(12), "{times:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tencentcloud_vpn_exporter::{poll::poller, snapshot::TargetSnapshot};
-use test_support::{Api, Daemon, Metrics, frozen, only_target};
+use test_support::{Api, Daemon, Metrics, frozen, only_target, with_timeout};
 
 const GUANGZHOU: &str = "ap-guangzhou";
 const FRANKFURT: &str = "eu-frankfurt";
@@ -123,11 +123,8 @@ async fn stop_does_not_wait_for_a_poll() {
          credentials: {{type: static, secret_id: AKIDx, secret_key: x}}\n"
     );
     let daemon = Daemon::start(&config).await;
-    let _request = silent.accept().await.expect("a poll that gets no answer");
-    tokio::time::timeout(test_support::MAX_WAIT, daemon.stop())
-        .await
-        .expect("in time")
-        .expect("a clean stop");
+    let _request = with_timeout(silent.accept()).await.expect("a poll that gets no answer");
+    with_timeout(daemon.stop()).await.expect("a clean stop");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulator::{Fault, FaultKind, OfferedRegion};
+use simulator::{Entry, Fault, FaultKind, OfferedRegion};
 use tencentcloud_vpn_exporter::poll::discovery::DiscoveryIntervals;
 use test_support::{Api, Daemon, DaemonOptions, Metrics, Sample, frozen, log::Log, with_timeout};
 
@@ -44,9 +44,8 @@ fn discoveries(api: &Api) -> usize {
 /// Waits for this many more discoveries.
 async fn wait_for_discoveries(api: &Api, more: usize) {
     let enough = discoveries(api) + more;
-    api.control
-        .until(|entries| entries.iter().filter(|entry| entry.action == "DescribeRegions").count() >= enough)
-        .await;
+    let is_discovery = |entry: &&Entry| entry.action == "DescribeRegions";
+    with_timeout(api.control.until(|entries| entries.iter().filter(is_discovery).count() >= enough)).await;
 }
 
 /// The status page.
@@ -146,7 +145,7 @@ async fn failed_discovery_keeps_the_regions() {
     assert_eq!(during.sum("up", &[]), 2.0);
     assert_eq!((discovery_up(&during), last_discovery(&during)), (Some(0.0), last_success));
     let failing_page = page(&daemon).await;
-    for text in ["Region discovery failed", "still polling the 2 regions of the last discovery"] {
+    for text in ["Region discovery failed", "the 2 regions of the last discovery are kept"] {
         assert!(failing_page.contains(text), "{text}");
     }
     log.only_line(&["WARN", "region discovery failed; polling the last known regions", "malformed_response"]);
@@ -229,7 +228,8 @@ async fn daemon_is_ready_after_discovery_and_first_polls() {
     let requested = async |action: &str| {
         with_timeout(api.control.until(|entries| entries.iter().any(|entry| entry.action == action))).await;
     };
-    // A stalled request for tunnels does not end by itself, and one for regions after 45 s. Each reload changes the account, which starts discovery and polls again.
+    // A stalled request for tunnels does not end by itself, and one for regions after 45 s. Each reload changes the account,
+    // which starts discovery and polls again.
     let config = |request_timeout: &str| {
         let account = api.account("main", &[]).replace("[]", "all");
         api.config_for(&[&account], "interval: 10h, timeout: 9h, stale_after: 20h")
@@ -238,11 +238,13 @@ async fn daemon_is_ready_after_discovery_and_first_polls() {
     stall("DescribeRegions");
     let daemon = Daemon::start(&config("1h")).await;
     requested("DescribeRegions").await;
+    daemon.until(|metrics| metrics.count("exporter_build_info", &[]) == 1).await;
     assert_eq!(daemon.readiness().await, 503, "the regions are not known");
 
     stall("DescribeVpnConnections");
     daemon.reload(&config("2h")).await.expect("a valid configuration");
     requested("DescribeVpnConnections").await;
+    daemon.until(|metrics| metrics.count("target_info", &[]) == 1).await;
     assert_eq!(daemon.readiness().await, 503, "the regions are known, but not polled");
 
     api.control.set_faults(vec![]).expect("no faults");

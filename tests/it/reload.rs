@@ -197,7 +197,7 @@ async fn reload_ends_a_hanging_poll() {
     let good = good.replace("request_timeout: 2s", "request_timeout: 1h");
     let stuck = good.replace(&api.address.to_string(), &silent.local_addr().expect("an address").to_string());
     let daemon = Daemon::start(&stuck).await;
-    let _request = silent.accept().await.expect("a poll that gets no answer");
+    let _request = with_timeout(silent.accept()).await.expect("a poll that gets no answer");
     daemon.reload(&good).await.expect("a good configuration");
     let metrics = daemon.until(|metrics| metrics.value("up", &[]) == Some(1.0)).await;
     assert_eq!(polls(&metrics, "main"), Some(1.0), "the cancelled poll does not count");

@@ -96,7 +96,7 @@ fn latest_change_comes_first_within_a_status() {
         .with_listing(20 * MINUTE, [up("vpnx-1"), down("vpnx-2", "vpnx-2"), down("vpnx-3", "vpnx-3")]);
     assert_eq!(names(&snapshot([world.clone()]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"]);
     let world = world.with_listing(MINUTE, all.map(up));
-    assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "equal names are sorted by id");
+    assert_eq!(names(&snapshot([world]), ""), ["vpnx-2", "vpnx-3", "vpnx-1"], "equal times are sorted by id");
 }
 
 #[test]
@@ -203,8 +203,7 @@ fn known_regions_survive_a_failed_discovery() {
     let html = html(&with_failed_discovery(one_target([tunnel("vpnx-1", "fine")]), &[("production", 3)]), "");
     assert_eq!(headline_of(&html), "▲ 1 tunnel up");
     assert!(
-        text(&html)
-            .contains("the credentials are refused; still polling the 3 regions of the last discovery")
+        text(&html).contains("the credentials are refused; the 3 regions of the last discovery are kept")
     );
 }
 

@@ -14,7 +14,7 @@ ALL_WELL = "no poll and no request of the demo fails"
 KNOWN = "every value in the demo is known"
 NO_MUTE = "no tunnel of the demo is muted"
 PERMANENT_KEY = "the demo's key is permanent"
-LISTED_REGIONS = "the demo lists its regions, so that none is looked up"
+LISTED_REGIONS = "the demo lists its regions, so that none is discovered"
 HONORED = "the shipped scrape configuration keeps our labels"
 STRONGER = "no tunnel of the demo is that weak"
 WITHOUT_DATA = {
@@ -95,8 +95,8 @@ class Chain(unittest.TestCase):
         self.assertIn(labels["vpn_connection_name"], begin["annotations"]["summary"])
         self.assertFalse(PAGER.about("TargetBlind") + PAGER.about("TargetStale") + PAGER.about("ExporterGone"))
 
-    def test_failing_health_check_causes_a_notification(self):
-        wait_for("a weak parameter was told", lambda: PAGER.about("TunnelWeakParameters", "firing"))
+    def test_weak_parameters_cause_a_notification(self):
+        wait_for("a notification of a weak parameter", lambda: PAGER.about("TunnelWeakParameters", "firing"))
 
 
 class Queries(unittest.TestCase):

@@ -48,6 +48,6 @@ class Commands(unittest.TestCase):
                     said = run(exporter(), *expressions.filled_in(command, one).split(), env=environment)
                     self.assertTrue(said.strip())
 
-    def test_each_runbook_of_a_tunnel_or_a_target_has_a_command(self):
+    def test_tunnel_and_target_runbooks_have_a_command(self):
         for path in RUNBOOKS.glob("TencentCloudVpn*.md"):
             self.assertIn("tencentcloud-vpn-exporter tunnels list", path.read_text(), path.name)

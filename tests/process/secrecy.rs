@@ -71,7 +71,7 @@ fn search_patterns(secret: &str) -> Vec<String> {
 /// The simulated cloud, and a machine in it.
 struct TestEnvironment {
     api: Api,
-    front: RecordingProxy,
+    proxy: RecordingProxy,
     files: TempDir,
 }
 
@@ -93,14 +93,16 @@ impl TestEnvironment {
             ..frozen(&[(REGION, 3)])
         };
         let api = Api::start(options).await;
-        let front = RecordingProxy::start(api.address).await;
-        let stage = Self { api, front, files: tempfile::tempdir().expect("a folder") };
-        let (id, key) = stage.key_pair();
-        stage.front.add_key_pair(&id, &key);
-        stage.front.add_key_pair(&stage.api.control.accounts()[1].credentials.secret_id, WRONG_KEY);
+        let proxy = RecordingProxy::start(api.address).await;
+        let environment = Self { api, proxy, files: tempfile::tempdir().expect("a folder") };
+        let (id, key) = environment.key_pair();
+        environment.proxy.add_key_pair(&id, &key);
+        environment
+            .proxy
+            .add_key_pair(&environment.api.control.accounts()[1].credentials.secret_id, WRONG_KEY);
         let role = "role_arn = qcs::cam::uin/200000000002:roleName/open";
         for (name, content) in [
-            ("ca.pem", stage.front.certificate.as_str()),
+            ("ca.pem", environment.proxy.certificate.as_str()),
             ("id", &id),
             ("key", &key),
             ("two-keys", &format!("{key} {key}")),
@@ -109,15 +111,15 @@ impl TestEnvironment {
                 ".tencentcloud/credentials",
                 &format!("[default]\nsecret_id = {id}\nsecret_key = {key}\n{role}\n"),
             ),
-            ("config.yml", &stage.config()),
-            ("misplaced.yml", &stage.config_with_misplaced_key()),
+            ("config.yml", &environment.config()),
+            ("misplaced.yml", &environment.config_with_misplaced_key()),
             ("broken.yml", &format!("accounts:\n- secret_key: \"{key}\n  x: {key}\n")),
         ] {
-            let path = stage.path(name);
+            let path = environment.path(name);
             fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
             fs::write(path, content).expect("a file");
         }
-        stage
+        environment
     }
 
     /// A configuration with the key in wrong places.
@@ -167,8 +169,8 @@ impl TestEnvironment {
             "poll: {{interval: 500ms, timeout: 1s, stale_after: 2s}}\n\
              api: {{endpoint: 'https://localhost:{}', metadata_endpoint: 'http://{}', ca_file: ca.pem, requests_per_second: 100}}\n\
              accounts:\n{}",
-            self.front.api.port(),
-            self.front.metadata,
+            self.proxy.api.port(),
+            self.proxy.metadata,
             accounts.iter().map(entry).collect::<String>()
         )
     }
@@ -227,7 +229,7 @@ impl TestEnvironment {
             _ => vec![],
         };
         self.api.control.set_faults(faults).expect("faults that can happen");
-        self.front.set_echo_error(match failure {
+        self.proxy.set_echo_error(match failure {
             Some(Failure::Echo(code)) => Some(code),
             _ => None,
         });
@@ -265,12 +267,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(stage: &TestEnvironment, name: &str, log: &[&str]) -> Self {
-        let outputs = ["stdout", "stderr"].map(|stream| stage.path(&format!("{name}.{stream}")));
+    async fn start(environment: &TestEnvironment, name: &str, log: &[&str]) -> Self {
+        let outputs = ["stdout", "stderr"].map(|stream| environment.path(&format!("{name}.{stream}")));
         let [stdout, stderr] = outputs.each_ref().map(|path| File::create(path).expect("a file"));
         let flags =
             ["--config.file=config.yml", "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle"];
-        let process = stage.program(&[&flags, log].concat()).stdout(stdout).stderr(stderr).spawn();
+        let process = environment.program(&[&flags, log].concat()).stdout(stdout).stderr(stderr).spawn();
         let process = process.expect("the program starts");
         let deadline = Instant::now() + MAX_WAIT;
         let address = loop {
@@ -327,47 +329,47 @@ impl Daemon {
 
 #[tokio::test]
 async fn program_never_writes_a_secret() {
-    let stage = TestEnvironment::new().await;
+    let environment = TestEnvironment::new().await;
     let mut output = CapturedOutput::default();
     let mut daemons = Vec::new();
     for (number, log) in LOGS.iter().enumerate() {
-        daemons.push(Daemon::start(&stage, &format!("daemon-{number}"), log).await);
+        daemons.push(Daemon::start(&environment, &format!("daemon-{number}"), log).await);
     }
-    for (failure, known_by) in stage.failures() {
+    for (failure, known_by) in environment.failures() {
         // All daemons at the same time, since pauses grow while credentials are refused.
-        stage.set(None);
+        environment.set(None);
         output.append(join_all(daemons.iter().map(Daemon::wait_for_poll)).await.concat());
-        stage.set(Some(&failure));
-        let says = join_all(daemons.iter().map(|daemon| daemon.wait_for_log(known_by)));
+        environment.set(Some(&failure));
+        let logs = join_all(daemons.iter().map(|daemon| daemon.wait_for_log(known_by)));
         tokio::select! {
-            said = says => output.append(said.concat()),
-            never = stage.keep_revoking(&failure) => match never {},
+            lines = logs => output.append(lines.concat()),
+            never = environment.keep_revoking(&failure) => match never {},
         }
         if matches!(failure, Failure::Echo("InternalError") | Failure::Revoked(None)) {
             let commands = ["check-config --probe", "once", "tunnels list", "tunnels list --output=json"];
-            let written = commands.map(|command| stage.run(command, "config.yml"));
+            let written = commands.map(|command| environment.run(command, "config.yml"));
             output.append(join_all(written).await.concat());
         }
     }
     for file in ["misplaced.yml", "broken.yml", "key", "token", "ca.pem"] {
-        output.append(stage.run("check-config", file).await);
+        output.append(environment.run("check-config", file).await);
     }
     for daemon in &daemons {
         output.append(daemon.log());
     }
-    for said in [
+    for part in [
         "SignatureFailure",
         "white space or other characters",
         "credentials renewed",
         "starting new connection",
     ] {
-        assert!(output.0.contains(said), "{said:?} is not in the output");
+        assert!(output.0.contains(part), "{part:?} is not in the output");
     }
-    assert!(stage.front.requests() > 50, "{} requests", stage.front.requests());
+    assert!(environment.proxy.requests() > 50, "{} requests", environment.proxy.requests());
     for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"link\":"] {
         assert!(output.0.contains(shown), "{shown:?} is not in the output");
     }
-    let mut secrets = stage.front.secrets();
+    let mut secrets = environment.proxy.secrets();
     assert!(secrets.len() > 30, "only {} secrets were used", secrets.len());
     secrets.extend([EXTERNAL_ID, WEB_TOKEN, WRONG_KEY].map(str::to_owned));
     assert_eq!(output.leaks(&secrets), BTreeSet::new());

@@ -1,5 +1,6 @@
 //! Signals stop the process, abort it, or reload its configuration.
 
+use socket2::SockRef;
 use test_support::{
     Api, Metrics,
     binary::{Process, WorkDir, assert_exit, assert_stops_during_a_poll, exporter},
@@ -75,6 +76,8 @@ impl SlowScrape {
 
     /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
+        // The drain has a time limit.
+        SockRef::from(&self.0).set_recv_buffer_size(1 << 20).expect("a large buffer");
         let mut rest = String::new();
         with_timeout(self.0.read_to_string(&mut rest)).await.expect("the server closes the connection");
         rest

@@ -1,16 +1,11 @@
 //! The system clock jumps (simulated with libfaketime): polls do not stop, and there is no burst of polls.
 
-use std::{
-    path::PathBuf,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, process::Stdio, time::Instant};
 
-use test_support::{Api, MAX_WAIT, Metrics, frozen};
+use test_support::{Api, Metrics, frozen, scrape_until};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
-    time::sleep,
 };
 
 const REGIONS: [&str; 2] = ["ap-guangzhou", "eu-frankfurt"];
@@ -25,24 +20,6 @@ fn libfaketime() -> PathBuf {
         folders.filter_map(Result::ok).map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
     let present = paths.find(|path| path.exists());
     present.expect("libfaketime is not installed; tests/run installs it")
-}
-
-async fn scrape(address: &str) -> Metrics {
-    let answer =
-        test_support::client().get(format!("http://{address}/metrics")).send().await.expect("an answer");
-    Metrics::parse(&answer.text().await.expect("a body"))
-}
-
-async fn until(address: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
-    let deadline = Instant::now() + MAX_WAIT;
-    loop {
-        let metrics = scrape(address).await;
-        if condition(&metrics) {
-            return metrics;
-        }
-        assert!(Instant::now() < deadline, "not within {MAX_WAIT:?}; last seen:\n{metrics}");
-        sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
@@ -72,11 +49,11 @@ async fn system_clock_jump_does_not_disturb_polls() {
     let address = loop {
         let line = log.next_line().await.expect("text").expect("it has not ended");
         if let Some((_, address)) = line.split_once("message=listening address=") {
-            break address.to_owned();
+            break address.parse().expect("an address");
         }
     };
     tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-    until(&address, |metrics| metrics.sum("up", &[]) == 2.0).await;
+    scrape_until(address, |metrics| metrics.sum("up", &[]) == 2.0).await;
 
     for (jump, offset) in [("+1d", -86_400.0), ("-2h", 7_200.0), ("+0", 0.0)] {
         write("clock", jump);
@@ -84,10 +61,10 @@ async fn system_clock_jump_does_not_disturb_polls() {
             let offsets = metrics.all("api_clock_offset_seconds", &[]);
             offsets.filter(|sample| (sample.value - offset).abs() < 60.0).count() == 2
         };
-        let before = until(&address, corrected).await;
+        let before = scrape_until(address, corrected).await;
         let start = Instant::now();
         let polls = |metrics: &Metrics| metrics.sum("polls_total", &[]) - before.sum("polls_total", &[]);
-        let after = until(&address, |metrics| polls(metrics) >= 12.0).await;
+        let after = scrape_until(address, |metrics| polls(metrics) >= 12.0).await;
         // The first scrape may be a second old.
         let allowed = 2.0 * POLLS_PER_SECOND * (start.elapsed().as_secs_f64() + 1.5);
         assert!(polls(&after) <= allowed, "{} polls in {:?} after {jump}", polls(&after), start.elapsed());

@@ -188,9 +188,4 @@ impl TlsClient {
     pub async fn status(&self, server: &Server, path: &str) -> Option<u16> {
         self.get(server, path).await.map(|response| response.status)
     }
-
-    /// For clients that are not from this crate.
-    pub fn into_config(self) -> ClientConfig {
-        self.config
-    }
 }

@@ -32,10 +32,7 @@ impl Scene {
     /// A scene with three targets and these poll settings.
     pub async fn start(poll: &str) -> Self {
         let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-        Self::start_with(world, |api| {
-            api.config_for(&Self::accounts(api).each_ref().map(|text| &**text), poll)
-        })
-        .await
+        Self::start_with(world, |api| Self::config(api, poll)).await
     }
 
     /// A scene with these simulator options and this configuration.
@@ -46,9 +43,11 @@ impl Scene {
         Self { api, daemon, log }
     }
 
-    /// The entries of `accounts` that make the three targets.
-    pub fn accounts(api: &Api) -> [String; 2] {
-        [api.account("main", &[GUANGZHOU, FRANKFURT]), api.account("other", &[FRANKFURT])]
+    /// A configuration of the three targets with these poll settings.
+    pub fn config(api: &Api, poll: &str) -> String {
+        let (main, other) =
+            (api.account("main", &[GUANGZHOU, FRANKFURT]), api.account("other", &[FRANKFURT]));
+        api.config_for(&[&main, &other], poll)
     }
 
     /// Makes this fault affect every request of the faulty target. It replaces all other faults.

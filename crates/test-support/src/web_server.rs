@@ -30,8 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// The longest wait of a test.
-pub const MAX_WAIT: Duration = Duration::from_secs(120);
+use crate::MAX_WAIT;
 
 /// A running server.
 pub struct Server {

@@ -48,7 +48,8 @@ struct Shared {
 #[derive(Default)]
 struct CacheState {
     cached: Option<Cached>,
-    /// Increases when the credentials change, except by a forced renewal of temporary ones: that always returns others.
+    /// Increases when the credentials change. A forced renewal of temporary credentials always returns new ones, so it is not
+    /// counted, unless it failed at first or they have another origin.
     generation: u64,
     /// The cached credentials were refused, and not replaced yet.
     is_refused: bool,
@@ -160,7 +161,8 @@ impl Shared {
             before = state.cached.replace(cached);
             failure = state.failure.take();
             let is_replaced = before.as_ref().is_some_and(|before| !state.has(&before.loaded.credentials));
-            let is_expected = std::mem::take(&mut state.is_refused) && expires.is_some();
+            let is_same_origin = before.as_ref().is_some_and(|before| before.loaded.origin == origin);
+            let is_expected = std::mem::take(&mut state.is_refused) && expires.is_some() && is_same_origin;
             state.generation += u64::from(is_replaced && !is_expected);
         });
         let (account, expires) = (&self.account, expires.map(tracing::field::display));
@@ -179,6 +181,7 @@ impl Shared {
             attempts = state.failure.as_ref().map_or(1, |failure| failure.attempts.saturating_add(1));
             let retry_at = now + retry_pause(attempts, (self.jitter)());
             state.failure = Some(LoadFailure { error: error.clone(), attempts, retry_at });
+            state.is_refused = false;
             end = state.valid(now).map(|cached| cached.end);
         });
         // Without valid credentials, the callers report the error.
@@ -537,6 +540,28 @@ mod tests {
             assert!(cache.renew(&refused).await.expect("credentials"));
             assert_eq!(cache.generation() - before, change);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forced_renewal_from_another_origin_is_a_change() {
+        let other = Loaded { origin: "role/other".to_owned(), ..expiring("two", TWO_HOURS) };
+        let cache = FakeSource::new([Ok(expiring("one", TWO_HOURS)), Ok(other)]).cache();
+        let refused = cache.current().await.expect("credentials");
+        let before = cache.generation();
+        assert_eq!(cache.renew(&refused).await, Ok(true));
+        assert_eq!(cache.generation(), before + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_after_failed_forced_renewal_is_a_change() {
+        let source =
+            FakeSource::new([Ok(expiring("one", TWO_HOURS)), Err(failure()), Ok(expiring("two", TWO_HOURS))]);
+        let cache = source.cache();
+        let refused = cache.current().await.expect("credentials");
+        let before = cache.generation();
+        assert!(cache.renew(&refused).await.is_err());
+        cache.changed(before).await;
+        assert_eq!((current_without_wait(&cache).as_deref(), cache.generation()), (Ok("two"), before + 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -192,7 +192,7 @@ impl<'a> FailedDiscoveryRow<'a> {
     fn of(discovery: &FailedDiscovery<'a>) -> Self {
         let remaining_data = match discovery.regions {
             0 => "no region is known, so no tunnel of this account is polled".to_owned(),
-            count => format!("still polling the {} of the last discovery", counted(count, "region")),
+            count => format!("the {} of the last discovery are kept", counted(count, "region")),
         };
         Self {
             account: escape_invisible(discovery.account.as_str()),

@@ -1,6 +1,6 @@
 //! Credentials that expire after seconds, and renewals that fail.
 
-use std::{future::Future, iter, sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -15,7 +15,8 @@ use tencentcloud_vpn_exporter::{
         error::ApiError,
     },
 };
-use tokio::time::{Instant, timeout};
+use test_support::with_timeout;
+use tokio::time::Instant;
 
 use super::setup::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, file, options, region};
 
@@ -23,10 +24,6 @@ use super::setup::{DEADLINE, RunningSimulator, WEB_TOKEN, account_name, cache, f
 async fn start_with_short_tokens(seconds: u64) -> RunningSimulator {
     let token_lifetime = Some(Duration::from_secs(seconds));
     RunningSimulator::start(Options { token_lifetime, latency: Duration::from_millis(20), ..options() }).await
-}
-
-async fn with_timeout<T>(wanted: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, wanted).await.expect("within the deadline")
 }
 
 /// Calls the API continuously until the source has sent this number of requests. No call may fail, unless the test

@@ -28,11 +28,7 @@ async fn scene_with_tunnels(tunnels: usize) -> (Scene, Metrics) {
 
 async fn scene_with_tunnels_and_poll(tunnels: usize, poll: &str) -> (Scene, Metrics) {
     let world = frozen(&[(GUANGZHOU, tunnels), (FRANKFURT, 2)]);
-    let scene = Scene::start_with(world, |api| {
-        let accounts = Scene::accounts(api);
-        api.config_for(&accounts.each_ref().map(|text| &**text), poll)
-    })
-    .await;
+    let scene = Scene::start_with(world, |api| Scene::config(api, poll)).await;
     let before = scene.daemon.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
     assert_eq!(before.count("tunnel_up", &FAULTY_TARGET), tunnels);
     (scene, before)
@@ -272,9 +268,7 @@ fn unknown_states(metrics: &Metrics) -> f64 {
 async fn tunnels_not_found_disappear() {
     const HOURLY: &str = "interval: 1h, timeout: 20s, stale_after: 2h";
     let config = |api: &Api, poll: &str| {
-        let accounts = Scene::accounts(api);
-        let config = api.config_for(&accounts.each_ref().map(|text| &**text), poll);
-        config.replace("request_timeout: 2s", "request_timeout: 20s")
+        Scene::config(api, poll).replace("request_timeout: 2s", "request_timeout: 20s")
     };
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
     let scene = Scene::start_with(world, |api| config(api, HOURLY)).await;

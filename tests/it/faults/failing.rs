@@ -191,12 +191,8 @@ async fn response_date_in_year_9999_fails_polls() {
 async fn request_cut_off_by_deadline_is_counted() {
     let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
     let scene = Scene::start_with(world, |api| {
-        let accounts = Scene::accounts(api);
-        api.config_for(
-            &accounts.each_ref().map(|text| &**text),
-            "interval: 250ms, timeout: 3s, stale_after: 1h",
-        )
-        .replace("request_timeout: 2s", "request_timeout: 20s")
+        Scene::config(api, "interval: 250ms, timeout: 3s, stale_after: 1h")
+            .replace("request_timeout: 2s", "request_timeout: 20s")
     })
     .await;
     let before = scene.wait_until_healthy().await;

@@ -33,7 +33,7 @@ async fn refused_address_slows_polls_down() {
     check_polls_slow_down("IpInBlacklist").await;
 }
 
-/// Refuses polls for a while: the pauses grow, other targets are not affected, and a reload starts a poll.
+/// Refuses polls for a while: the pauses grow, other targets are not affected, and afterwards the target recovers.
 async fn check_polls_slow_down(code: &str) {
     let scene = Scene::start("interval: 200ms, timeout: 5s, stale_after: 1h").await;
     let before = scene.wait_until_healthy().await;
@@ -42,7 +42,7 @@ async fn check_polls_slow_down(code: &str) {
     let refused = |entries: &[Entry]| -> Vec<u128> {
         entries.iter().filter(|entry| !entry.faults.is_empty()).map(|entry| entry.at.as_millis()).collect()
     };
-    scene.api.control.until(|entries| refused(entries).len() >= 6).await;
+    with_timeout(scene.api.control.until(|entries| refused(entries).len() >= 6)).await;
     let times = refused(&scene.api.control.journal());
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     // The server records a request before the poll ends. The next poll starts after the pause, less one interval.
@@ -53,14 +53,10 @@ async fn check_polls_slow_down(code: &str) {
     assert_eq!(tunnels(&during, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
     // The other targets keep their interval.
     let others = |entries: &[Entry]| entries.iter().filter(|entry| entry.region == FRANKFURT).count();
-    scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len()).await;
+    with_timeout(scene.api.control.until(|entries| others(entries) > 4 * refused(entries).len())).await;
 
     scene.clear_faults();
-    let accounts = Scene::accounts(&scene.api);
-    let changed = scene.api.config_for(
-        &accounts.each_ref().map(|text| &**text),
-        "interval: 201ms, timeout: 5s, stale_after: 1h",
-    );
+    let changed = Scene::config(&scene.api, "interval: 201ms, timeout: 5s, stale_after: 1h");
     scene.daemon.reload(&changed).await.expect("a good configuration");
     let after = scene.daemon.until(|metrics| up(metrics) == Some(1.0)).await;
     assert_eq!(tunnels(&after, FAULTY_TARGET), tunnels(&before, FAULTY_TARGET));
@@ -69,11 +65,20 @@ async fn check_polls_slow_down(code: &str) {
 }
 
 #[tokio::test]
-async fn reload_ends_the_pause_after_refusals() {
+async fn reload_ends_the_pause_after_refused_signatures() {
+    check_reload_ends_the_pause("AuthFailure.SignatureFailure").await;
+}
+
+#[tokio::test]
+async fn reload_ends_the_pause_after_missing_permissions() {
+    check_reload_ends_the_pause("UnauthorizedOperation").await;
+}
+
+async fn check_reload_ends_the_pause(code: &str) {
     let scene = Scene::start("interval: 400ms, timeout: 5s, stale_after: 1h").await;
     scene.wait_until_healthy().await;
     scene.api.control.clear_journal();
-    scene.set_fault(error("AuthFailure.SignatureFailure"));
+    scene.set_fault(error(code));
     let times = |entries: &[Entry], is_refused: bool| -> Vec<u128> {
         let here = entries.iter().filter(|entry| entry.region == GUANGZHOU);
         let here = here.filter(|entry| entry.faults.is_empty() != is_refused);
@@ -82,11 +87,7 @@ async fn reload_ends_the_pause_after_refusals() {
     with_timeout(scene.api.control.until(|entries| times(entries, true).len() >= 7)).await;
     let last_refused = *times(&scene.api.control.journal(), true).last().expect("seven refusals");
     scene.clear_faults();
-    let accounts = Scene::accounts(&scene.api);
-    let changed = scene.api.config_for(
-        &accounts.each_ref().map(|text| &**text),
-        "interval: 401ms, timeout: 5s, stale_after: 1h",
-    );
+    let changed = Scene::config(&scene.api, "interval: 401ms, timeout: 5s, stale_after: 1h");
     scene.daemon.reload(&changed).await.expect("a good configuration");
     let is_good = |at: &u128| *at > last_refused;
     let good = |entries: &[Entry]| times(entries, false).into_iter().find(is_good);

@@ -48,7 +48,7 @@ async fn occasional_failures_are_retried() {
         ..Fault::new(kind.clone())
     });
     scene.api.control.set_faults(faults.collect()).expect("faults that can happen");
-    let befallen = |region: &str| {
+    let affected = |region: &str| {
         let journal = scene.api.control.journal();
         journal.iter().filter(|entry| entry.region == region && !entry.faults.is_empty()).count()
     };
@@ -57,7 +57,7 @@ async fn occasional_failures_are_retried() {
         .until(|metrics| {
             let polls = |region| metrics.value("polls_total", &[("region", region)]);
             let failures = |reason| metrics.sum("api_request_failures_total", &[("reason", reason)]);
-            regions.iter().all(|region| befallen(region) >= 2 && polls(region) >= Some(4.0))
+            regions.iter().all(|region| affected(region) >= 2 && polls(region) >= Some(4.0))
                 && table.iter().all(|(_, reason)| failures(*reason) >= 2.0)
         })
         .await;

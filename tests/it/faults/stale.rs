@@ -9,10 +9,6 @@ use test_support::{
     scene::{FAULTY_TARGET, GUANGZHOU, Scene, TUNNELS, assert_others_unaffected, tunnels},
 };
 
-fn config(scene: &Scene, poll: &str) -> String {
-    scene.api.config_for(&Scene::accounts(&scene.api).each_ref().map(|text| &**text), poll)
-}
-
 fn polls(metrics: &Metrics) -> Option<f64> {
     metrics.value("polls_total", &FAULTY_TARGET)
 }
@@ -34,11 +30,11 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
 
     // New settings start a poll of every target immediately; the next poll is an hour later.
     scene.api.control.set(place, &id, "NetStatus", json!("UNAVAILABLE")).expect("the tunnel");
-    scene.daemon.reload(&config(&scene, &hourly(6, "2h"))).await.expect("a good configuration");
+    scene.daemon.reload(&Scene::config(&scene.api, &hourly(6, "2h"))).await.expect("a good configuration");
     let good = scene.daemon.until(|metrics| transitions(metrics) == Some(1.0)).await;
 
     scene.set_fault(error("InvalidParameter"));
-    scene.daemon.reload(&config(&scene, &hourly(7, "2h"))).await.expect("a good configuration");
+    scene.daemon.reload(&Scene::config(&scene.api, &hourly(7, "2h"))).await.expect("a good configuration");
     let failing = scene.daemon.until(|metrics| polls(metrics) == Some(3.0)).await;
     assert_eq!(failing.value("up", &FAULTY_TARGET), Some(0.0));
     assert_eq!(
@@ -47,7 +43,7 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
         "the tunnels of the last good poll stay"
     );
 
-    scene.daemon.reload(&config(&scene, &hourly(7, "3s"))).await.expect("a good configuration");
+    scene.daemon.reload(&Scene::config(&scene.api, &hourly(7, "3s"))).await.expect("a good configuration");
     let stale = scene
         .daemon
         .until(|metrics| polls(metrics) == Some(4.0) && tunnels(metrics, FAULTY_TARGET).is_empty())
@@ -67,7 +63,7 @@ async fn stale_tunnels_are_hidden_and_keep_history() {
 
     scene.clear_faults();
     scene.api.control.set(place, &id, "NetStatus", json!("AVAILABLE")).expect("the tunnel");
-    scene.daemon.reload(&config(&scene, &hourly(8, "2h"))).await.expect("a good configuration");
+    scene.daemon.reload(&Scene::config(&scene.api, &hourly(8, "2h"))).await.expect("a good configuration");
     let back = scene.daemon.until(|metrics| !tunnels(metrics, FAULTY_TARGET).is_empty()).await;
     assert_eq!(back.count("tunnel_up", &FAULTY_TARGET), TUNNELS);
     assert_eq!(transitions(&back), Some(2.0), "the history continues, with the changes since then");
@@ -101,7 +97,7 @@ async fn target_without_success_shows_no_tunnels() {
     let scene = Scene::start("interval: 250ms, timeout: 2s, stale_after: 1s").await;
     let up = |metrics: &Metrics| metrics.value("up", &FAULTY_TARGET);
     scene.set_fault(error("InternalError"));
-    let config = config(&scene, "interval: 250ms, timeout: 2s, stale_after: 1s");
+    let config = Scene::config(&scene.api, "interval: 250ms, timeout: 2s, stale_after: 1s");
     drop(scene.daemon);
     let daemon = test_support::Daemon::start(&config).await;
     let metrics = daemon.until(|metrics| polls(metrics) >= Some(2.0)).await;

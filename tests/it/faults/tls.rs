@@ -17,9 +17,8 @@ async fn untrusted_server_receives_nothing() {
     let scene = Scene::start_with(world, |api| {
         let relay = relay.insert(Relay::start(api.address));
         relay.use_certificate(&trusted);
-        let accounts = Scene::accounts(api);
         let poll = "interval: 250ms, timeout: 2s, stale_after: 1h";
-        api.config_for(&accounts.each_ref().map(|text| &**text), poll).replace(
+        Scene::config(api, poll).replace(
             &format!("endpoint: 'http://{}'", api.address),
             &format!("endpoint: 'https://{}', ca_file: '{}'", relay.address, file.display()),
         )

@@ -8,7 +8,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use test_support::web_server::{Client, MAX_WAIT, Server, Setup, exposition, logged, until};
+use test_support::{
+    MAX_WAIT,
+    web_server::{Client, Server, Setup, exposition, logged, until},
+};
 
 const SCRAPE: &str = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n";
 
