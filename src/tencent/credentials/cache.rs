@@ -560,7 +560,7 @@ mod tests {
         let refused = cache.current().await.expect("credentials");
         let before = cache.generation();
         assert!(cache.renew(&refused).await.is_err());
-        cache.changed(before).await;
+        timeout(TWO_HOURS, cache.changed(before)).await.expect("a change");
         assert_eq!((current_without_wait(&cache).as_deref(), cache.generation()), (Ok("two"), before + 1));
     }
 
