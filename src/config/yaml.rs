@@ -30,13 +30,25 @@ pub fn read(path: &Path) -> Result<Value, Problems> {
 
 /// Reads a text; `name` is the file name in problems and origins.
 pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
+    parse_with(name, text, plain)
+}
+
+/// Reads a text. Numbers and booleans become texts as they are written; only null is not a text.
+pub fn parse_as_texts(name: &str, text: &str) -> Result<Value, Problems> {
+    parse_with(name, text, |text| match plain(text.clone()) {
+        ValueKind::Nil => ValueKind::Nil,
+        _ => ValueKind::String(text),
+    })
+}
+
+fn parse_with(name: &str, text: &str, plain: fn(String) -> ValueKind) -> Result<Value, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // The parser treats NUL as the end of the text and would ignore the rest.
     if let Some(index) = text.find('\0') {
         let line = 1 + text[..index].matches('\n').count();
         return Err(at(name, line, "has a NUL character; is it a YAML file?").into());
     }
-    let mut reader = YamlReader { name, parser: Parser::new_from_str(text), problems: vec![] };
+    let mut reader = YamlReader { name, parser: Parser::new_from_str(text), plain, problems: vec![] };
     let root = reader.document().unwrap_or_else(|problem| {
         reader.problems.push(problem);
         ValueKind::Nil
@@ -52,6 +64,8 @@ fn at(name: &str, line: usize, message: impl Into<String>) -> Problem {
 struct YamlReader<'a> {
     name: &'a str,
     parser: Parser<Chars<'a>>,
+    /// Gives the value of a scalar without quotes.
+    plain: fn(String) -> ValueKind,
     /// Problems after which parsing continues.
     problems: Vec<Problem>,
 }
@@ -89,7 +103,7 @@ impl YamlReader<'_> {
             return Err(at(self.name, line, format!("is nested deeper than {MAX_DEPTH} levels")));
         }
         let kind = match event {
-            Event::Scalar(text, TScalarStyle::Plain, _, None) => plain(text),
+            Event::Scalar(text, TScalarStyle::Plain, _, None) => (self.plain)(text),
             Event::Scalar(text, ..) => ValueKind::String(text),
             Event::SequenceStart(..) => ValueKind::Array(self.list(depth + 1)?),
             Event::MappingStart(..) => ValueKind::Table(self.table(depth + 1)?),

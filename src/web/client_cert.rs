@@ -3,61 +3,91 @@
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    pki_types::{CertificateDer, UnixTime},
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
-use super::subject_alt_names;
+use super::certificate::{Certificate, PublicKey};
 
-/// Accepts clients whose certificate was issued by a configured authority and has an allowed name.
+/// Accepts clients whose certificate was issued by a configured authority, or is itself configured, and has an allowed name.
+///
+/// rustls refuses certificates of version 1, certificates that are themselves authorities, and certificates that are trusted
+/// without an authority. exporter-toolkit accepts them, and `openssl` makes them by default. So they are verified here.
 ///
 /// It also accepts the server's own certificate, because `healthcheck` has no other one. `routes` limits the requests of such a
 /// client.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
-    by_authority: Arc<dyn ClientCertVerifier>,
-    allowed_sans: Option<Vec<String>>,
-    own: CertificateDer<'static>,
+    pub(super) policy: ClientPolicy,
+    /// Verifies certificates whose chain ends at one of the authorities; `None` if there is no authority.
+    pub(super) by_authority: Option<Arc<dyn ClientCertVerifier>>,
+    /// All configured certificates.
+    pub(super) trusted: Vec<CertificateDer<'static>>,
+    /// The subjects of these certificates.
+    pub(super) subjects: Vec<DistinguishedName>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// The server's certificate.
+    pub(super) own: CertificateDer<'static>,
+}
+
+/// The clients that may connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClientPolicy {
+    /// Whether a client must send a certificate.
+    pub(super) is_mandatory: bool,
+    /// The names of which a certificate needs one; `None` if any name is allowed.
+    pub(super) allowed_sans: Option<Vec<String>>,
 }
 
 impl ClientVerifier {
-    /// Uses the same verification as `by_authority`. Without `allowed_sans` any name is allowed. `own` is the server's
-    /// certificate.
-    pub(super) fn new(
-        by_authority: Arc<dyn ClientCertVerifier>,
-        allowed_sans: Option<Vec<String>>,
-        own: CertificateDer<'static>,
-    ) -> Self {
-        Self { by_authority, allowed_sans, own }
-    }
-
-    /// Whether only certain names are allowed.
-    pub(super) fn limits_names(&self) -> bool {
-        self.allowed_sans.is_some()
-    }
-
     /// Whether a client with this chain was accepted only because its certificate is the server's own.
     pub(super) fn is_self_probe(&self, chain: &[CertificateDer<'_>]) -> bool {
         let [leaf, intermediates @ ..] = chain else { return false };
-        *leaf == self.own && self.verify_by_authority(leaf, intermediates, UnixTime::now()).is_err()
+        *leaf == self.own && self.verify(leaf, intermediates, UnixTime::now()).is_err()
     }
 
-    fn verify_by_authority(
+    fn verify(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.by_authority.verify_client_cert(leaf, intermediates, now)?;
-        match &self.allowed_sans {
-            Some(allowed) if !subject_alt_names::has_any(leaf, allowed) => {
+        let certificate = Certificate::parse(leaf).ok_or(CertificateError::BadEncoding)?;
+        let by_authority = match &self.by_authority {
+            Some(verifier) => verifier.verify_client_cert(leaf, intermediates, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        if by_authority.is_err() && !self.trusts(leaf, &certificate, now) {
+            return by_authority;
+        }
+        match &self.policy.allowed_sans {
+            Some(allowed) if !certificate.has_any_name(allowed) => {
                 Err(CertificateError::ApplicationVerificationFailure.into())
             }
-            _ => Ok(verified),
+            _ => Ok(ClientCertVerified::assertion()),
         }
     }
+
+    /// Whether the certificate is one of the configured ones, or was issued by one of them directly.
+    fn trusts(&self, leaf: &CertificateDer<'_>, certificate: &Certificate<'_>, now: UnixTime) -> bool {
+        let issued = |authority: Certificate<'_>| {
+            authority.is_authority()
+                && authority.is_valid_at(now)
+                && certificate.is_issued_by(&authority, self.algorithms.all)
+        };
+        certificate.is_valid_at(now)
+            && certificate.is_for_clients()
+            && (self.trusted.contains(leaf)
+                || self.trusted.iter().filter_map(|trusted| Certificate::parse(trusted)).any(issued))
+    }
+}
+
+fn key<'a>(certificate: &'a CertificateDer<'_>) -> Result<PublicKey<'a>, Error> {
+    let certificate = Certificate::parse(certificate).ok_or(CertificateError::BadEncoding)?;
+    Ok(certificate.key())
 }
 
 impl ClientCertVerifier for ClientVerifier {
@@ -67,22 +97,18 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.verify_by_authority(leaf, intermediates, now) {
+        match self.verify(leaf, intermediates, now) {
             Err(_) if *leaf == self.own => Ok(ClientCertVerified::assertion()),
             verified => verified,
         }
     }
 
-    fn offer_client_auth(&self) -> bool {
-        self.by_authority.offer_client_auth()
-    }
-
     fn client_auth_mandatory(&self) -> bool {
-        self.by_authority.client_auth_mandatory()
+        self.policy.is_mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.by_authority.root_hint_subjects()
+        &self.subjects
     }
 
     fn verify_tls12_signature(
@@ -91,7 +117,15 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls12_signature(message, leaf, signature)
+        let key = key(leaf)?;
+        let mut mapping = self.algorithms.mapping.iter();
+        let (_, algorithms) = mapping
+            .find(|(scheme, _)| *scheme == signature.scheme)
+            .ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
+        if algorithms.iter().any(|algorithm| key.verifies(*algorithm, message, signature.signature())) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        Err(CertificateError::BadSignature.into())
     }
 
     fn verify_tls13_signature(
@@ -100,10 +134,11 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.by_authority.verify_tls13_signature(message, leaf, signature)
+        let key = SubjectPublicKeyInfoDer::from(key(leaf)?.info);
+        verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.by_authority.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use super::{
     listen::{BindError, ListenAddress, resolve},
     protection::contents,
     tls::{certificates, private_key},
-    web_config::own_files,
+    web_config::{self, tls::PemSource},
 };
 
 /// The time limit for the whole check.
@@ -75,7 +75,7 @@ pub enum HealthcheckError {
         address: String,
         /// The errors, with and without TLS.
         attempts: String,
-        /// The file of the certificate that was sent, or the reason why there was none.
+        /// The place of the certificate that was sent, or the reason why there was none.
         certificate: String,
     },
     /// It took too long.
@@ -130,7 +130,7 @@ async fn check(
 ) -> Result<(), HealthcheckError> {
     let anonymous = client(addresses).build().map_err(|error| HealthcheckError::Client(reason(error)))?;
     let (own, certificate) = match own_client(addresses, web_config).await {
-        Ok((client, file)) => (Some(client), file.display().to_string()),
+        Ok((client, certificate)) => (Some(client), certificate),
         Err(reason) => (None, format!("there is none: {reason}")),
     };
     let clients = own.iter().map(|client| ("https", client));
@@ -164,33 +164,36 @@ fn client(addresses: &[SocketAddr]) -> ClientBuilder {
         .resolve_to_addrs(HOST, addresses)
 }
 
-/// A client that sends the server's own certificate, and the certificate's file; or the reason why there is none.
+/// A client that sends the server's own certificate, and the certificate's place; or the reason why there is none.
 async fn own_client(
     addresses: &[SocketAddr],
     web_config: Option<&Path>,
-) -> Result<(Client, PathBuf), String> {
+) -> Result<(Client, String), String> {
     let web_config = web_config.ok_or("give the daemon's --web.config.file")?.to_owned();
     let name = web_config.display().to_string();
     let read = timeout(READ_TIMEOUT, spawn_blocking(move || own_identity(&web_config))).await;
     let read = read.map_err(|_| format!("{name} or its files cannot be read within {READ_TIMEOUT:?}"))?;
-    let (identity, cert_file) = read.map_err(|error| error.to_string())??;
+    let (identity, certificate) = read.map_err(|error| error.to_string())??;
     let client = client(addresses).identity(identity).build();
-    let client = client.map_err(|error| format!("{}: {}", cert_file.display(), reason(error)))?;
-    Ok((client, cert_file))
+    let client = client.map_err(|error| format!("{certificate}: {}", reason(error)))?;
+    Ok((client, certificate))
 }
 
-/// The certificate and key that the web configuration names, and the certificate's file.
-fn own_identity(web_config: &Path) -> Result<(Identity, PathBuf), String> {
+/// The certificate and key of the web configuration, and the certificate's place.
+fn own_identity(web_config: &Path) -> Result<(Identity, String), String> {
     let read = |file: &Path| contents(file).map_err(|error| error.to_string());
+    let pem = |source: &PemSource| match source {
+        PemSource::File(file) => read(file),
+        PemSource::Inline(_, text) => Ok(text.expose().into()),
+    };
     let text = read(web_config)?;
-    let files = own_files(web_config, &String::from_utf8_lossy(&text));
-    let (cert_file, key_file) =
-        files.ok_or_else(|| format!("{} does not name both cert_file and key_file", web_config.display()))?;
-    let chain = certificates(&cert_file, &read(&cert_file)?).map_err(|error| error.to_string())?;
-    let key = private_key(&key_file, &read(&key_file)?).map_err(|error| error.to_string())?;
-    let identity = identity(&chain, &key)
-        .map_err(|error| format!("{}, {}: {}", cert_file.display(), key_file.display(), reason(error)))?;
-    Ok((identity, cert_file))
+    let (cert, key) = web_config::own_identity(web_config, &String::from_utf8_lossy(&text))
+        .ok_or_else(|| format!("{} does not name both cert_file and key_file", web_config.display()))?;
+    let chain = certificates(&cert, &pem(&cert)?).map_err(|error| error.to_string())?;
+    let private_key = private_key(&key, &pem(&key)?).map_err(|error| error.to_string())?;
+    let identity =
+        identity(&chain, &private_key).map_err(|error| format!("{cert}, {key}: {}", reason(error)))?;
+    Ok((identity, cert.to_string()))
 }
 
 /// reqwest reads an identity only from PEM, and refuses what a file can contain besides, such as a public key.

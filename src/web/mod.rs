@@ -3,19 +3,21 @@
 //! It does not depend on Tencent Cloud's API or on specific metrics. It receives a finished exposition.
 
 mod auth;
+mod certificate;
 mod client_cert;
+mod der;
 mod encoding;
 pub mod healthcheck;
 pub mod limits;
 pub mod listen;
 pub mod protection;
+mod request_limit;
 mod response;
 mod routes;
 mod scrape_limit;
 pub mod server;
 pub mod state;
 pub mod status_page;
-mod subject_alt_names;
 pub mod telemetry_path;
 pub mod tls;
 mod warning_limit;

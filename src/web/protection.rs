@@ -14,8 +14,9 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     auth::Users,
+    request_limit::RequestLimit,
     tls::{Pem, Tls, TlsError},
-    web_config::{self, WebConfig},
+    web_config::{self, WebConfig, tls::PemSource},
 };
 use crate::{config::problem::Problems, regular_file};
 
@@ -58,6 +59,8 @@ pub(super) struct Rules {
     pub(super) headers: HeaderMap,
     /// The users who may log in.
     pub(super) users: Users,
+    /// The limit of requests, if configured.
+    pub(super) limit: Option<Arc<RequestLimit>>,
 }
 
 impl Protection {
@@ -150,7 +153,11 @@ impl Rules {
             None => Users::new(config.users),
             Some(before) => before.users.with_hashes(config.users),
         };
-        Ok(Self { tls, headers: config.headers, users })
+        let limit = config.rate_limit.map(|config| {
+            let same = before.and_then(|before| before.limit.clone()).filter(|limit| limit.config() == config);
+            same.unwrap_or_else(|| Arc::new(RequestLimit::new(config)))
+        });
+        Ok(Self { tls, headers: config.headers, users, limit })
     }
 
     /// Each protection and its strength; 0 means none.
@@ -196,12 +203,23 @@ impl WebFiles {
         let pem = match &config.tls {
             None => None,
             Some(tls) => Some(Pem {
-                cert: read(&tls.cert_file)?,
-                key: read(&tls.key_file)?,
-                client_ca: tls.clients.ca_file().map(read).transpose()?,
+                cert: pem(&tls.cert, &mut read)?,
+                key: pem(&tls.key, &mut read)?,
+                client_ca: tls.clients.ca().map(|ca| pem(ca, &mut read)).transpose()?,
             }),
         };
         Ok(Self { config, pem, digest })
+    }
+}
+
+/// The PEM text of a source. The digest of the web configuration already has the inline ones.
+fn pem(
+    source: &PemSource,
+    read: &mut impl FnMut(&Path) -> Result<Vec<u8>, TlsError>,
+) -> Result<Vec<u8>, TlsError> {
+    match source {
+        PemSource::File(path) => read(path),
+        PemSource::Inline(_, text) => Ok(text.expose().into()),
     }
 }
 

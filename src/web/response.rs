@@ -1,6 +1,6 @@
 //! Builds HTTP responses. It does not depend on routes or content.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -55,6 +55,12 @@ pub(super) fn with_header(
 pub(super) fn busy(reason: &'static str) -> Response<Body> {
     let response = text(StatusCode::SERVICE_UNAVAILABLE, reason);
     with_header(response, RETRY_AFTER, HeaderValue::from_static("1"))
+}
+
+/// 429: there is a token again after `wait`.
+pub(super) fn too_many_requests(wait: Duration) -> Response<Body> {
+    let response = text(StatusCode::TOO_MANY_REQUESTS, "too many requests: see rate_limit in the web configuration file\n");
+    with_header(response, RETRY_AFTER, wait.as_secs().saturating_add(1).into())
 }
 
 /// 401: a user and a password are needed.

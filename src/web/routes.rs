@@ -3,7 +3,7 @@
 //! Responses never repeat the path or the headers of a request. Only the status page repeats the search text, escaped. The
 //! request's body is never read.
 
-use std::{iter, sync::Arc};
+use std::{iter, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use hyper::{
@@ -18,7 +18,7 @@ use super::{
     auth::Login,
     encoding::accepts_gzip,
     protection::{Protection, Rules},
-    response::{Body, busy, streamed, text, unauthorized, with_header},
+    response::{Body, busy, streamed, text, too_many_requests, unauthorized, with_header},
     scrape_limit::ScrapeLimit,
     state::{ReloadRequest, WebState},
     tls::Peer,
@@ -90,7 +90,8 @@ impl Routes {
         with_header(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
     }
 
-    /// Returns an error response if the rules do not allow the request. `/-/healthy` and `/-/ready` need no password.
+    /// Returns an error response if the rules do not allow the request. `/-/healthy` and `/-/ready` need no password, and have
+    /// no rate limit.
     async fn refuse(&self, rules: &Rules, peer: Peer, request: &Request<Incoming>) -> Option<Response<Body>> {
         if matches!(self.find(request.uri().path()), Some(Route::Healthy | Route::Ready)) {
             return None;
@@ -100,6 +101,9 @@ impl Routes {
                 StatusCode::FORBIDDEN,
                 "the server's own certificate is for health checks only\n",
             ));
+        }
+        if let Some(Err(wait)) = rules.limit.as_ref().map(|limit| limit.take(Instant::now())) {
+            return Some(too_many_requests(wait));
         }
         match rules.users.login(request.headers()).await {
             Login::Granted => None,

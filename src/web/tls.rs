@@ -1,6 +1,6 @@
 //! Builds the TLS settings from the web configuration and the contents of its PEM files. It reads no files.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection,
@@ -9,11 +9,12 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier as _},
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 
 use super::{
-    client_cert::ClientVerifier,
+    certificate::Certificate,
+    client_cert::{ClientPolicy, ClientVerifier},
     web_config::tls::{Clients, TlsConfig},
 };
 
@@ -43,13 +44,13 @@ pub enum TlsError {
     Impossible,
 }
 
-/// The contents of the files that `tls_server_config` names.
+/// The PEM texts of `tls_server_config`, from files or from the section itself.
 pub(super) struct Pem {
-    /// The content of `cert_file`.
+    /// `cert` or the content of `cert_file`.
     pub(super) cert: Vec<u8>,
-    /// The content of `key_file`.
+    /// `key` or the content of `key_file`.
     pub(super) key: Vec<u8>,
-    /// The content of `client_ca_file`, if configured.
+    /// `client_ca` or the content of `client_ca_file`, if configured.
     pub(super) client_ca: Option<Vec<u8>>,
 }
 
@@ -78,8 +79,8 @@ impl Tls {
             kx_groups: config.curves.clone(),
             ..ring::default_provider()
         });
-        let chain = certificates(&config.cert_file, &pem.cert)?;
-        let key = private_key(&config.key_file, &pem.key)?;
+        let chain = certificates(&config.cert, &pem.cert)?;
+        let key = private_key(&config.key, &pem.key)?;
         let clients = clients(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
         let builder = builder.map_err(|_| TlsError::Impossible)?;
@@ -98,12 +99,12 @@ impl Tls {
 
     /// How strictly client certificates are verified: 0 not at all, 1 if the client sends one, 2 always.
     pub(super) fn client_verification(&self) -> u8 {
-        self.clients.as_ref().map_or(0, |clients| if clients.client_auth_mandatory() { 2 } else { 1 })
+        self.clients.as_ref().map_or(0, |clients| if clients.policy.is_mandatory { 2 } else { 1 })
     }
 
     /// Whether client certificates need one of certain names.
     pub(super) fn limits_client_names(&self) -> bool {
-        self.clients.as_ref().is_some_and(|clients| clients.limits_names())
+        self.clients.as_ref().is_some_and(|clients| clients.policy.allowed_sans.is_some())
     }
 
     /// The other end of a connection after its handshake.
@@ -115,25 +116,28 @@ impl Tls {
     }
 }
 
-pub(super) fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn private_key(source: &impl Display, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
         let problem = match error {
             pem::Error::NoItemsFound => "has no private key".to_owned(),
             error => format!("is not PEM ({error})"),
         };
-        unusable(file, problem, "put the certificate's key there as PEM, not encrypted")
+        unusable(source, problem, "put the certificate's key there as PEM, not encrypted")
     })
 }
 
-pub(super) fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(
+    source: &impl Display,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     const REMEDY: &str = "put PEM certificates there: first the server's own, then those of its authorities";
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => {
-            Err(unusable(file, "has no certificate".to_owned(), REMEDY))
+            Err(unusable(source, "has no certificate".to_owned(), REMEDY))
         }
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(file, format!("is not PEM ({error})"), REMEDY)),
+        Err(error) => Err(unusable(source, format!("is not PEM ({error})"), REMEDY)),
     }
 }
 
@@ -145,20 +149,43 @@ fn clients(
     own: &CertificateDer<'static>,
 ) -> Result<Option<Arc<ClientVerifier>>, TlsError> {
     const REMEDY: &str = "put the certificates of the clients' certificate authorities there";
-    let (Some(file), Some(pem)) = (config.clients.ca_file(), &pem.client_ca) else {
+    let (Some(source), Some(pem)) = (config.clients.ca(), &pem.client_ca) else {
         return Ok(None);
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file, pem)? {
-        roots.add(certificate).map_err(|error| unusable(file, error.to_string(), REMEDY))?;
+    let trusted = certificates(source, pem)?;
+    let mut authorities = RootCertStore::empty();
+    let mut subjects = Vec::new();
+    for certificate in &trusted {
+        let parsed = Certificate::parse(certificate)
+            .ok_or_else(|| unusable(source, "has a malformed certificate".to_owned(), REMEDY))?;
+        subjects.push(parsed.subject().to_vec().into());
+        if parsed.is_authority() {
+            let added = authorities.add(certificate.clone());
+            added.map_err(|error| unusable(source, error.to_string(), REMEDY))?;
+        }
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let (builder, allowed_sans) = match &config.clients {
-        Clients::Verified { allowed_sans, .. } => (builder, allowed_sans.clone()),
-        Clients::VerifiedIfGiven { .. } | Clients::Anyone => (builder.allow_unauthenticated(), None),
+    let by_authority = if authorities.is_empty() {
+        None
+    } else {
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider.clone());
+        Some(builder.build().map_err(|error| unusable(source, error.to_string(), REMEDY))?)
     };
-    let by_authority = builder.build().map_err(|error| unusable(file, error.to_string(), REMEDY))?;
-    Ok(Some(Arc::new(ClientVerifier::new(by_authority, allowed_sans, own.clone()))))
+    let policy = match &config.clients {
+        Clients::Verified { allowed_sans, .. } => {
+            ClientPolicy { is_mandatory: true, allowed_sans: allowed_sans.clone() }
+        }
+        Clients::VerifiedIfGiven { .. } | Clients::Anyone => {
+            ClientPolicy { is_mandatory: false, allowed_sans: None }
+        }
+    };
+    Ok(Some(Arc::new(ClientVerifier {
+        policy,
+        by_authority,
+        trusted,
+        subjects,
+        algorithms: provider.signature_verification_algorithms,
+        own: own.clone(),
+    })))
 }
 
 impl TlsConfig {
@@ -166,15 +193,15 @@ impl TlsConfig {
     fn mismatch(&self, error: &rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => {
-                let problem = format!("is not the key of the certificate in {}", self.cert_file.display());
-                unusable(&self.key_file, problem, "put a matching pair there")
+                let problem = format!("is not the key of the certificate in {}", self.cert);
+                unusable(&self.key, problem, "put a matching pair there")
             }
             rustls::Error::InvalidCertificate(error) => {
                 let problem = format!("the first certificate cannot be used ({error:?})");
-                unusable(&self.cert_file, problem, "get a new certificate")
+                unusable(&self.cert, problem, "get a new certificate")
             }
             error => unusable(
-                &self.key_file,
+                &self.key,
                 error.to_string(),
                 "use a key of type ECDSA P-256, ECDSA P-384, Ed25519 or RSA",
             ),
@@ -182,6 +209,6 @@ impl TlsConfig {
     }
 }
 
-fn unusable(file: &Path, problem: String, remedy: &'static str) -> TlsError {
-    TlsError::Unusable { file: file.display().to_string(), problem, remedy }
+fn unusable(source: &impl Display, problem: String, remedy: &'static str) -> TlsError {
+    TlsError::Unusable { file: source.to_string(), problem, remedy }
 }

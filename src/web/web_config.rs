@@ -1,14 +1,15 @@
 //! Reads the web configuration file, in the format of Prometheus' exporter-toolkit.
 //!
-//! It parses a text into valid values and does not open the files that the text names. Keys of the format that this server does
-//! not support are errors: ignoring them would leave the server less protected than intended.
+//! It parses a text into valid values and does not open the files that the text names. Like the toolkit it reads scalars as they
+//! are written, and treats null, `''` and `[]` as absent. But where that would remove a protection, it is an error.
 
 pub(super) mod tls;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
+    time::Duration,
 };
 
 use bcrypt::HashParts;
@@ -17,13 +18,14 @@ use hyper::{
     HeaderMap,
     header::{HeaderName, HeaderValue},
 };
+use jiff::SignedDuration;
 use yaml_rust2::{Event, parser::Parser};
 
-use self::tls::{TlsConfig, reject_unsupported};
+use self::tls::{PemSource, TlsConfig};
 use crate::{
     config::{
         problem::{Problem, Problems},
-        reader::{Diagnostics, Node},
+        reader::{Diagnostics, Node, Table},
         yaml,
     },
     domain::secret::Secret,
@@ -38,16 +40,29 @@ pub(super) struct WebConfig {
     pub(super) headers: HeaderMap,
     /// `basic_auth_users`: names and bcrypt hashes. Without any, no password is needed.
     pub(super) users: BTreeMap<String, Secret>,
+    /// `rate_limit`.
+    pub(super) rate_limit: Option<RateLimitConfig>,
     /// Valid settings that are probably mistakes.
     pub(super) warnings: Vec<Problem>,
+}
+
+/// `rate_limit`: a token bucket for requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RateLimitConfig {
+    /// `interval`: after this time there is one more token.
+    pub(super) interval: Duration,
+    /// `burst`: the largest number of tokens.
+    pub(super) burst: u32,
 }
 
 /// Keys whose values are never shown.
 const SECRET_KEYS: &[&str] = &["basic_auth_users", "key"];
 
-/// Unsupported keys of the format, and the alternatives.
-const UNSUPPORTED: &[(&str, &str)] =
-    &[("rate_limit", "limit concurrent requests with --web.max-requests, or rates in a proxy")];
+/// A password check above this cost of bcrypt takes seconds of CPU; the check of every wrong password does.
+const MAX_BCRYPT_COST: u32 = 16;
+
+/// Above this cost there is a warning.
+const USUAL_BCRYPT_COST: u32 = 14;
 
 /// The headers that may be set, and their allowed values if only some are allowed.
 const HEADERS: &[(&str, &[&str])] = &[
@@ -61,7 +76,7 @@ const HEADERS: &[(&str, &[&str])] = &[
 /// Reads the text of the file at `path`. File names in it are relative to that path.
 pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     let name = path.display().to_string();
-    let document = yaml::parse(&name, text)?;
+    let document = yaml::parse_as_texts(&name, text)?;
     if matches!(document.kind, ValueKind::Nil) {
         return Ok(WebConfig::default());
     }
@@ -73,11 +88,15 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     Ok(WebConfig { warnings, ..config })
 }
 
-/// Finds `cert_file` and `key_file` in the text of the file at `path`, even if the text is not valid.
-pub(super) fn own_files(path: &Path, text: &str) -> Option<(PathBuf, PathBuf)> {
+/// Finds the server's certificate and key in the text of the file at `path`, even if the text is not valid.
+pub(super) fn own_identity(path: &Path, text: &str) -> Option<(PemSource, PemSource)> {
     let directory = path.parent().unwrap_or(Path::new(""));
-    let file = |key| Some(directory.join(value_of(key, text)?));
-    Some((file("cert_file")?, file("key_file")?))
+    let source = |inline, file| {
+        let value = |key| value_of(key, text).filter(|value| !value.is_empty());
+        let file = value(file).map(|file| PemSource::File(directory.join(file)));
+        file.or_else(|| Some(PemSource::Inline(inline, Secret::new(value(inline)?))))
+    };
+    Some((source("cert", "cert_file")?, source("key", "key_file")?))
 }
 
 /// The value of `key`, anywhere in the text. If the text is not valid YAML, each line is parsed separately.
@@ -100,27 +119,88 @@ fn value_of(key: &str, text: &str) -> Option<String> {
 /// Reads each section. Here and below, `None` means that a problem has been reported.
 fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
     let table = root.table(&["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"])?;
-    reject_unsupported(&table, UNSUPPORTED);
-    let headers = table.read_or("http_server_config", HeaderMap::new(), http);
+    let headers = set(&table, "http_server_config").map_or(Some(HeaderMap::new()), |node| http(&node));
+    let rate_limit = set(&table, "rate_limit").map_or(Some(None), |node| rate_limit(&node));
     let users = table.read_or("basic_auth_users", BTreeMap::new(), users);
     let tls = table.read_or("tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
-    let (headers, users, tls) = (headers?, users?, tls?);
+    let (headers, users, tls, rate_limit) = (headers?, users?, tls?, rate_limit?);
     if let Some(section) = table.get("basic_auth_users").filter(|_| tls.is_none() && !users.is_empty()) {
         section.warning(
             "passwords cross the network unencrypted; add tls_server_config, or a proxy that has it",
         );
     }
-    Some(WebConfig { tls, headers, users, warnings: Vec::new() })
+    Some(WebConfig { tls, headers, users, rate_limit, warnings: Vec::new() })
+}
+
+/// The value of a key, unless it is null, empty text or an empty list.
+fn set<'a>(table: &Table<'a>, key: &str) -> Option<Node<'a>> {
+    table.get(key).filter(|node| match node.kind() {
+        ValueKind::Nil => false,
+        ValueKind::String(text) => !text.is_empty(),
+        ValueKind::Array(items) => !items.is_empty(),
+        _ => true,
+    })
+}
+
+/// A boolean, with the words of YAML 1.1, which the toolkit's parser understands.
+fn boolean(node: &Node<'_>) -> Option<bool> {
+    match node.text()?.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
+        _ => {
+            node.error("is not a boolean; write true or false");
+            None
+        }
+    }
+}
+
+/// The section `rate_limit`. `Some(None)`: no limit.
+fn rate_limit(section: &Node<'_>) -> Option<Option<RateLimitConfig>> {
+    let table = section.table(&["interval", "burst"])?;
+    let interval = set(&table, "interval").map_or(Some(Duration::ZERO), |node| interval(&node));
+    let burst = set(&table, "burst").map_or(Some(0), |node| whole_number(&node));
+    let (interval, burst) = (interval?, burst?);
+    if interval.is_zero() {
+        return Some(None);
+    }
+    if burst == 0 {
+        table.at("burst").warning("is 0, so every request but health checks is refused; write the number of requests that may come at once");
+    }
+    Some(Some(RateLimitConfig { interval, burst }))
+}
+
+/// A duration as in Go: with units, or a number of nanoseconds.
+fn interval(node: &Node<'_>) -> Option<Duration> {
+    let text = node.text()?;
+    if let Ok(nanoseconds) = text.parse() {
+        if nanoseconds > 0 {
+            node.warning("has no unit, so it is in nanoseconds; write one such as 1s");
+        }
+        return Some(Duration::from_nanos(nanoseconds));
+    }
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    if duration.is_none() {
+        node.error("is not a duration; write one such as 500ms or 1s");
+    }
+    duration
+}
+
+fn whole_number(node: &Node<'_>) -> Option<u32> {
+    let number = node.text()?.parse().ok();
+    if number.is_none() {
+        node.error("is not a whole number of at least 0");
+    }
+    number
 }
 
 /// The headers of `http_server_config`.
 fn http(section: &Node<'_>) -> Option<HeaderMap> {
     let table = section.table(&["http2", "headers"])?;
-    let http2 = table.read_or("http2", false, Node::boolean);
+    let http2 = set(&table, "http2").map_or(Some(false), |node| boolean(&node));
     if let Some(node) = table.get("http2").filter(|_| http2 == Some(true)) {
         node.warning("HTTP/2 is not served; clients use HTTP/1.1");
     }
-    let headers = table.read_or("headers", HeaderMap::new(), headers);
+    let headers = set(&table, "headers").map_or(Some(HeaderMap::new()), |node| headers(&node));
     http2.and(headers)
 }
 
@@ -129,11 +209,8 @@ fn headers(section: &Node<'_>) -> Option<HeaderMap> {
     let table = section.table(&names)?;
     let mut headers = HeaderMap::new();
     for (name, allowed) in HEADERS {
-        let Some(node) = table.get(name) else { continue };
+        let Some(node) = set(&table, name) else { continue };
         let Some(value) = node.text() else { continue };
-        if value.is_empty() {
-            continue;
-        }
         if !allowed.is_empty() && !allowed.contains(&value) {
             node.error(format_args!("is not one of {}", allowed.join(", ")));
             continue;
@@ -152,20 +229,32 @@ fn users(section: &Node<'_>) -> Option<BTreeMap<String, Secret>> {
         if name.contains(':') {
             node.problem("no client can log in with a name that has a colon");
         }
-        let Some(hash) = node.text() else { continue };
-        if is_bcrypt(hash) {
-            users.insert(name.to_owned(), Secret::new(hash));
-        } else {
-            node.error("is not a bcrypt hash; create one with `htpasswd -nBC 10 name`, and keep what follows the colon");
+        let Some(hash) = node.text().map(str::trim) else { continue };
+        match bcrypt_cost(hash) {
+            None => node.error(
+                "is not a bcrypt hash; create one with `htpasswd -nBC 10 name`, and keep what follows the colon",
+            ),
+            Some(cost) if cost > MAX_BCRYPT_COST => node.error(format_args!(
+                "has cost {cost}, and one check would take many seconds; create a hash with cost 10"
+            )),
+            Some(cost) => {
+                if cost > USUAL_BCRYPT_COST {
+                    node.warning(format_args!(
+                        "has cost {cost}, and one check takes a second or more; create a hash with cost 10"
+                    ));
+                }
+                users.insert(name.to_owned(), Secret::new(hash));
+            }
         }
     }
     Some(users)
 }
 
-fn is_bcrypt(hash: &str) -> bool {
+/// The cost of a bcrypt hash; `None` if the text is not one.
+fn bcrypt_cost(hash: &str) -> Option<u32> {
     // `$2x$` marks hashes of an implementation that had a flaw; they cannot be verified.
-    !hash.starts_with("$2x$")
-        && HashParts::from_str(hash).is_ok_and(|hash| (4..=31).contains(&hash.get_cost()))
+    let hash = HashParts::from_str(hash).ok().filter(|_| !hash.starts_with("$2x$"))?;
+    Some(hash.get_cost()).filter(|cost| (4..=31).contains(cost))
 }
 
 #[cfg(test)]
@@ -210,8 +299,9 @@ mod tests {
 
     #[test]
     fn certificate_paths_are_found_in_broken_configuration() {
-        let found = |text: &str| own_files(Path::new("/etc/web.yml"), text);
-        let expected = Some((PathBuf::from("/etc/server.pem"), PathBuf::from("/tls/server key")));
+        let found = |text: &str| own_identity(Path::new("/etc/web.yml"), text);
+        let file = |path: &str| PemSource::File(path.into());
+        let expected = Some((file("/etc/server.pem"), file("/tls/server key")));
         let good = "tls_server_config:\n  cert_file: server.pem\n  key_file: '/tls/server key' # ours\n";
         for text in [
             good.to_owned(),
@@ -224,7 +314,7 @@ mod tests {
         ] {
             assert_eq!(found(&text), expected, "{text}");
         }
-        for text in ["", "tls_server_config", &good.replace("key_file", "key"), "\0", "cert_file"] {
+        for text in ["", "tls_server_config", &good.replace("key_file", "keyfile"), "\0", "cert_file"] {
             assert_eq!(found(text), None, "{text}");
         }
     }
@@ -232,8 +322,8 @@ mod tests {
     #[test]
     fn tls_defaults_follow_the_format() {
         let tls = accepted("tls").tls.unwrap();
-        assert_eq!(tls.cert_file, Path::new("/etc/exporter/server.pem"));
-        assert_eq!(tls.key_file, Path::new("/etc/exporter/server.key"));
+        assert_eq!(tls.cert, PemSource::File("/etc/exporter/server.pem".into()));
+        assert_eq!(tls.key, PemSource::File("/etc/exporter/server.key".into()));
         assert_eq!(tls.clients, Clients::Anyone);
         assert_eq!(tls.versions.len(), 2);
         assert!(tls.prefers_own_cipher_suites);
@@ -243,10 +333,10 @@ mod tests {
     fn every_key_is_read() {
         let config = accepted("everything");
         let tls = config.tls.unwrap();
-        assert_eq!(tls.cert_file, Path::new("/etc/tls/server.pem"), "an absolute path stays");
+        assert_eq!(tls.cert, PemSource::File("/etc/tls/server.pem".into()), "an absolute path stays");
         let allowed_sans = Some(vec!["prometheus.example".to_owned(), "ops@example.org".to_owned()]);
-        let ca_file = Path::new("/etc/exporter/clients.pem").to_owned();
-        assert_eq!(tls.clients, Clients::Verified { ca_file, allowed_sans });
+        let ca = PemSource::File("/etc/exporter/clients.pem".into());
+        assert_eq!(tls.clients, Clients::Verified { ca, allowed_sans });
         let suites: Vec<_> = tls.cipher_suites.iter().map(|suite| (suite.version(), suite.suite())).collect();
         assert_eq!(
             suites.iter().filter(|(version, _)| *version == &TLS13).count(),
@@ -261,6 +351,69 @@ mod tests {
         assert_eq!(config.headers["x-frame-options"], "deny");
         assert_eq!(config.users.keys().collect::<Vec<_>>(), ["ann", "ben"]);
         assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn unset_values_mean_the_defaults() {
+        let config = accepted("unset");
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.cert, PemSource::File("/etc/exporter/server.pem".into()));
+        assert_eq!(tls.clients, Clients::Anyone);
+        assert_eq!((tls.versions.len(), tls.cipher_suites.len(), tls.curves.len()), (2, 9, 3));
+        assert!(tls.prefers_own_cipher_suites && config.headers.is_empty());
+        assert_eq!(config.rate_limit, None);
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn scalars_are_read_as_written() {
+        let config = accepted("as-written");
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.cert, PemSource::File("/etc/exporter/0123".into()));
+        assert_eq!(tls.key, PemSource::File("/etc/exporter/1e3".into()));
+        assert!(!tls.prefers_own_cipher_suites);
+        assert_eq!(config.headers["x-xss-protection"], "1");
+        assert_eq!(config.headers["strict-transport-security"], "1.50");
+        assert_eq!(config.users.keys().collect::<Vec<_>>(), ["123", "true"]);
+        assert!(config.users.values().all(|hash| hash.expose().len() == 60), "without blanks");
+        let interval = Duration::from_millis(1500);
+        assert_eq!(config.rate_limit, Some(RateLimitConfig { interval, burst: 20 }));
+        let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            ["/etc/exporter/web.yml:11: basic_auth_users.123: has cost 16, and one check takes a second or more; \
+              create a hash with cost 10"]
+        );
+    }
+
+    #[test]
+    fn rate_limit_without_interval_limits_nothing() {
+        let limit = |yaml: &str| {
+            let config = read(Path::new("web.yml"), &format!("rate_limit: {yaml}\n")).expect(yaml);
+            (config.rate_limit.map(|limit| (limit.interval.as_nanos(), limit.burst)), config.warnings.len())
+        };
+        assert_eq!(limit("{interval: 0, burst: 0}"), (None, 0));
+        assert_eq!(limit("{burst: 5}"), (None, 0));
+        assert_eq!(limit("{interval: 0s}"), (None, 0));
+        assert_eq!(limit("{interval: 1s, burst: 5}"), (Some((1_000_000_000, 5)), 0));
+        assert_eq!(limit("{interval: 250, burst: 5}"), (Some((250, 5)), 1), "without a unit it is in nanoseconds");
+        assert_eq!(limit("{interval: 1s}"), (Some((1_000_000_000, 0)), 1), "everything is refused");
+    }
+
+    #[test]
+    fn inline_certificates_are_read() {
+        let config = accepted("inline");
+        let tls = config.tls.unwrap();
+        let inline = |key, text: &str| PemSource::Inline(key, Secret::new(text));
+        assert_eq!(tls.cert, inline("cert", "-----BEGIN CERTIFICATE-----\n"));
+        assert_eq!(tls.key, PemSource::File("/etc/exporter/server.key".into()), "a file is preferred");
+        let ca = inline("client_ca", "-----BEGIN CERTIFICATE-----\n");
+        assert_eq!(tls.clients, Clients::VerifiedIfGiven { ca });
+        let [warning] = config.warnings.try_into().unwrap();
+        assert_eq!(
+            warning.to_string(),
+            "/etc/exporter/web.yml:5: tls_server_config.key: has no effect, because key_file is set"
+        );
     }
 
     #[test]

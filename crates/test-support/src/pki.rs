@@ -4,12 +4,13 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, SigningKey as _,
 };
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -22,7 +23,8 @@ use crate::web_server::{Client, Response, Server};
 
 /// An authority that issues certificates.
 pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    params: CertificateParams,
+    key: KeyPair,
     pub certificate: CertificateDer<'static>,
     pub pem: String,
 }
@@ -37,26 +39,42 @@ pub struct Identity {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        Self::with(name, |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        })
+    }
+
+    /// A certificate that must not issue others, and does.
+    pub fn without_authority(name: &str) -> Self {
+        Self::with(name, |params| params.is_ca = IsCa::ExplicitNoCa)
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
-            issuer: Issuer::new(params, key),
+            params,
+            key,
         }
     }
 
     /// A certificate for a server on loopback.
     pub fn server(&self) -> Identity {
-        let names = vec![
-            SanType::IpAddress([127, 0, 0, 1].into()),
-            SanType::DnsName("localhost".try_into().unwrap()),
-        ];
-        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(loopback_names(), ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A certificate for a server on loopback, with this key.
+    pub fn server_with_key(&self, key_pem: &str) -> Identity {
+        let mut params = Identity::params();
+        params.subject_alt_names = loopback_names();
+        let key = KeyPair::from_pem(key_pem).unwrap();
+        Identity::new(params.signed_by(&key, &self.issuer()).unwrap().der(), &key)
     }
 
     /// A certificate for a client of these names.
@@ -64,19 +82,102 @@ impl Authority {
         self.issue(names, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn issue(&self, names: Vec<SanType>, usage: ExtendedKeyUsagePurpose) -> Identity {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = names;
-        params.extended_key_usages = vec![usage];
+    /// A certificate without extensions, as `openssl x509 -req` makes it.
+    pub fn version_1_client(&self) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Identity {
-            certificate: certificate.der().clone(),
-            certificate_pem: certificate.pem(),
+        let certificate = Identity::params().signed_by(&key, &self.issuer()).unwrap();
+        Identity::new(&version_1(certificate.der(), &self.key), &key)
+    }
+
+    /// A certificate with these changes.
+    pub fn client_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = Identity::params();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Identity::new(params.signed_by(&key, &self.issuer()).unwrap().der(), &key)
+    }
+
+    fn issue(&self, names: Vec<SanType>, usage: ExtendedKeyUsagePurpose) -> Identity {
+        self.client_with(|params| {
+            params.subject_alt_names = names;
+            params.extended_key_usages = vec![usage];
+        })
+    }
+
+    fn issuer(&self) -> Issuer<'_, &KeyPair> {
+        Issuer::from_params(&self.params, &self.key)
+    }
+}
+
+fn loopback_names() -> Vec<SanType> {
+    vec![SanType::IpAddress([127, 0, 0, 1].into()), SanType::DnsName("localhost".try_into().unwrap())]
+}
+
+impl Identity {
+    /// A certificate that no authority issued.
+    pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = Self::params();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Self::new(params.self_signed(&key).unwrap().der(), &key)
+    }
+
+    /// The same without extensions.
+    pub fn self_signed_version_1() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = Self::params().self_signed(&key).unwrap();
+        Self::new(&version_1(certificate.der(), &key), &key)
+    }
+
+    /// The same certificate with a key that does not match.
+    pub fn with_other_key(&self) -> Self {
+        Self::new(&self.certificate, &KeyPair::generate().unwrap())
+    }
+
+    fn params() -> CertificateParams {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "a client or server");
+        params
+    }
+
+    fn new(certificate: &[u8], key: &KeyPair) -> Self {
+        let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, certificate);
+        Self {
+            certificate: certificate.to_vec().into(),
+            certificate_pem: format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"),
             key_pem: key.serialize_pem(),
             key: key.serialize_der(),
         }
     }
+}
+
+/// The certificate without its version and its extensions, signed again.
+fn version_1(certificate: &[u8], issuer: &KeyPair) -> Vec<u8> {
+    let parts = yasna::parse_der(certificate, |reader| {
+        reader.read_sequence(|reader| {
+            let fields = reader.next().read_sequence(|reader| {
+                let _version = reader.next().read_der()?;
+                let fields = (0..6).map(|_| reader.next().read_der()).collect::<yasna::ASN1Result<Vec<_>>>()?;
+                let _extensions = reader.read_optional(|reader| reader.read_der())?;
+                Ok(fields)
+            })?;
+            let algorithm = reader.next().read_der()?;
+            let _signature = reader.next().read_der()?;
+            Ok((fields, algorithm))
+        })
+    });
+    let (fields, algorithm) = parts.unwrap();
+    let data = yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| fields.iter().for_each(|field| writer.next().write_der(field)));
+    });
+    let signature = issuer.sign(&data).unwrap();
+    yasna::construct_der(|writer| {
+        writer.write_sequence(|writer| {
+            writer.next().write_der(&data);
+            writer.next().write_der(&algorithm);
+            writer.next().write_bitvec_bytes(&signature, 8 * signature.len());
+        });
+    })
 }
 
 /// A directory with a web configuration file.
@@ -150,7 +251,10 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let key = PrivateKeyDer::try_from(identity.key.clone()).unwrap();
-                builder.with_client_auth_cert(vec![identity.certificate.clone()], key).unwrap()
+                let key = ring::sign::any_supported_type(&key).unwrap();
+                // rustls itself would refuse a certificate of version 1.
+                let certified = CertifiedKey::new(vec![identity.certificate.clone()], key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
         };
         Self { config }

@@ -1,6 +1,9 @@
 //! Reads the section `tls_server_config` of the web configuration.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use rustls::{
     SupportedCipherSuite, SupportedProtocolVersion,
@@ -8,13 +11,26 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::config::reader::{Node, Table};
+use super::{boolean, set};
+use crate::{
+    config::reader::{Node, Table},
+    domain::secret::Secret,
+};
 
-/// Reports each unsupported key, with the alternative.
-pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]) {
-    for (key, remedy) in unsupported {
-        if let Some(node) = table.get(key) {
-            node.problem(format_args!("is not supported; {remedy}"));
+/// Where certificates or a key come from, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::web) enum PemSource {
+    /// A file.
+    File(PathBuf),
+    /// The text of this key of the section.
+    Inline(&'static str, Secret),
+}
+
+impl fmt::Display for PemSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Inline(key, _) => write!(f, "tls_server_config.{key}"),
         }
     }
 }
@@ -23,9 +39,9 @@ pub(super) fn reject_unsupported(table: &Table<'_>, unsupported: &[(&str, &str)]
 #[derive(Debug)]
 pub(in crate::web) struct TlsConfig {
     /// The server's certificate, followed by the certificates of its authorities.
-    pub(in crate::web) cert_file: PathBuf,
+    pub(in crate::web) cert: PemSource,
     /// The certificate's key.
-    pub(in crate::web) key_file: PathBuf,
+    pub(in crate::web) key: PemSource,
     /// The clients that may connect.
     pub(in crate::web) clients: Clients,
     /// From `min_version` to `max_version`.
@@ -44,18 +60,18 @@ pub(in crate::web) enum Clients {
     /// `NoClientCert`: all.
     Anyone,
     /// `VerifyClientCertIfGiven`: clients without a certificate, or with one of these authorities.
-    VerifiedIfGiven { ca_file: PathBuf },
+    VerifiedIfGiven { ca: PemSource },
     /// `RequireAndVerifyClientCert`: clients with a certificate of these authorities and, if names are configured, with one of
     /// these names.
-    Verified { ca_file: PathBuf, allowed_sans: Option<Vec<String>> },
+    Verified { ca: PemSource, allowed_sans: Option<Vec<String>> },
 }
 
 impl Clients {
-    /// The file with the authorities of clients.
-    pub(in crate::web) fn ca_file(&self) -> Option<&Path> {
+    /// The authorities of clients.
+    pub(in crate::web) fn ca(&self) -> Option<&PemSource> {
         match self {
             Self::Anyone => None,
-            Self::VerifiedIfGiven { ca_file } | Self::Verified { ca_file, .. } => Some(ca_file),
+            Self::VerifiedIfGiven { ca } | Self::Verified { ca, .. } => Some(ca),
         }
     }
 }
@@ -76,13 +92,6 @@ const TLS_KEYS: &[&str] = &[
     "client_ca",
 ];
 
-/// Unsupported keys of the section, and the alternatives.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("cert", "put the certificate into a file, and name that with cert_file"),
-    ("key", "put the key into a file, and name that with key_file"),
-    ("client_ca", "put the certificates into a file, and name that with client_ca_file"),
-];
-
 /// The policies that accept unverified certificates.
 const UNVERIFIED: &[&str] = &["RequestClientCert", "RequireAnyClientCert", "RequireClientCert"];
 
@@ -97,18 +106,18 @@ impl TlsConfig {
     /// Reads the section. File names in it are relative to `directory`.
     pub(super) fn read(section: &Node<'_>, directory: &Path) -> Option<Self> {
         let table = section.table(TLS_KEYS)?;
-        reject_unsupported(&table, UNSUPPORTED);
-        let cert_file =
-            file(&table, "cert_file", "name the PEM file with the server's certificate", directory);
-        let key_file = file(&table, "key_file", "name the PEM file with the certificate's key", directory);
+        let cert = pem(&table, "cert", "cert_file", directory);
+        let cert = require(&table, "cert_file", "name the PEM file with the server's certificate", cert);
+        let key = pem(&table, "key", "key_file", directory);
+        let key = require(&table, "key_file", "name the PEM file with the certificate's key", key);
         let clients = Clients::read(&table, directory);
         let versions = versions(&table);
-        let cipher_suites = table.read_or("cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
-        let prefers_own_cipher_suites = table.read_or("prefer_server_cipher_suites", true, Node::boolean);
-        let curves = table.read_or("curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
+        let cipher_suites = set_or(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
+        let prefers_own_cipher_suites = set_or(&table, "prefer_server_cipher_suites", true, boolean);
+        let curves = set_or(&table, "curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
         Some(Self {
-            cert_file: cert_file?,
-            key_file: key_file?,
+            cert: cert?,
+            key: key?,
             clients: clients?,
             versions: versions?,
             cipher_suites: cipher_suites?,
@@ -120,24 +129,31 @@ impl TlsConfig {
 
 impl Clients {
     fn read(table: &Table<'_>, directory: &Path) -> Option<Self> {
-        let policy = table.read_or("client_auth_type", "NoClientCert", Node::text)?;
-        let ca_file =
-            || file(table, "client_ca_file", "name the PEM file with the clients' authorities", directory);
+        let policy = set_or(table, "client_auth_type", "NoClientCert", Node::text)?;
+        let ca = pem(table, "client_ca", "client_ca_file", directory);
         match policy {
             "NoClientCert" => {
-                reject_unused(table, "client_ca_file");
-                reject_unused(table, "client_allowed_sans");
+                for key in ["client_ca", "client_ca_file", "client_allowed_sans"] {
+                    reject_unused(table, key);
+                }
                 Some(Self::Anyone)
             }
             "VerifyClientCertIfGiven" => {
                 reject_unused(table, "client_allowed_sans");
-                Some(Self::VerifiedIfGiven { ca_file: ca_file()? })
+                match ca? {
+                    Some(ca) => Some(Self::VerifiedIfGiven { ca }),
+                    None => {
+                        let node = table.get("client_auth_type")?;
+                        node.warning("has no effect without client_ca_file: no client needs a certificate");
+                        Some(Self::Anyone)
+                    }
+                }
             }
             "RequireAndVerifyClientCert" => {
-                let ca_file = ca_file();
+                let ca = require(table, "client_ca_file", "name the PEM file with the clients' authorities", ca);
                 let allowed_sans =
                     table.read_or("client_allowed_sans", None, |node| allowed_sans(node).map(Some));
-                Some(Self::Verified { ca_file: ca_file?, allowed_sans: allowed_sans? })
+                Some(Self::Verified { ca: ca?, allowed_sans: allowed_sans? })
             }
             _ => {
                 let node = table.get("client_auth_type")?;
@@ -156,24 +172,46 @@ impl Clients {
 
 /// Reports a key that has no effect without client certificates.
 fn reject_unused(table: &Table<'_>, key: &str) {
-    if let Some(node) = table.get(key) {
+    if let Some(node) = set(table, key) {
         node.problem("has no effect unless client_auth_type is RequireAndVerifyClientCert");
     }
 }
 
-fn file(table: &Table<'_>, key: &str, remedy: &str, directory: &Path) -> Option<PathBuf> {
-    let node = table.require(key, remedy)?;
-    let name = node.text()?;
-    if name.is_empty() {
-        node.error("names no file");
-        return None;
+/// Reads the value of a key; returns `absent` if the key is not set.
+fn set_or<'a, T>(
+    table: &Table<'a>,
+    key: &str,
+    absent: T,
+    read: impl FnOnce(&Node<'a>) -> Option<T>,
+) -> Option<T> {
+    set(table, key).map_or(Some(absent), |node| read(&node))
+}
+
+/// Reads a file name or, if there is none, the PEM text in the file itself. `Some(None)`: neither is set.
+fn pem(table: &Table<'_>, inline: &'static str, file: &str, directory: &Path) -> Option<Option<PemSource>> {
+    let text = set(table, inline);
+    let Some(node) = set(table, file) else {
+        let Some(node) = text else { return Some(None) };
+        return Some(Some(PemSource::Inline(inline, Secret::new(node.text()?))));
+    };
+    if let Some(text) = text {
+        text.warning(format_args!("has no effect, because {file} is set"));
     }
-    Some(directory.join(name))
+    Some(Some(PemSource::File(directory.join(node.text()?))))
+}
+
+/// Reports that a key is missing if its value is `Some(None)`.
+fn require<T>(table: &Table<'_>, key: &str, remedy: &str, value: Option<Option<T>>) -> Option<T> {
+    let value = value?;
+    if value.is_none() {
+        table.at(key).problem(format_args!("is missing; {remedy}"));
+    }
+    value
 }
 
 fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
-    let least = table.read_or("min_version", &TLS12, version);
-    let most = table.read_or("max_version", &TLS13, version);
+    let least = set_or(table, "min_version", &TLS12, version);
+    let most = set_or(table, "max_version", &TLS13, version);
     let range = u16::from(least?.version)..=u16::from(most?.version);
     if range.is_empty() {
         table.get("max_version")?.error("is less than min_version");
@@ -198,7 +236,7 @@ fn version(node: &Node<'_>) -> Option<&'static SupportedProtocolVersion> {
 
 fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
     let known: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(|suite| (suite_name(*suite), *suite)).collect();
-    let suites = chosen(section, &known)?;
+    let suites = chosen(section, &known, &[("_CBC_", ": CBC suites are not secure")])?;
     if suites.iter().any(|suite| suite.tls13().is_some()) {
         return Some(suites);
     }
@@ -214,21 +252,23 @@ fn suite_name(suite: SupportedCipherSuite) -> String {
 
 fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
     let known: Vec<_> = CURVES.iter().map(|(name, curve)| ((*name).to_owned(), *curve)).collect();
-    chosen(section, &known)
+    chosen(section, &known, &[("CurveP521", ": the TLS library (rustls with ring) does not have this curve")])
 }
 
-/// The values of the names in a list, at least one, looked up in `known`.
-fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)]) -> Option<Vec<T>> {
+/// The values of the names in a list, looked up in `known`. `refusals` has parts of other names, and why those are refused.
+fn chosen<T: Copy>(
+    section: &Node<'_>,
+    known: &[(String, T)],
+    refusals: &[(&str, &str)],
+) -> Option<Vec<T>> {
     let nodes = section.list()?;
-    if nodes.is_empty() {
-        section.problem("is empty; name at least one, or remove the key");
-    }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let choice = |node: &Node<'_>| {
         let text = node.text()?;
         let found = known.iter().find(|(name, _)| name == text);
         if found.is_none() {
-            node.error(format_args!("is not supported; supported are {}", names.join(", ")));
+            let reason = refusals.iter().find(|(part, _)| text.contains(part)).map_or("", |(_, reason)| reason);
+            node.error(format_args!("is not supported{reason}; supported are {}", names.join(", ")));
         }
         found.map(|(_, value)| *value)
     };

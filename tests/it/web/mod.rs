@@ -6,3 +6,4 @@ mod limits;
 mod routes;
 mod stop;
 mod tls;
+mod toolkit;

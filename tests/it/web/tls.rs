@@ -3,7 +3,9 @@
 use std::{fs, time::Duration};
 
 use futures_util::future::join_all;
-use rcgen::SanType;
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd,
+};
 use rustls::{
     crypto::{CryptoProvider, ring},
     version::{TLS12, TLS13},
@@ -248,6 +250,102 @@ async fn only_allowed_names_may_connect() {
         assert_eq!(shows(vec![name.clone()]).await, None, "{name:?}");
     }
     assert_eq!(shows(vec![]).await, None, "a certificate without names is refused");
+}
+
+/// What a server answers to a client with this certificate, in both TLS versions.
+async fn statuses(server: &Server, servers: &Authority, client: &Identity) -> [Option<u16>; 2] {
+    let status = async |version| {
+        let client = TlsClient::build(servers, Some(client), &[version], ring::default_provider());
+        client.status(server, "/metrics").await
+    };
+    [status(&TLS12).await, status(&TLS13).await]
+}
+
+const ACCEPTED: [Option<u16>; 2] = [Some(200); 2];
+const REFUSED: [Option<u16>; 2] = [None; 2];
+
+/// `openssl` makes certificates of version 1, or certificates that are authorities themselves, unless it is told otherwise.
+#[tokio::test]
+async fn unusual_certificates_of_an_authority_are_accepted() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
+    let impostor = Authority::new("clients");
+    let authority = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (what, client, expected) in [
+        ("version 1", clients.version_1_client(), ACCEPTED),
+        ("an authority", clients.client_with(authority), ACCEPTED),
+        ("version 1, other authority", impostor.version_1_client(), REFUSED),
+        ("an authority, other authority", impostor.client_with(authority), REFUSED),
+        (
+            "an expired authority",
+            clients.client_with(|params| {
+                authority(params);
+                params.not_after = date_time_ymd(2001, 1, 1);
+            }),
+            REFUSED,
+        ),
+        (
+            "an authority for servers",
+            clients.client_with(|params| {
+                authority(params);
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            }),
+            REFUSED,
+        ),
+        (
+            "an unknown critical extension",
+            clients.client_with(|params| {
+                authority(params);
+                let mut extension = CustomExtension::from_oid_content(&[1, 2, 3], vec![5, 0]);
+                extension.set_criticality(true);
+                params.custom_extensions = vec![extension];
+            }),
+            REFUSED,
+        ),
+        ("no authority", Identity::self_signed(authority), REFUSED),
+        ("version 1, no authority", Identity::self_signed_version_1(), REFUSED),
+    ] {
+        assert_eq!(statuses(&server, &servers, &client).await, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn pinned_certificate_is_accepted() {
+    let servers = Authority::new("servers");
+    let authority = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (what, pinned, expected) in [
+        ("not an authority", Identity::self_signed(|_| {}), ACCEPTED),
+        ("an authority", Identity::self_signed(authority), ACCEPTED),
+        ("version 1", Identity::self_signed_version_1(), ACCEPTED),
+        ("expired", Identity::self_signed(|params| params.not_after = date_time_ymd(2001, 1, 1)), REFUSED),
+        ("not valid yet", Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1)), REFUSED),
+        (
+            "for servers",
+            Identity::self_signed(|params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            }),
+            REFUSED,
+        ),
+    ] {
+        let files = Files::tls(&servers.server(), &format!("  client_ca_file: clients.pem\n{REQUIRED}"));
+        files.write("clients.pem", &pinned.certificate_pem);
+        let server = serve(&files).await;
+        assert_eq!(statuses(&server, &servers, &pinned).await, expected, "{what}");
+        let stolen = pinned.with_other_key();
+        assert_eq!(statuses(&server, &servers, &stolen).await, REFUSED, "{what}: without its key");
+    }
+}
+
+#[tokio::test]
+async fn pinned_certificate_issues_no_others() {
+    let servers = Authority::new("servers");
+    let pinned = Authority::without_authority("a client");
+    let files = Files::tls(&servers.server(), &format!("  client_ca_file: clients.pem\n{REQUIRED}"));
+    files.write("clients.pem", &pinned.pem);
+    let server = serve(&files).await;
+    for issued in [pinned.client(vec![]), pinned.version_1_client()] {
+        assert_eq!(statuses(&server, &servers, &issued).await, REFUSED);
+    }
 }
 
 #[tokio::test]
