@@ -75,7 +75,8 @@ impl<'a> Certificate<'a> {
         let signature_algorithm = parts.next()?.content_of(SEQUENCE)?;
         let signature = bits(parts.next()?)?;
         let version = first(data.content).filter(|field| field.tag == VERSION);
-        let is_version_3 = version.and_then(|version| first(version.content)).is_some_and(|version| version.content == [2]);
+        let is_version_3 =
+            version.and_then(|version| first(version.content)).is_some_and(|version| version.content == [2]);
         let mut fields = data.sequence()?.filter(|field| field.tag != VERSION);
         let _serial_number = fields.next()?;
         let same_algorithm = fields.next()?.content_of(SEQUENCE)?;
@@ -120,8 +121,10 @@ impl<'a> Certificate<'a> {
     /// Whether a client may use it: it has no extended key usage, or one that allows clients; and no critical extension is
     /// unknown here.
     pub(super) fn is_for_clients(&self) -> bool {
-        let has_unknown =
-            self.extensions.iter().any(|extension| extension.is_critical && !UNDERSTOOD.contains(&extension.id));
+        let has_unknown = self
+            .extensions
+            .iter()
+            .any(|extension| extension.is_critical && !UNDERSTOOD.contains(&extension.id));
         let allows_clients = |usages: &[u8]| {
             let usages = first(usages).and_then(Element::sequence);
             usages.into_iter().flatten().any(|usage| [CLIENT_AUTH, ANY_USAGE].contains(&usage.content))
@@ -141,7 +144,8 @@ impl<'a> Certificate<'a> {
         let may_sign = |usage: &[u8]| {
             first(usage).and_then(bits).and_then(<[u8]>::first).is_some_and(|bits| bits & KEY_CERT_SIGN != 0)
         };
-        self.extension(BASIC_CONSTRAINTS).is_some_and(says_so) && self.extension(KEY_USAGE).is_none_or(may_sign)
+        self.extension(BASIC_CONSTRAINTS).is_some_and(says_so)
+            && self.extension(KEY_USAGE).is_none_or(may_sign)
     }
 
     /// Whether `authority` issued this certificate without limits on names.
@@ -254,7 +258,8 @@ mod tests {
             SanType::IpAddress("2001:db8::7".parse().unwrap()),
         ]);
         let certificate = Certificate::parse(&certificate).unwrap();
-        let allows = |allowed: &str| certificate.has_any_name(&["other.example".to_owned(), allowed.to_owned()]);
+        let allows =
+            |allowed: &str| certificate.has_any_name(&["other.example".to_owned(), allowed.to_owned()]);
         for name in ["a.example", "ops@a.example", "spiffe://a/b", "192.0.2.7", "2001:db8:0::7"] {
             assert!(allows(name), "{name}");
         }

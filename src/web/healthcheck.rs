@@ -165,10 +165,7 @@ fn client(addresses: &[SocketAddr]) -> ClientBuilder {
 }
 
 /// A client that sends the server's own certificate, and the certificate's place; or the reason why there is none.
-async fn own_client(
-    addresses: &[SocketAddr],
-    web_config: Option<&Path>,
-) -> Result<(Client, String), String> {
+async fn own_client(addresses: &[SocketAddr], web_config: Option<&Path>) -> Result<(Client, String), String> {
     let web_config = web_config.ok_or("give the daemon's --web.config.file")?.to_owned();
     let name = web_config.display().to_string();
     let read = timeout(READ_TIMEOUT, spawn_blocking(move || own_identity(&web_config))).await;

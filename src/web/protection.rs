@@ -154,7 +154,8 @@ impl Rules {
             Some(before) => before.users.with_hashes(config.users),
         };
         let limit = config.rate_limit.map(|config| {
-            let same = before.and_then(|before| before.limit.clone()).filter(|limit| limit.config() == config);
+            let same =
+                before.and_then(|before| before.limit.clone()).filter(|limit| limit.config() == config);
             same.unwrap_or_else(|| Arc::new(RequestLimit::new(config)))
         });
         Ok(Self { tls, headers: config.headers, users, limit })

@@ -59,7 +59,10 @@ pub(super) fn busy(reason: &'static str) -> Response<Body> {
 
 /// 429: there is a token again after `wait`.
 pub(super) fn too_many_requests(wait: Duration) -> Response<Body> {
-    let response = text(StatusCode::TOO_MANY_REQUESTS, "too many requests: see rate_limit in the web configuration file\n");
+    let response = text(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests: see rate_limit in the web configuration file\n",
+    );
     with_header(response, RETRY_AFTER, wait.as_secs().saturating_add(1).into())
 }
 

@@ -5,12 +5,7 @@
 
 pub(super) mod tls;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, str::FromStr, time::Duration};
 
 use bcrypt::HashParts;
 use config::ValueKind;
@@ -120,7 +115,7 @@ fn value_of(key: &str, text: &str) -> Option<String> {
 fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
     let table = root.table(&["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"])?;
     let headers = set(&table, "http_server_config").map_or(Some(HeaderMap::new()), |node| http(&node));
-    let rate_limit = set(&table, "rate_limit").map_or(Some(None), |node| rate_limit(&node));
+    let rate_limit = set(&table, "rate_limit").map_or(Some(None), |node| rate_limit(&node).map(Some));
     let users = table.read_or("basic_auth_users", BTreeMap::new(), users);
     let tls = table.read_or("tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
     let (headers, users, tls, rate_limit) = (headers?, users?, tls?, rate_limit?);
@@ -129,6 +124,7 @@ fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
             "passwords cross the network unencrypted; add tls_server_config, or a proxy that has it",
         );
     }
+    let rate_limit = rate_limit.filter(|limit| !limit.interval.is_zero());
     Some(WebConfig { tls, headers, users, rate_limit, warnings: Vec::new() })
 }
 
@@ -154,19 +150,18 @@ fn boolean(node: &Node<'_>) -> Option<bool> {
     }
 }
 
-/// The section `rate_limit`. `Some(None)`: no limit.
-fn rate_limit(section: &Node<'_>) -> Option<Option<RateLimitConfig>> {
+/// The section `rate_limit`. An interval of 0 means no limit.
+fn rate_limit(section: &Node<'_>) -> Option<RateLimitConfig> {
     let table = section.table(&["interval", "burst"])?;
     let interval = set(&table, "interval").map_or(Some(Duration::ZERO), |node| interval(&node));
     let burst = set(&table, "burst").map_or(Some(0), |node| whole_number(&node));
     let (interval, burst) = (interval?, burst?);
-    if interval.is_zero() {
-        return Some(None);
+    if burst == 0 && !interval.is_zero() {
+        table.at("burst").warning(
+            "is 0, so every request but health checks is refused; write the number of requests that may come at once",
+        );
     }
-    if burst == 0 {
-        table.at("burst").warning("is 0, so every request but health checks is refused; write the number of requests that may come at once");
-    }
-    Some(Some(RateLimitConfig { interval, burst }))
+    Some(RateLimitConfig { interval, burst })
 }
 
 /// A duration as in Go: with units, or a number of nanoseconds.
@@ -381,8 +376,10 @@ mod tests {
         let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(
             warnings,
-            ["/etc/exporter/web.yml:11: basic_auth_users.123: has cost 16, and one check takes a second or more; \
-              create a hash with cost 10"]
+            [
+                "/etc/exporter/web.yml:11: basic_auth_users.123: has cost 16, and one check takes a second or more; \
+              create a hash with cost 10"
+            ]
         );
     }
 
@@ -396,7 +393,11 @@ mod tests {
         assert_eq!(limit("{burst: 5}"), (None, 0));
         assert_eq!(limit("{interval: 0s}"), (None, 0));
         assert_eq!(limit("{interval: 1s, burst: 5}"), (Some((1_000_000_000, 5)), 0));
-        assert_eq!(limit("{interval: 250, burst: 5}"), (Some((250, 5)), 1), "without a unit it is in nanoseconds");
+        assert_eq!(
+            limit("{interval: 250, burst: 5}"),
+            (Some((250, 5)), 1),
+            "without a unit it is in nanoseconds"
+        );
         assert_eq!(limit("{interval: 1s}"), (Some((1_000_000_000, 0)), 1), "everything is refused");
     }
 

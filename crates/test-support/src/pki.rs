@@ -56,12 +56,7 @@ impl Authority {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        Self {
-            certificate: certificate.der().clone(),
-            pem: certificate.pem(),
-            params,
-            key,
-        }
+        Self { certificate: certificate.der().clone(), pem: certificate.pem(), params, key }
     }
 
     /// A certificate for a server on loopback.
@@ -152,15 +147,11 @@ impl Identity {
 }
 
 /// The certificate without its version and its extensions, signed again.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is not general enough")]
 fn version_1(certificate: &[u8], issuer: &KeyPair) -> Vec<u8> {
     let parts = yasna::parse_der(certificate, |reader| {
         reader.read_sequence(|reader| {
-            let fields = reader.next().read_sequence(|reader| {
-                let _version = reader.next().read_der()?;
-                let fields = (0..6).map(|_| reader.next().read_der()).collect::<yasna::ASN1Result<Vec<_>>>()?;
-                let _extensions = reader.read_optional(|reader| reader.read_der())?;
-                Ok(fields)
-            })?;
+            let fields = reader.next().collect_sequence_of(|field| field.read_der())?;
             let algorithm = reader.next().read_der()?;
             let _signature = reader.next().read_der()?;
             Ok((fields, algorithm))
@@ -168,7 +159,7 @@ fn version_1(certificate: &[u8], issuer: &KeyPair) -> Vec<u8> {
     });
     let (fields, algorithm) = parts.unwrap();
     let data = yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| fields.iter().for_each(|field| writer.next().write_der(field)));
+        writer.write_sequence(|writer| fields[1..7].iter().for_each(|field| writer.next().write_der(field)));
     });
     let signature = issuer.sign(&data).unwrap();
     yasna::construct_der(|writer| {

@@ -106,10 +106,12 @@ impl TlsConfig {
     /// Reads the section. File names in it are relative to `directory`.
     pub(super) fn read(section: &Node<'_>, directory: &Path) -> Option<Self> {
         let table = section.table(TLS_KEYS)?;
-        let cert = pem(&table, "cert", "cert_file", directory);
-        let cert = require(&table, "cert_file", "name the PEM file with the server's certificate", cert);
-        let key = pem(&table, "key", "key_file", directory);
-        let key = require(&table, "key_file", "name the PEM file with the certificate's key", key);
+        let cert = PemNode::find(&table, "cert", "cert_file");
+        let cert =
+            read_pem(&table, cert, "cert_file", "name the PEM file with the server's certificate", directory);
+        let key = PemNode::find(&table, "key", "key_file");
+        let key =
+            read_pem(&table, key, "key_file", "name the PEM file with the certificate's key", directory);
         let clients = Clients::read(&table, directory);
         let versions = versions(&table);
         let cipher_suites = set_or(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
@@ -130,7 +132,7 @@ impl TlsConfig {
 impl Clients {
     fn read(table: &Table<'_>, directory: &Path) -> Option<Self> {
         let policy = set_or(table, "client_auth_type", "NoClientCert", Node::text)?;
-        let ca = pem(table, "client_ca", "client_ca_file", directory);
+        let ca = PemNode::find(table, "client_ca", "client_ca_file");
         match policy {
             "NoClientCert" => {
                 for key in ["client_ca", "client_ca_file", "client_allowed_sans"] {
@@ -140,17 +142,16 @@ impl Clients {
             }
             "VerifyClientCertIfGiven" => {
                 reject_unused(table, "client_allowed_sans");
-                match ca? {
-                    Some(ca) => Some(Self::VerifiedIfGiven { ca }),
-                    None => {
-                        let node = table.get("client_auth_type")?;
-                        node.warning("has no effect without client_ca_file: no client needs a certificate");
-                        Some(Self::Anyone)
-                    }
-                }
+                let Some(ca) = ca else {
+                    let node = table.get("client_auth_type")?;
+                    node.warning("has no effect without client_ca_file: no client needs a certificate");
+                    return Some(Self::Anyone);
+                };
+                Some(Self::VerifiedIfGiven { ca: ca.read(directory)? })
             }
             "RequireAndVerifyClientCert" => {
-                let ca = require(table, "client_ca_file", "name the PEM file with the clients' authorities", ca);
+                let remedy = "name the PEM file with the clients' authorities";
+                let ca = read_pem(table, ca, "client_ca_file", remedy, directory);
                 let allowed_sans =
                     table.read_or("client_allowed_sans", None, |node| allowed_sans(node).map(Some));
                 Some(Self::Verified { ca: ca?, allowed_sans: allowed_sans? })
@@ -187,26 +188,43 @@ fn set_or<'a, T>(
     set(table, key).map_or(Some(absent), |node| read(&node))
 }
 
-/// Reads a file name or, if there is none, the PEM text in the file itself. `Some(None)`: neither is set.
-fn pem(table: &Table<'_>, inline: &'static str, file: &str, directory: &Path) -> Option<Option<PemSource>> {
-    let text = set(table, inline);
-    let Some(node) = set(table, file) else {
-        let Some(node) = text else { return Some(None) };
-        return Some(Some(PemSource::Inline(inline, Secret::new(node.text()?))));
-    };
-    if let Some(text) = text {
-        text.warning(format_args!("has no effect, because {file} is set"));
-    }
-    Some(Some(PemSource::File(directory.join(node.text()?))))
+/// The value that has certificates or a key, or their file's name.
+enum PemNode<'a> {
+    File(Node<'a>),
+    Inline(&'static str, Node<'a>),
 }
 
-/// Reports that a key is missing if its value is `Some(None)`.
-fn require<T>(table: &Table<'_>, key: &str, remedy: &str, value: Option<Option<T>>) -> Option<T> {
-    let value = value?;
-    if value.is_none() {
+impl<'a> PemNode<'a> {
+    /// Prefers the file to the inline text, as the toolkit does.
+    fn find(table: &Table<'a>, inline: &'static str, file: &str) -> Option<Self> {
+        let text = set(table, inline);
+        let Some(node) = set(table, file) else { return Some(Self::Inline(inline, text?)) };
+        if let Some(text) = text {
+            text.warning(format_args!("has no effect, because {file} is set"));
+        }
+        Some(Self::File(node))
+    }
+
+    fn read(self, directory: &Path) -> Option<PemSource> {
+        Some(match self {
+            Self::File(node) => PemSource::File(directory.join(node.text()?)),
+            Self::Inline(key, node) => PemSource::Inline(key, Secret::new(node.text()?)),
+        })
+    }
+}
+
+/// Reads a value that must not be absent.
+fn read_pem(
+    table: &Table<'_>,
+    node: Option<PemNode<'_>>,
+    key: &str,
+    remedy: &str,
+    directory: &Path,
+) -> Option<PemSource> {
+    if node.is_none() {
         table.at(key).problem(format_args!("is missing; {remedy}"));
     }
-    value
+    node?.read(directory)
 }
 
 fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
@@ -256,18 +274,15 @@ fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
 }
 
 /// The values of the names in a list, looked up in `known`. `refusals` has parts of other names, and why those are refused.
-fn chosen<T: Copy>(
-    section: &Node<'_>,
-    known: &[(String, T)],
-    refusals: &[(&str, &str)],
-) -> Option<Vec<T>> {
+fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)], refusals: &[(&str, &str)]) -> Option<Vec<T>> {
     let nodes = section.list()?;
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let choice = |node: &Node<'_>| {
         let text = node.text()?;
         let found = known.iter().find(|(name, _)| name == text);
         if found.is_none() {
-            let reason = refusals.iter().find(|(part, _)| text.contains(part)).map_or("", |(_, reason)| reason);
+            let reason =
+                refusals.iter().find(|(part, _)| text.contains(part)).map_or("", |(_, reason)| reason);
             node.error(format_args!("is not supported{reason}; supported are {}", names.join(", ")));
         }
         found.map(|(_, value)| *value)

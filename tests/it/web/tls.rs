@@ -4,7 +4,8 @@ use std::{fs, time::Duration};
 
 use futures_util::future::join_all;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, SanType,
+    date_time_ymd,
 };
 use rustls::{
     crypto::{CryptoProvider, ring},
@@ -318,7 +319,11 @@ async fn pinned_certificate_is_accepted() {
         ("an authority", Identity::self_signed(authority), ACCEPTED),
         ("version 1", Identity::self_signed_version_1(), ACCEPTED),
         ("expired", Identity::self_signed(|params| params.not_after = date_time_ymd(2001, 1, 1)), REFUSED),
-        ("not valid yet", Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1)), REFUSED),
+        (
+            "not valid yet",
+            Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1)),
+            REFUSED,
+        ),
         (
             "for servers",
             Identity::self_signed(|params| {
