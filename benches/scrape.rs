@@ -141,6 +141,7 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
             snapshots: snapshots.subscribe(),
             tag_labels: watch::channel(Vec::new()).1,
             telemetry,
+            process_metrics: true,
             expositions,
             ready: watch::Sender::new(false),
         };

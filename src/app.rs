@@ -73,6 +73,8 @@ pub struct Start {
     pub protection: Option<Arc<Protection>>,
     /// `--web.enable-lifecycle`: whether `POST /-/reload` is allowed.
     pub lifecycle: bool,
+    /// Whether `process_*` is published; `--web.disable-exporter-metrics` leaves it out.
+    pub process_metrics: bool,
     /// Requests to reload the configuration, besides those of the server.
     pub reloads: mpsc::Receiver<ReloadRequest>,
 }
@@ -176,7 +178,7 @@ impl App {
         // This must come before the renderer starts: a snapshot without targets counts as complete, and the daemon would be
         // ready too early.
         app.reconcile();
-        let (exposition, ready) = app.start_renderer();
+        let (exposition, ready) = app.start_renderer(start.process_metrics);
         let reload = start.lifecycle.then_some(reload);
         let state = app.web_state(start.telemetry_path, exposition, ready, reload);
         let server = server::serve(start.listeners, state, start.limits, start.protection, shutdown.clone());
@@ -185,13 +187,17 @@ impl App {
     }
 
     /// Starts the renderer, which publishes the exposition, and whether the exporter is ready.
-    fn start_renderer(&mut self) -> (watch::Receiver<Arc<Exposition>>, watch::Receiver<bool>) {
+    fn start_renderer(
+        &mut self,
+        process_metrics: bool,
+    ) -> (watch::Receiver<Arc<Exposition>>, watch::Receiver<bool>) {
         let (expositions, exposition) = watch::channel(Arc::default());
         let (ready, is_ready) = watch::channel(false);
         let task = RenderTask {
             snapshots: self.snapshots.subscribe(),
             tag_labels: self.tag_labels.subscribe(),
             telemetry: self.telemetry.clone(),
+            process_metrics,
             expositions,
             ready,
         };

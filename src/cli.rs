@@ -4,7 +4,12 @@
 
 pub mod flags;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser, error::ErrorKind,
@@ -33,7 +38,7 @@ pub const EXIT_USAGE: u8 = 64;
 /// or SIGINT, with 64 after an invalid flag or configuration, and with 1 after any other error.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
-#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::LONG, propagate_version = true, max_term_width = 110,
+#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::VERSION, arg = flags::config_check(), propagate_version = true, max_term_width = 110,
     args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
@@ -258,8 +263,8 @@ fn quiet(level: clap::Arg) -> clap::Arg {
     level.default_value("warn")
 }
 
-/// Reads a command line that begins with the program's name. The error can also be the text of `--help` or
-/// `--version`: print it, and exit with [`exit_status`].
+/// Reads a command line that begins with the program's name. The error can also be a request for help or for the version:
+/// [`print`] it, and exit with [`exit_status`].
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
     let command = cli.command.unwrap_or(Command::Serve(cli.daemon));
@@ -271,6 +276,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         return Err(Cli::command().error(ErrorKind::ValueValidation, message));
     }
     Ok(command)
+}
+
+/// Prints an error of [`parse`], or the help or version that the user asked for.
+pub fn print(error: &clap::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::DisplayVersion {
+        return io::stdout().write_all(version::text().as_bytes());
+    }
+    error.print()
 }
 
 /// The exit status for an error of [`parse`]: 0 for help and version, else 64.
@@ -317,6 +330,8 @@ mod tests {
                 telemetry_path: TelemetryPath::new("/metrics").expect("a path"),
                 config_file: None,
                 enable_lifecycle: false,
+                systemd_socket: false,
+                disable_exporter_metrics: false,
                 max_requests: 40,
             },
             shard: ShardFlags { index: 0, count: 1 },
@@ -346,7 +361,8 @@ mod tests {
         assert_eq!(command(""), Command::Serve(daemon()));
         let all = "--config.file c.yml --web.listen-address :9 --web.listen-address=127.0.0.1:0 \
                    --web.listen-address [::1]:9 --web.telemetry-path /m --web.config.file w.yml \
-                   --web.enable-lifecycle --web.max-requests 0 --shard.index 1 --shard.count 2 \
+                   --web.enable-lifecycle --web.systemd-socket --web.disable-exporter-metrics \
+                   --web.max-requests 0 --shard.index 1 --shard.count 2 \
                    --log.level warn,hyper=debug --log.format json";
         let expected = DaemonFlags {
             config: config("c.yml"),
@@ -355,6 +371,8 @@ mod tests {
                 telemetry_path: TelemetryPath::new("/m").expect("a path"),
                 config_file: Some(PathBuf::from("w.yml")),
                 enable_lifecycle: true,
+                systemd_socket: true,
+                disable_exporter_metrics: true,
                 max_requests: 0,
             },
             shard: ShardFlags { index: 1, count: 2 },
@@ -536,14 +554,31 @@ mod tests {
     }
 
     #[test]
+    fn empty_web_configuration_means_none() {
+        let Command::Serve(flags) = command("--web.config.file=") else { panic!("the daemon") };
+        assert_eq!(flags.web.config_file(), None);
+    }
+
+    #[test]
+    fn flag_of_other_exporters_has_a_hint() {
+        for line in ["--config.check", "--config.file c.yml --config.check"] {
+            let error = parsed(line).expect_err(line);
+            assert_eq!(exit_status(&error), 64);
+            let text = error.to_string();
+            assert!(text.contains("unexpected argument '--config.check' found"), "{text}");
+            assert!(text.contains("tencentcloud-vpn-exporter check-config"), "{text}");
+        }
+        assert!(!parsed("--help").expect_err("help").to_string().contains("config.check"));
+    }
+
+    #[test]
     fn every_subcommand_has_help_and_version() {
         for line in ["--help", "-h", "help", "once --help", "tunnels delete --help", "help tunnels list"] {
             assert_eq!(exit_status(&parsed(line).expect_err(line)), 0, "{line}");
         }
         for line in ["--version", "-V", "once --version"] {
             let error = parsed(line).expect_err(line);
-            assert_eq!(exit_status(&error), 0, "{line}");
-            assert!(error.to_string().contains(version::LONG), "{error}");
+            assert_eq!((error.kind(), exit_status(&error)), (ErrorKind::DisplayVersion, 0), "{line}");
         }
     }
 

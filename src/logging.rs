@@ -98,7 +98,7 @@ where
     }
 }
 
-/// The fields of an event in their order. The message is one of them.
+/// The fields of an event in their order. The message is one of them, with the key `msg` as in the logs of Prometheus.
 struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
@@ -106,7 +106,8 @@ impl Fields {
         // Events of the crate `log` have fields with their place in a dependency's source, such as `log.file`, a path on the
         // machine that built the program.
         if !field.name().starts_with("log.") {
-            self.0.push((field.name(), value.into()));
+            let key = if field.name() == "message" { "msg" } else { field.name() };
+            self.0.push((key, value.into()));
         }
     }
 }

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(command) => run(command),
         Err(error) => {
             // If the terminal is closed, only the exit status reports the error.
-            let _ = error.print();
+            let _ = cli::print(&error);
             ExitCode::from(cli::exit_status(&error))
         }
     }

@@ -22,7 +22,7 @@ pub fn telemetry() -> Telemetry {
 }
 
 pub fn renderer() -> Renderer {
-    Renderer::new(telemetry(), &[]).expect("a renderer")
+    Renderer::new(telemetry(), &[], true).expect("a renderer")
 }
 
 /// The only target of an API, with its settings and its state.

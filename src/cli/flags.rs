@@ -1,10 +1,10 @@
 //! Groups of flags that several subcommands share, and the checks of their values.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
+    Arg, ArgAction, Args,
+    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser, UnknownArgumentValueParser},
     value_parser,
 };
 
@@ -49,12 +49,18 @@ pub struct WebFlags {
         value_parser = TelemetryPath::new
     )]
     pub telemetry_path: TelemetryPath,
-    /// TLS and authentication, in the format of the exporter toolkit of Prometheus.
-    #[arg(long = "web.config.file", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
-    /// Allow a reload of the configuration by POST /-/reload.
+    /// TLS and authentication, in the format of the exporter toolkit of Prometheus; empty for none.
+    #[arg(long = "web.config.file", value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub(super) config_file: Option<PathBuf>,
+    /// Allow a reload of the configuration by POST or PUT of /-/reload.
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
+    /// Listen on the TCP sockets that systemd passes, instead of --web.listen-address.
+    #[arg(long = "web.systemd-socket")]
+    pub systemd_socket: bool,
+    /// Leave out the metrics process_*, which describe this process.
+    #[arg(long = "web.disable-exporter-metrics")]
+    pub disable_exporter_metrics: bool,
     /// The maximum number of concurrent uncompressed scrapes and status pages; 0 for no limit.
     #[arg(
         long = "web.max-requests",
@@ -63,6 +69,24 @@ pub struct WebFlags {
         default_value_t = 40
     )]
     pub max_requests: usize,
+}
+
+impl WebFlags {
+    /// The web configuration file. An empty name means none, as in Prometheus' exporters.
+    #[must_use]
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref().filter(|file| !file.as_os_str().is_empty())
+    }
+}
+
+/// A flag of other exporters, which only leads to the right subcommand.
+pub(super) fn config_check() -> Arg {
+    let hint = concat!("to check the configuration, use `", env!("CARGO_PKG_NAME"), " check-config`");
+    Arg::new("config.check")
+        .long("config.check")
+        .action(ArgAction::SetTrue)
+        .value_parser(UnknownArgumentValueParser::suggest(hint))
+        .hide(true)
 }
 
 /// The share of the targets that this process polls.

@@ -23,7 +23,7 @@ pub(super) async fn run(flags: &CheckConfigFlags) -> Result<(), CommandError> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let context = context(shard(flags.daemon.shard))?;
     let loaded = Config::load(flags.daemon.config.file.as_deref(), &context.variables);
-    let protection = flags.daemon.web.config_file.as_deref().map(Protection::open).transpose();
+    let protection = flags.daemon.web.config_file().map(Protection::open).transpose();
     let problems = [loaded.as_ref().err().map(ToString::to_string), protection.err().map(|e| e.to_string())];
     let problems: Vec<_> = problems.into_iter().flatten().collect();
     let (Ok(loaded), true) = (loaded, problems.is_empty()) else { return Err(usage(problems.join("\n"))) };

@@ -11,5 +11,5 @@ pub(super) async fn run(flags: &HealthcheckFlags) -> Result<(), CommandError> {
     logging::start(&flags.daemon.log.level, flags.daemon.log.format);
     let probe = if flags.ready { Probe::Ready } else { Probe::Healthy };
     let web = &flags.daemon.web;
-    Ok(healthcheck(probe, &web.listen_addresses, web.config_file.as_deref()).await?)
+    Ok(healthcheck(probe, &web.listen_addresses, web.config_file()).await?)
 }

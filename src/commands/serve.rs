@@ -1,6 +1,9 @@
 //! The daemon, which runs without a subcommand.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::{net::TcpListener, task::spawn_blocking};
 
@@ -17,6 +20,7 @@ use crate::{
     logging,
     poll::discovery::DiscoveryIntervals,
     tencent::transport::Authorities,
+    version,
     web::{
         limits::{self, Limits},
         listen,
@@ -47,15 +51,27 @@ pub(super) async fn prepare(
     flags: &WebFlags,
     read_config: ReadConfig,
 ) -> Result<PreparedServer, CommandError> {
+    tracing::info!(
+        version = version::VERSION,
+        revision = version::REVISION,
+        rustc = version::RUSTC,
+        concat!("starting ", env!("CARGO_PKG_NAME"))
+    );
     let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
-    let listeners = listen::bind(&flags.listen_addresses).await?;
+    let listeners = if flags.systemd_socket {
+        listen::systemd_sockets()?
+    } else {
+        listen::bind(&flags.listen_addresses).await?
+    };
+    let has_tls = protection.as_ref().is_some_and(|protection| protection.has_tls());
+    tracing::info!("TLS is {}", if has_tls { "enabled" } else { "disabled" });
     Ok(PreparedServer { read_config, config, authorities, protection, listeners })
 }
 
 /// Reads the web configuration on another thread.
 async fn protection(flags: &WebFlags) -> Result<Option<Arc<Protection>>, CommandError> {
-    let Some(file) = flags.config_file.clone() else { return Ok(None) };
+    let Some(file) = flags.config_file().map(Path::to_owned) else { return Ok(None) };
     let protection = spawn_blocking(move || Protection::open(&file)).await?.map_err(usage)?;
     Ok(Some(protection))
 }
@@ -79,6 +95,7 @@ pub(super) async fn serve(
         limits: Limits { scrapes: flags.max_requests, ..Limits::default() },
         protection: prepared.protection,
         lifecycle: flags.enable_lifecycle,
+        process_metrics: !flags.disable_exporter_metrics,
         reloads: signals.reloads,
     };
     tokio::select! {

@@ -8,7 +8,7 @@ use tracing::Level;
 
 /// Writes the time in UTC, the level, and the fields.
 pub(super) fn write(mut writer: impl Write, level: Level, fields: &[(&str, Value)]) -> fmt::Result {
-    write!(writer, r#"{{"timestamp":"{:.6}","level":"{level}""#, Timestamp::now())?;
+    write!(writer, r#"{{"time":"{:.3}","level":"{level}""#, Timestamp::now())?;
     for (key, value) in fields {
         write!(writer, ",{}:{value}", Value::from(*key))?;
     }

@@ -12,8 +12,7 @@ use crate::domain::display::is_unsafe_for_display;
 
 /// Writes the time in UTC, the level, and the fields.
 pub(super) fn write(mut writer: impl Write, level: Level, fields: &[(&str, Value)]) -> fmt::Result {
-    let level = level.as_str().to_ascii_lowercase();
-    write!(writer, "ts={:.3} level={level}", Timestamp::now())?;
+    write!(writer, "time={:.3} level={level}", Timestamp::now())?;
     for (key, value) in fields {
         match value {
             Value::String(text) => write_text(&mut writer, key, text)?,

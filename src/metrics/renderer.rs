@@ -28,16 +28,20 @@ const RENDER_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Renderer {
     sections: Vec<Box<dyn RowSection>>,
     telemetry: Telemetry,
-    process: Process,
+    process: Option<Process>,
     compressor: Compressor,
 }
 
 impl Renderer {
-    /// A renderer that has rendered nothing yet.
-    pub fn new(telemetry: Telemetry, tag_labels: &[TagLabel]) -> prometheus::Result<Self> {
+    /// A renderer that has rendered nothing yet. Without `process_metrics` it leaves out `process_*`.
+    pub fn new(
+        telemetry: Telemetry,
+        tag_labels: &[TagLabel],
+        process_metrics: bool,
+    ) -> prometheus::Result<Self> {
         Ok(Self {
             sections: sections(&tag_labels.into()),
-            process: Process::new(telemetry.started())?,
+            process: process_metrics.then(|| Process::new(telemetry.started())).transpose()?,
             telemetry,
             compressor: Compressor::new(),
         })
@@ -54,7 +58,7 @@ impl Renderer {
 
     fn render_own(&mut self) -> prometheus::Result<Part> {
         let mut families = self.telemetry.collect();
-        families.extend(self.process.collect());
+        families.extend(self.process.iter().flat_map(Collector::collect));
         families.retain(|family: &MetricFamily| !family.get_metric().is_empty());
         let mut text = Vec::new();
         TextEncoder::new().encode(&families, &mut text)?;
@@ -71,6 +75,8 @@ pub struct RenderTask {
     pub tag_labels: watch::Receiver<Vec<TagLabel>>,
     /// The exporter's own metrics.
     pub telemetry: Telemetry,
+    /// Whether `process_*` is published.
+    pub process_metrics: bool,
     /// Receives each exposition.
     pub expositions: watch::Sender<Arc<Exposition>>,
     /// Becomes true once an exposition shows a complete snapshot, and stays true.
@@ -102,7 +108,7 @@ impl RenderTask {
     }
 
     fn renderer(&mut self) -> prometheus::Result<Renderer> {
-        Renderer::new(self.telemetry.clone(), &self.tag_labels.borrow_and_update())
+        Renderer::new(self.telemetry.clone(), &self.tag_labels.borrow_and_update(), self.process_metrics)
     }
 
     /// Renders the present snapshot on a thread for blocking work, and publishes the exposition.

@@ -5,7 +5,8 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
 /// The maximum number of connections that wait in the kernel to be accepted.
@@ -30,6 +31,21 @@ pub enum BindError {
         /// Its host name.
         host: String,
         /// The resolver's message.
+        cause: String,
+    },
+    /// systemd passed no socket.
+    #[error(
+        "--web.systemd-socket: systemd passed no socket: start this service by its .socket unit, or remove the flag"
+    )]
+    NoSystemdSocket,
+    /// systemd passed something else than a TCP socket that listens.
+    #[error(
+        "--web.systemd-socket: socket {index} is not a TCP socket that listens ({cause}): use ListenStream=PORT and Accept=no in the .socket unit"
+    )]
+    SystemdSocket {
+        /// The number of the socket, from 0.
+        index: usize,
+        /// The system's message.
         cause: String,
     },
     /// The system refuses to listen there.
@@ -61,6 +77,28 @@ pub async fn bind(addresses: &[String]) -> Result<Vec<TcpListener>, BindError> {
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// The listening sockets that systemd passed to this process: `sd_listen_fds(3)`. Their addresses are logged.
+pub fn systemd_sockets() -> Result<Vec<TcpListener>, BindError> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() == 0 {
+        return Err(BindError::NoSystemdSocket);
+    }
+    let unusable = |index, error: io::Error| BindError::SystemdSocket { index, cause: error.to_string() };
+    (0..passed.len())
+        .map(|index| take_socket(&mut passed, index).map_err(|error| unusable(index, error)))
+        .collect()
+}
+
+fn take_socket(passed: &mut ListenFd, index: usize) -> io::Result<TcpListener> {
+    let listener = passed.take_tcp_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
+    if !SockRef::from(&listener).is_listener()? {
+        return Err(io::Error::other("it is a connection"));
+    }
+    listener.set_nonblocking(true)?;
+    tracing::info!(address = %listener.local_addr()?, "listening on a socket of systemd");
+    TcpListener::from_std(listener)
 }
 
 /// The meaning of a listen address.

@@ -10,6 +10,7 @@ mod encoding;
 pub mod healthcheck;
 pub mod limits;
 pub mod listen;
+mod origin;
 pub mod protection;
 mod request_limit;
 mod response;

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Incoming},
-    header::{ALLOW, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, VARY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     auth::Login,
     encoding::accepts_gzip,
+    origin::{has_valid_host, is_cross_origin},
     protection::{Protection, Rules},
     response::{Body, busy, streamed, text, too_many_requests, unauthorized, with_header},
     scrape_limit::ScrapeLimit,
@@ -53,7 +57,7 @@ impl Route {
     /// The allowed methods, as in the header `Allow`.
     fn methods(self) -> &'static str {
         match self {
-            Self::Reload => "POST",
+            Self::Reload => "POST, PUT",
             _ => "GET, HEAD",
         }
     }
@@ -76,18 +80,34 @@ impl Routes {
 
     /// The response to one request.
     pub(super) async fn respond(&self, peer: Peer, request: &Request<Incoming>) -> Response<Body> {
-        let response = match &self.protection {
-            None => self.route(request).await,
-            Some(protection) => {
-                let rules = protection.rules().await;
-                let response = match self.refuse(&rules, peer, request).await {
-                    Some(refusal) => refusal,
-                    None => self.route(request).await,
-                };
-                add_missing_headers(response, &rules)
-            }
+        let rules = match &self.protection {
+            Some(protection) => Some(protection.rules().await),
+            None => None,
         };
+        let mut response = self.check_and_route(rules.as_deref(), peer, request).await;
+        if let Some(rules) = &rules {
+            add_missing_headers(&mut response, rules);
+        }
+        // Each response shows the present state.
+        let response = with_header(response, CACHE_CONTROL, HeaderValue::from_static("no-store"));
         with_header(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+    }
+
+    async fn check_and_route(
+        &self,
+        rules: Option<&Rules>,
+        peer: Peer,
+        request: &Request<Incoming>,
+    ) -> Response<Body> {
+        if !has_valid_host(request.version(), request.headers()) {
+            return text(StatusCode::BAD_REQUEST, "the header Host is missing, repeated or invalid\n");
+        }
+        if let Some(rules) = rules
+            && let Some(refusal) = self.refuse(rules, peer, request).await
+        {
+            return refusal;
+        }
+        self.route(request).await
     }
 
     /// Returns an error response if the rules do not allow the request. `/-/healthy` and `/-/ready` need no password, and have
@@ -128,7 +148,7 @@ impl Routes {
             Route::Page => self.page(request.uri().query().unwrap_or_default()),
             Route::Healthy => text(StatusCode::OK, "healthy\n"),
             Route::Ready => self.ready(),
-            Route::Reload => self.reload().await,
+            Route::Reload => self.reload(request).await,
         }
     }
 
@@ -183,13 +203,16 @@ impl Routes {
         text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
     }
 
-    async fn reload(&self) -> Response<Body> {
+    async fn reload(&self, request: &Request<Incoming>) -> Response<Body> {
         let Some(reloads) = &self.state.reload else {
             return text(
                 StatusCode::FORBIDDEN,
                 "reloading by HTTP is disabled: start with --web.enable-lifecycle\n",
             );
         };
+        if is_cross_origin(request.headers()) {
+            return text(StatusCode::FORBIDDEN, "pages of other sites cannot reload the configuration\n");
+        }
         let (reply, outcome) = oneshot::channel();
         if let Err(TrySendError::Full(_)) = reloads.try_send(ReloadRequest { reply }) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "a reload is in progress\n");
@@ -204,9 +227,8 @@ impl Routes {
 }
 
 /// Adds the configured headers. A header that the response already has, such as the page's policy, is stricter and is kept.
-fn add_missing_headers(mut response: Response<Body>, rules: &Rules) -> Response<Body> {
+fn add_missing_headers(response: &mut Response<Body>, rules: &Rules) {
     for (name, value) in &rules.headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
-    response
 }

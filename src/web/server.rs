@@ -43,7 +43,7 @@ const TLS_HANDSHAKE: u8 = 22;
 
 /// The response to plain HTTP on a TLS port.
 const TLS_REQUIRED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
-    content-length: 33\r\nconnection: close\r\n\r\nthis port uses TLS: use https://\n";
+    content-length: 33\r\ncache-control: no-store\r\nconnection: close\r\n\r\nthis port uses TLS: use https://\n";
 
 /// Serves `state` on `listeners` until `shutdown`.
 ///

@@ -68,7 +68,7 @@ fn text(exposition: &Exposition) -> String {
 
 /// The tunnel and target metrics of an exposition; the exporter's own vary from run to run.
 fn exposition(state: TargetSnapshot) -> String {
-    let mut renderer = Renderer::new(telemetry(), &tag_labels()).expect("a renderer");
+    let mut renderer = Renderer::new(telemetry(), &tag_labels(), true).expect("a renderer");
     let text = text(&renderer.render(&snapshot([TargetBuilder(state)])).expect("an exposition"));
     let is_own = |line: &&str| line.contains("tencentcloud_vpn_exporter_") || line.contains("process_");
     text.split_inclusive('\n').filter(|line| !is_own(line)).collect()
@@ -163,7 +163,7 @@ fn renderer_and_registry_publish_the_same() {
     let (sender, snapshots) = watch::channel(Arc::default());
     let registry = registry(snapshots, &telemetry, &tag_labels()).expect("a registry");
     // One renderer for all snapshots: nothing that it caches may appear in the next exposition.
-    let mut renderer = Renderer::new(telemetry, &tag_labels()).expect("a renderer");
+    let mut renderer = Renderer::new(telemetry, &tag_labels(), true).expect("a renderer");
     for world in golden.into_iter().chain(successive_polls()).chain(worlds) {
         let served = text(&renderer.render(&world).expect("an exposition"));
         sender.send_replace(Arc::new(world));

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "this crate is its own only user")]
 
 mod connections;
+mod flags;
 mod logs;
 mod messages;
 mod once;

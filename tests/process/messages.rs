@@ -111,8 +111,13 @@ async fn version_and_help_exit_with_0() {
     let ended = run(exporter(&["--version"])).await;
     assert_eq!(ended.code(), Some(0));
     assert_eq!(ended.stderr, "");
-    let version = concat!("tencentcloud-vpn-exporter ", env!("CARGO_PKG_VERSION"), " (revision ");
-    assert!(ended.stdout.starts_with(version) && ended.stdout.contains(", rustc 1."), "{}", ended.stdout);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    let [version, rustc, platform] = lines[..] else { panic!("{}", ended.stdout) };
+    let name = concat!("tencentcloud-vpn-exporter, version ", env!("CARGO_PKG_VERSION"), " (revision: ");
+    assert!(version.starts_with(name) && version.ends_with(')'), "{version}");
+    assert!(rustc.starts_with("  rustc version: 1."), "{rustc}");
+    assert!(platform.starts_with(&format!("  platform:      {}/", std::env::consts::OS)), "{platform}");
+    assert_eq!(run(exporter(&["once", "--version"])).await.stdout, ended.stdout);
 
     let ended = run(exporter(&["--help"])).await;
     assert_eq!(ended.code(), Some(0));

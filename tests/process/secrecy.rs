@@ -385,7 +385,7 @@ fn written_secret_is_found() {
     assert_eq!(clean.leaks(&secrets), BTreeSet::new());
     for (written, found) in [
         (format!(r#"{{"level":"TRACE","key":"{key}"}}"#), key),
-        (format!("message=\"cut off: {}…", &key[..20]), key),
+        (format!("msg=\"cut off: {}…", &key[..20]), key),
         (format!("…{} (request 6a9e)", &key[12..]), key),
         (format!("body={:?}", format!("x {key}").as_bytes()), key),
         (format!("x-tc-token: {token}"), &token),

@@ -99,7 +99,7 @@ async fn sighup_reloads_the_configuration() {
     place.write("config.yml", "accounts: [\n");
     daemon.signal("HUP").await;
     let line = daemon.stderr.line(&["configuration not reloaded; the old one stays in use"]).await;
-    assert!(line.contains("level=error") && line.contains("config.yml:2: is not valid YAML"), "{line}");
+    assert!(line.contains("level=ERROR") && line.contains("config.yml:2: is not valid YAML"), "{line}");
     let goes_on = |metrics: &Metrics| metrics.sum("polls_total", &[]) > polled + 1.0;
     let metrics = daemon.until(|metrics| loaded(metrics) == Some(0.0) && goes_on(metrics)).await;
     assert_eq!((tunnels(&metrics), metrics.sum("up", &[])), (2.0, 1.0));

@@ -83,7 +83,7 @@ async fn pipes_instead_of_files_are_refused() {
             "config.yml: cannot be read: it is a pipe, a socket or a device",
         ])
         .await;
-    daemon.stderr.line(&["level=warn", "key: it is a pipe, a socket or a device"]).await;
+    daemon.stderr.line(&["level=WARN", "key: it is a pipe, a socket or a device"]).await;
     // The file is read when a client connects.
     daemon.until(|_| !daemon.stderr.with(&["web.yml: it is a pipe, a socket or a device"]).is_empty()).await;
 

@@ -48,7 +48,7 @@ async fn system_clock_jump_does_not_disturb_polls() {
     let mut log = BufReader::new(daemon.stderr.take().expect("it is piped")).lines();
     let address = loop {
         let line = log.next_line().await.expect("text").expect("it has not ended");
-        if let Some((_, address)) = line.split_once("message=listening address=") {
+        if let Some((_, address)) = line.split_once("msg=listening address=") {
             break address.parse().expect("an address");
         }
     };

@@ -125,8 +125,13 @@ pub fn assert_exit(case: &str, finished: &Finished, status: i32, words: &[&str])
 
 impl Process {
     /// Starts a program.
-    pub fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts a program with this standard input.
+    pub fn start_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Lines::of(child.stdout.take().expect("its standard output is piped"));
         let stderr = Lines::of(child.stderr.take().expect("its standard error is piped"));
@@ -135,12 +140,16 @@ impl Process {
 
     /// Starts the exporter and waits until it listens.
     pub async fn start_daemon(command: Command) -> Self {
-        let mut process = Self::start(command);
-        let line = process.stderr.line(&["listening", "address"]).await;
+        Self::start(command).listening().await
+    }
+
+    /// Waits until the exporter listens.
+    pub async fn listening(mut self) -> Self {
+        let line = self.stderr.line(&["listening", "address"]).await;
         let (_, address) = line.split_once("address").expect("the line has it");
         let address = address.trim_start_matches(['=', '"', ':']).split([' ', '"']).next();
-        process.address = address.and_then(|address| address.parse().ok());
-        process
+        self.address = address.and_then(|address| address.parse().ok());
+        self
     }
 
     pub fn address(&self) -> SocketAddr {

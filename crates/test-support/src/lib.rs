@@ -175,6 +175,7 @@ impl Daemon {
             limits: Limits::default(),
             protection: None,
             lifecycle: true,
+            process_metrics: true,
             reloads: receiver,
         };
         let shutdown = CancellationToken::new();

@@ -89,6 +89,20 @@ async fn changed_password_needs_no_restart() {
 }
 
 #[tokio::test]
+async fn rate_limit_does_not_apply_to_probes() {
+    let files = Files::new("rate_limit: {interval: 1h, burst: 2}\n");
+    let server = serve(&files).await;
+    for _ in 0..2 {
+        assert_eq!(server.get("/metrics").await.status, 200);
+    }
+    let response = server.get("/metrics").await;
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("3600")));
+    assert_eq!(server.get("/").await.status, 429);
+    assert_eq!(server.get("/-/healthy").await.status, 200);
+    assert_eq!(server.get("/-/ready").await.status, 503);
+}
+
+#[tokio::test]
 async fn every_response_has_configured_headers() {
     let files = Files::new(&format!(
         "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    Content-Security-Policy: default-src 'self'\n\

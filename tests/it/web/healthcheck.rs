@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use tencentcloud_vpn_exporter::web::healthcheck::{HealthcheckError, Probe, healthcheck};
 use tokio::{net::TcpListener, time::Instant};
 
-use test_support::pki::{Authority, Files};
+use test_support::pki::{Authority, Files, Identity};
 use test_support::web_server::{Server, Setup, until};
 
 const REQUIRED: &str = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.pem\n";
@@ -54,6 +54,22 @@ async fn daemon_is_checked_over_mutual_tls() {
         let without = check(&server, None).await;
         assert_eq!(without.is_err(), more.contains(REQUIRED), "{more} without the web configuration");
     }
+}
+
+#[tokio::test]
+async fn inline_certificate_serves_for_the_check() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let Identity { certificate_pem, key_pem, .. } = servers.server();
+    let block = |pem: &str| pem.replace('\n', "\n    ");
+    let files = Files::new(&format!(
+        "tls_server_config:\n  cert: |\n    {}\n  key: |\n    {}\n{REQUIRED}",
+        block(&certificate_pem),
+        block(&key_pem)
+    ));
+    files.write("clients.pem", &clients.pem);
+    let server = serve(&files).await;
+    check(&server, Some(&files.web_config())).await.expect("it is healthy");
+    assert!(check(&server, None).await.is_err(), "without the certificate");
 }
 
 /// What breaks, and how.

@@ -52,11 +52,11 @@ async fn slow_reader(server: &Server, request: &str) -> Client {
 async fn large_head_is_refused() {
     let server = Server::with_defaults().await;
     for (head, status) in [
-        (format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(15 * 1024)), 200),
-        (format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(17 * 1024)), 431),
-        (format!("GET /metrics HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(60)), 200),
-        (format!("GET /metrics HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(70)), 431),
-        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(17 * 1024)), 431),
+        (format!("GET /metrics HTTP/1.1\r\nHost: here\r\nX: {}\r\n\r\n", "x".repeat(15 * 1024)), 200),
+        (format!("GET /metrics HTTP/1.1\r\nHost: here\r\nX: {}\r\n\r\n", "x".repeat(17 * 1024)), 431),
+        (format!("GET /metrics HTTP/1.1\r\nHost: here\r\n{}\r\n", "X: x\r\n".repeat(60)), 200),
+        (format!("GET /metrics HTTP/1.1\r\nHost: here\r\n{}\r\n", "X: x\r\n".repeat(70)), 431),
+        (format!("GET /{} HTTP/1.1\r\nHost: here\r\n\r\n", "x".repeat(17 * 1024)), 431),
     ] {
         assert_eq!(server.send_request(&head).await.status, status, "{} bytes", head.len());
     }

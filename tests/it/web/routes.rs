@@ -17,6 +17,7 @@ async fn scrape_gets_the_text_format() {
     assert_eq!(response.header("content-encoding"), None);
     assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn refusals_do_not_repeat_the_request() {
         ("DELETE", "/", "GET, HEAD"),
         ("OPTIONS", "/-/healthy", "GET, HEAD"),
         ("PUT", "/-/ready", "GET, HEAD"),
-        ("GET", "/-/reload", "POST"),
+        ("GET", "/-/reload", "POST, PUT"),
         ("get", "/metrics", "GET, HEAD"),
     ] {
         let response = server.send_request(&format!("{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
@@ -125,6 +126,66 @@ async fn refusals_do_not_repeat_the_request() {
     }
     assert_eq!(server.send_request("POST /nowhere HTTP/1.1\r\nHost: here\r\n\r\n").await.status, 404);
     assert_eq!(server.scrapes.get(), 0);
+}
+
+#[tokio::test]
+async fn request_needs_one_valid_host() {
+    let server = Server::with_defaults().await;
+    let status = async |head: &str| server.send_request(&format!("{head}\r\n\r\n")).await.status;
+    for path in ["/metrics", "/", "/-/healthy", "/nowhere"] {
+        let allowed = status(&format!("GET {path} HTTP/1.1\r\nHost: here")).await;
+        for host in ["Host:", "Host: here:14500", "Host: [::1]:14500"] {
+            assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n{host}")).await, allowed, "{host}");
+        }
+        for host in ["Accept: */*", "Host: here\r\nHost: here", "Host: he re", "Host: <here>", "Host: a@here"]
+        {
+            assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n{host}")).await, 400, "{path} {host}");
+        }
+        assert_eq!(status(&format!("GET {path} HTTP/1.0")).await, allowed, "HTTP/1.0 needs no host");
+    }
+}
+
+#[tokio::test]
+async fn no_response_is_cached() {
+    let server = Server::with_defaults().await;
+    for (request, status) in [
+        ("GET /metrics HTTP/1.1\r\nHost: here", 200),
+        ("GET / HTTP/1.1\r\nHost: here", 200),
+        ("GET /-/healthy HTTP/1.1\r\nHost: here", 200),
+        ("GET /-/ready HTTP/1.1\r\nHost: here", 503),
+        ("GET /nowhere HTTP/1.1\r\nHost: here", 404),
+        ("POST / HTTP/1.1\r\nHost: here", 405),
+        ("GET / HTTP/1.1", 400),
+    ] {
+        let response = server.send_request(&format!("{request}\r\n\r\n")).await;
+        let expected = (status, Some("no-store"));
+        assert_eq!((response.status, response.header("cache-control")), expected, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn other_sites_cannot_reload() {
+    let mut server = Setup { lifecycle: true, ..Setup::default() }.start().await;
+    let mut reloads = server.reloads.take().unwrap();
+    let request = |header: &str| format!("POST /-/reload HTTP/1.1\r\nHost: here:14500\r\n{header}\r\n\r\n");
+    for header in [
+        "Origin: http://elsewhere",
+        "Origin: http://here",
+        "Origin: null",
+        "Sec-Fetch-Site: cross-site",
+        "Origin: http://here:14500\r\nSec-Fetch-Site: same-site",
+    ] {
+        assert_eq!(server.send_request(&request(header)).await.status, 403, "{header}");
+    }
+    assert!(reloads.try_recv().is_err(), "no request was passed on");
+    for header in
+        ["Accept: */*", "Origin: http://here:14500\r\nSec-Fetch-Site: same-origin", "Sec-Fetch-Site: none"]
+    {
+        let reload = async { reloads.recv().await.unwrap().reply.send(Ok(())).unwrap() };
+        let request = request(header);
+        let (response, ()) = tokio::join!(server.send_request(&request), reload);
+        assert_eq!(response.status, 200, "{header}");
+    }
 }
 
 const RELOAD: &str = "POST /-/reload HTTP/1.1\r\nHost: here\r\n\r\n";
@@ -148,6 +209,10 @@ async fn reload_reports_its_outcome() {
         let (response, ()) = tokio::join!(server.send_request(RELOAD), reload);
         assert_eq!((response.status, response.text()), (status, text));
     }
+    let reload = async { reloads.recv().await.unwrap().reply.send(Ok(())).unwrap() };
+    let put = RELOAD.replace("POST", "PUT");
+    let (response, ()) = tokio::join!(server.send_request(&put), reload);
+    assert_eq!(response.status, 200, "PUT does the same");
     drop(reloads);
     assert_eq!(server.send_request(RELOAD).await.status, 503, "nothing handles reloads");
 }
