@@ -10,7 +10,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
-use super::certificate::{Certificate, PublicKey};
+use super::certificate::Certificate;
 
 /// Accepts clients whose certificate was issued by a configured authority, or is itself configured, and has an allowed name.
 ///
@@ -55,7 +55,7 @@ impl ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let certificate = Certificate::parse(leaf).ok_or(CertificateError::BadEncoding)?;
+        let certificate = parse(leaf)?;
         let by_authority = match &self.by_authority {
             Some(verifier) => verifier.verify_client_cert(leaf, intermediates, now),
             None => Err(CertificateError::UnknownIssuer.into()),
@@ -81,13 +81,12 @@ impl ClientVerifier {
         certificate.is_valid_at(now)
             && certificate.is_for_clients()
             && (self.trusted.contains(leaf)
-                || self.trusted.iter().filter_map(|trusted| Certificate::parse(trusted)).any(issued))
+                || self.trusted.iter().filter_map(|trusted| parse(trusted).ok()).any(issued))
     }
 }
 
-fn key<'a>(certificate: &'a CertificateDer<'_>) -> Result<PublicKey<'a>, Error> {
-    let certificate = Certificate::parse(certificate).ok_or(CertificateError::BadEncoding)?;
-    Ok(certificate.key())
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<Certificate<'a>, CertificateError> {
+    Certificate::parse(certificate).map_err(|_| CertificateError::BadEncoding)
 }
 
 impl ClientCertVerifier for ClientVerifier {
@@ -117,7 +116,8 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = key(leaf)?;
+        let certificate = parse(leaf)?;
+        let key = certificate.key();
         let mut mapping = self.algorithms.mapping.iter();
         let (_, algorithms) = mapping
             .find(|(scheme, _)| *scheme == signature.scheme)
@@ -134,7 +134,8 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = SubjectPublicKeyInfoDer::from(key(leaf)?.info);
+        let key = parse(leaf)?.key().to_der().map_err(|_| CertificateError::BadEncoding)?;
+        let key = SubjectPublicKeyInfoDer::from(key);
         verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 

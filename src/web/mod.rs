@@ -5,7 +5,6 @@
 mod auth;
 mod certificate;
 mod client_cert;
-mod der;
 mod encoding;
 pub mod healthcheck;
 pub mod limits;

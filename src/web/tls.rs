@@ -156,9 +156,9 @@ fn clients(
     let mut authorities = RootCertStore::empty();
     let mut subjects = Vec::new();
     for certificate in &trusted {
-        let parsed = Certificate::parse(certificate)
-            .ok_or_else(|| unusable(source, "has a malformed certificate".to_owned(), REMEDY))?;
-        subjects.push(parsed.subject().to_vec().into());
+        let malformed = |error| unusable(source, format!("has a malformed certificate ({error})"), REMEDY);
+        let parsed = Certificate::parse(certificate).map_err(malformed)?;
+        subjects.push(parsed.subject().map_err(malformed)?.into());
         if parsed.is_authority() {
             let added = authorities.add(certificate.clone());
             added.map_err(|error| unusable(source, error.to_string(), REMEDY))?;
