@@ -254,7 +254,7 @@ fn bcrypt_cost(hash: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
 
     use rustls::version::TLS13;
 
@@ -312,6 +312,20 @@ mod tests {
         for text in ["", "tls_server_config", &good.replace("key_file", "keyfile"), "\0", "cert_file"] {
             assert_eq!(found(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn docs_list_every_key() {
+        let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/http.md")).unwrap();
+        let (_, table) = page.split_once("<!-- keys of the web configuration -->\n").expect("the table");
+        let listed: Vec<_> = table.lines().skip(2).map_while(|row| row.split('`').nth(1)).collect();
+        let tls = tls::TLS_KEYS.iter().map(|key| format!("tls_server_config.{key}"));
+        let headers = HEADERS.iter().map(|(name, _)| format!("http_server_config.headers.{name}"));
+        let others =
+            ["http_server_config.http2", "basic_auth_users", "rate_limit.interval", "rate_limit.burst"];
+        let known: BTreeSet<_> = tls.chain(headers).chain(others.map(str::to_owned)).collect();
+        assert_eq!(listed.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>(), known);
+        assert_eq!(listed.len(), known.len(), "each once");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Clients {
     }
 }
 
-const TLS_KEYS: &[&str] = &[
+pub(super) const TLS_KEYS: &[&str] = &[
     "cert_file",
     "key_file",
     "client_auth_type",
