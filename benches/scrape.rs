@@ -128,8 +128,6 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
         exposition: exposition.clone(),
         ready: watch::channel(true).1,
         reload: None,
-        scrapes: telemetry.scrapes.clone(),
-        scrape_duration: telemetry.scrape_duration.clone(),
         page: Box::new(|_| Page {
             html: Bytes::new(),
             content_security_policy: HeaderValue::from_static(""),

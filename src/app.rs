@@ -220,8 +220,6 @@ impl App {
             exposition,
             ready,
             reload,
-            scrapes: self.telemetry.scrapes.clone(),
-            scrape_duration: self.telemetry.scrape_duration.clone(),
             page: Box::new(move |query| page.render(&snapshots.current(), query, Timestamp::now())),
         }
     }

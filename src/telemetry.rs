@@ -20,8 +20,6 @@ use declaration::Declaration;
 const REQUEST_BUCKETS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// In seconds. Most polls send one or two requests; the default deadline is 45 s.
 const POLL_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 45.0, 90.0];
-/// In seconds. A scrape only writes prepared bytes.
-const SCRAPE_BUCKETS: [f64; 8] = [0.000_25, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0];
 
 const POLL_DURATION: Declaration = Declaration::histogram(
     "tencentcloud_vpn_poll_duration_seconds",
@@ -78,16 +76,6 @@ const RELOAD_SUCCESS_TIME: Declaration = Declaration::gauge(
     &[],
     "Time of the last successful load of the configuration.",
 );
-const SCRAPES: Declaration = Declaration::counter(
-    "tencentcloud_vpn_exporter_scrapes_total",
-    &[],
-    "Scrapes that received the exposition.",
-);
-const SCRAPE_DURATION: Declaration = Declaration::histogram(
-    "tencentcloud_vpn_exporter_scrape_duration_seconds",
-    &[],
-    "Time to build the responses to scrapes, without sending them.",
-);
 
 /// The exporter's own metrics. As a [`Collector`] it gives all of them to a registry.
 #[derive(Clone)]
@@ -106,10 +94,6 @@ pub struct Telemetry {
     pub reload_successful: IntGauge,
     /// `exporter_config_last_reload_success_timestamp_seconds`.
     pub reload_success_time: Gauge,
-    /// `exporter_scrapes_total`.
-    pub scrapes: IntCounter,
-    /// `exporter_scrape_duration_seconds`.
-    pub scrape_duration: Histogram,
 }
 
 /// The handles of one account.
@@ -174,8 +158,6 @@ impl Telemetry {
             shards: IntGauge::with_opts(SHARDS.opts())?,
             reload_successful: IntGauge::with_opts(RELOAD_SUCCESSFUL.opts())?,
             reload_success_time: Gauge::with_opts(RELOAD_SUCCESS_TIME.opts())?,
-            scrapes: IntCounter::with_opts(SCRAPES.opts())?,
-            scrape_duration: Histogram::with_opts(SCRAPE_DURATION.buckets(&SCRAPE_BUCKETS))?,
         })
     }
 
@@ -217,7 +199,7 @@ impl Telemetry {
         remove_series(&self.credentials_expiry, account);
     }
 
-    fn collectors(&self) -> [&dyn Collector; 13] {
+    fn collectors(&self) -> [&dyn Collector; 11] {
         [
             &self.poll_duration,
             &self.requests,
@@ -230,8 +212,6 @@ impl Telemetry {
             &self.shards,
             &self.reload_successful,
             &self.reload_success_time,
-            &self.scrapes,
-            &self.scrape_duration,
         ]
     }
 }

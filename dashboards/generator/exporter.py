@@ -27,9 +27,9 @@ def total(metric, by, labels=TARGET):
     return f"sum by ({by}) (rate(tencentcloud_vpn_{metric}{{{labels}}}[{RATE}]))"
 
 
-def quantile(rank, metric, by, labels=ACCOUNT):
+def quantile(rank, metric, by):
     """A quantile of a histogram."""
-    return f"histogram_quantile({rank}, sum by ({by}, le) (rate(tencentcloud_vpn_{metric}_bucket{{{labels}}}[{RATE}])))"
+    return f"histogram_quantile({rank}, sum by ({by}, le) (rate(tencentcloud_vpn_{metric}_bucket{{{ACCOUNT}}}[{RATE}])))"
 
 
 OVERALL = [
@@ -132,11 +132,10 @@ ACCOUNTS = table(
 )
 
 PROCESS = [
-    graph("Scrapes", [query(f"sum by (instance) (rate(tencentcloud_vpn_exporter_scrapes_total[{RATE}]))", "{{instance}}")],
-          description="Scrapes of each exporter.", unit="reqps", no_data=NOT_SCRAPED, width=8),
-    graph("Scrape duration",
-          [query(quantile(0.99, "exporter_scrape_duration_seconds", "instance", ""), "{{instance}} 99 %")],
-          description="Duration of scrapes in the exporter.", unit="s", no_data=NOT_SCRAPED, width=8),
+    graph("Scraped samples", [query(f"scrape_samples_scraped {SELF}", "{{instance}}")],
+          description="Samples in a scrape of each exporter.", unit="short", no_data=NOT_SCRAPED, width=8),
+    graph("Scrape duration", [query(f"scrape_duration_seconds {SELF}", "{{instance}}")],
+          description="Duration of scrapes, as Prometheus measures it.", unit="s", no_data=NOT_SCRAPED, width=8),
     graph("Memory", [query(f"process_resident_memory_bytes {SELF}", "{{instance}}")],
           description="Resident memory.", unit="bytes", no_data=NOT_SCRAPED, width=8),
     graph("CPU", [query(f"rate(process_cpu_seconds_total[{RATE}]) {SELF}", "{{instance}}")],

@@ -164,7 +164,6 @@ impl Routes {
     }
 
     fn scrape(&self, request: &Request<Incoming>) -> Response<Body> {
-        let timer = self.state.scrape_duration.start_timer();
         let exposition = self.state.exposition.borrow().clone();
         // Before the first rendering there is no gzip member yet.
         let response = if accepts_gzip(request.headers()) && !exposition.gzip.is_empty() {
@@ -173,19 +172,10 @@ impl Routes {
             let response = streamed(EXPOSITION, length, exposition.gzip.clone().into_iter(), None);
             with_header(response, CONTENT_ENCODING, HeaderValue::from_static("gzip"))
         } else {
-            let Some(permit) = self.scrape_limit.try_acquire() else {
-                timer.stop_and_discard();
-                return busy(TOO_MANY);
-            };
+            let Some(permit) = self.scrape_limit.try_acquire() else { return busy(TOO_MANY) };
             let plain = exposition.plain();
             streamed(EXPOSITION, plain.remaining(), plain, Some(permit))
         };
-        if request.method() == Method::GET {
-            self.state.scrapes.inc();
-            timer.observe_duration();
-        } else {
-            timer.stop_and_discard();
-        }
         with_header(response, VARY, HeaderValue::from_static("Accept-Encoding"))
     }
 

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
-use prometheus::{Histogram, IntCounter};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::telemetry_path::TelemetryPath;
@@ -20,10 +19,6 @@ pub struct WebState {
     pub ready: watch::Receiver<bool>,
     /// Receives reload requests; `None` without `--web.enable-lifecycle`.
     pub reload: Option<mpsc::Sender<ReloadRequest>>,
-    /// `exporter_scrapes_total`: scrapes that received the exposition.
-    pub scrapes: IntCounter,
-    /// `exporter_scrape_duration_seconds`: the time to build the response.
-    pub scrape_duration: Histogram,
     /// Renders the page at `/` for a query string; empty if there is no query.
     pub page: Box<dyn Fn(&str) -> Page + Send + Sync>,
 }

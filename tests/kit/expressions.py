@@ -6,7 +6,7 @@ import re
 from kit.tools import ROOT, rules
 
 # Names of Prometheus itself, and names that rules and dashboards create.
-NAME = re.compile(r"\b(?:tencentcloud_vpn[\w:]+|process_\w+|ALERTS|up)\b(?!\s*\()")
+NAME = re.compile(r"\b(?:tencentcloud_vpn[\w:]+|process_\w+|scrape_\w+|ALERTS|up)\b(?!\s*\()")
 LABEL_LISTS = re.compile(r"\b(?:by|on|group_left|group_right|without|ignoring)\s*\(([^()]*)\)")
 
 

@@ -9,7 +9,6 @@ use std::{
 };
 
 use hyper::header::HeaderValue;
-use prometheus::{Histogram, HistogramOpts, IntCounter};
 use tencentcloud_vpn_exporter::{
     metrics::exposition::Exposition,
     web::{
@@ -38,8 +37,6 @@ pub struct Server {
     pub exposition: watch::Sender<Arc<Exposition>>,
     pub ready: watch::Sender<bool>,
     pub reloads: Option<mpsc::Receiver<ReloadRequest>>,
-    pub scrapes: IntCounter,
-    pub scrape_duration: Histogram,
     pub shutdown: CancellationToken,
     pub served: JoinHandle<()>,
 }
@@ -64,8 +61,6 @@ impl Setup {
         let (exposition, exposition_seen) = watch::channel(Arc::new(exposition("tencentcloud_vpn_up 1\n")));
         let (ready, ready_seen) = watch::channel(false);
         let (reload, reloads) = mpsc::channel(1);
-        let scrapes = IntCounter::new("scrapes_total", "Scrapes.").unwrap();
-        let scrape_duration = Histogram::with_opts(HistogramOpts::new("seconds", "Durations.")).unwrap();
         let telemetry_path = TelemetryPath::new(self.telemetry_path).unwrap();
         let state = WebState {
             page: Box::new(|query| {
@@ -76,8 +71,6 @@ impl Setup {
             exposition: exposition_seen,
             ready: ready_seen,
             reload: self.lifecycle.then_some(reload),
-            scrapes: scrapes.clone(),
-            scrape_duration: scrape_duration.clone(),
         };
         let listeners = listen::bind(&["127.0.0.1:0".to_owned()]).await.unwrap();
         let address = listeners[0].local_addr().unwrap();
@@ -85,7 +78,7 @@ impl Setup {
         let protection = self.web_config.map(|path| Protection::open(&path).unwrap());
         let served = tokio::spawn(server::serve(listeners, state, self.limits, protection, shutdown.clone()));
         let reloads = self.lifecycle.then_some(reloads);
-        Server { address, exposition, ready, reloads, scrapes, scrape_duration, shutdown, served }
+        Server { address, exposition, ready, reloads, shutdown, served }
     }
 }
 

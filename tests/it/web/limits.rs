@@ -146,7 +146,6 @@ async fn scrapes_beyond_the_limit_are_refused() {
     for path in ["/-/healthy", "/-/ready"] {
         assert!(!server.get(path).await.text().contains("too many"), "{path} needs no permit");
     }
-    assert_eq!(server.scrapes.get(), 3, "refused scrapes are not counted");
     drop(readers);
     until("a permit is free", async || server.get("/metrics").await.status == 200).await;
 }
