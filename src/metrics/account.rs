@@ -26,7 +26,7 @@ const FAMILIES: &[Family<AccountSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_region_discovery_up",
         &[],
-        "With regions: all, 1 if the last region discovery succeeded, else 0.",
+        "Whether region discovery works as of the last region discovery: 1 if it succeeded, else 0. Only with regions: all.",
         |account, samples| {
             let discovery = account.discovery.as_ref();
             samples.add_some(discovery.and_then(RegionDiscovery::is_up).map(flag));
@@ -35,7 +35,7 @@ const FAMILIES: &[Family<AccountSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_region_discovery_last_success_timestamp_seconds",
         &[],
-        "Time of the last successful region discovery.",
+        "Time of the last successful region discovery, as of the last region discovery.",
         |account, samples| {
             let discovery = account.discovery.as_ref();
             samples.add_some(discovery.and_then(|discovery| discovery.last_success).map(seconds));

@@ -66,6 +66,13 @@ mod tests {
     /// The table of each kind of row, in the order of [`sections`]. A page needs both marker lines of a table.
     const TABLES: [&str; 3] = ["tunnels", "targets", "accounts"];
 
+    /// The metrics of rows that are not cached: they count the polls themselves, or name the targets of this process.
+    const NOT_CACHED: [&str; 3] = [
+        "tencentcloud_vpn_polls_total",
+        "tencentcloud_vpn_poll_failures_total",
+        "tencentcloud_vpn_target_info",
+    ];
+
     /// The rows of a table. Labels that all its metrics have are in the table's introduction.
     fn table(metrics: &[(Desc, MetricFamily)]) -> String {
         let is_common = |label: &String| metrics.iter().all(|(desc, _)| desc.variable_labels.contains(label));
@@ -94,6 +101,18 @@ mod tests {
             page = format!("{before}{begin}{table}{end}{after}");
         }
         page
+    }
+
+    #[test]
+    fn cached_metrics_say_as_of_when() {
+        for section in sections(&[].into()) {
+            for desc in section.descs().expect("no tag has a label") {
+                let ages = ["as of the last poll", "as of the last region discovery"];
+                let says_age = ages.iter().any(|age| desc.help.contains(age));
+                let is_cached = !NOT_CACHED.contains(&desc.fq_name.as_str());
+                assert_eq!(says_age, is_cached, "{}: {}", desc.fq_name, desc.help);
+            }
+        }
     }
 
     #[test]

@@ -26,13 +26,13 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_up",
         &[],
-        "1 if the last poll succeeded, else 0. Absent until the first poll has ended.",
+        "Whether polling works as of the last poll: 1 if that poll succeeded, else 0. Absent until the first poll has ended.",
         |target, samples| samples.add_some(target.is_up().map(flag)),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnels",
         &[],
-        "Number of tunnels in the last successful listing.",
+        "Number of tunnels as of the last poll that succeeded.",
         |target, samples| {
             samples.add_some(target.listed_tunnels.records().map(|records| records.len() as f64));
         },
@@ -40,7 +40,7 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_last_success_timestamp_seconds",
         &[],
-        "Time at which the last successful poll ended.",
+        "Time at which the last successful poll ended, as of the last poll.",
         |target, samples| samples.add_some(target.last_success.map(seconds)),
     ),
     Family::counter("tencentcloud_vpn_polls_total", &[], "Polls that have ended.", |target, samples| {
@@ -59,7 +59,7 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_last_poll_duration_seconds",
         &[],
-        "Duration of the last poll.",
+        "Time that a poll takes, as of the last poll.",
         |target, samples| {
             samples.add_some(target.last_poll.as_ref().map(|poll| poll.duration.as_secs_f64()));
         },
@@ -67,13 +67,13 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::counter(
         "tencentcloud_vpn_listing_inconsistencies_total",
         &[],
-        "Listings whose pages contradicted each other.",
+        "Listings whose pages contradicted each other, as of the last poll.",
         |target, samples| samples.add(&[], target.listed_tunnels.inconsistencies as f64),
     ),
     Family::gauge(
         "tencentcloud_vpn_api_clock_offset_seconds",
         &[],
-        "The API's clock minus the exporter's if requests are signed with a corrected time, else 0.",
+        "The API's clock minus the exporter's, as of the last poll. 0 if requests are not signed with a corrected time.",
         |target, samples| samples.add(&[], target.clock_offset as f64),
     ),
     Family::gauge(
@@ -85,7 +85,7 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::counter(
         "tencentcloud_vpn_unknown_values_total",
         &["field"],
-        "Values of a status that are new to this exporter. With field vpn_connection_id: rows without a usable id.",
+        "Values of a status that are new to this exporter, as of the last poll. With field vpn_connection_id: rows without a usable id.",
         |target, samples| {
             add_unknown_values(&target.listed_tunnels, samples);
         },

@@ -32,7 +32,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_up",
         &[],
-        "Link status: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel has the value 0, because its link is down.",
+        "Link status as of the last poll that succeeded: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel has the value 0, because its link is down.",
         |record, samples| match record.row.link_status() {
             LinkStatus::Up => samples.add(&[], 1.0),
             LinkStatus::Down => samples.add(&[], 0.0),
@@ -42,19 +42,19 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_state",
         &["state"],
-        "1 for the present State (PENDING, AVAILABLE, DELETING, UNKNOWN), 0 for the others.",
+        "1 for the State as of the last poll that succeeded (PENDING, AVAILABLE, DELETING or UNKNOWN), 0 for the others.",
         |record, samples| samples.add_each(record.row.state),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_net_status",
         &["status"],
-        "1 for the present NetStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others.",
+        "1 for the NetStatus as of the last poll that succeeded (AVAILABLE, UNAVAILABLE or UNKNOWN), 0 for the others.",
         |record, samples| samples.add_each(record.row.net_status),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_health_check_status",
         &["status"],
-        "1 for the present HealthCheckStatus (AVAILABLE, UNAVAILABLE, UNKNOWN), 0 for the others. Absent where no health check is configured.",
+        "1 for the HealthCheckStatus as of the last poll that succeeded (AVAILABLE, UNAVAILABLE or UNKNOWN), 0 for the others. Absent where no health check is configured.",
         |record, samples| {
             if let Some(present) = record.row.health_check.status() {
                 samples.add_each(present);
@@ -64,7 +64,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_health_check_enabled",
         &[],
-        "1 if a health check is configured, else 0.",
+        "1 if a health check is configured as of the last poll that succeeded, else 0.",
         |record, samples| {
             samples.add(&[], flag(record.row.health_check != HealthCheck::NotConfigured));
         },
@@ -83,7 +83,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
             "health_check_local_ip",
             "health_check_remote_ip",
         ],
-        "Always 1. The labels describe the tunnel, with its name and the tags of metrics.tag_labels.",
+        "Always 1. The labels describe the tunnel as of the last poll that succeeded, with its name and the tags of metrics.tag_labels.",
         |record, samples| {
             let tunnel = &record.row;
             let labels = [
@@ -104,7 +104,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_ike_info",
         &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
-        "Always 1. The labels are the IKE settings, by which the ends agree on keys.",
+        "Always 1. The labels are the IKE settings as of the last poll that succeeded. The ends use them to agree on keys.",
         |record, samples| {
             let ike = &record.row.ike;
             let labels = [&*ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode];
@@ -114,7 +114,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_ipsec_info",
         &["encryption", "integrity", "pfs_dh_group"],
-        "Always 1. The labels are the IPsec settings, by which traffic is protected.",
+        "Always 1. The labels are the IPsec settings as of the last poll that succeeded. The ends use them to protect traffic.",
         |record, samples| {
             let ipsec = &record.row.ipsec;
             samples.add(&[&*ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
@@ -123,13 +123,13 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_created_timestamp_seconds",
         &[],
-        "Time at which the tunnel was created. Absent where the API's time cannot be read.",
+        "Time at which the tunnel was created, as of the last poll that succeeded. Absent where the API's time cannot be read.",
         |record, samples| samples.add_some(record.row.created.map(|created| created as f64)),
     ),
     Family::counter(
         "tencentcloud_vpn_tunnel_transitions_total",
         &["field"],
-        "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started.",
+        "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started, as of the last poll that succeeded.",
         |record, samples| {
             for (field, history) in record.histories() {
                 samples.add(&[field], history.transitions as f64);
@@ -139,7 +139,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds",
         &["field"],
-        "Time at which polls last saw the status change. Absent before the first change.",
+        "Time at which polls last saw the status change, as of the last poll that succeeded. Absent before the first change.",
         |record, samples| {
             for (field, history) in record.histories() {
                 if let Some(time) = history.last_transition {
