@@ -93,10 +93,10 @@ TRANSITIONS = graph(
 PARAMETERS = table(
     "Parameters",
     [
-        query(f"max by (vpn_connection_id, version, encryption, integrity, dh_group, exchange_mode) ({series('tunnel_ike_info')})",
-              table=True),
+        query("max by (vpn_connection_id, ike_version, encryption, integrity, dh_group, exchange_mode) "
+              f"({series('tunnel_ike_info')})", table=True),
     ],
-    {"version": "IKE", "encryption": "Encryption", "integrity": "Integrity", "dh_group": "Group",
+    {"ike_version": "IKE", "encryption": "Encryption", "integrity": "Integrity", "dh_group": "Group",
      "exchange_mode": "Exchange mode"},
     description="Parameters of the key exchange (IKE, phase 1).",
     no_data=NOTHING,

@@ -103,7 +103,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_ike_info",
-        &["version", "encryption", "integrity", "dh_group", "exchange_mode"],
+        &["ike_version", "encryption", "integrity", "dh_group", "exchange_mode"],
         "Always 1. The labels are the IKE settings as of the last poll that succeeded. The ends use them to agree on keys.",
         |record, samples| {
             let ike = &record.row.ike;
