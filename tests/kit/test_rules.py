@@ -64,6 +64,13 @@ class Rules(unittest.TestCase):
                             ("GatewayDown", "TunnelDown"), ("TunnelDown", "HealthCheckFailing"), ("NoTunnels", "TunnelDisappeared")]:
             self.assertLess(order.index(f"TencentCloudVpn{first}"), order.index(f"TencentCloudVpn{then}"))
 
+    def test_groups_have_at_most_20_rules(self):
+        # The default of Mimir's limit max_rules_per_rule_group.
+        for path in RULES:
+            for group in yaml.safe_load(path.read_text())["groups"]:
+                with self.subTest(group["name"]):
+                    self.assertLessEqual(len(group["rules"]), 20, path.name)
+
     def test_target_blind_resolves_immediately(self):
         self.assertNotIn("keep_firing_for", alerts()["TencentCloudVpnTargetBlind"])
 
