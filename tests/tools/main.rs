@@ -1,5 +1,5 @@
-//! Tests of the exporter and its deployment files with real tools: Prometheus, Alertmanager, Chromium, the official SDK,
-//! podman, helm.
+//! Tests of the exporter and its deployment files with real tools: Prometheus, VictoriaMetrics, Alertmanager, Chromium, the
+//! official SDK, podman, helm.
 //!
 //! `tests/run` installs the tools and runs these tests; a plain `cargo test` ignores them.
 

@@ -1,5 +1,6 @@
-//! The exposition, judged by Prometheus' own tools: `promtool`, and a server that scrapes the demo.
+//! The exposition, judged by Prometheus' own tools, and by servers that scrape it.
 
+mod ingestion;
 mod protected;
 mod server;
 
@@ -13,11 +14,10 @@ use std::{
 };
 
 use serde_json::Value;
-use server::{Server, tool};
+use server::{Program, Server, tool};
 use test_support::{
     MAX_WAIT, Metrics,
     binary::{Process, exporter},
-    client,
 };
 use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 
@@ -85,11 +85,8 @@ async fn assert_promtool_accepts(what: &str, exposition: &[u8]) {
 #[ignore = "needs Prometheus; tests/run runs it"]
 async fn server_accepts_every_sample_of_every_scrape() {
     let demo = demo().await;
-    let server = Server::start(&format!(
-        "- job_name: demo\n  static_configs: [{{targets: ['{}']}}]\n",
-        demo.address()
-    ))
-    .await;
+    let job = format!("- job_name: demo\n  static_configs: [{{targets: ['{}']}}]\n", demo.address());
+    let server = Server::start(Program::Prometheus2, &job).await;
     server.until(&format!("count_over_time(up{{job='demo'}}[5m]) >= {SCRAPES}")).await;
     assert_eq!(server.query("min_over_time(up{job='demo'}[5m])").await.value(), Some(1.0));
 
@@ -101,45 +98,43 @@ async fn server_accepts_every_sample_of_every_scrape() {
 impl Server {
     /// Asserts that the server has no metric and no log line about rejected samples or scrapes.
     async fn assert_no_sample_was_refused(&self) {
-        let answer = client().get(format!("http://{}/metrics", self.address)).send().await;
-        let own = Metrics::parse(&answer.expect("an answer").text().await.expect("a body"));
-        for counter in [
-            "prometheus_target_scrapes_sample_duplicate_timestamp_total",
-            "prometheus_target_scrapes_sample_out_of_order_total",
-            "prometheus_target_scrapes_sample_out_of_bounds_total",
-            "prometheus_target_scrapes_exceeded_sample_limit_total",
-            "prometheus_target_scrapes_exceeded_body_size_limit_total",
-            "prometheus_target_scrape_pool_exceeded_label_limits_total",
-        ] {
-            let values: Vec<_> =
-                own.0.iter().filter(|sample| sample.name == counter).map(|sample| sample.value).collect();
-            assert_eq!(values, [0.0], "{counter}");
+        let own = self.own_metrics().await;
+        for counter in self.program.refusals() {
+            let mut values = own.0.iter().filter(|sample| sample.name == *counter).peekable();
+            assert!(values.peek().is_some(), "no {counter}");
+            values.for_each(|sample| assert_eq!(sample.value, 0.0, "{sample:?}"));
         }
         let log = self.process.stderr.now();
         let of_scrapes = log.iter().filter(|line| line.contains("scrape"));
-        let complaints: Vec<_> =
-            of_scrapes.filter(|line| line.contains("level=warn") || line.contains("level=error")).collect();
+        let levels = ["level=warn", "level=error", "\twarn\t", "\terror\t"];
+        let complaints: Vec<_> = of_scrapes
+            .filter(|line| levels.iter().any(|level| line.to_lowercase().contains(level)))
+            .collect();
         assert_eq!(complaints, Vec::<&String>::new());
     }
 
-    /// Compares how many series the server has of each name with how many are exposed, and gives the exposition's types.
+    /// Waits until the server has as many series of each name as the demo exposes, and gives the exposition's types.
     async fn assert_every_series_arrived(&self, demo: &Process) -> BTreeMap<String, String> {
         let deadline = Instant::now() + MAX_WAIT;
         loop {
             let text = String::from_utf8(body(demo.address(), "identity").await).expect("UTF-8");
-            let exposed = series_by_name(&text);
-            let arrived = self.query("count by (__name__) ({job='demo'})").await.by_label("__name__");
+            let exposed = series_by_name(Metrics::parse(&text));
+            let arrived = self.series_by_name("demo").await;
             // Between scrape and query a tunnel may have been created or deleted.
             if exposed.iter().all(|(name, count)| arrived.get(name) == Some(count)) {
-                let own = |name: &&String| !name.starts_with("scrape_") && *name != "up";
-                let unknown: Vec<_> =
-                    arrived.keys().filter(own).filter(|name| !exposed.contains_key(*name)).collect();
+                let unknown: Vec<_> = arrived.keys().filter(|name| !exposed.contains_key(*name)).collect();
                 assert_eq!(unknown, Vec::<&String>::new());
                 return types(&text);
             }
             assert!(Instant::now() < deadline, "exposed: {exposed:?}\narrived: {arrived:?}");
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// How many series the server has of each name from a job, without those that it adds.
+    async fn series_by_name(&self, job: &str) -> BTreeMap<String, usize> {
+        let query = format!("count by (__name__) ({{job='{job}', __name__!~'up|scrape_.*'}})");
+        self.query(&query).await.by_label("__name__")
     }
 
     async fn assert_counters_only_grew(&self, families: &BTreeMap<String, String>) {
@@ -157,10 +152,10 @@ impl Server {
 }
 
 /// The number of series of each name. Fails if a series is exposed twice.
-fn series_by_name(text: &str) -> BTreeMap<String, usize> {
+fn series_by_name(exposition: Metrics) -> BTreeMap<String, usize> {
     let mut seen = BTreeSet::new();
     let mut count = BTreeMap::new();
-    for sample in Metrics::parse(text).0 {
+    for sample in exposition.0 {
         *count.entry(sample.name.clone()).or_default() += 1;
         let series = (sample.name, sample.labels);
         assert!(!seen.contains(&series), "{series:?} is exposed twice");

@@ -9,7 +9,7 @@ use rcgen::{
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::server::Server;
+use super::server::{Program, Server};
 use test_support::{
     MAX_WAIT,
     binary::{Process, WorkDir, exporter},
@@ -113,7 +113,7 @@ async fn server_scrapes_over_tls_only_when_authenticated() {
         writeln!(config, "- {{job_name: '{name}', {how}static_configs: [{{targets: ['{address}']}}]}}")
             .expect("a text takes any text");
     }
-    let server = Server::start(&config).await;
+    let server = Server::start(Program::Prometheus2, &config).await;
     let errors = last_errors(&server, jobs.len()).await;
     for (name, _, _, expected) in &jobs {
         let (_, error) = errors.iter().find(|(job, _)| job == name).expect("it was scraped");
