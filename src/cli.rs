@@ -264,7 +264,7 @@ fn quiet(level: clap::Arg) -> clap::Arg {
 }
 
 /// Reads a command line that begins with the program's name. The error can also be a request for help or for the version:
-/// [`print`] it, and exit with [`exit_status`].
+/// [`print()`] it, and exit with [`exit_status`].
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
     let command = cli.command.unwrap_or(Command::Serve(cli.daemon));
