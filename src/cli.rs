@@ -12,7 +12,9 @@ use std::{
 };
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser, error::ErrorKind,
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::NonEmptyStringValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
@@ -38,7 +40,7 @@ pub const EXIT_USAGE: u8 = 64;
 /// or SIGINT, with 64 after an invalid flag or configuration, and with 1 after any other error.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
-#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::VERSION, arg = flags::config_check(), propagate_version = true, max_term_width = 110,
+#[command(bin_name = env!("CARGO_PKG_NAME"), version = version::VERSION, propagate_version = true, max_term_width = 110,
     args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
@@ -266,7 +268,7 @@ fn quiet(level: clap::Arg) -> clap::Arg {
 /// Reads a command line that begins with the program's name. The error can also be a request for help or for the version:
 /// [`print()`] it, and exit with [`exit_status`].
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let cli = Cli::try_parse_from(arguments)?;
+    let cli = Cli::try_parse_from(arguments).map_err(with_hint)?;
     let command = cli.command.unwrap_or(Command::Serve(cli.daemon));
     if let Some(shard) = command.shard().filter(|flags| flags.shard().is_none()) {
         let message = format!(
@@ -276,6 +278,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         return Err(Cli::command().error(ErrorKind::ValueValidation, message));
     }
     Ok(command)
+}
+
+/// Adds a hint to the error about a flag that other exporters have.
+fn with_hint(mut error: clap::Error) -> clap::Error {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument
+        && ["--config.check", "--config-check"].contains(&&*argument)
+    {
+        let hint = concat!("to check the configuration, use `", env!("CARGO_PKG_NAME"), " check-config`");
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    error
 }
 
 /// Prints an error of [`parse`], or the help or version that the user asked for.
@@ -561,14 +576,14 @@ mod tests {
 
     #[test]
     fn flag_of_other_exporters_has_a_hint() {
-        for line in ["--config.check", "--config.file c.yml --config.check"] {
+        for line in ["--config.check", "--config.file c.yml --config.check", "demo --config.check=true"] {
             let error = parsed(line).expect_err(line);
             assert_eq!(exit_status(&error), 64);
             let text = error.to_string();
             assert!(text.contains("unexpected argument '--config.check' found"), "{text}");
-            assert!(text.contains("tencentcloud-vpn-exporter check-config"), "{text}");
+            assert!(text.contains("use `tencentcloud-vpn-exporter check-config`"), "{text}");
+            assert!(!text.contains("--config.file'"), "{text}");
         }
-        assert!(!parsed("--help").expect_err("help").to_string().contains("config.check"));
     }
 
     #[test]

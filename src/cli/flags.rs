@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{
-    Arg, ArgAction, Args,
-    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser, UnknownArgumentValueParser},
+    Args,
+    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
     value_parser,
 };
 
@@ -49,7 +49,8 @@ pub struct WebFlags {
         value_parser = TelemetryPath::new
     )]
     pub telemetry_path: TelemetryPath,
-    /// TLS and authentication, in the format of the exporter toolkit of Prometheus; empty for none.
+    /// TLS, passwords, headers and rate limit, in the format of Prometheus' exporter-toolkit; an empty name means no file.
+    // The standard parser of paths would refuse an empty name.
     #[arg(long = "web.config.file", value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(super) config_file: Option<PathBuf>,
     /// Allow a reload of the configuration by POST or PUT of /-/reload.
@@ -58,7 +59,7 @@ pub struct WebFlags {
     /// Listen on the TCP sockets that systemd passes, instead of --web.listen-address.
     #[arg(long = "web.systemd-socket")]
     pub systemd_socket: bool,
-    /// Leave out the metrics process_*, which describe this process.
+    /// Do not publish process_*; exporter_* stays.
     #[arg(long = "web.disable-exporter-metrics")]
     pub disable_exporter_metrics: bool,
     /// The maximum number of concurrent uncompressed scrapes and status pages; 0 for no limit.
@@ -77,16 +78,6 @@ impl WebFlags {
     pub fn config_file(&self) -> Option<&Path> {
         self.config_file.as_deref().filter(|file| !file.as_os_str().is_empty())
     }
-}
-
-/// A flag of other exporters, which only leads to the right subcommand.
-pub(super) fn config_check() -> Arg {
-    let hint = concat!("to check the configuration, use `", env!("CARGO_PKG_NAME"), " check-config`");
-    Arg::new("config.check")
-        .long("config.check")
-        .action(ArgAction::SetTrue)
-        .value_parser(UnknownArgumentValueParser::suggest(hint))
-        .hide(true)
 }
 
 /// The share of the targets that this process polls.

@@ -60,7 +60,7 @@ pub(super) async fn prepare(
     let (config, authorities) = app::read(&read_config).await.map_err(usage)?;
     let protection = protection(flags).await?;
     let listeners = if flags.systemd_socket {
-        listen::systemd_sockets()?
+        listen::systemd_sockets().map_err(usage)?
     } else {
         listen::bind(&flags.listen_addresses).await?
     };

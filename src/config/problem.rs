@@ -31,6 +31,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// More problems are counted, but not printed.
+const MAX_PRINTED: usize = 200;
+
 /// All problems of a configuration; at least one. `Display` prints one problem per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -50,7 +53,10 @@ impl From<Problem> for Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = self.0.iter().take(MAX_PRINTED).map(ToString::to_string).collect();
+        if self.0.len() > MAX_PRINTED {
+            lines.push(format!("and {} more problems", self.0.len() - MAX_PRINTED));
+        }
         f.write_str(&lines.join("\n"))
     }
 }

@@ -164,7 +164,7 @@ impl<'a> Node<'a> {
     /// The value for a message: in one line, not too long, and never a secret.
     fn shown(&self) -> String {
         match &self.value.kind {
-            ValueKind::String(text) if !self.is_secret => quoted(text),
+            ValueKind::String(text) if !self.is_secret && !text.contains("PRIVATE KEY") => quoted(text),
             ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) if !self.is_secret => {
                 self.value.kind.to_string()
             }
@@ -174,7 +174,9 @@ impl<'a> Node<'a> {
 
     fn child(&self, key: &str, value: &'a Value) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        let path = format!("{}{dot}{}", self.path, shown_key(key));
+        // A key with this character may be a password hash that is at the wrong place.
+        let shown = if self.is_secret && key.contains('$') { "…".to_owned() } else { shown_key(key) };
+        let path = format!("{}{dot}{shown}", self.path);
         let is_secret = self.is_secret || self.diagnostics.secret_keys.contains(&key);
         Node { value, path, is_secret, diagnostics: self.diagnostics }
     }

@@ -33,9 +33,10 @@ pub fn parse(name: &str, text: &str) -> Result<Value, Problems> {
     parse_with(name, text, plain)
 }
 
-/// Reads a text. Numbers and booleans become texts as they are written; only null is not a text.
+/// Reads a text. Numbers and booleans become texts as they are written; only null, in all its spellings, is not a text.
 pub fn parse_as_texts(name: &str, text: &str) -> Result<Value, Problems> {
     parse_with(name, text, |text| match plain(text.clone()) {
+        _ if ["Null", "NULL"].contains(&&*text) => ValueKind::Nil,
         ValueKind::Nil => ValueKind::Nil,
         _ => ValueKind::String(text),
     })

@@ -66,8 +66,8 @@ mod tests {
     /// The table of each kind of row, in the order of [`sections`]. A page needs both marker lines of a table.
     const TABLES: [&str; 3] = ["tunnels", "targets", "accounts"];
 
-    /// The metrics of rows that are not cached: they count the polls themselves, or name the targets of this process.
-    const NOT_CACHED: [&str; 3] = [
+    /// The metrics of rows that need no age: they count polls, or name the targets of this process.
+    const WITHOUT_AGE: [&str; 3] = [
         "tencentcloud_vpn_polls_total",
         "tencentcloud_vpn_poll_failures_total",
         "tencentcloud_vpn_target_info",
@@ -109,8 +109,8 @@ mod tests {
             for desc in section.descs().expect("no tag has a label") {
                 let ages = ["as of the last poll", "as of the last region discovery"];
                 let says_age = ages.iter().any(|age| desc.help.contains(age));
-                let is_cached = !NOT_CACHED.contains(&desc.fq_name.as_str());
-                assert_eq!(says_age, is_cached, "{}: {}", desc.fq_name, desc.help);
+                let needs_age = !WITHOUT_AGE.contains(&desc.fq_name.as_str());
+                assert_eq!(says_age, needs_age, "{}: {}", desc.fq_name, desc.help);
             }
         }
     }

@@ -18,9 +18,9 @@ use x509_cert::{
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
 };
 
-/// The extensions that are understood here. A certificate with another critical extension must be refused.
-const UNDERSTOOD: &[ObjectIdentifier] =
-    &[BasicConstraints::OID, KeyUsage::OID, ExtendedKeyUsage::OID, SubjectAltName::OID];
+/// A certificate with another critical extension must be refused. rustls handles name constraints.
+const SUPPORTED_EXTENSIONS: &[ObjectIdentifier] =
+    &[BasicConstraints::OID, KeyUsage::OID, ExtendedKeyUsage::OID, SubjectAltName::OID, NameConstraints::OID];
 
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
@@ -60,13 +60,13 @@ impl<'a> Certificate<'a> {
         (start..=end).contains(&time.as_secs())
     }
 
-    /// Whether a client may use it: it has no extended key usage, or one that allows clients; and no critical extension is
-    /// unknown here.
+    /// Whether it is for clients: it has no extended key usage, or one that allows clients, and no unsupported critical
+    /// extension.
     pub(super) fn is_for_clients(&self) -> bool {
         let mut extensions = self.parsed.tbs_certificate().extensions().into_iter().flatten();
         let allows_clients =
             |usage: ExtendedKeyUsage| usage.0.iter().any(|usage| [CLIENT_AUTH, ANY_USAGE].contains(usage));
-        extensions.all(|extension| !extension.critical || UNDERSTOOD.contains(&extension.extn_id))
+        extensions.all(|extension| !extension.critical || SUPPORTED_EXTENSIONS.contains(&extension.extn_id))
             && self.extension().is_ok_and(|usage| usage.is_none_or(allows_clients))
     }
 
@@ -81,7 +81,7 @@ impl<'a> Certificate<'a> {
         self.extension().is_ok_and(is_ca) && self.extension().is_ok_and(may_sign)
     }
 
-    /// Whether `authority` issued this certificate without limits on names.
+    /// Whether `authority` signed this certificate. An authority with name constraints is refused.
     pub(super) fn is_issued_by(
         &self,
         authority: &Certificate<'_>,
@@ -93,7 +93,9 @@ impl<'a> Certificate<'a> {
             && authority.extension::<NameConstraints>().is_ok_and(|limits| limits.is_none())
             && algorithms
                 .iter()
-                .filter(|algorithm| is(signature_algorithm, algorithm.signature_alg_id().as_ref()))
+                .filter(|algorithm| {
+                    has_identifier(signature_algorithm, algorithm.signature_alg_id().as_ref())
+                })
                 .any(|algorithm| {
                     let signature = self.parsed.signature().raw_bytes();
                     authority.key().verifies(*algorithm, self.signed_data, signature)
@@ -110,7 +112,8 @@ impl<'a> Certificate<'a> {
             }
             GeneralName::IpAddress(bytes) => {
                 let address = ip(bytes.as_bytes());
-                address.is_some() && allowed.iter().any(|allowed| allowed.parse().ok() == address)
+                let parsed = |allowed: &String| allowed.parse().ok().map(|ip: IpAddr| ip.to_canonical());
+                address.is_some() && allowed.iter().any(|allowed| parsed(allowed) == address)
             }
             _ => false,
         };
@@ -141,13 +144,13 @@ impl PublicKey<'_> {
         signature: &[u8],
     ) -> bool {
         let bits = self.0.subject_public_key.raw_bytes();
-        is(&self.0.algorithm, algorithm.public_key_alg_id().as_ref())
+        has_identifier(&self.0.algorithm, algorithm.public_key_alg_id().as_ref())
             && algorithm.verify_signature(bits, data, signature).is_ok()
     }
 }
 
-/// Whether the algorithm is the one with this identifier, which is the content of a sequence.
-fn is(algorithm: &AlgorithmIdentifierOwned, identifier: &[u8]) -> bool {
+/// Whether the algorithm has this identifier, which is the content of a sequence.
+fn has_identifier(algorithm: &AlgorithmIdentifierOwned, identifier: &[u8]) -> bool {
     let der = algorithm.to_der();
     der.is_ok_and(|der| AnyRef::from_der(&der).is_ok_and(|sequence| sequence.value() == identifier))
 }
@@ -155,7 +158,7 @@ fn is(algorithm: &AlgorithmIdentifierOwned, identifier: &[u8]) -> bool {
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     let v6 = || <[u8; 16]>::try_from(bytes).map(IpAddr::from);
-    v4().or_else(|_| v6()).ok()
+    v4().or_else(|_| v6()).ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -184,7 +187,9 @@ mod tests {
         let certificate = Certificate::parse(&certificate).unwrap();
         let allows =
             |allowed: &str| certificate.has_any_name(&["other.example".to_owned(), allowed.to_owned()]);
-        for name in ["a.example", "ops@a.example", "spiffe://a/b", "192.0.2.7", "2001:db8:0::7"] {
+        for name in
+            ["a.example", "ops@a.example", "spiffe://a/b", "192.0.2.7", "::ffff:192.0.2.7", "2001:db8:0::7"]
+        {
             assert!(allows(name), "{name}");
         }
         for name in ["b.example", "example", "", "192.0.2.8", "A.example"] {

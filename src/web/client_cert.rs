@@ -6,7 +6,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
-    pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
+    pki_types::{CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
@@ -22,15 +22,21 @@ use super::certificate::Certificate;
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     pub(super) policy: ClientPolicy,
-    /// Verifies certificates whose chain ends at one of the authorities; `None` if there is no authority.
-    pub(super) by_authority: Option<Arc<dyn ClientCertVerifier>>,
-    /// All configured certificates.
-    pub(super) trusted: Vec<CertificateDer<'static>>,
+    /// The configured certificates, of authorities and of clients.
+    pub(super) trusted: Vec<TrustedCertificate>,
     /// The subjects of these certificates.
     pub(super) subjects: Vec<DistinguishedName>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
     /// The server's certificate.
     pub(super) own: CertificateDer<'static>,
+}
+
+/// A configured certificate. It admits clients that have it, and clients to which it issued a certificate.
+#[derive(Debug)]
+pub(super) struct TrustedCertificate {
+    pub(super) certificate: CertificateDer<'static>,
+    /// Verifies chains that end at this certificate; `None` if it is not an authority.
+    pub(super) chains: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 /// The clients that may connect.
@@ -56,12 +62,18 @@ impl ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let certificate = parse(leaf)?;
-        let by_authority = match &self.by_authority {
-            Some(verifier) => verifier.verify_client_cert(leaf, intermediates, now),
-            None => Err(CertificateError::UnknownIssuer.into()),
-        };
-        if by_authority.is_err() && !self.trusts(leaf, &certificate, now) {
-            return by_authority;
+        let mut refusal = CertificateError::UnknownIssuer.into();
+        let is_trusted = self.trusted.iter().any(|trusted| {
+            let result = trusted.verify(leaf, &certificate, intermediates, self.algorithms.all, now);
+            if let Err(error) = &result
+                && *error != CertificateError::UnknownIssuer.into()
+            {
+                refusal = error.clone();
+            }
+            result.is_ok()
+        });
+        if !is_trusted {
+            return Err(refusal);
         }
         match &self.policy.allowed_sans {
             Some(allowed) if !certificate.has_any_name(allowed) => {
@@ -70,19 +82,40 @@ impl ClientVerifier {
             _ => Ok(ClientCertVerified::assertion()),
         }
     }
+}
 
-    /// Whether the certificate is one of the configured ones, or was issued by one of them directly.
-    fn trusts(&self, leaf: &CertificateDer<'_>, certificate: &Certificate<'_>, now: UnixTime) -> bool {
-        let issued = |authority: Certificate<'_>| {
-            authority.is_authority()
-                && authority.is_valid_at(now)
-                && certificate.is_issued_by(&authority, self.algorithms.all)
-        };
-        certificate.is_valid_at(now)
-            && certificate.is_for_clients()
-            && (self.trusted.contains(leaf)
-                || self.trusted.iter().filter_map(|trusted| parse(trusted).ok()).any(issued))
+impl TrustedCertificate {
+    /// rustls does not check the dates and the purpose of an authority, so they are checked here.
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        certificate: &Certificate<'_>,
+        intermediates: &[CertificateDer<'_>],
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let trusted = parse(&self.certificate)?;
+        check(&trusted, now)?;
+        if self.certificate == *leaf {
+            return Ok(());
+        }
+        let chains = self.chains.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+        match chains.verify_client_cert(leaf, intermediates, now) {
+            Err(_) if certificate.is_issued_by(&trusted, algorithms) => Ok(check(certificate, now)?),
+            verified => verified.map(|_| ()),
+        }
     }
+}
+
+/// Checks the dates and the purpose of a certificate.
+fn check(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    if !certificate.is_valid_at(now) {
+        return Err(CertificateError::Expired);
+    }
+    if !certificate.is_for_clients() {
+        return Err(CertificateError::InvalidPurpose);
+    }
+    Ok(())
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<Certificate<'a>, CertificateError> {

@@ -23,7 +23,7 @@ use super::{
     listen::{BindError, ListenAddress, resolve},
     protection::contents,
     tls::{certificates, private_key},
-    web_config::{self, tls::PemSource},
+    web_config,
 };
 
 /// The time limit for the whole check.
@@ -179,15 +179,11 @@ async fn own_client(addresses: &[SocketAddr], web_config: Option<&Path>) -> Resu
 /// The certificate and key of the web configuration, and the certificate's place.
 fn own_identity(web_config: &Path) -> Result<(Identity, String), String> {
     let read = |file: &Path| contents(file).map_err(|error| error.to_string());
-    let pem = |source: &PemSource| match source {
-        PemSource::File(file) => read(file),
-        PemSource::Inline(_, text) => Ok(text.expose().into()),
-    };
     let text = read(web_config)?;
     let (cert, key) = web_config::own_identity(web_config, &String::from_utf8_lossy(&text))
-        .ok_or_else(|| format!("{} does not name both cert_file and key_file", web_config.display()))?;
-    let chain = certificates(&cert, &pem(&cert)?).map_err(|error| error.to_string())?;
-    let private_key = private_key(&key, &pem(&key)?).map_err(|error| error.to_string())?;
+        .ok_or_else(|| format!("{} has no certificate and key of the server", web_config.display()))?;
+    let chain = certificates(&cert, &cert.contents(read)?).map_err(|error| error.to_string())?;
+    let private_key = private_key(&key, &key.contents(read)?).map_err(|error| error.to_string())?;
     let identity =
         identity(&chain, &private_key).map_err(|error| format!("{cert}, {key}: {}", reason(error)))?;
     Ok((identity, cert.to_string()))

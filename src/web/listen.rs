@@ -35,12 +35,12 @@ pub enum BindError {
     },
     /// systemd passed no socket.
     #[error(
-        "--web.systemd-socket: systemd passed no socket: start this service by its .socket unit, or remove the flag"
+        "--web.systemd-socket: systemd passed no socket: start the .socket unit of this service, or remove the flag"
     )]
     NoSystemdSocket,
-    /// systemd passed something else than a TCP socket that listens.
+    /// systemd passed something else than a listening TCP socket.
     #[error(
-        "--web.systemd-socket: socket {index} is not a TCP socket that listens ({cause}): use ListenStream=PORT and Accept=no in the .socket unit"
+        "--web.systemd-socket: socket {index} is not a listening TCP socket ({cause}): use ListenStream=PORT and Accept=no in the .socket unit"
     )]
     SystemdSocket {
         /// The number of the socket, from 0.
@@ -94,10 +94,10 @@ pub fn systemd_sockets() -> Result<Vec<TcpListener>, BindError> {
 fn take_socket(passed: &mut ListenFd, index: usize) -> io::Result<TcpListener> {
     let listener = passed.take_tcp_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
     if !SockRef::from(&listener).is_listener()? {
-        return Err(io::Error::other("it is a connection"));
+        return Err(io::Error::other("it does not listen"));
     }
     listener.set_nonblocking(true)?;
-    tracing::info!(address = %listener.local_addr()?, "listening on a socket of systemd");
+    tracing::info!(address = %listener.local_addr()?, source = "systemd", "listening");
     TcpListener::from_std(listener)
 }
 

@@ -16,7 +16,7 @@ use super::{
     auth::Users,
     request_limit::RequestLimit,
     tls::{Pem, Tls, TlsError},
-    web_config::{self, WebConfig, tls::PemSource},
+    web_config::{self, WebConfig},
 };
 use crate::{config::problem::Problems, regular_file};
 
@@ -114,8 +114,7 @@ impl Protection {
         let before = self.state().rules.clone();
         let rules = read.and_then(|files| Ok(Rules::new(files, Some(&before))?));
         let file = self.path.display();
-        let mut state = self.state();
-        state.digest = digest;
+        self.state().digest = digest;
         match rules {
             // A file that is being written may be empty for a moment, so a reload never removes protection.
             Ok(rules) if let Some(removed) = before.removed_in(&rules) => {
@@ -125,7 +124,7 @@ impl Protection {
                 tracing::warn!(%file, "turning TLS on needs a restart; the old web configuration stays in use");
             }
             Ok(rules) => {
-                state.rules = Arc::new(rules);
+                self.state().rules = Arc::new(rules);
                 tracing::info!(%file, "web configuration reloaded");
             }
             Err(error) => {
@@ -162,12 +161,13 @@ impl Rules {
     }
 
     /// Each protection and its strength; 0 means none.
-    fn protections(&self) -> [(&'static str, u8); 4] {
+    fn protections(&self) -> [(&'static str, u8); 5] {
         let tls = self.tls.as_ref();
         [
             ("TLS", tls.is_some().into()),
             ("passwords", self.users.are_required().into()),
             ("client certificates", tls.map_or(0, Tls::client_verification)),
+            ("the rate limit", self.limit.is_some().into()),
             ("allowed names of client certificates", tls.is_some_and(Tls::limits_client_names).into()),
         ]
     }
@@ -204,23 +204,12 @@ impl WebFiles {
         let pem = match &config.tls {
             None => None,
             Some(tls) => Some(Pem {
-                cert: pem(&tls.cert, &mut read)?,
-                key: pem(&tls.key, &mut read)?,
-                client_ca: tls.clients.ca().map(|ca| pem(ca, &mut read)).transpose()?,
+                cert: tls.cert.contents(&mut read)?,
+                key: tls.key.contents(&mut read)?,
+                client_ca: tls.clients.ca().map(|ca| ca.contents(&mut read)).transpose()?,
             }),
         };
         Ok(Self { config, pem, digest })
-    }
-}
-
-/// The PEM text of a source. The digest of the web configuration already has the inline ones.
-fn pem(
-    source: &PemSource,
-    read: &mut impl FnMut(&Path) -> Result<Vec<u8>, TlsError>,
-) -> Result<Vec<u8>, TlsError> {
-    match source {
-        PemSource::File(path) => read(path),
-        PemSource::Inline(_, text) => Ok(text.expose().into()),
     }
 }
 

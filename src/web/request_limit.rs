@@ -47,7 +47,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn burst_is_allowed_and_then_one_request_an_interval() {
+    fn requests_beyond_the_burst_wait_for_tokens() {
         let limit = RequestLimit::new(RateLimitConfig { interval: SECOND, burst: 3 });
         let start = Instant::now() + SECOND;
         let allowed = |seconds: f64| limit.take(start + Duration::from_secs_f64(seconds));

@@ -88,7 +88,7 @@ impl Routes {
         if let Some(rules) = &rules {
             add_missing_headers(&mut response, rules);
         }
-        // Each response shows the present state.
+        // A cached response would be out of date.
         let response = with_header(response, CACHE_CONTROL, HeaderValue::from_static("no-store"));
         with_header(response, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
     }

@@ -9,12 +9,12 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
 use super::{
     certificate::Certificate,
-    client_cert::{ClientPolicy, ClientVerifier},
+    client_cert::{ClientPolicy, ClientVerifier, TrustedCertificate},
     web_config::tls::{Clients, TlsConfig},
 };
 
@@ -81,7 +81,7 @@ impl Tls {
         });
         let chain = certificates(&config.cert, &pem.cert)?;
         let key = private_key(&config.key, &pem.key)?;
-        let clients = clients(config, pem, &provider, &chain[0])?;
+        let clients = client_verifier(config, pem, &provider, &chain[0])?;
         let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&config.versions);
         let builder = builder.map_err(|_| TlsError::Impossible)?;
         let builder = match clients.clone() {
@@ -117,14 +117,15 @@ impl Tls {
 }
 
 pub(super) fn private_key(source: &impl Display, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
-        let problem = match error {
-            pem::Error::NoItemsFound => "has no private key".to_owned(),
-            error => format!("is not PEM ({error})"),
-        };
-        unusable(source, problem, "put the certificate's key there as PEM, not encrypted")
+    const REMEDY: &str = "put the certificate's key there as PEM, not encrypted";
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        pem::Error::NoItemsFound => unusable(source, "has no private key", REMEDY),
+        _ => unusable(source, MALFORMED_PEM, REMEDY),
     })
 }
+
+/// The parser's own messages repeat a malformed line, which can have the whole key.
+const MALFORMED_PEM: &str = "is not PEM (each BEGIN and each END needs a line of its own)";
 
 pub(super) fn certificates(
     source: &impl Display,
@@ -133,16 +134,14 @@ pub(super) fn certificates(
     const REMEDY: &str = "put PEM certificates there: first the server's own, then those of its authorities";
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(unusable(source, "has no certificate".to_owned(), REMEDY))
-        }
+        Ok(certificates) if certificates.is_empty() => Err(unusable(source, "has no certificate", REMEDY)),
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(source, format!("is not PEM ({error})"), REMEDY)),
+        Err(_) => Err(unusable(source, MALFORMED_PEM, REMEDY)),
     }
 }
 
 /// The verifier of client certificates. `None` if none is requested.
-fn clients(
+fn client_verifier(
     config: &TlsConfig,
     pem: &Pem,
     provider: &Arc<CryptoProvider>,
@@ -152,40 +151,34 @@ fn clients(
     let (Some(source), Some(pem)) = (config.clients.ca(), &pem.client_ca) else {
         return Ok(None);
     };
-    let trusted = certificates(source, pem)?;
-    let mut authorities = RootCertStore::empty();
-    let mut subjects = Vec::new();
-    for certificate in &trusted {
+    let (mut trusted, mut subjects) = (Vec::new(), Vec::new());
+    for certificate in certificates(source, pem)? {
         let malformed = |error| unusable(source, format!("has a malformed certificate ({error})"), REMEDY);
-        let parsed = Certificate::parse(certificate).map_err(malformed)?;
+        let parsed = Certificate::parse(&certificate).map_err(malformed)?;
         subjects.push(parsed.subject().map_err(malformed)?.into());
-        if parsed.is_authority() {
-            let added = authorities.add(certificate.clone());
-            added.map_err(|error| unusable(source, error.to_string(), REMEDY))?;
-        }
+        let chains = parsed.is_authority().then(|| chain_verifier(&certificate, provider)).transpose();
+        let chains = chains.map_err(|error| unusable(source, error, REMEDY))?;
+        trusted.push(TrustedCertificate { certificate, chains });
     }
-    let by_authority = if authorities.is_empty() {
-        None
-    } else {
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider.clone());
-        Some(builder.build().map_err(|error| unusable(source, error.to_string(), REMEDY))?)
-    };
     let policy = match &config.clients {
         Clients::Verified { allowed_sans, .. } => {
             ClientPolicy { is_mandatory: true, allowed_sans: allowed_sans.clone() }
         }
-        Clients::VerifiedIfGiven { .. } | Clients::Anyone => {
-            ClientPolicy { is_mandatory: false, allowed_sans: None }
-        }
+        _ => ClientPolicy { is_mandatory: false, allowed_sans: None },
     };
-    Ok(Some(Arc::new(ClientVerifier {
-        policy,
-        by_authority,
-        trusted,
-        subjects,
-        algorithms: provider.signature_verification_algorithms,
-        own: own.clone(),
-    })))
+    let algorithms = provider.signature_verification_algorithms;
+    Ok(Some(Arc::new(ClientVerifier { policy, trusted, subjects, algorithms, own: own.clone() })))
+}
+
+/// Verifies chains that end at this authority.
+fn chain_verifier(
+    authority: &CertificateDer<'static>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(authority.clone()).map_err(|error| error.to_string())?;
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider.clone());
+    builder.build().map_err(|error| error.to_string())
 }
 
 impl TlsConfig {
@@ -209,6 +202,6 @@ impl TlsConfig {
     }
 }
 
-fn unusable(source: &impl Display, problem: String, remedy: &'static str) -> TlsError {
-    TlsError::Unusable { file: source.to_string(), problem, remedy }
+fn unusable(source: &impl Display, problem: impl Into<String>, remedy: &'static str) -> TlsError {
+    TlsError::Unusable { file: source.to_string(), problem: problem.into(), remedy }
 }

@@ -53,7 +53,7 @@ pub(super) struct RateLimitConfig {
 /// Keys whose values are never shown.
 const SECRET_KEYS: &[&str] = &["basic_auth_users", "key"];
 
-/// A password check above this cost of bcrypt takes seconds of CPU; the check of every wrong password does.
+/// Hashes above this cost of bcrypt are refused: each check, also of a wrong password, takes many seconds of CPU.
 const MAX_BCRYPT_COST: u32 = 16;
 
 /// Above this cost there is a warning.
@@ -83,13 +83,22 @@ pub(super) fn read(path: &Path, text: &str) -> Result<WebConfig, Problems> {
     Ok(WebConfig { warnings, ..config })
 }
 
-/// Finds the server's certificate and key in the text of the file at `path`, even if the text is not valid.
+/// Finds the server's certificate and key in the text of the file at `path`, even if other parts of the text are invalid. If it
+/// is not valid YAML, only file names are found.
 pub(super) fn own_identity(path: &Path, text: &str) -> Option<(PemSource, PemSource)> {
     let directory = path.parent().unwrap_or(Path::new(""));
-    let source = |inline, file| {
-        let value = |key| value_of(key, text).filter(|value| !value.is_empty());
-        let file = value(file).map(|file| PemSource::File(directory.join(file)));
-        file.or_else(|| Some(PemSource::Inline(inline, Secret::new(value(inline)?))))
+    let document = yaml::parse_as_texts("", text).ok();
+    let section = document.and_then(|document| document.into_table().ok()?.remove("tls_server_config"));
+    let section = section.and_then(|section| section.into_table().ok()).unwrap_or_default();
+    let value = |key: &str| match &section.get(key)?.kind {
+        ValueKind::String(value) if !value.is_empty() => Some(value.clone()),
+        _ => None,
+    };
+    let file = |name: String| PemSource::File(directory.join(name));
+    let source = |inline, name: &str| {
+        let inline_source = || Some(PemSource::Inline(inline, Secret::new(value(inline)?)));
+        let in_text = || value_of(name, text).filter(|value| !value.is_empty());
+        value(name).map(file).or_else(inline_source).or_else(|| in_text().map(file))
     };
     Some((source("cert", "cert_file")?, source("key", "key_file")?))
 }
@@ -114,22 +123,27 @@ fn value_of(key: &str, text: &str) -> Option<String> {
 /// Reads each section. Here and below, `None` means that a problem has been reported.
 fn sections(root: &Node<'_>, directory: &Path) -> Option<WebConfig> {
     let table = root.table(&["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"])?;
-    let headers = set(&table, "http_server_config").map_or(Some(HeaderMap::new()), |node| http(&node));
-    let rate_limit = set(&table, "rate_limit").map_or(Some(None), |node| rate_limit(&node).map(Some));
+    let headers =
+        non_empty(&table, "http_server_config").map_or(Some(HeaderMap::new()), |node| http_server(&node));
+    let rate_limit = non_empty(&table, "rate_limit").map_or(Some(None), |node| rate_limit(&node).map(Some));
     let users = table.read_or("basic_auth_users", BTreeMap::new(), users);
     let tls = table.read_or("tls_server_config", None, |node| TlsConfig::read(node, directory).map(Some));
     let (headers, users, tls, rate_limit) = (headers?, users?, tls?, rate_limit?);
-    if let Some(section) = table.get("basic_auth_users").filter(|_| tls.is_none() && !users.is_empty()) {
-        section.warning(
-            "passwords cross the network unencrypted; add tls_server_config, or a proxy that has it",
-        );
+    if let Some(section) = table.get("basic_auth_users") {
+        if users.is_empty() {
+            section.warning("has no users, so no password is needed");
+        } else if tls.is_none() {
+            section.warning(
+                "passwords cross the network unencrypted; add tls_server_config, or a proxy that has it",
+            );
+        }
     }
     let rate_limit = rate_limit.filter(|limit| !limit.interval.is_zero());
     Some(WebConfig { tls, headers, users, rate_limit, warnings: Vec::new() })
 }
 
 /// The value of a key, unless it is null, empty text or an empty list.
-fn set<'a>(table: &Table<'a>, key: &str) -> Option<Node<'a>> {
+fn non_empty<'a>(table: &Table<'a>, key: &str) -> Option<Node<'a>> {
     table.get(key).filter(|node| match node.kind() {
         ValueKind::Nil => false,
         ValueKind::String(text) => !text.is_empty(),
@@ -153,8 +167,8 @@ fn boolean(node: &Node<'_>) -> Option<bool> {
 /// The section `rate_limit`. An interval of 0 means no limit.
 fn rate_limit(section: &Node<'_>) -> Option<RateLimitConfig> {
     let table = section.table(&["interval", "burst"])?;
-    let interval = set(&table, "interval").map_or(Some(Duration::ZERO), |node| interval(&node));
-    let burst = set(&table, "burst").map_or(Some(0), |node| whole_number(&node));
+    let interval = non_empty(&table, "interval").map_or(Some(Duration::ZERO), |node| interval(&node));
+    let burst = non_empty(&table, "burst").map_or(Some(0), |node| whole_number(&node));
     let (interval, burst) = (interval?, burst?);
     if burst == 0 && !interval.is_zero() {
         table.at("burst").warning(
@@ -189,13 +203,13 @@ fn whole_number(node: &Node<'_>) -> Option<u32> {
 }
 
 /// The headers of `http_server_config`.
-fn http(section: &Node<'_>) -> Option<HeaderMap> {
+fn http_server(section: &Node<'_>) -> Option<HeaderMap> {
     let table = section.table(&["http2", "headers"])?;
-    let http2 = set(&table, "http2").map_or(Some(false), |node| boolean(&node));
+    let http2 = non_empty(&table, "http2").map_or(Some(false), |node| boolean(&node));
     if let Some(node) = table.get("http2").filter(|_| http2 == Some(true)) {
         node.warning("HTTP/2 is not served; clients use HTTP/1.1");
     }
-    let headers = set(&table, "headers").map_or(Some(HeaderMap::new()), |node| headers(&node));
+    let headers = non_empty(&table, "headers").map_or(Some(HeaderMap::new()), |node| headers(&node));
     http2.and(headers)
 }
 
@@ -204,13 +218,14 @@ fn headers(section: &Node<'_>) -> Option<HeaderMap> {
     let table = section.table(&names)?;
     let mut headers = HeaderMap::new();
     for (name, allowed) in HEADERS {
-        let Some(node) = set(&table, name) else { continue };
-        let Some(value) = node.text() else { continue };
-        if !allowed.is_empty() && !allowed.contains(&value) {
+        let Some(node) = non_empty(&table, name) else { continue };
+        // Long values are written on several lines.
+        let Some(value) = node.text().map(|text| text.trim().replace('\n', " ")) else { continue };
+        if !allowed.is_empty() && !allowed.contains(&&*value) {
             node.error(format_args!("is not one of {}", allowed.join(", ")));
             continue;
         }
-        match HeaderValue::from_str(value) {
+        match HeaderValue::from_str(&value) {
             Ok(value) => _ = headers.insert(HeaderName::from_str(name).expect("the names are valid"), value),
             Err(_) => node.error("has characters that are not allowed in a header"),
         }
@@ -329,6 +344,49 @@ mod tests {
     }
 
     #[test]
+    fn own_identity_is_that_of_the_section() {
+        let text = "basic_auth_users: {cert: $2y$10$a, key_file: $2y$10$b}\n\
+                    tls_server_config: {cert_file: null, cert: A, key: B, key_file: ''}\n";
+        let inline = |key, text: &str| PemSource::Inline(key, Secret::new(text));
+        let found = own_identity(Path::new("/etc/web.yml"), text);
+        assert_eq!(found, Some((inline("cert", "A"), inline("key", "B"))));
+    }
+
+    #[test]
+    fn cipher_suites_apply_only_to_tls_1_2() {
+        let suites = |names: &str| {
+            let text =
+                format!("tls_server_config: {{cert_file: a, key_file: b, cipher_suites: [{names}]}}\n");
+            let suites = read(Path::new("web.yml"), &text).unwrap().tls.unwrap().cipher_suites;
+            let names = suites.iter().map(|suite| tls::suite_name(*suite));
+            names.filter(|name| !name.contains("ECDHE")).count() * 10 + suites.len()
+        };
+        assert_eq!(suites("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), 34);
+        assert_eq!(suites("TLS_AES_128_GCM_SHA256"), 33);
+        assert_eq!(suites("TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), 34);
+    }
+
+    #[test]
+    fn users_without_passwords_cause_a_warning() {
+        let config = read(Path::new("web.yml"), "basic_auth_users: {}\n").unwrap();
+        let [warning] = config.warnings.try_into().unwrap();
+        assert_eq!(
+            warning.to_string(),
+            "web.yml:1: basic_auth_users: has no users, so no password is needed"
+        );
+    }
+
+    #[test]
+    fn misplaced_hash_is_not_repeated() {
+        let text = "basic_auth_users: {$2y$10$fiHOWguiMLvaikYXYMR8NuPKSArSS6HN8bNN7YGJEs12Hja9ULyGG: ann}\n";
+        let problems = read(Path::new("web.yml"), text).unwrap_err().to_string();
+        assert!(
+            problems.starts_with("web.yml:1: basic_auth_users.…: the value is not a bcrypt hash"),
+            "{problems}"
+        );
+    }
+
+    #[test]
     fn tls_defaults_follow_the_format() {
         let tls = accepted("tls").tls.unwrap();
         assert_eq!(tls.cert, PemSource::File("/etc/exporter/server.pem".into()));
@@ -383,6 +441,7 @@ mod tests {
         assert!(!tls.prefers_own_cipher_suites);
         assert_eq!(config.headers["x-xss-protection"], "1");
         assert_eq!(config.headers["strict-transport-security"], "1.50");
+        assert_eq!(config.headers["content-security-policy"], "default-src 'self'; img-src 'none'");
         assert_eq!(config.users.keys().collect::<Vec<_>>(), ["123", "true"]);
         assert!(config.users.values().all(|hash| hash.expose().len() == 60), "without blanks");
         let interval = Duration::from_millis(1500);
@@ -391,7 +450,7 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "/etc/exporter/web.yml:11: basic_auth_users.123: has cost 16, and one check takes a second or more; \
+                "/etc/exporter/web.yml:15: basic_auth_users.123: has cost 16, and one check takes a second or more; \
               create a hash with cost 10"
             ]
         );

@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 const DEMO: [&str; 3] = ["demo", "--web.listen-address", "127.0.0.1:0"];
 
-/// The demo, whose file descriptor 3 is its standard input, as if systemd had passed it.
+/// The demo. It gets its standard input as file descriptor 3, as if systemd had passed it.
 fn with_passed_descriptor() -> Command {
     let mut command = Command::new("sh");
     let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" demo --web.systemd-socket";
@@ -27,7 +27,7 @@ async fn socket_of_systemd_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let demo =
-        Process::start_with(with_passed_descriptor(), OwnedFd::from(listener).into()).listening().await;
+        Process::start_with_stdin(with_passed_descriptor(), OwnedFd::from(listener).into()).listening().await;
     assert_eq!(demo.address(), address);
     demo.until(|metrics| metrics.sum("up", &[]) == 3.0).await;
 }
@@ -35,17 +35,18 @@ async fn socket_of_systemd_is_served() {
 #[tokio::test]
 async fn missing_or_other_socket_is_refused() {
     let ended = run(exporter(&["demo", "--web.systemd-socket"])).await;
-    assert_exit("no socket", &ended, 1, &["--web.systemd-socket", "passed no socket", ".socket unit"]);
-    let ended = Process::start_with(with_passed_descriptor(), Stdio::null()).wait().await;
-    assert_exit("a file", &ended, 1, &["socket 0 is not a TCP socket", "ListenStream="]);
+    assert_exit("no socket", &ended, 64, &["--web.systemd-socket", "passed no socket", ".socket unit"]);
+    let ended = Process::start_with_stdin(with_passed_descriptor(), Stdio::null()).wait().await;
+    assert_exit("a file", &ended, 64, &["socket 0 is not a listening TCP socket", "ListenStream="]);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let connection = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-    let ended = Process::start_with(with_passed_descriptor(), OwnedFd::from(connection).into()).wait().await;
+    let ended =
+        Process::start_with_stdin(with_passed_descriptor(), OwnedFd::from(connection).into()).wait().await;
     assert_exit(
         "a connection",
         &ended,
-        1,
-        &["socket 0 is not a TCP socket", "it is a connection", "Accept=no"],
+        64,
+        &["socket 0 is not a listening TCP socket", "it does not listen", "Accept=no"],
     );
 }
 

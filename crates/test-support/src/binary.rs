@@ -126,11 +126,11 @@ pub fn assert_exit(case: &str, finished: &Finished, status: i32, words: &[&str])
 impl Process {
     /// Starts a program.
     pub fn start(command: Command) -> Self {
-        Self::start_with(command, Stdio::null())
+        Self::start_with_stdin(command, Stdio::null())
     }
 
     /// Starts a program with this standard input.
-    pub fn start_with(mut command: Command, stdin: Stdio) -> Self {
+    pub fn start_with_stdin(mut command: Command, stdin: Stdio) -> Self {
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Lines::of(child.stdout.take().expect("its standard output is piped"));

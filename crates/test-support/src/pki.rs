@@ -50,7 +50,8 @@ impl Authority {
         Self::with(name, |params| params.is_ca = IsCa::ExplicitNoCa)
     }
 
-    fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    /// An authority with these changes.
+    pub fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         change(&mut params);

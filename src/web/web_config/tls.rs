@@ -11,7 +11,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{boolean, set};
+use super::{boolean, non_empty};
 use crate::{
     config::reader::{Node, Table},
     domain::secret::Secret,
@@ -24,6 +24,19 @@ pub(in crate::web) enum PemSource {
     File(PathBuf),
     /// The text of this key of the section.
     Inline(&'static str, Secret),
+}
+
+impl PemSource {
+    /// The PEM text; `read` reads a file.
+    pub(in crate::web) fn contents<E>(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>, E> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Inline(_, text) => Ok(text.expose().into()),
+        }
+    }
 }
 
 impl fmt::Display for PemSource {
@@ -114,9 +127,9 @@ impl TlsConfig {
             read_pem(&table, key, "key_file", "name the PEM file with the certificate's key", directory);
         let clients = Clients::read(&table, directory);
         let versions = versions(&table);
-        let cipher_suites = set_or(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
-        let prefers_own_cipher_suites = set_or(&table, "prefer_server_cipher_suites", true, boolean);
-        let curves = set_or(&table, "curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
+        let cipher_suites = read_or(&table, "cipher_suites", ring::ALL_CIPHER_SUITES.to_vec(), cipher_suites);
+        let prefers_own_cipher_suites = read_or(&table, "prefer_server_cipher_suites", true, boolean);
+        let curves = read_or(&table, "curve_preferences", ring::ALL_KX_GROUPS.to_vec(), curves);
         Some(Self {
             cert: cert?,
             key: key?,
@@ -131,20 +144,23 @@ impl TlsConfig {
 
 impl Clients {
     fn read(table: &Table<'_>, directory: &Path) -> Option<Self> {
-        let policy = set_or(table, "client_auth_type", "NoClientCert", Node::text)?;
+        let policy = read_or(table, "client_auth_type", "NoClientCert", Node::text)?;
         let ca = PemNode::find(table, "client_ca", "client_ca_file");
         match policy {
             "NoClientCert" => {
-                for key in ["client_ca", "client_ca_file", "client_allowed_sans"] {
-                    reject_unused(table, key);
+                for key in ["client_ca", "client_ca_file"] {
+                    reject_unused(table, key, "VerifyClientCertIfGiven or RequireAndVerifyClientCert");
                 }
+                reject_unused(table, "client_allowed_sans", "RequireAndVerifyClientCert");
                 Some(Self::Anyone)
             }
             "VerifyClientCertIfGiven" => {
-                reject_unused(table, "client_allowed_sans");
+                reject_unused(table, "client_allowed_sans", "RequireAndVerifyClientCert");
                 let Some(ca) = ca else {
                     let node = table.get("client_auth_type")?;
-                    node.warning("has no effect without client_ca_file: no client needs a certificate");
+                    node.warning(
+                        "has no effect without client_ca_file or client_ca: no certificate is requested",
+                    );
                     return Some(Self::Anyone);
                 };
                 Some(Self::VerifiedIfGiven { ca: ca.read(directory)? })
@@ -172,44 +188,55 @@ impl Clients {
 }
 
 /// Reports a key that has no effect without client certificates.
-fn reject_unused(table: &Table<'_>, key: &str) {
-    if let Some(node) = set(table, key) {
-        node.problem("has no effect unless client_auth_type is RequireAndVerifyClientCert");
+fn reject_unused(table: &Table<'_>, key: &str, policy: &str) {
+    if let Some(node) = non_empty(table, key) {
+        node.problem(format_args!("has no effect unless client_auth_type is {policy}"));
     }
 }
 
-/// Reads the value of a key; returns `absent` if the key is not set.
-fn set_or<'a, T>(
+/// Reads the value of a key; returns `absent` if the key is absent or its value empty.
+fn read_or<'a, T>(
     table: &Table<'a>,
     key: &str,
     absent: T,
     read: impl FnOnce(&Node<'a>) -> Option<T>,
 ) -> Option<T> {
-    set(table, key).map_or(Some(absent), |node| read(&node))
+    non_empty(table, key).map_or(Some(absent), |node| read(&node))
 }
 
 /// The value that has certificates or a key, or their file's name.
-enum PemNode<'a> {
-    File(Node<'a>),
-    Inline(&'static str, Node<'a>),
+struct PemNode<'a> {
+    node: Node<'a>,
+    /// The key for inline text.
+    inline: &'static str,
+    is_file: bool,
 }
 
 impl<'a> PemNode<'a> {
     /// Prefers the file to the inline text, as the toolkit does.
     fn find(table: &Table<'a>, inline: &'static str, file: &str) -> Option<Self> {
-        let text = set(table, inline);
-        let Some(node) = set(table, file) else { return Some(Self::Inline(inline, text?)) };
+        let text = non_empty(table, inline);
+        let Some(node) = non_empty(table, file) else {
+            return Some(Self { node: text?, inline, is_file: false });
+        };
         if let Some(text) = text {
             text.warning(format_args!("has no effect, because {file} is set"));
         }
-        Some(Self::File(node))
+        Some(Self { node, inline, is_file: true })
     }
 
     fn read(self, directory: &Path) -> Option<PemSource> {
-        Some(match self {
-            Self::File(node) => PemSource::File(directory.join(node.text()?)),
-            Self::Inline(key, node) => PemSource::Inline(key, Secret::new(node.text()?)),
-        })
+        let Self { node, inline, is_file } = self;
+        let text = node.text()?;
+        if !is_file {
+            return Some(PemSource::Inline(inline, Secret::new(text)));
+        }
+        // Messages repeat file names, but must not repeat a key.
+        if text.contains(['\n', '\r']) || text.contains("-----BEGIN") {
+            node.problem(format_args!("is not a file name; write PEM text as {inline}"));
+            return None;
+        }
+        Some(PemSource::File(directory.join(text)))
     }
 }
 
@@ -228,8 +255,8 @@ fn read_pem(
 }
 
 fn versions(table: &Table<'_>) -> Option<Vec<&'static SupportedProtocolVersion>> {
-    let least = set_or(table, "min_version", &TLS12, version);
-    let most = set_or(table, "max_version", &TLS13, version);
+    let least = read_or(table, "min_version", &TLS12, version);
+    let most = read_or(table, "max_version", &TLS13, version);
     let range = u16::from(least?.version)..=u16::from(most?.version);
     if range.is_empty() {
         table.get("max_version")?.error("is less than min_version");
@@ -254,27 +281,32 @@ fn version(node: &Node<'_>) -> Option<&'static SupportedProtocolVersion> {
 
 fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
     let known: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(|suite| (suite_name(*suite), *suite)).collect();
-    let suites = chosen(section, &known, &[("_CBC_", ": CBC suites are not secure")])?;
-    if suites.iter().any(|suite| suite.tls13().is_some()) {
-        return Some(suites);
-    }
-    // In this format the list applies only to TLS 1.2; the suites of TLS 1.3 are kept.
-    let later = ring::ALL_CIPHER_SUITES.iter().filter(|suite| suite.tls13().is_some());
-    Some(later.copied().chain(suites).collect())
+    let suites = find_each(section, &known, &[("_CBC_", ": CBC suites are not secure")])?;
+    // In this format the list applies only to TLS 1.2. All suites of TLS 1.3 are kept.
+    let later = ring::ALL_CIPHER_SUITES.iter().copied().filter(|suite| suite.tls13().is_some());
+    Some(later.chain(suites.into_iter().filter(|suite| suite.tls13().is_none())).collect())
 }
 
 /// The name of a cipher suite in the IANA registry, which the format uses.
-fn suite_name(suite: SupportedCipherSuite) -> String {
+pub(super) fn suite_name(suite: SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
 }
 
 fn curves(section: &Node<'_>) -> Option<Vec<&'static dyn SupportedKxGroup>> {
     let known: Vec<_> = CURVES.iter().map(|(name, curve)| ((*name).to_owned(), *curve)).collect();
-    chosen(section, &known, &[("CurveP521", ": the TLS library (rustls with ring) does not have this curve")])
+    find_each(
+        section,
+        &known,
+        &[("CurveP521", ": the TLS library (rustls with ring) does not have this curve")],
+    )
 }
 
 /// The values of the names in a list, looked up in `known`. `refusals` has parts of other names, and why those are refused.
-fn chosen<T: Copy>(section: &Node<'_>, known: &[(String, T)], refusals: &[(&str, &str)]) -> Option<Vec<T>> {
+fn find_each<T: Copy>(
+    section: &Node<'_>,
+    known: &[(String, T)],
+    refusals: &[(&str, &str)],
+) -> Option<Vec<T>> {
     let nodes = section.list()?;
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let choice = |node: &Node<'_>| {

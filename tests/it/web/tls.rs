@@ -4,8 +4,8 @@ use std::{fs, time::Duration};
 
 use futures_util::future::join_all;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    NameConstraints, SanType, date_time_ymd,
 };
 use rustls::{
     crypto::{CryptoProvider, ring},
@@ -265,79 +265,129 @@ async fn statuses(server: &Server, servers: &Authority, client: &Identity) -> [O
 const ACCEPTED: [Option<u16>; 2] = [Some(200); 2];
 const REFUSED: [Option<u16>; 2] = [None; 2];
 
-/// `openssl` makes certificates of version 1, or certificates that are authorities themselves, unless it is told otherwise.
+fn authority(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+fn expired(params: &mut CertificateParams) {
+    params.not_after = date_time_ymd(2001, 1, 1);
+}
+
+fn for_servers(params: &mut CertificateParams) {
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+}
+
+fn with_unknown_extension(params: &mut CertificateParams) {
+    let mut extension = CustomExtension::from_oid_content(&[1, 2, 3], vec![5, 0]);
+    extension.set_criticality(true);
+    params.custom_extensions = vec![extension];
+}
+
+/// By default `openssl` makes certificates of version 1, or with `CA:TRUE`.
 #[tokio::test]
-async fn unusual_certificates_of_an_authority_are_accepted() {
+async fn version_1_and_authority_clients_are_accepted() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
-    let impostor = Authority::new("clients");
-    let authority = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    for (what, client, expected) in [
-        ("version 1", clients.version_1_client(), ACCEPTED),
-        ("an authority", clients.client_with(authority), ACCEPTED),
-        ("version 1, other authority", impostor.version_1_client(), REFUSED),
-        ("an authority, other authority", impostor.client_with(authority), REFUSED),
-        (
-            "an expired authority",
-            clients.client_with(|params| {
-                authority(params);
-                params.not_after = date_time_ymd(2001, 1, 1);
-            }),
-            REFUSED,
-        ),
-        (
-            "an authority for servers",
-            clients.client_with(|params| {
-                authority(params);
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-            }),
-            REFUSED,
-        ),
-        (
-            "an unknown critical extension",
-            clients.client_with(|params| {
-                authority(params);
-                let mut extension = CustomExtension::from_oid_content(&[1, 2, 3], vec![5, 0]);
-                extension.set_criticality(true);
-                params.custom_extensions = vec![extension];
-            }),
-            REFUSED,
-        ),
-        ("no authority", Identity::self_signed(authority), REFUSED),
-        ("version 1, no authority", Identity::self_signed_version_1(), REFUSED),
-    ] {
-        assert_eq!(statuses(&server, &servers, &client).await, expected, "{what}");
+    for (what, client) in
+        [("version 1", clients.version_1_client()), ("CA:TRUE", clients.client_with(authority))]
+    {
+        assert_eq!(statuses(&server, &servers, &client).await, ACCEPTED, "{what}");
     }
 }
 
 #[tokio::test]
-async fn pinned_certificate_is_accepted() {
-    let servers = Authority::new("servers");
-    let authority = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    for (what, pinned, expected) in [
-        ("not an authority", Identity::self_signed(|_| {}), ACCEPTED),
-        ("an authority", Identity::self_signed(authority), ACCEPTED),
-        ("version 1", Identity::self_signed_version_1(), ACCEPTED),
-        ("expired", Identity::self_signed(|params| params.not_after = date_time_ymd(2001, 1, 1)), REFUSED),
-        (
-            "not valid yet",
-            Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1)),
-            REFUSED,
-        ),
-        (
-            "for servers",
-            Identity::self_signed(|params| {
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-            }),
-            REFUSED,
-        ),
+async fn unsuitable_client_certificates_are_refused() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (_files, server) = serve_mutual_tls(&servers.server(), &clients, REQUIRED).await;
+    let impostor = Authority::new("clients");
+    let authority_and = |change: fn(&mut CertificateParams)| {
+        clients.client_with(|params| {
+            authority(params);
+            change(params);
+        })
+    };
+    for (what, client) in [
+        ("version 1, of another authority", impostor.version_1_client()),
+        ("CA:TRUE, of another authority", impostor.client_with(authority)),
+        ("CA:TRUE, expired", authority_and(expired)),
+        ("CA:TRUE, for servers", authority_and(for_servers)),
+        ("CA:TRUE, with an unknown critical extension", authority_and(with_unknown_extension)),
+        ("CA:TRUE, self-signed", Identity::self_signed(authority)),
+        ("version 1, self-signed", Identity::self_signed_version_1()),
     ] {
-        let files = Files::tls(&servers.server(), &format!("  client_ca_file: clients.pem\n{REQUIRED}"));
-        files.write("clients.pem", &pinned.certificate_pem);
-        let server = serve(&files).await;
-        assert_eq!(statuses(&server, &servers, &pinned).await, expected, "{what}");
+        assert_eq!(statuses(&server, &servers, &client).await, REFUSED, "{what}");
+    }
+}
+
+/// Serves with these clients' certificates.
+async fn serve_with_clients(servers: &Authority, pem: &str) -> (Files, Server) {
+    let files = Files::tls(&servers.server(), &format!("  client_ca_file: clients.pem\n{REQUIRED}"));
+    files.write("clients.pem", pem);
+    let server = serve(&files).await;
+    (files, server)
+}
+
+#[tokio::test]
+async fn unsuitable_authority_admits_nobody() {
+    let servers = Authority::new("servers");
+    for (what, change, expected) in [
+        ("suitable", authority as fn(&mut CertificateParams), ACCEPTED),
+        ("expired", expired, REFUSED),
+        ("for servers", for_servers, REFUSED),
+        ("with an unknown critical extension", with_unknown_extension, REFUSED),
+    ] {
+        let clients = Authority::with("clients", |params| {
+            authority(params);
+            change(params);
+        });
+        let (_files, server) = serve_with_clients(&servers, &clients.pem).await;
+        for client in [clients.client(vec![]), clients.version_1_client()] {
+            assert_eq!(statuses(&server, &servers, &client).await, expected, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn authority_limits_the_names_of_clients() {
+    let servers = Authority::new("servers");
+    let clients = Authority::with("clients", |params| {
+        authority(params);
+        let permitted_subtrees = vec![GeneralSubtree::DnsName("example.org".to_owned())];
+        params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+    });
+    let (_files, server) = serve_with_clients(&servers, &clients.pem).await;
+    let inside = clients.client(vec![dns("prometheus.example.org")]);
+    assert_eq!(statuses(&server, &servers, &inside).await, ACCEPTED);
+    let outside = clients.client(vec![dns("prometheus.example")]);
+    assert_eq!(statuses(&server, &servers, &outside).await, REFUSED);
+    assert_eq!(statuses(&server, &servers, &clients.version_1_client()).await, REFUSED, "without names");
+}
+
+#[tokio::test]
+async fn pinned_certificate_is_accepted_with_its_key() {
+    let servers = Authority::new("servers");
+    for (what, pinned) in [
+        ("not an authority", Identity::self_signed(|_| {})),
+        ("CA:TRUE", Identity::self_signed(authority)),
+        ("version 1", Identity::self_signed_version_1()),
+    ] {
+        let (_files, server) = serve_with_clients(&servers, &pinned.certificate_pem).await;
+        assert_eq!(statuses(&server, &servers, &pinned).await, ACCEPTED, "{what}");
         let stolen = pinned.with_other_key();
         assert_eq!(statuses(&server, &servers, &stolen).await, REFUSED, "{what}: without its key");
+    }
+}
+
+#[tokio::test]
+async fn unsuitable_pinned_certificate_is_refused() {
+    let servers = Authority::new("servers");
+    for (what, pinned) in [
+        ("expired", Identity::self_signed(expired)),
+        ("not valid yet", Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1))),
+        ("for servers", Identity::self_signed(for_servers)),
+    ] {
+        let (_files, server) = serve_with_clients(&servers, &pinned.certificate_pem).await;
+        assert_eq!(statuses(&server, &servers, &pinned).await, REFUSED, "{what}");
     }
 }
 
@@ -345,9 +395,7 @@ async fn pinned_certificate_is_accepted() {
 async fn pinned_certificate_issues_no_others() {
     let servers = Authority::new("servers");
     let pinned = Authority::without_authority("a client");
-    let files = Files::tls(&servers.server(), &format!("  client_ca_file: clients.pem\n{REQUIRED}"));
-    files.write("clients.pem", &pinned.pem);
-    let server = serve(&files).await;
+    let (_files, server) = serve_with_clients(&servers, &pinned.pem).await;
     for issued in [pinned.client(vec![]), pinned.version_1_client()] {
         assert_eq!(statuses(&server, &servers, &issued).await, REFUSED);
     }
@@ -578,4 +626,40 @@ async fn reload_adds_and_changes_protection() {
     }
     assert_eq!(shows(vec![dns("one.example")]).await, None);
     assert_eq!(TlsClient::trusting(&servers).status(&server, "/metrics").await, None);
+}
+
+/// Texts that a message must not have: pieces of a key as text, and as numbers.
+fn assert_repeats_no_key(message: &str, key_pem: &str) {
+    let base64: String = key_pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    for start in 0..base64.len() - 8 {
+        let piece = &base64[start..start + 8];
+        let numbers = format!("{:?}", piece.as_bytes());
+        assert!(!message.contains(piece), "{piece} in {message}");
+        assert!(!message.contains(numbers.trim_matches(['[', ']'])), "{piece} as numbers in {message}");
+    }
+}
+
+#[tokio::test]
+async fn misplaced_key_is_not_repeated() {
+    let Identity { certificate_pem, key_pem, .. } = Authority::new("servers").server();
+    let block = |pem: &str| pem.trim_end().replace('\n', "\n    ");
+    let forms = [
+        format!(">\n    {}", block(&key_pem)),
+        format!("|\n    {}", block(&key_pem)),
+        format!("'{}'", block(&key_pem)),
+        format!("\"{}\"", key_pem.replace('\n', "\\\\n")),
+        format!("\n    {}", block(&key_pem)),
+    ];
+    for place in ["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file", "min_version"] {
+        for form in &forms {
+            let others = [("cert", &certificate_pem), ("key", &key_pem), ("client_ca", &certificate_pem)]
+                .map(|(name, pem)| format!("  {name}: |\n    {}\n", block(pem)));
+            let others = others.iter().filter(|other| !other.starts_with(&format!("  {place}:")));
+            let others: String = others.map(String::as_str).collect();
+            let files = Files::new(&format!("tls_server_config:\n{REQUIRED}{others}  {place}: {form}\n"));
+            if let Err(error) = Protection::open(&files.web_config()) {
+                assert_repeats_no_key(&error.to_string(), &key_pem);
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The test cases of exporter-toolkit, each with its expected outcome: `tests/fixtures/web/toolkit/README.md`.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::SanType;
@@ -8,11 +8,17 @@ use rustls::{ALL_VERSIONS, crypto::ring};
 use tencentcloud_vpn_exporter::web::protection::Protection;
 use test_support::{
     pki::{Authority, Files, Identity, TlsClient},
-    web_server::{Client, Server, Setup},
+    web_server::{Client, Server, Setup, read_response},
+    with_timeout,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/web/toolkit");
+
+/// Numbers of RFC 8446, section 6.
+const ALERT: u8 = 21;
+const HANDSHAKE_FAILURE: u8 = 40;
+const PROTOCOL_VERSION: u8 = 70;
 
 const NO_CONNECTION: &str = "no connection";
 
@@ -44,11 +50,12 @@ impl Case {
         }
     }
 
-    /// The scheme, and the value of an option.
+    /// `start`, `http` or `https`.
     fn scheme(&self) -> &str {
         self.client.split(' ').next().unwrap()
     }
 
+    /// The value of an option of the client.
     fn option(&self, name: &str) -> Option<&str> {
         self.client.split(' ').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
@@ -147,23 +154,26 @@ impl Certificates {
     }
 }
 
-/// The status of the last response.
+/// The status of the response. Sends the request again, up to the option `times`, until the status is not 200.
 async fn get<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, case: &Case) -> String {
     let login = case.option("user").map_or_else(String::new, |user| {
         format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{user}123")))
     });
-    let mut status = NO_CONNECTION.to_owned();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{login}\r\n");
+    let mut status = 200;
     for _ in 0..case.option("times").map_or(1, |times| times.parse().unwrap()) {
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{login}\r\n");
         if client.stream.write_all(request.as_bytes()).await.is_err() {
             return NO_CONNECTION.to_owned();
         }
-        match test_support::web_server::read_response(&mut client.stream).await {
-            Some(response) => status = response.status.to_string(),
+        match read_response(&mut client.stream).await {
+            Some(response) => status = response.status,
             None => return NO_CONNECTION.to_owned(),
         }
+        if status != 200 {
+            break;
+        }
     }
-    status
+    status.to_string()
 }
 
 /// The outcome for a client that offers only this version of TLS and this cipher suite.
@@ -172,7 +182,7 @@ async fn answer_to_hello(server: &Server, version: [u8; 2], suite: [u8; 2]) -> S
     body.extend([7; 32]);
     // No session, one cipher suite, no compression.
     body.extend([0, 0, 2, suite[0], suite[1], 1, 0]);
-    // The elliptic curves X25519 and P-256, and the signature schemes RSA with SHA-256 and SHA-1.
+    // Curves X25519 and P-256, uncompressed points, signatures of RSA with SHA-256 and SHA-1.
     let extensions =
         [&[0, 10, 0, 6, 0, 4, 0, 29, 0, 23][..], &[0, 11, 0, 2, 1, 0], &[0, 13, 0, 6, 0, 4, 4, 1, 2, 1]]
             .concat();
@@ -187,17 +197,17 @@ async fn answer_to_hello(server: &Server, version: [u8; 2], suite: [u8; 2]) -> S
     client.stream.read_exact(&mut record).await.unwrap();
     let [kind, .., description] = record;
     match (kind, description) {
-        (21, 40 | 70) => NO_CONNECTION.to_owned(),
+        (ALERT, HANDSHAKE_FAILURE | PROTOCOL_VERSION) => NO_CONNECTION.to_owned(),
         other => format!("record {other:?}"),
     }
 }
 
 #[tokio::test]
 async fn toolkit_cases_have_their_expected_outcomes() {
-    let certificates = Arc::new(Certificates::new());
+    let certificates = Certificates::new();
     let cases = cases();
     for case in &cases {
-        let (outcome, message) = certificates.run(case).await;
+        let (outcome, message) = with_timeout(certificates.run(case)).await;
         assert_eq!(outcome, case.here, "{case:?}: {message}");
         assert!(message.contains(&case.reason), "{case:?}: {message}");
         assert_eq!(case.reason.is_empty(), case.here != "refused", "{case:?}");
