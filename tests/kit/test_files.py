@@ -22,6 +22,15 @@ class Unit(unittest.TestCase):
             done = subprocess.run([tool("systemd-analyze"), "verify", unit], capture_output=True, text=True)
             self.assertEqual((0, ""), (done.returncode, done.stderr))
 
+    def test_systemd_accepts_its_socket(self):
+        with directory() as place:
+            service = UNIT.read_text().replace("/usr/local/bin/tencentcloud-vpn-exporter", f"{exporter()} --web.systemd-socket")
+            (place / UNIT.name).write_text(service)
+            socket = place / UNIT.with_suffix(".socket").name
+            shutil.copy(UNIT.with_suffix(".socket"), socket)
+            done = subprocess.run([tool("systemd-analyze"), "verify", socket], capture_output=True, text=True)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+
     def test_exposure_level_is_at_most_1_5(self):
         run(tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", UNIT)
 

@@ -281,7 +281,14 @@ fn version(node: &Node<'_>) -> Option<&'static SupportedProtocolVersion> {
 
 fn cipher_suites(section: &Node<'_>) -> Option<Vec<SupportedCipherSuite>> {
     let known: Vec<_> = ring::ALL_CIPHER_SUITES.iter().map(|suite| (suite_name(*suite), *suite)).collect();
-    let suites = find_each(section, &known, &[("_CBC_", ": CBC suites are not secure")])?;
+    let suites = find_each(
+        section,
+        &known,
+        &[
+            ("_CBC_", ": CBC suites are not secure"),
+            ("TLS_RSA_", ": suites without forward secrecy are not secure"),
+        ],
+    )?;
     // In this format the list applies only to TLS 1.2. All suites of TLS 1.3 are kept.
     let later = ring::ALL_CIPHER_SUITES.iter().copied().filter(|suite| suite.tls13().is_some());
     Some(later.chain(suites.into_iter().filter(|suite| suite.tls13().is_none())).collect())

@@ -38,7 +38,7 @@ async fn victoria_metrics_stores_every_sample() {
     assert_stores_every_sample(Program::VictoriaMetrics).await;
 }
 
-/// Compares what the program stores with what two daemons expose whose series do not change.
+/// Two daemons serve series that do not change. Asserts that the program stores all of them.
 async fn assert_stores_every_sample(program: Program) -> Server {
     let api = Api::start(frozen(&REGIONS.map(|region| (region, 60)))).await;
     let place = WorkDir::with(api.config_with_poll(&REGIONS, "interval: 5s, timeout: 5s, stale_after: 1h"));

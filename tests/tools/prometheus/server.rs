@@ -81,7 +81,7 @@ impl Program {
 fn unstable(name: &str) -> PathBuf {
     let folder = std::env::var_os("UNSTABLE_PROGRAMS").unwrap_or_else(|| "target/unstable".into());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("usr/bin").join(name);
-    assert!(path.exists(), "{} is missing; tests/run installs it", path.display());
+    assert!(path.exists(), "{} is missing; tests/run unpacks it", path.display());
     path
 }
 
