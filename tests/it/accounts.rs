@@ -171,7 +171,7 @@ fn expiry(metrics: &Metrics, account: &str) -> Option<f64> {
 
 #[tokio::test]
 async fn every_source_serves_with_short_lived_tokens() {
-    let cloud = Cloud::new(Some(Duration::from_secs(4))).await;
+    let cloud = Cloud::new(Some(Duration::from_secs(8))).await;
     let daemon = cloud.daemon(&SOURCES.map(|(name, ..)| name)).await;
     let first = daemon.until(|metrics| metrics.sum("up", &[]) == 14.0).await;
     let is_renewed = |metrics: &Metrics| {

@@ -31,8 +31,11 @@ pub struct Scene {
 impl Scene {
     /// A scene with three targets and these poll settings.
     pub async fn start(poll: &str) -> Self {
-        let world = frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)]);
-        Self::start_with(world, |api| Self::config(api, poll)).await
+        Self::start_with(Self::world(), |api| Self::config(api, poll)).await
+    }
+
+    fn world() -> simulator::Options {
+        frozen(&[(GUANGZHOU, TUNNELS), (FRANKFURT, 2)])
     }
 
     /// A scene with these simulator options and this configuration.
@@ -134,9 +137,14 @@ pub async fn check_outage(kind: FaultKind, reason: &str) -> Scene {
     check_outage_in(Scene::start("interval: 250ms, timeout: 4s, stale_after: 1h").await, kind, reason).await
 }
 
-/// The same for a fault that takes so much work that polls need more time.
+/// The same for a fault that takes so much work that polls and requests need more time.
 pub async fn check_slow_outage(kind: FaultKind, reason: &str) -> Scene {
-    check_outage_in(Scene::start("interval: 1s, timeout: 20s, stale_after: 1h").await, kind, reason).await
+    let config = |api: &Api| {
+        let config = Scene::config(api, "interval: 1s, timeout: 60s, stale_after: 1h");
+        config.replace("request_timeout: 2s", "request_timeout: 30s")
+    };
+    let scene = Scene::start_with(Scene::world(), config).await;
+    check_outage_in(scene, kind, reason).await
 }
 
 /// The same for a fault that polls wait for until their time-out. Only one poll fails, since each takes four seconds.
