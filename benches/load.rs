@@ -43,9 +43,9 @@ fn wrk(tunnels: usize) {
     run("-d30s");
     let polls = || daemon.sum("tencentcloud_vpn_polls_total");
     let (before, memory_before, start) = (polls(), daemon.memory().0, Instant::now());
-    let told = run("-d60s");
+    let output = run("-d60s");
     let (after, memory_after, elapsed) = (polls(), daemon.memory().0, start.elapsed());
-    for line in told.lines().filter(|line| {
+    for line in output.lines().filter(|line| {
         ["Requests/sec", "Transfer/sec", "99%", "50%"].iter().any(|known| line.contains(known))
     }) {
         println!("  {}", line.trim());
@@ -54,7 +54,7 @@ fn wrk(tunnels: usize) {
     println!("  {} polls in {:.0} s, {expected:.0} were due", after - before, elapsed.as_secs_f64());
     println!("  {:.1} MiB resident before, {:.1} MiB after", mib(memory_before), mib(memory_after));
     let failures = daemon.sum("tencentcloud_vpn_poll_failures_total");
-    let errors = told.lines().filter(|line| line.contains("Socket errors") || line.contains("Non-2xx"));
+    let errors = output.lines().filter(|line| line.contains("Socket errors") || line.contains("Non-2xx"));
     at_most("errors that wrk saw", errors.inspect(|line| println!("  {}", line.trim())).count() as f64, 0.0);
     at_most("polls that failed", failures, 0.0);
     at_most("polls that were late or left out", (expected - (after - before)).floor(), 1.0);
@@ -92,9 +92,9 @@ async fn scrape_time(daemon: &Daemon) -> Duration {
         let url = daemon.url();
         let format = "%{http_code} %{time_total}";
         let arguments = ["-s", "-H", "Accept-Encoding: gzip", "-o", "/dev/null", "-w", format];
-        let told =
+        let output =
             spawn_blocking(move || curl(&[&arguments[..], &[&*url]].concat())).await.expect("curl ends");
-        let (status, seconds) = told.split_once(' ').expect("two words");
+        let (status, seconds) = output.split_once(' ').expect("two words");
         assert_eq!(status, "200");
         times.push(Duration::from_secs_f64(seconds.parse().expect("seconds")));
     }

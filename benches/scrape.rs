@@ -154,17 +154,17 @@ async fn serve(state: TargetSnapshot) -> (String, String) {
 async fn scrapes(url: &str, encoding: &'static str, count: usize) -> Scrape {
     let urls = format!("{url}?[1-{count}]");
     let watch = Stopwatch::start();
-    let told = tokio::task::spawn_blocking(move || {
+    let output = tokio::task::spawn_blocking(move || {
         let format = "%{http_code} %{time_total} %{size_download}\n";
         curl(&["-s", "-H", encoding, "-o", "/dev/null", "-w", format, &urls])
     });
-    let told = told.await.expect("curl ends");
+    let output = output.await.expect("curl ends");
     let cost = watch.stop();
-    let lines: Vec<Vec<f64>> = told
+    let lines: Vec<Vec<f64>> = output
         .lines()
         .map(|line| line.split(' ').map(|number| number.parse().expect("a number")).collect())
         .collect();
-    assert!(lines.len() == count && lines.iter().all(|line| line[0] == 200.0), "{told}");
+    assert!(lines.len() == count && lines.iter().all(|line| line[0] == 200.0), "{output}");
     Scrape {
         cpu: cost.cpu / u32::try_from(count).expect("a small number"),
         wall: Duration::from_secs_f64(median(lines.iter().map(|line| line[1]))),

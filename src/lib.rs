@@ -28,7 +28,7 @@
 //! - the scrape: `web/server.rs`, `web/routes.rs`, `web/state.rs`, `web/response.rs`, `metrics/plain.rs`
 //!
 //! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
-//! [`domain`] has the types that all modules share, [`telemetry`] the counters that `poll`, `tencent` and `web` increment;
+//! [`domain`] has the types that all modules share, [`telemetry`] the counters that `poll`, `tencent` and `app` write;
 //! [`regular_file`] reads files.
 
 pub mod domain;

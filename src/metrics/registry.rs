@@ -1,7 +1,8 @@
 //! The one registry: everything that the exporter publishes.
 //!
 //! `once` prints what it gathers, without `process_*` and `exporter_*`. The daemon serves the same families from a cache, in
-//! `renderer` (with `--web.disable-exporter-metrics`, without `process_*`); it uses the registry only to check for duplicate names and labels.
+//! `renderer` (with `--web.disable-exporter-metrics`, without `process_*`); it uses the registry only to check for duplicate
+//! names and labels.
 
 use std::sync::Arc;
 

@@ -49,9 +49,9 @@ async fn bad_file_changes_nothing_and_lists_all_problems() {
     assert_eq!(before.value(LOADED, &[]), Some(1.0));
 
     let bad = "poll: {interval: 0s, pause: 1s}\napi: {endpoint: 'http://example.com'}\naccounts: []\n";
-    let told = daemon.reload(bad).await.expect_err("a bad configuration");
+    let message = daemon.reload(bad).await.expect_err("a bad configuration");
     let (status, body) = post(&daemon).await;
-    assert_eq!((status, body.trim_end()), (400, &*told));
+    assert_eq!((status, body.trim_end()), (400, &*message));
     for place in ["poll.interval", "poll.pause", "api.endpoint", "accounts"] {
         assert!(body.lines().any(|line| line.contains(place)), "nothing of {place} in:\n{body}");
     }
@@ -75,8 +75,8 @@ async fn bad_file_changes_nothing_and_lists_all_problems() {
     let with_authority = good.replace("api: {", &format!("api: {{ca_file: '{}', ", ca_file.display()));
     daemon.reload(&with_authority).await.expect("a good configuration");
     std::fs::write(&ca_file, "garbage\n").expect("a file");
-    let told = daemon.reload(&with_authority).await.expect_err("a file without a certificate");
-    assert!(told.contains("ca.pem: no certificate in it"), "{told}");
+    let message = daemon.reload(&with_authority).await.expect_err("a file without a certificate");
+    assert!(message.contains("ca.pem: no certificate in it"), "{message}");
 
     daemon.reload(&good).await.expect("a good configuration");
     assert_eq!(post(&daemon).await, (200, "reloaded\n".to_owned()));

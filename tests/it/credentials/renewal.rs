@@ -170,12 +170,12 @@ async fn thousand_refused_callers_renew_once() {
 #[tokio::test]
 async fn reported_expiry_is_that_of_the_service() {
     let api = RunningSimulator::start(options()).await;
-    let (tell, mut told) = tokio::sync::watch::channel(None);
+    let (sender, mut ends) = tokio::sync::watch::channel(None);
     let cache = CredentialCache::new(account_name(), api.assumed(), fastrand::f64, move |end| {
-        tell.send_replace(end);
+        sender.send_replace(end);
     });
     cache.current().await.expect("credentials");
-    let end = told.borrow_and_update().expect("an end");
+    let end = ends.borrow_and_update().expect("an end");
     let seconds = end.duration_since(Timestamp::now()).as_secs();
     assert!((7190..=7200).contains(&seconds), "{seconds} s");
 }

@@ -246,11 +246,11 @@ async fn named_profile_is_the_only_one_read() {
         assert_eq!(api.account_of(&named(name)).await.as_deref(), Ok(FIRST_ACCOUNT));
     }
     let missing = folder.path().join("none").display().to_string();
-    let told = format!(
+    let message = format!(
         "{missing}: there is no such file; create it, or correct the path in TENCENTCLOUD_CREDENTIALS_FILE"
     );
     let failed = named(Some(&missing)).load().await.expect_err("no file");
-    assert_eq!(failed, SourceError::Failed(told), "it ends the default chain");
+    assert_eq!(failed, SourceError::Failed(message), "it ends the default chain");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ fn cases() -> Vec<Case> {
             requests: SENT_ONCE,
             status: 1,
             message: UNKNOWN,
-            ..lost("a look that is refused", FaultKind::Reset)
+            ..lost("a query that is refused", FaultKind::Reset)
         },
     ]
 }

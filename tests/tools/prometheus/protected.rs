@@ -61,8 +61,9 @@ async fn last_errors(server: &Server, jobs: usize) -> Vec<(String, String)> {
             target["health"] != "unknown" && !text(&target["lastError"]).contains("context deadline exceeded")
         };
         if targets.len() == jobs && targets.iter().all(is_known) {
-            let told = targets.iter().map(|target| (text(&target["scrapePool"]), text(&target["lastError"])));
-            return told.collect();
+            let errors =
+                targets.iter().map(|target| (text(&target["scrapePool"]), text(&target["lastError"])));
+            return errors.collect();
         }
         assert!(Instant::now() < deadline, "{answer}");
         sleep(std::time::Duration::from_millis(100)).await;
