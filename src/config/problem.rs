@@ -62,3 +62,17 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_problems_are_printed() {
+        let problems = (0..MAX_PRINTED + 2).map(|line| Problem::at(format!("config.yml:{line}"), "is wrong"));
+        let printed = Problems(problems.collect()).to_string();
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(lines.len(), MAX_PRINTED + 1);
+        assert_eq!((lines[0], lines[MAX_PRINTED]), ("config.yml:0: is wrong", "and 2 more problems"));
+    }
+}
