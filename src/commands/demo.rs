@@ -84,7 +84,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
         poll: PollConfig {
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(4),
-            stale_after: Duration::from_secs(30),
+            ..PollConfig::default()
         },
         api: ApiConfig {
             endpoint: Some(Endpoint::new(&format!("http://{}", simulator.local_addr()))?),

@@ -67,7 +67,7 @@ impl Default for PollConfig {
         Self {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(45),
-            stale_after: Duration::from_secs(300),
+            stale_after: Duration::from_hours(1),
         }
     }
 }

@@ -98,7 +98,7 @@ fn every_key_is_read() {
         poll: PollConfig {
             interval: Duration::from_secs(60),
             timeout: Duration::from_secs(45),
-            stale_after: Duration::from_secs(300),
+            stale_after: Duration::from_hours(2),
         },
         api: ApiConfig {
             endpoint: Some(Endpoint::new("https://proxy.example").expect("an endpoint")),
@@ -145,6 +145,7 @@ fn absent_key_has_its_default() {
     let config = load(&format!("{GOOD}/least.yml")).config;
     let accounts = vec![account("production", Regions::All)];
     let (poll, api, metrics) = (PollConfig::default(), ApiConfig::default(), MetricsConfig::default());
+    assert_eq!(poll.stale_after, Duration::from_hours(1), "alerts rely on it");
     assert_eq!(config, Config { poll, api, metrics, accounts });
 }
 
