@@ -25,6 +25,7 @@ use crate::{
         status::TunnelState,
         target::{AccountName, Region},
         tunnel::TunnelId,
+        tunnel_status::TunnelStatus,
     },
     version,
 };
@@ -173,7 +174,7 @@ pub struct OnceFlags {
 /// A subcommand of `tunnels` and its flags.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum TunnelsCommand {
-    /// Print all tunnels and their states, of every configured account and region.
+    /// Print all tunnels and their statuses, of every configured account and region.
     ///
     /// Repeat a flag to select several values. A tunnel must match all different flags.
     List(ListFlags),
@@ -200,12 +201,15 @@ pub struct ListFlags {
     /// Only tunnels of this gateway, such as vpngw-6x0wxvtp; may be repeated.
     #[arg(long, value_name = "ID")]
     pub vpn_gateway_id: Vec<String>,
-    /// Only tunnels in this state; may be repeated.
+    /// Only tunnels with this status; may be repeated.
+    #[arg(long, value_name = "STATUS", value_parser = flags::tunnel_status(), ignore_case = true)]
+    pub status: Vec<TunnelStatus>,
+    /// Only tunnels whose status is down, like --status down; idle tunnels, which wait for traffic, are not down.
+    #[arg(long, conflicts_with = "status")]
+    pub down: bool,
+    /// Only tunnels in this state of the API; may be repeated.
     #[arg(long, value_name = "STATE", value_parser = flags::tunnel_state(), ignore_case = true)]
     pub state: Vec<TunnelState>,
-    /// Only tunnels whose link is down; idle tunnels, which wait for traffic, are not down.
-    #[arg(long)]
-    pub down: bool,
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigFlags,
@@ -439,13 +443,14 @@ mod tests {
             account: vec![account("a"), account("b")],
             region: vec![region("ap-guangzhou")],
             vpn_gateway_id: vec!["vpngw-1".to_owned()],
+            status: vec![TunnelStatus::Up, TunnelStatus::Idle],
+            down: false,
             state: vec![TunnelState::Pending, TunnelState::Deleting],
-            down: true,
             config: ConfigFlags { file: None },
             log: log.clone(),
         };
         let line = "tunnels list --output json --account a --account b --region ap-guangzhou \
-                    --vpn-gateway-id vpngw-1 --state PENDING --state deleting --down";
+                    --vpn-gateway-id vpngw-1 --state PENDING --state deleting --status up --status IDLE";
         assert_eq!(command(line), Command::Tunnels(TunnelsCommand::List(list)));
         let delete = DeleteFlags {
             account: account("a"),
@@ -549,6 +554,11 @@ mod tests {
             ),
             ("simulate --frozen --speed 2", "the argument '--frozen' cannot be used with '--speed <FACTOR>'"),
             ("tunnels list --state UP", "invalid value 'UP' for '--state <STATE>'"),
+            ("tunnels list --status AVAILABLE", "invalid value 'AVAILABLE' for '--status <STATUS>'"),
+            (
+                "tunnels list --down --status up",
+                "the argument '--down' cannot be used with '--status <STATUS>'",
+            ),
             ("tunnels delete --account a", "the following required arguments were not provided:"),
             (
                 "tunnels delete --no-wait --timeout 5s",

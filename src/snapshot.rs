@@ -207,10 +207,16 @@ impl TargetSnapshot {
         }
     }
 
-    /// The published tunnels: those of the last successful listing, or none if they are stale.
+    /// The published tunnels: those of the last successful listing. `None` before the first, and while they are stale.
+    #[must_use]
+    pub fn published_tunnels(&self) -> Option<&[Arc<Record<Tunnel>>]> {
+        self.listed_tunnels.records().filter(|_| !self.stale)
+    }
+
+    /// The published tunnels, or none.
     #[must_use]
     pub fn tunnels(&self) -> &[Arc<Record<Tunnel>>] {
-        if self.stale { &[] } else { self.listed_tunnels.records().unwrap_or_default() }
+        self.published_tunnels().unwrap_or_default()
     }
 
     /// Whether the tunnels are no longer published, because polls have failed for longer than `stale_after`.
@@ -280,9 +286,10 @@ mod tests {
     use super::*;
     use crate::domain::{
         row::Row,
-        status::{HealthCheckStatus, NetStatus, Status, TunnelState},
+        status::{HealthCheckStatus, NetStatus, TunnelState},
         target::{AccountName, Region},
         tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, TunnelId},
+        tunnel_status::TunnelStatus,
     };
 
     fn tunnel(id: &str) -> Tunnel {
@@ -300,6 +307,7 @@ mod tests {
             negotiation_type: NegotiationType::parse("active"),
             route_type: "".into(),
             dpd_action: "".into(),
+            dpd_timeout_seconds: "".into(),
             local_identity: "".into(),
             remote_identity: "".into(),
             ike: IkeParameters::default(),
@@ -346,9 +354,9 @@ mod tests {
             self.0 = self.0.failed(failure, now, Duration::ZERO);
         }
 
-        fn history(&self, field: &str) -> (u64, Option<i64>) {
+        fn history(&self) -> (u64, Option<i64>) {
             let records = self.0.listed_tunnels.records().expect("a listing");
-            let history = records[0].history(field);
+            let history = records[0].history;
             (history.transitions, history.last_transition.map(Timestamp::as_second))
         }
     }
@@ -358,30 +366,44 @@ mod tests {
         let mut target = TestTarget::new();
         let unknown = || Tunnel { net_status: NetStatus::Unknown, ..tunnel("vpnx-1") };
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(NetStatus::FIELD), (0, None));
+        assert_eq!(target.history(), (0, None));
         target.lists([unknown()]);
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(NetStatus::FIELD), (0, None), "known, unknown, the same again");
+        assert_eq!(target.history(), (0, None), "known, unknown, the same again");
         target.lists([unknown()]);
         target.lists([unconnected("vpnx-1")]);
-        assert_eq!(target.history(NetStatus::FIELD), (1, Some(300)), "known, unknown, another");
+        assert_eq!(target.history(), (1, Some(300)), "known, unknown, another");
         target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(NetStatus::FIELD), (2, Some(360)));
-        assert_eq!(target.history(TunnelState::FIELD), (0, None));
+        assert_eq!(target.history(), (2, Some(360)));
     }
 
     #[test]
-    fn toggled_health_check_is_no_transition() {
+    fn only_the_status_has_transitions() {
         let mut target = TestTarget::new();
         target.lists([checked(HealthCheckStatus::Available)]);
+        assert_eq!(target.lists([tunnel("vpnx-1")]), [], "up without a check, too");
+        let failing = checked(HealthCheckStatus::Unavailable);
+        target.lists([failing.clone()]);
+        assert_eq!(target.history(), (1, Some(180)));
+        let changes = target.lists([Tunnel { net_status: NetStatus::Unavailable, ..failing.clone() }]);
+        assert_eq!(changes, [], "down for another reason, too");
+        assert_eq!(target.history(), (1, Some(180)));
+        target.lists([Tunnel { state: TunnelState::Deleting, ..failing }]);
+        assert_eq!(target.history(), (2, Some(300)));
+    }
+
+    #[test]
+    fn changes_name_both_statuses() {
+        let mut target = TestTarget::new();
         target.lists([tunnel("vpnx-1")]);
-        target.lists([checked(HealthCheckStatus::Unavailable)]);
-        assert_eq!(target.history(HealthCheckStatus::FIELD), (0, None));
-        target.lists([checked(HealthCheckStatus::Available)]);
-        assert_eq!(target.history(HealthCheckStatus::FIELD), (1, Some(240)));
-        target.lists([tunnel("vpnx-1")]);
-        target.lists([checked(HealthCheckStatus::Available)]);
-        assert_eq!(target.history(HealthCheckStatus::FIELD), (1, Some(240)), "the count is kept");
+        let mut lists = |tunnel: Tunnel| match &target.lists([tunnel])[..] {
+            [Change::Changed { record, before }] => (*before, record.row.status()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(lists(unconnected("vpnx-1")), (TunnelStatus::Up, TunnelStatus::Down));
+        let unknown = tunnel("vpnx-1").with_unknown_statuses();
+        assert_eq!(lists(unknown), (TunnelStatus::Down, TunnelStatus::Unknown));
+        assert_eq!(lists(tunnel("vpnx-1")), (TunnelStatus::Unknown, TunnelStatus::Up));
     }
 
     #[test]
@@ -395,7 +417,7 @@ mod tests {
         target.0 = target.0.expired();
         assert!(target.0.tunnels().is_empty());
         let changes = target.lists([tunnel("vpnx-1")]);
-        assert_eq!(target.history(NetStatus::FIELD), (2, Some(300)));
+        assert_eq!(target.history(), (2, Some(300)));
         assert!(matches!(&changes[..], [Change::Changed { .. }]), "{changes:?}");
     }
 
@@ -405,7 +427,7 @@ mod tests {
         target.lists([tunnel("vpnx-1")]);
         let changes = target.lists([unconnected("vpnx-2")]);
         assert!(matches!(&changes[..], [Change::Appeared(_), Change::Disappeared(_)]), "{changes:?}");
-        assert_eq!(target.history(NetStatus::FIELD), (0, None));
+        assert_eq!(target.history(), (0, None));
     }
 
     #[test]
@@ -434,7 +456,7 @@ mod tests {
         assert_eq!(in_doubt(&mut target), Some(60), "and stays there");
         target.lists([tunnel("vpnx-1")]);
         assert_eq!(target.0.tunnels()[0].in_doubt_since, None);
-        assert_eq!(target.history(NetStatus::FIELD), (0, None));
+        assert_eq!(target.history(), (0, None));
     }
 
     #[test]

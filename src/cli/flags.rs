@@ -11,9 +11,10 @@ use clap::{
 use crate::{
     domain::{
         shard::Shard,
-        status::{Status, TunnelState},
+        status::{ApiStatus, Status, TunnelState},
         target::Region,
         tunnel::TunnelId,
+        tunnel_status::TunnelStatus,
     },
     logging::{Format, Level},
     web::telemetry_path::TelemetryPath,
@@ -171,4 +172,11 @@ pub(super) fn tunnel_id(text: &str) -> Result<TunnelId, &'static str> {
 pub(super) fn tunnel_state() -> impl TypedValueParser<Value = TunnelState> {
     PossibleValuesParser::new(TunnelState::ALL.iter().map(|state| state.as_str()))
         .map(|text| TunnelState::parse(&text.to_ascii_uppercase()))
+}
+
+pub(super) fn tunnel_status() -> impl TypedValueParser<Value = TunnelStatus> {
+    PossibleValuesParser::new(TunnelStatus::ALL.iter().map(|status| status.as_str())).map(|text| {
+        let mut named = TunnelStatus::ALL.iter().filter(|status| status.as_str().eq_ignore_ascii_case(&text));
+        *named.next().expect("the parser accepts only the names of statuses")
+    })
 }

@@ -2,24 +2,28 @@
 
 use std::fmt;
 
+use super::status::Status;
+
 /// A row of a listing, such as a tunnel.
 pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
     /// The id of a row. It never changes.
     type Id: Clone + Ord + fmt::Debug + fmt::Display + Send + Sync;
 
+    /// The one status of a row, whose changes are counted.
+    type Status: Status;
+
     /// The name of the id: the value of the label `field` that counts rows without a usable id.
     const ID_FIELD: &'static str;
 
-    /// The names of the statuses, in a fixed order: values of the label `field`. No other kind of row may use
-    /// the same name, because one metric has the names of all kinds.
+    /// The names of the API's statuses, in a fixed order: values of the label `field`, for values that are new to the exporter.
+    /// No other kind of row may use the same name, because one metric has the names of all kinds.
     const STATUS_FIELDS: &'static [&'static str];
 
     /// The id.
     fn id(&self) -> &Self::Id;
 
-    /// A status by its name, in the API's spelling, [`UNKNOWN`](super::status::UNKNOWN) included. `None`: it does not apply to
-    /// this row.
-    fn status(&self, field: &str) -> Option<&'static str>;
+    /// The status.
+    fn status(&self) -> Self::Status;
 
     /// The same row with all statuses unknown: for a row that may no longer exist.
     #[must_use]

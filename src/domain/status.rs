@@ -7,19 +7,23 @@ use std::fmt;
 /// The text of a status that is undocumented, null, absent or empty.
 pub const UNKNOWN: &str = "UNKNOWN";
 
-/// A status of a row: a closed set of values.
-pub trait Status: Copy + PartialEq + 'static {
-    /// The name of the status as a value of the label `field`.
-    const FIELD: &'static str;
-
+/// A status: a closed set of values, one of which means that the status is not known.
+pub trait Status: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     /// Every value, in the order in which it is exposed.
     const ALL: &'static [Self];
 
-    /// The value for undocumented, null, absent and empty texts.
+    /// The value of a status that is not known.
     const UNKNOWN: Self;
 
-    /// The value as the API spells it, or [`UNKNOWN`].
+    /// The value as text.
     fn as_str(self) -> &'static str;
+}
+
+/// A status that the API sends. [`UNKNOWN`](Status::UNKNOWN) stands for undocumented, null, absent and empty texts, and
+/// `as_str` has the API's spelling, or [`UNKNOWN`].
+pub trait ApiStatus: Status {
+    /// The name of the status as a value of the label `field`.
+    const FIELD: &'static str;
 
     /// Parses the API's spelling in upper or lower case, as in old documents. Anything else is unknown.
     #[must_use]
@@ -29,7 +33,7 @@ pub trait Status: Copy + PartialEq + 'static {
     }
 }
 
-/// Declares a status: its name, its documented values, and `Unknown` for all others.
+/// Declares a status of the API: its name, its documented values, and `Unknown` for all others.
 macro_rules! status {
     ($(#[$doc:meta])* $name:ident, $field:literal { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -41,7 +45,6 @@ macro_rules! status {
         }
 
         impl Status for $name {
-            const FIELD: &'static str = $field;
             const ALL: &'static [Self] = &[$(Self::$value,)+ Self::Unknown];
             const UNKNOWN: Self = Self::Unknown;
 
@@ -51,6 +54,10 @@ macro_rules! status {
                     Self::Unknown => UNKNOWN,
                 }
             }
+        }
+
+        impl ApiStatus for $name {
+            const FIELD: &'static str = $field;
         }
 
         impl fmt::Display for $name {

@@ -6,9 +6,9 @@ use std::fmt;
 
 use super::{
     row::Row,
-    status::{HealthCheckStatus, NetStatus, Status, TunnelState},
+    status::{ApiStatus, HealthCheckStatus, NetStatus, TunnelState},
     tag_label::TagLabel,
-    tunnel_status::{LinkStatus, TunnelStatus},
+    tunnel_status::TunnelStatus,
 };
 
 /// The longest id that is accepted. Real ones have 13 characters.
@@ -101,6 +101,8 @@ pub struct IkeParameters {
     pub dh_group: Box<str>,
     /// `ExchangeMode`: `MAIN` or `AGGRESSIVE`.
     pub exchange_mode: Box<str>,
+    /// `IKESaLifetimeSeconds`, such as `86400`: how long keys are used before the ends agree on new ones.
+    pub sa_lifetime_seconds: Box<str>,
 }
 
 /// How traffic is protected (IPsec, phase 2), in the API's spelling; empty where a value is absent.
@@ -112,6 +114,8 @@ pub struct IpsecParameters {
     pub integrity: Box<str>,
     /// `PfsDhGroup`; `NULL` means no perfect forward secrecy.
     pub pfs_dh_group: Box<str>,
+    /// `IPSECSaLifetimeSeconds`, such as `3600`: how long keys are used before the ends agree on new ones.
+    pub sa_lifetime_seconds: Box<str>,
 }
 
 /// A VPN tunnel as one listing showed it, without the pre-shared key.
@@ -145,6 +149,8 @@ pub struct Tunnel {
     pub route_type: Box<str>,
     /// `DpdAction`: `clear` or `restart`.
     pub dpd_action: Box<str>,
+    /// `DpdTimeout`, such as `30`: how long the peer may be silent before `DpdAction`, in seconds. The API sends a text.
+    pub dpd_timeout_seconds: Box<str>,
     /// The IKE identity of this side: `LocalFqdnName` where `LocalIdentity` is `FQDN`, else `LocalAddress`. Behind NAT it
     /// is not the address that packets come from.
     pub local_identity: Box<str>,
@@ -161,39 +167,16 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// The overall status, as the status page, the command line and the log show it.
-    #[must_use]
-    pub fn overall_status(&self) -> TunnelStatus {
-        if self.is_idle() { TunnelStatus::Idle } else { self.link_status().into() }
-    }
-
-    /// Whether the tunnel is connected: down if any status that applies is known and not `AVAILABLE`; otherwise unknown if
-    /// any is `UNKNOWN`; otherwise up. The link of an idle tunnel is down.
-    #[must_use]
-    pub fn link_status(&self) -> LinkStatus {
-        let statuses = Self::STATUS_FIELDS.iter().filter_map(|field| self.status(field));
-        statuses.map(LinkStatus::of).min().unwrap_or(LinkStatus::Unknown)
-    }
-
     /// Keeps only the tags that become labels.
     pub fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
         let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
         self.tags = std::mem::take(&mut self.tags).into_iter().filter(is_kept).collect();
     }
-
-    /// Whether the tunnel waits for traffic: traffic triggers it, it has no health check and is not connected, and it is not
-    /// being created or deleted. Such a tunnel is shown as idle, not as down.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        matches!(self.state, TunnelState::Available | TunnelState::Unknown)
-            && self.net_status == NetStatus::Unavailable
-            && self.health_check == HealthCheck::NotConfigured
-            && self.negotiation_type == NegotiationType::FlowTrigger
-    }
 }
 
 impl Row for Tunnel {
     type Id = TunnelId;
+    type Status = TunnelStatus;
     const ID_FIELD: &'static str = "vpn_connection_id";
     const STATUS_FIELDS: &'static [&'static str] =
         &[TunnelState::FIELD, NetStatus::FIELD, HealthCheckStatus::FIELD];
@@ -202,14 +185,9 @@ impl Row for Tunnel {
         &self.id
     }
 
-    /// The health check has no status if it is not configured.
-    fn status(&self, field: &str) -> Option<&'static str> {
-        match field {
-            TunnelState::FIELD => Some(self.state.as_str()),
-            NetStatus::FIELD => Some(self.net_status.as_str()),
-            HealthCheckStatus::FIELD => self.health_check.status().map(Status::as_str),
-            _ => None,
-        }
+    fn status(&self) -> TunnelStatus {
+        let is_flow_triggered = self.negotiation_type == NegotiationType::FlowTrigger;
+        TunnelStatus::of(self.state, self.net_status, self.health_check.status(), is_flow_triggered)
     }
 
     /// It does not change whether a health check is configured.
@@ -226,77 +204,13 @@ impl Row for Tunnel {
     }
 
     fn is_worse_than(&self, other: &Self) -> bool {
-        other.link_status() != LinkStatus::Down && self.link_status() != LinkStatus::Up
+        self.status() < other.status()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tunnel(state: TunnelState, net: NetStatus, health: HealthCheck) -> Tunnel {
-        Tunnel {
-            id: TunnelId::new("vpnx-f49l6u0z").expect("an id"),
-            name: "".into(),
-            vpc_id: "".into(),
-            vpn_gateway_id: "".into(),
-            customer_gateway_id: "".into(),
-            state,
-            net_status: net,
-            health_check: health,
-            health_check_local_ip: "".into(),
-            health_check_remote_ip: "".into(),
-            negotiation_type: NegotiationType::FlowTrigger,
-            route_type: "".into(),
-            dpd_action: "".into(),
-            local_identity: "".into(),
-            remote_identity: "".into(),
-            ike: IkeParameters::default(),
-            ipsec: IpsecParameters::default(),
-            created: None,
-            tags: Box::default(),
-        }
-    }
-
-    #[test]
-    fn known_bad_status_wins_over_unknown() {
-        use HealthCheck::{Configured, NotConfigured};
-        use HealthCheckStatus as Health;
-        use NetStatus as Net;
-        use TunnelState as State;
-        let table = [
-            (State::Available, Net::Available, NotConfigured, LinkStatus::Up),
-            (State::Available, Net::Available, Configured(Health::Available), LinkStatus::Up),
-            (State::Available, Net::Available, Configured(Health::Unavailable), LinkStatus::Down),
-            (State::Available, Net::Available, Configured(Health::Unknown), LinkStatus::Unknown),
-            (State::Available, Net::Unavailable, NotConfigured, LinkStatus::Down),
-            (State::Available, Net::Unknown, NotConfigured, LinkStatus::Unknown),
-            (State::Unknown, Net::Unavailable, NotConfigured, LinkStatus::Down),
-            (State::Unknown, Net::Available, NotConfigured, LinkStatus::Unknown),
-            (State::Unknown, Net::Unknown, Configured(Health::Unavailable), LinkStatus::Down),
-            (State::Pending, Net::Available, NotConfigured, LinkStatus::Down),
-            (State::Deleting, Net::Unknown, Configured(Health::Unknown), LinkStatus::Down),
-        ];
-        for (state, net, health, expected) in table {
-            assert_eq!(tunnel(state, net, health).link_status(), expected, "{state} {net} {health:?}");
-        }
-    }
-
-    #[test]
-    fn idle_tunnel_waits_for_traffic() {
-        let idle = tunnel(TunnelState::Available, NetStatus::Unavailable, HealthCheck::NotConfigured);
-        assert!(idle.is_idle());
-        assert!(Tunnel { state: TunnelState::Unknown, ..idle.clone() }.is_idle());
-        let connected = Tunnel { net_status: NetStatus::Available, ..idle.clone() };
-        let active = Tunnel { negotiation_type: NegotiationType::parse("active"), ..idle.clone() };
-        let checked =
-            Tunnel { health_check: HealthCheck::Configured(HealthCheckStatus::Unavailable), ..idle.clone() };
-        let pending = Tunnel { state: TunnelState::Pending, ..idle.clone() };
-        let deleting = Tunnel { state: TunnelState::Deleting, ..idle };
-        for other in [connected, active, checked, pending, deleting] {
-            assert!(!other.is_idle(), "{other:?}");
-        }
-    }
 
     #[test]
     fn id_has_1_to_128_printable_characters() {

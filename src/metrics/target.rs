@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::family::{Family, MetricRow, Samples, flag, seconds};
 use crate::{
-    domain::{reason::Reason, row::Row, target::Target},
+    domain::{reason::Reason, row::Row, status::Status, target::Target, tunnel_status::TunnelStatus},
     snapshot::{Snapshot, TargetSnapshot, listed::Listed},
 };
 
@@ -31,10 +31,12 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnels",
-        &[],
-        "Number of tunnels as of the last poll that succeeded.",
+        &["status"],
+        "Number of published tunnels with each tunnel_status, as of the last poll that succeeded. Absent before that, and when the tunnels are stale.",
         |target, samples| {
-            samples.add_some(target.listed_tunnels.records().map(|records| records.len() as f64));
+            for &status in TunnelStatus::ALL.iter().filter(|_| target.published_tunnels().is_some()) {
+                samples.add(&[status.as_str()], target.listed_tunnels.count(status) as f64);
+            }
         },
     ),
     Family::gauge(

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::family::{Family, MetricRow, flag, seconds};
 use crate::{
     domain::{
+        row::Row,
         target::Target,
         tunnel::{HealthCheck, Tunnel},
-        tunnel_status::LinkStatus,
+        tunnel_status::TunnelStatus,
     },
     snapshot::{Snapshot, record::Record},
 };
@@ -30,13 +31,18 @@ impl MetricRow for Record<Tunnel> {
 
 const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
+        "tencentcloud_vpn_tunnel_status",
+        &["status"],
+        "1 for the status as of the last poll that succeeded, 0 for the others. The first that holds: deleting and pending by State; idle where NetStatus is UNAVAILABLE, traffic triggers the negotiation (flowTrigger) and no health check is configured; down where NetStatus or a configured health check is UNAVAILABLE; unknown where a status that applies is UNKNOWN; up.",
+        |record, samples| samples.add_each(record.row.status()),
+    ),
+    Family::gauge(
         "tencentcloud_vpn_tunnel_up",
         &[],
-        "Link status as of the last poll that succeeded: 0 if any known status is not AVAILABLE; else absent if any is UNKNOWN; else 1. An idle flowTrigger tunnel has the value 0, because its link is down.",
-        |record, samples| match record.row.link_status() {
-            LinkStatus::Up => samples.add(&[], 1.0),
-            LinkStatus::Down => samples.add(&[], 0.0),
-            LinkStatus::Unknown => {}
+        "1 if tunnel_status is up as of the last poll that succeeded, absent if it is unknown, else 0. It shows the link: an idle tunnel has the value 0.",
+        |record, samples| match record.row.status() {
+            TunnelStatus::Unknown => {}
+            status => samples.add(&[], flag(status == TunnelStatus::Up)),
         },
     ),
     Family::gauge(
@@ -80,6 +86,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
             "route_type",
             "negotiation_type",
             "dpd_action",
+            "dpd_timeout_seconds",
             "health_check_local_ip",
             "health_check_remote_ip",
         ],
@@ -95,6 +102,7 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
                 &tunnel.route_type,
                 tunnel.negotiation_type.as_str(),
                 &tunnel.dpd_action,
+                &tunnel.dpd_timeout_seconds,
                 &tunnel.health_check_local_ip,
                 &tunnel.health_check_remote_ip,
             ];
@@ -103,21 +111,30 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_ike_info",
-        &["ike_version", "encryption", "integrity", "dh_group", "exchange_mode"],
+        &["ike_version", "encryption", "integrity", "dh_group", "exchange_mode", "sa_lifetime_seconds"],
         "Always 1. The labels are the IKE settings as of the last poll that succeeded. The ends use them to agree on keys.",
         |record, samples| {
             let ike = &record.row.ike;
-            let labels = [&*ike.version, &ike.encryption, &ike.integrity, &ike.dh_group, &ike.exchange_mode];
+            let labels = [
+                &*ike.version,
+                &ike.encryption,
+                &ike.integrity,
+                &ike.dh_group,
+                &ike.exchange_mode,
+                &ike.sa_lifetime_seconds,
+            ];
             samples.add(&labels, 1.0);
         },
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_ipsec_info",
-        &["encryption", "integrity", "pfs_dh_group"],
+        &["encryption", "integrity", "pfs_dh_group", "sa_lifetime_seconds"],
         "Always 1. The labels are the IPsec settings as of the last poll that succeeded. The ends use them to protect traffic.",
         |record, samples| {
             let ipsec = &record.row.ipsec;
-            samples.add(&[&*ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group], 1.0);
+            let labels =
+                [&*ipsec.encryption, &ipsec.integrity, &ipsec.pfs_dh_group, &ipsec.sa_lifetime_seconds];
+            samples.add(&labels, 1.0);
         },
     ),
     Family::gauge(
@@ -128,24 +145,14 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     ),
     Family::counter(
         "tencentcloud_vpn_tunnel_transitions_total",
-        &["field"],
-        "Changes between two known values of a status (state, net_status, health_check_status) that polls saw since the exporter started, as of the last poll that succeeded.",
-        |record, samples| {
-            for (field, history) in record.histories() {
-                samples.add(&[field], history.transitions as f64);
-            }
-        },
+        &[],
+        "Changes between two known values of tunnel_status that polls saw since the exporter started, as of the last poll that succeeded. While the status is unknown, the last known value is kept.",
+        |record, samples| samples.add(&[], record.history.transitions as f64),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds",
-        &["field"],
-        "Time at which polls last saw the status change, as of the last poll that succeeded. Absent before the first change.",
-        |record, samples| {
-            for (field, history) in record.histories() {
-                if let Some(time) = history.last_transition {
-                    samples.add(&[field], seconds(time));
-                }
-            }
-        },
+        &[],
+        "Time at which polls last saw tunnel_status change between two known values, as of the last poll that succeeded. Absent before the first change.",
+        |record, samples| samples.add_some(record.history.last_transition.map(seconds)),
     ),
 ];

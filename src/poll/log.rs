@@ -1,7 +1,10 @@
 //! Log messages about polls. Each has a fixed text, and is logged once.
 
 use crate::{
-    domain::{listing::Listing, row::Row, target::Target, tunnel::Tunnel, tunnel_status::TunnelStatus},
+    domain::{
+        listing::Listing, row::Row, status::Status, target::Target, tunnel::Tunnel,
+        tunnel_status::TunnelStatus,
+    },
     snapshot::{Failure, Poll, TargetSnapshot, listed::Listed, record::Change},
 };
 
@@ -64,28 +67,31 @@ fn failure(state: &TargetSnapshot, failure: &Failure) {
 }
 
 fn first_listing(state: &TargetSnapshot) {
-    let statuses = || state.tunnels().iter().map(|record| record.row.overall_status());
-    let count = |wanted| statuses().filter(|status| *status == wanted).count();
+    let count = |status| state.listed_tunnels.count(status);
     tracing::info!(
         account = %state.target.account, region = %state.target.region, tunnels = state.tunnels().len(),
-        up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), unknown = count(TunnelStatus::Unknown), idle = count(TunnelStatus::Idle),
+        up = count(TunnelStatus::Up), down = count(TunnelStatus::Down), idle = count(TunnelStatus::Idle),
+        pending = count(TunnelStatus::Pending), deleting = count(TunnelStatus::Deleting),
+        unknown = count(TunnelStatus::Unknown),
         "first listing"
     );
 }
 
 fn change(state: &TargetSnapshot, change: &Change<Tunnel>) {
-    let (record, message, statuses) = match change {
+    let (record, message, before) = match change {
         Change::Appeared(record) => (record, "tunnel appeared", None),
         Change::Disappeared(record) => (record, "tunnel disappeared", None),
-        Change::Changed { record, statuses } => {
-            let each = statuses.iter().map(|(field, from, to)| format!("{field} {from} -> {to}"));
-            (record, "tunnel changed", Some(each.collect::<Vec<_>>().join(", ")))
-        }
+        Change::Changed { record, before } => (record, "tunnel changed", Some(before)),
     };
     let tunnel = &record.row;
+    let status = tunnel.status();
     tracing::info!(
         account = %state.target.account, region = %state.target.region,
         vpn_gateway_id = &*tunnel.vpn_gateway_id, vpn_connection_id = %tunnel.id, name = &*tunnel.name,
-        change = statuses, "{message}"
+        change = before.map(|before| format!("{before} -> {status}")),
+        status = before.is_none().then_some(status.as_str()),
+        state = tunnel.state.as_str(), net_status = tunnel.net_status.as_str(),
+        health_check_status = tunnel.health_check.status().map(Status::as_str),
+        "{message}"
     );
 }

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 
 use super::record::{Change, Record, compare};
-use crate::domain::{listing::Listing, row::Row};
+use crate::domain::{listing::Listing, row::Row, status::Status};
 
 /// The rows of the last successful listing, and counters of all listings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<R: Row> {
     records: Option<Arc<[Arc<Record<R>>]>>,
+    /// How many of them have each status, in the order of [`Status::ALL`]. Empty before the first listing.
+    counts: Box<[usize]>,
     /// How many listings had pages that contradicted each other.
     pub inconsistencies: u64,
     /// How many rows had no usable id.
@@ -20,7 +22,8 @@ pub struct Listed<R: Row> {
 
 impl<R: Row> Default for Listed<R> {
     fn default() -> Self {
-        Self { records: None, inconsistencies: 0, rows_without_id: 0, unknown_values: BTreeMap::new() }
+        let (counts, unknown_values) = Default::default();
+        Self { records: None, counts, inconsistencies: 0, rows_without_id: 0, unknown_values }
     }
 }
 
@@ -29,6 +32,13 @@ impl<R: Row> Listed<R> {
     #[must_use]
     pub fn records(&self) -> Option<&[Arc<Record<R>>]> {
         self.records.as_deref()
+    }
+
+    /// How many rows have this status.
+    #[must_use]
+    pub fn count(&self, status: R::Status) -> usize {
+        let mut counts = R::Status::ALL.iter().zip(&self.counts);
+        counts.find(|(own, _)| **own == status).map_or(0, |(_, count)| *count)
     }
 
     /// How many undocumented values of a status were listed.
@@ -51,6 +61,9 @@ impl<R: Row> Listed<R> {
             *next.unknown_values.entry(value.field).or_default() += 1;
         }
         let (records, changes) = compare(self.records(), listing, now, last_listing);
+        let count =
+            |status: &R::Status| records.iter().filter(|record| record.row.status() == *status).count();
+        next.counts = R::Status::ALL.iter().map(count).collect();
         next.records = Some(records.into());
         (next, changes)
     }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use crate::domain::{listing::Listing, row::Row, status::UNKNOWN};
+use crate::domain::{listing::Listing, row::Row, status::Status};
 
-/// A row as last listed, and the changes of its statuses since the exporter started.
+/// A row as last listed, and the changes of its status since the exporter started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<R: Row> {
     /// The row.
@@ -14,18 +14,18 @@ pub struct Record<R: Row> {
     /// A row is in doubt when a response has a row without a usable id that may be this row. This is the time of the last
     /// listing that showed its id; `None` if the row is not in doubt.
     pub in_doubt_since: Option<Timestamp>,
-    /// The history of each status, in the order of [`Row::STATUS_FIELDS`].
-    histories: Box<[History]>,
+    /// The history of its status.
+    pub history: History<R::Status>,
 }
 
-/// The changes of one status of one row since the exporter started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct History {
-    /// The last known value, kept while the status is `UNKNOWN`.
-    last_known: Option<&'static str>,
+/// The changes of a row's status since the exporter started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History<S> {
+    /// The last known value, kept while the status is unknown. `None` before the first.
+    last_known: Option<S>,
     /// How often it changed from one known value to another.
     pub transitions: u64,
-    /// When the last of these changes was seen.
+    /// When the last of these changes was seen; `None` before the first.
     pub last_transition: Option<Timestamp>,
 }
 
@@ -34,58 +34,42 @@ pub struct History {
 pub enum Change<R: Row> {
     /// A new row.
     Appeared(Arc<Record<R>>),
-    /// A row with other statuses than before.
+    /// A row with another status than before; either may be unknown.
     Changed {
-        /// The row with its new statuses.
+        /// The row with its new status.
         record: Arc<Record<R>>,
-        /// Each status that changed: its name, its old and its new value.
-        statuses: Vec<(&'static str, &'static str, &'static str)>,
+        /// Its old status.
+        before: R::Status,
     },
     /// A removed row, as last listed.
     Disappeared(Arc<Record<R>>),
 }
 
 impl<R: Row> Record<R> {
-    /// The history of a status, which is one of [`Row::STATUS_FIELDS`].
-    #[must_use]
-    pub fn history(&self, field: &str) -> History {
-        let mut histories = R::STATUS_FIELDS.iter().zip(&self.histories);
-        histories.find(|(name, _)| **name == field).map(|(_, history)| *history).unwrap_or_default()
-    }
-
-    /// The histories of the statuses that apply, with their names.
-    pub fn histories(&self) -> impl Iterator<Item = (&'static str, History)> {
-        let all = R::STATUS_FIELDS.iter().copied().zip(self.histories.iter().copied());
-        all.filter(|(field, _)| self.row.status(field).is_some())
-    }
-
-    /// When a status last changed; `None` if no change was seen.
-    #[must_use]
-    pub fn last_transition(&self) -> Option<Timestamp> {
-        self.histories.iter().filter_map(|history| history.last_transition).max()
-    }
-
     fn new(old: Option<&Self>, row: R, in_doubt_since: Option<Timestamp>, now: Timestamp) -> Self {
-        let history = |field: &&'static str| {
-            let before = old.map_or_else(History::default, |old| old.history(field));
-            before.after(row.status(field), now)
-        };
-        let histories = R::STATUS_FIELDS.iter().map(history).collect();
-        Self { row, in_doubt_since, histories }
+        let before = old.map(|old| old.history).unwrap_or_default();
+        let history = before.after(row.status(), now);
+        Self { row, in_doubt_since, history }
     }
 }
 
-impl History {
-    /// The history after a new value; `None` if the status does not apply.
-    fn after(self, value: Option<&'static str>, now: Timestamp) -> Self {
-        match (self.last_known, value) {
-            // After a health check was turned off and on, its first value is no transition.
-            (_, None) => Self { last_known: None, ..self },
-            (_, Some(UNKNOWN)) => self,
-            (Some(before), Some(after)) if before != after => {
-                Self { last_known: value, transitions: self.transitions + 1, last_transition: Some(now) }
-            }
-            _ => Self { last_known: value, ..self },
+impl<S> Default for History<S> {
+    fn default() -> Self {
+        Self { last_known: None, transitions: 0, last_transition: None }
+    }
+}
+
+impl<S: Status> History<S> {
+    /// The history after another listing showed this status.
+    fn after(self, status: S, now: Timestamp) -> Self {
+        match self.last_known {
+            _ if status == S::UNKNOWN => self,
+            Some(before) if before != status => Self {
+                last_known: Some(status),
+                transitions: self.transitions + 1,
+                last_transition: Some(now),
+            },
+            _ => Self { last_known: Some(status), ..self },
         }
     }
 }
@@ -127,10 +111,6 @@ pub(super) fn compare<R: Row>(
 }
 
 fn changed<R: Row>(old: &Record<R>, new: &Arc<Record<R>>) -> Option<Change<R>> {
-    let statuses: Vec<_> = R::STATUS_FIELDS
-        .iter()
-        .filter_map(|field| Some((*field, old.row.status(field)?, new.row.status(field)?)))
-        .filter(|(_, before, after)| before != after)
-        .collect();
-    (!statuses.is_empty()).then(|| Change::Changed { record: Arc::clone(new), statuses })
+    let before = old.row.status();
+    (before != new.row.status()).then(|| Change::Changed { record: Arc::clone(new), before })
 }

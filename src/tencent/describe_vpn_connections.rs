@@ -51,6 +51,8 @@ struct RowFields<'a> {
     #[serde(borrow)]
     dpd_action: Field<'a>,
     #[serde(borrow)]
+    dpd_timeout: Field<'a>,
+    #[serde(borrow)]
     created_time: Field<'a>,
     #[serde(borrow)]
     tag_set: Field<'a>,
@@ -73,6 +75,8 @@ struct IkeFields<'a> {
     dh_group_name: Field<'a>,
     #[serde(borrow)]
     exchange_mode: Field<'a>,
+    #[serde(borrow, rename = "IKESaLifetimeSeconds")]
+    sa_lifetime_seconds: Field<'a>,
     #[serde(borrow)]
     local_identity: Field<'a>,
     #[serde(borrow)]
@@ -100,6 +104,8 @@ struct IpsecFields<'a> {
     integrity_algorithm: Field<'a>,
     #[serde(borrow)]
     pfs_dh_group: Field<'a>,
+    #[serde(borrow, rename = "IPSECSaLifetimeSeconds")]
+    sa_lifetime_seconds: Field<'a>,
 }
 
 impl ListedRow for Tunnel {
@@ -137,6 +143,7 @@ fn tunnel(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Tunn
         negotiation_type: NegotiationType::parse(&short_text(row.negotiation_type)),
         route_type: short_text(row.route_type),
         dpd_action: short_text(row.dpd_action),
+        dpd_timeout_seconds: short_text(row.dpd_timeout),
         local_identity: identity(ike.local_identity, ike.local_address, ike.local_fqdn_name),
         remote_identity: identity(ike.remote_identity, ike.remote_address, ike.remote_fqdn_name),
         ike: IkeParameters {
@@ -145,11 +152,13 @@ fn tunnel(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Tunn
             integrity: short_text(ike.propo_authen_algorithm),
             dh_group: short_text(ike.dh_group_name),
             exchange_mode: short_text(ike.exchange_mode),
+            sa_lifetime_seconds: short_text(ike.sa_lifetime_seconds),
         },
         ipsec: IpsecParameters {
             encryption: short_text(ipsec.encrypt_algorithm),
             integrity: first_text(ipsec.integrity_algorith, ipsec.integrity_algorithm),
             pfs_dh_group: short_text(ipsec.pfs_dh_group),
+            sa_lifetime_seconds: short_text(ipsec.sa_lifetime_seconds),
         },
         created: time(row.created_time),
         tags: tags(row.tag_set),
@@ -177,7 +186,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         filter::Filter,
-        status::{HealthCheckStatus, NetStatus, Status, TunnelState},
+        status::{ApiStatus, HealthCheckStatus, NetStatus, TunnelState},
     };
     use crate::tencent::{action::Action, envelope, error::ApiError, page::Page};
 
@@ -312,6 +321,25 @@ mod tests {
             let tunnel =
                 tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "IPSECOptionsSpecification": options}));
             assert_eq!(&*tunnel.ipsec.integrity, integrity);
+        }
+    }
+
+    #[test]
+    fn seconds_are_numbers_or_texts() {
+        for (value, expected) in [
+            (json!("30"), "30"),
+            (json!(86400), "86400"),
+            (json!(""), ""),
+            (Value::Null, ""),
+            (json!({"Seconds": 30}), ""),
+        ] {
+            let tunnel = tunnel_of(&json!({"VpnConnectionId": "vpnx-1", "DpdTimeout": value,
+                "IKEOptionsSpecification": {"IKESaLifetimeSeconds": value},
+                "IPSECOptionsSpecification": {"IPSECSaLifetimeSeconds": value}}));
+            let Tunnel { dpd_timeout_seconds, ike, ipsec, .. } = tunnel;
+            for read in [dpd_timeout_seconds, ike.sa_lifetime_seconds, ipsec.sa_lifetime_seconds] {
+                assert_eq!(&*read, expected, "{value}");
+            }
         }
     }
 

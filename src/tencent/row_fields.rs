@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::field::{self, Field, cut, list, structure};
-use crate::domain::{listing::UnknownValue, status::Status};
+use crate::domain::{listing::UnknownValue, status::ApiStatus};
 
 /// The longest text that is kept, in characters. Longer texts are cut.
 const MAX_TEXT_CHARS: usize = 128;
@@ -27,7 +27,7 @@ struct TagFields<'a> {
 
 /// A status. An undocumented value is added to `unknown_values`. A status that is null, absent or empty is unknown, too, but it
 /// is not added.
-pub(super) fn status<S: Status>(field: Field<'_>, unknown_values: &mut Vec<UnknownValue>) -> S {
+pub(super) fn status<S: ApiStatus>(field: Field<'_>, unknown_values: &mut Vec<UnknownValue>) -> S {
     // A value that is not a text may contain anything, so it is not repeated.
     let text = field::text(field).unwrap_or(if field.is_some() { "(no text)".into() } else { "".into() });
     let status = S::parse(&text);

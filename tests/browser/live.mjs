@@ -31,12 +31,12 @@ test("a search finds as one types, and stays in the address", () =>
     await page.locator("#search").pressSequentially("BERLIN prod");
     await page.clock.runFor(500);
     await until(page, () => document.querySelectorAll(".tunnels tbody tr:not(.group)").length === 2);
-    assert.match(await page.locator("#tunnels .heading").innerText(), /2 of 14 tunnels, found by “BERLIN prod”/);
+    assert.match(await page.locator("#tunnels .heading").innerText(), /2 of 15 tunnels, found by “BERLIN prod”/);
     assert.equal(new URL(page.url()).searchParams.get("q"), "BERLIN prod");
     assert.equal(await page.evaluate(() => document.activeElement.id), "search");
     await page.locator("#search").fill("");
     await page.clock.runFor(500);
-    await until(page, () => document.querySelectorAll(".tunnels tbody tr:not(.group)").length === 14);
+    await until(page, () => document.querySelectorAll(".tunnels tbody tr:not(.group)").length === 15);
     assert.equal(new URL(page.url()).search, "");
   }));
 
@@ -232,7 +232,7 @@ test("the keyboard reaches everything, in the order of the page", () =>
       assert.notEqual(at.outlineStyle, "none", `${at.name} does not show its focus`);
       reached.push(at.name);
     }
-    const tiles = ["down", "unknown", "up", "idle", "blind"].map((slug) => `tile-${slug}`);
+    const tiles = ["down", "unknown", "pending", "deleting", "idle", "up", "failing"].map((slug) => `tile-${slug}`);
     const expected = ["Skip to the tunnels", "search", "refresh", "pause", ...tiles, "Metrics", "Health", "Readiness"];
     assert.deepEqual(reached, expected);
     await page.locator("#tile-idle").focus();

@@ -8,8 +8,8 @@ const { SCREENSHOTS } = process.env;
 const looks = [
   ["EVERYDAY", "light", DESK],
   ["EVERYDAY", "dark", PHONE],
-  ["BLIND", "light", PHONE],
-  ["BLIND", "dark", DESK],
+  ["FAILING", "light", PHONE],
+  ["FAILING", "dark", DESK],
   ["UNLISTED", "light", DESK],
   ["UNLISTED", "dark", PHONE],
   ["MANY", "light", DESK],

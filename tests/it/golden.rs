@@ -22,7 +22,7 @@ use tencentcloud_vpn_exporter::{
     tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections, envelope},
 };
 use test_support::worlds::{
-    self, TargetBuilder, blind, down, empty, mixed_snapshot, snapshot, tunnel, with_failed_discovery,
+    self, TargetBuilder, down, empty, failing, mixed_snapshot, snapshot, tunnel, with_failed_discovery,
 };
 use tokio::sync::watch;
 
@@ -159,7 +159,7 @@ fn renderer_and_registry_publish_the_same() {
     let golden = [target(), listed, failed.expired(), failed];
     let golden = golden.map(|state| snapshot([TargetBuilder(state)]));
     let undiscovered = with_failed_discovery(empty(), &[("production", 2), ("broken", 0)]);
-    let worlds = [mixed_snapshot(), blind(), undiscovered, Snapshot::default()];
+    let worlds = [mixed_snapshot(), failing(), undiscovered, Snapshot::default()];
     let (sender, snapshots) = watch::channel(Arc::default());
     let registry = registry(snapshots, &telemetry, &tag_labels()).expect("a registry");
     // One renderer for all snapshots: nothing that it caches may appear in the next exposition.

@@ -21,7 +21,7 @@ async fn every_tunnel_of_every_region_is_shown_once() {
         ids.sort();
         shown.sort();
         assert_eq!(shown, ids);
-        assert_eq!(metrics.value("tunnels", &[("region", name)]), Some(f64::from(tunnels)));
+        assert_eq!(metrics.tunnels(&[("region", name)]), Some(f64::from(tunnels)));
         assert_eq!(metrics.sum("tunnel_up", &[("region", name)]), f64::from(tunnels));
     }
     daemon.stop().await.expect("a clean stop");
@@ -34,21 +34,20 @@ async fn changed_and_deleted_tunnels_are_seen() {
     let ids = api.control.ids(place).expect("the region");
     let daemon = Daemon::start(&api.config(&[GUANGZHOU])).await;
     let tunnel = [("vpn_connection_id", ids[0].as_str())];
-    let net = [tunnel[0], ("field", "net_status")];
     let metrics = daemon.until(|metrics| metrics.count("tunnel_up", &[]) == 2).await;
     assert_eq!(metrics.value("tunnel_up", &tunnel), Some(1.0));
-    assert_eq!(metrics.value("tunnel_transitions_total", &net), Some(0.0));
-    assert_eq!(metrics.value("tunnel_last_transition_timestamp_seconds", &net), None);
+    assert_eq!(metrics.value("tunnel_transitions_total", &tunnel), Some(0.0));
+    assert_eq!(metrics.value("tunnel_last_transition_timestamp_seconds", &tunnel), None);
 
     api.control.set(place, &ids[0], "NetStatus", json!("UNAVAILABLE")).expect("the tunnel");
     let metrics = daemon.until(|metrics| metrics.value("tunnel_up", &tunnel) == Some(0.0)).await;
-    assert_eq!(metrics.value("tunnel_transitions_total", &net), Some(1.0));
-    assert!(metrics.value("tunnel_last_transition_timestamp_seconds", &net).is_some());
+    assert_eq!(metrics.value("tunnel_transitions_total", &tunnel), Some(1.0));
+    assert!(metrics.value("tunnel_last_transition_timestamp_seconds", &tunnel).is_some());
     assert_eq!(metrics.value("tunnel_net_status", &[tunnel[0], ("status", "UNAVAILABLE")]), Some(1.0));
     assert_eq!(metrics.value("tunnel_net_status", &[tunnel[0], ("status", "AVAILABLE")]), Some(0.0));
 
     api.control.remove(place, &ids[0]).expect("the tunnel");
-    let metrics = daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
+    let metrics = daemon.until(|metrics| metrics.tunnels(&[]) == Some(1.0)).await;
     let left: Vec<_> =
         metrics.0.iter().filter(|sample| sample.labels.values().any(|value| *value == ids[0])).collect();
     assert_eq!(left, Vec::<&test_support::Sample>::new(), "its series are removed");
@@ -66,7 +65,7 @@ async fn refused_account_does_not_affect_another() {
     assert_eq!(metrics.count("tunnel_up", &[("account", "good")]), 4);
     assert_eq!(metrics.value("up", &[("account", "bad")]), Some(0.0));
     assert_eq!(metrics.count("tunnel_up", &[("account", "bad")]), 0);
-    assert_eq!(metrics.value("tunnels", &[("account", "bad")]), None);
+    assert_eq!(metrics.tunnels(&[("account", "bad")]), None);
     assert!(metrics.value("poll_failures_total", &[("account", "bad"), ("reason", "auth")]) >= Some(1.0));
     assert_eq!(metrics.sum("poll_failures_total", &[("account", "good")]), 0.0);
 }

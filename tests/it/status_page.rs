@@ -1,13 +1,17 @@
 //! The text of the status page.
 
 use tencentcloud_vpn_exporter::{
-    domain::{reason::Reason, status::HealthCheckStatus, tunnel::Tunnel},
+    domain::{
+        reason::Reason,
+        status::{HealthCheckStatus, TunnelState},
+        tunnel::Tunnel,
+    },
     snapshot::Snapshot,
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
 use test_support::worlds::{
-    DAY, HOUR, MINUTE, ago, blind, checked, constant_tunnels, down, empty, html, idle, many, mixed_snapshot,
-    snapshot, status_page, target, tunnel, unknown, with_failed_discovery,
+    DAY, HOUR, MINUTE, ago, checked, constant_tunnels, down, empty, failing, html, idle, many,
+    mixed_snapshot, snapshot, status_page, target, tunnel, unknown, with_failed_discovery,
 };
 
 /// The text of some HTML, in one line.
@@ -78,12 +82,21 @@ fn tunnels_are_grouped_with_the_worst_first() {
         tunnel("vpnx-2", "fine"),
         unknown("vpnx-3", "odd"),
         down("vpnx-4", "broken"),
+        Tunnel { state: TunnelState::Deleting, ..down("vpnx-5", "old") },
+        Tunnel { state: TunnelState::Pending, ..down("vpnx-6", "new") },
     ]);
-    assert_eq!(names(&world, ""), ["broken", "odd", "fine", "waiting"]);
+    assert_eq!(names(&world, ""), ["broken", "odd", "new", "old", "waiting", "fine"]);
     let rows = tunnel_rows(&world, "");
-    assert_eq!(rows.len(), 8, "four rows and a heading for each");
-    assert!(rows[0].starts_with("▼ Down 1"), "{rows:#?}");
-    assert!(rows[6].starts_with("○ Idle 1 waiting for traffic"), "{rows:#?}");
+    let headings: Vec<_> = rows.iter().step_by(2).map(String::as_str).collect();
+    let expected = [
+        "▼ Down 1",
+        "◆ Unknown 1 a status is missing or not known to the exporter",
+        "△ Pending 1 being created",
+        "□ Deleting 1 being deleted",
+        "○ Idle 1 not connected because there is no traffic; not counted as down",
+        "▲ Up 1",
+    ];
+    assert_eq!(headings, expected);
 }
 
 #[test]
@@ -108,7 +121,7 @@ fn row_shows_everything_of_a_tunnel() {
     );
     assert_row(
         &mixed_snapshot(),
-        "partner-nantes (new) vpnx-1u4j9i6g production eu-frankfurt vpngw-6x0wxvtp PENDING",
+        "△ Pending partner-nantes (new) vpnx-1u4j9i6g production eu-frankfurt vpngw-6x0wxvtp PENDING",
     );
     assert_row(&mixed_snapshot(), "AVAILABLE UNAVAILABLE not configured");
 }
@@ -134,19 +147,17 @@ fn unknown_tunnel_has_no_known_start() {
 }
 
 #[test]
-fn tunnel_is_down_since_its_first_bad_status() {
+fn status_lasts_through_other_changes() {
     let (good, bad) = (HealthCheckStatus::Available, HealthCheckStatus::Unavailable);
     let world = target("production", "ap-guangzhou")
         .with_listing(5 * HOUR, [checked(good, tunnel("vpnx-1", ""))])
         .with_listing(3 * HOUR, [checked(bad, tunnel("vpnx-1", ""))])
-        .with_listing(2 * HOUR, [checked(bad, down("vpnx-1", ""))]);
+        .with_listing(2 * HOUR, [checked(bad, down("vpnx-1", ""))])
+        .with_listing(HOUR, [checked(good, down("vpnx-1", ""))]);
     assert_row(&snapshot([world.clone()]), "3 h ago 19:13:20 UTC 1");
-    let recovered = world.with_listing(HOUR, [checked(good, down("vpnx-1", ""))]);
-    assert_row(&snapshot([recovered]), "2 h ago 20:13:20 UTC 2");
-    let always = target("production", "ap-guangzhou")
-        .with_listing(5 * HOUR, [checked(good, down("vpnx-1", ""))])
-        .with_listing(3 * HOUR, [checked(bad, down("vpnx-1", ""))]);
-    assert_row(&snapshot([always]), "at least since the exporter’s start 1");
+    let seen_again =
+        world.with_listing(50 * MINUTE, [unknown("vpnx-1", "")]).with_listing(MINUTE, [down("vpnx-1", "")]);
+    assert_row(&snapshot([seen_again]), "3 h ago 19:13:20 UTC 1");
 }
 
 #[test]
@@ -159,15 +170,18 @@ fn time_of_another_day_has_its_date() {
 
 #[test]
 fn headline_names_the_worst_first() {
+    let pending = |id| Tunnel { state: TunnelState::Pending, ..down(id, "") };
     let table = [
         (snapshot([]), "◆ No targets yet: no tunnel is polled"),
         (empty(), "◆ Waiting for the first polls"),
-        (mixed_snapshot(), "▼ 3 tunnels down, 1 unknown"),
-        (blind(), "▼ 1 tunnel down, blind in 3 of 4 targets"),
+        (mixed_snapshot(), "▼ 2 tunnels down, 1 unknown"),
+        (failing(), "▼ 1 tunnel down, polls fail for 3 of 4 targets"),
         (one_target([]), "▲ No tunnels"),
         (one_target([tunnel("vpnx-1", "")]), "▲ 1 tunnel up"),
         (one_target([idle("vpnx-1", "")]), "▲ 1 tunnel idle"),
         (one_target([tunnel("vpnx-1", ""), idle("vpnx-2", "")]), "▲ 1 tunnel up, 1 idle"),
+        (one_target([idle("vpnx-1", ""), pending("vpnx-2")]), "▲ 1 tunnel idle, 1 pending"),
+        (one_target([pending("vpnx-1"), pending("vpnx-2")]), "▲ 2 tunnels pending"),
         (one_target([tunnel("vpnx-1", ""), unknown("vpnx-2", "")]), "◆ 1 tunnel unknown"),
         (constant_tunnels(0), "▲ All 10,000 tunnels up"),
     ];
@@ -180,11 +194,17 @@ fn headline_names_the_worst_first() {
 }
 
 #[test]
-fn summary_counts_idle_separately() {
+fn summary_counts_each_status() {
     let counts = text(part(&html(&mixed_snapshot(), ""), "<ul class=\"tiles\">", "</ul>"));
-    assert_eq!(counts, "3 ▼ Down 1 ◆ Unknown 8 ▲ Up 2 ○ Idle 0 of 3 ✕ Blind targets");
+    assert_eq!(
+        counts,
+        "2 ▼ Down 1 ◆ Unknown 1 △ Pending 1 □ Deleting 2 ○ Idle 8 ▲ Up 0 of 3 ✕ Targets failing"
+    );
     let counts = text(part(&html(&empty(), ""), "<ul class=\"tiles\">", "</ul>"));
-    assert_eq!(counts, "– ▼ Down – ◆ Unknown – ▲ Up – ○ Idle 0 of 3 ✕ Blind targets");
+    assert_eq!(
+        counts,
+        "– ▼ Down – ◆ Unknown – △ Pending – □ Deleting – ○ Idle – ▲ Up 0 of 3 ✕ Targets failing"
+    );
 }
 
 #[test]
@@ -208,20 +228,20 @@ fn known_regions_survive_a_failed_discovery() {
 }
 
 #[test]
-fn blind_targets_are_named_before_all_numbers() {
-    let html = html(&blind(), "");
-    let warning = text(part(&html, "<div class=\"blindness\">", "</div>"));
+fn failing_targets_are_named_before_all_numbers() {
+    let html = html(&failing(), "");
+    let warning = text(part(&html, "<div class=\"warning\">", "</div>"));
     assert_eq!(
         warning,
-        "✕ Blind in 3 of 4 targets. The current state of their tunnels is unknown. \
-         production / eu-frankfurt : no response in time; last good poll 4 min ago ; \
-         its 2 tunnels are shown with their last known state \
-         staging / ap-singapore : the credentials are refused; last good poll 1 d ago ; \
-         its 12 tunnels are too old to be shown \
-         staging / na-ashburn : no connection; no good poll yet; its tunnels are not known"
+        "✕ Polls fail for 3 of 4 targets. The present status of their tunnels is not known. \
+         production / eu-frankfurt : no response in time; not seen since 22:09:20 UTC ( 4 min ago ); \
+         its 2 tunnels are shown with their last known status \
+         staging / ap-singapore : the credentials are refused; not seen since 2023-11-13 22:13:20 UTC ( 1 d ago ); \
+         its 12 tunnels are hidden, because their status is too old \
+         staging / na-ashburn : no connection; no poll has succeeded yet; its tunnels are not known"
     );
-    assert!(html.find("class=\"blindness\"") < html.find("class=\"tiles\""));
-    assert!(!self::html(&mixed_snapshot(), "").contains("class=\"blindness\""));
+    assert!(html.find("class=\"warning\"") < html.find("class=\"tiles\""));
+    assert!(!self::html(&mixed_snapshot(), "").contains("class=\"warning\""));
 }
 
 #[test]
@@ -230,30 +250,30 @@ fn warning_names_five_targets_and_counts_others() {
     let world =
         snapshot(regions.map(|region| target("x", region).with_failure(1, Reason::Timeout, "no answer")));
     let html = html(&world, "");
-    let warning = part(&html, "<div class=\"blindness\">", "</div>");
+    let warning = part(&html, "<div class=\"warning\">", "</div>");
     assert_eq!(warning.matches("<li>").count(), 6);
     assert!(text(warning).ends_with("and 2 more, first in the table of targets"));
 }
 
 #[test]
-fn blind_target_shows_its_last_known_tunnels() {
-    assert_row(&blind(), "▼ Down as of 4 min ago partner-nantes");
-    assert_eq!(names(&blind(), "q=staging").len(), 0, "stale tunnels are hidden");
+fn failing_target_shows_its_last_known_tunnels() {
+    assert_row(&failing(), "▼ Down not seen since 22:09:20 UTC partner-nantes");
+    assert_eq!(names(&failing(), "q=staging").len(), 0, "stale tunnels are hidden");
 }
 
 #[test]
-fn blind_targets_come_first_with_their_errors() {
-    let rows = rows(&html(&blind(), ""), "targets");
+fn failing_targets_come_first_with_their_errors() {
+    let rows = rows(&html(&failing(), ""), "targets");
     assert_eq!(
         rows,
         [
-            "✕ Blind production eu-frankfurt 40 s ago last good 4 min ago in 20 s 45.0 s 2 1 of 2 \
+            "✕ Failing production eu-frankfurt 40 s ago last success 4 min ago in 20 s 45.0 s 2 1 of 2 \
              no response in time no answer within 10s",
-            "✕ Blind, stale staging ap-singapore 20 s ago last good 1 d ago in 40 s 45.0 s 12 hidden (stale) 1 of 2 \
+            "✕ Failing staging ap-singapore 20 s ago last success 1 d ago in 40 s 45.0 s 12 hidden, too old 1 of 2 \
              the credentials are refused AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure \
              that your SecretId is correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)",
-            "✕ Blind staging na-ashburn 31 s ago never good in 29 s 45.0 s – 1 of 1 no connection connection refused",
-            "● Answered production ap-guangzhou 12 s ago in 48 s 142 ms 8 0 of 1 none",
+            "✕ Failing staging na-ashburn 31 s ago none has succeeded in 29 s 45.0 s – 1 of 1 no connection connection refused",
+            "● Working production ap-guangzhou 12 s ago in 48 s 142 ms 8 0 of 1 none",
         ]
     );
 }
@@ -273,7 +293,7 @@ fn targets_without_a_poll_are_waiting() {
 }
 
 #[test]
-fn blind_targets_are_never_folded() {
+fn failing_targets_are_never_folded() {
     let region = |n: usize| format!("r-{n:03}");
     let world = snapshot((0..400).map(|n| match n % 40 {
         0 => target("x", &region(n)).with_failure(1, Reason::Timeout, "no answer"),
@@ -282,7 +302,7 @@ fn blind_targets_are_never_folded() {
     let html = html(&world, "");
     let (shown, folded) = html.split_once("<details").expect("something unfolds");
     let shown = rows(shown, "targets");
-    assert!(shown.iter().all(|row| row.starts_with("✕ Blind")) && shown.len() == 10, "{shown:#?}");
+    assert!(shown.iter().all(|row| row.starts_with("✕ Failing")) && shown.len() == 10, "{shown:#?}");
     assert_eq!(rows(folded, "targets").len(), 290);
     assert!(text(folded).contains("100 more targets are not shown"));
 }
@@ -295,15 +315,15 @@ fn search_finds_every_word_of_a_row() {
         ("q=primary+frankfurt", 0),
         ("q=VPNX-F49L6U0Z", 1),
         ("q=staging", 4),
-        ("q=eu-frankfurt", 4),
-        ("q=vpngw-6x0wxvtp", 14),
+        ("q=eu-frankfurt", 5),
+        ("q=vpngw-6x0wxvtp", 15),
         ("q=S%C3%83O", 1),
         ("q=berlin+berlin", 2),
         ("q=198.51.100.9", 0),
         // The end of one text and the beginning of the next.
         ("q=productionap", 0),
-        ("q=", 14),
-        ("q=%20%20", 14),
+        ("q=", 15),
+        ("q=%20%20", 15),
     ];
     for (query, count) in table {
         assert_eq!(names(&mixed_snapshot(), query).len(), count, "{query}");
@@ -318,7 +338,7 @@ fn one_status_can_be_shown_alone() {
     let html = html(&mixed_snapshot(), "show=down&q=berlin");
     assert_eq!(
         text(part(&html, "<div class=\"heading\">", "</div>")),
-        "Tunnels 1 of 14 tunnels, down only, found by “ berlin ” · Show all"
+        "Tunnels 1 of 15 tunnels, down only, found by “ berlin ” · Show all"
     );
     assert!(html.contains("href=\"?q=berlin&#38;show=up\""), "the other statuses keep the search");
     assert!(
@@ -340,7 +360,7 @@ fn ten_thousand_tunnels_are_paged() {
     assert!(first.contains("rel=\"next\" href=\"?page=2\"") && !first.contains("rel=\"prev\""));
     let last = html(&world, "page=50");
     assert!(last.contains("rel=\"prev\" href=\"?page=49\"") && !last.contains("rel=\"next\""));
-    assert!(text(&last).contains("○ Idle 60"));
+    assert!(text(&last).contains("▲ Up 9,"), "{}", text(&last));
     assert_eq!(html(&world, "page=51"), last, "pages after the last one are empty");
     assert_eq!(html(&world, "page=0"), first);
     assert!(!html(&world, "q=beijing-00").contains("<nav"), "a single page has no page links");

@@ -35,38 +35,35 @@ fn set(api: &Api, id: &str, field: &str, value: impl Into<Value>) {
     api.control.set(GUANGZHOU, id, field, value).expect("the tunnel");
 }
 
-/// The metrics of the three statuses of one tunnel.
+/// The metrics of one tunnel's statuses.
 #[derive(Debug, Clone, PartialEq)]
 struct ShownStatus {
+    status: Option<String>,
+    api_statuses: [Option<String>; 3],
     up: Option<f64>,
-    statuses: [Option<String>; 3],
-    transitions: [Option<f64>; 3],
-    last_transitions: [Option<f64>; 3],
+    transitions: Option<f64>,
+    last_transition: Option<f64>,
 }
 
 impl ShownStatus {
     fn of(metrics: &Metrics, id: &str) -> Self {
-        let tunnel = ("vpn_connection_id", id);
-        let of_field = |metric: &str| {
-            ["state", "net_status", "health_check_status"]
-                .map(|field| metrics.value(metric, &[tunnel, ("field", field)]))
-        };
+        let own = [("vpn_connection_id", id)];
         let present = |metric: &str, label: &str| {
-            let own = [tunnel];
             let present = metrics.all(metric, &own).filter(|sample| sample.value == 1.0);
             let mut values: Vec<_> = present.map(|sample| sample.labels[label].clone()).collect();
             assert!(values.len() <= 1, "{metric} of {id} is {values:?}");
             values.pop()
         };
         Self {
-            up: metrics.value("tunnel_up", &[tunnel]),
-            statuses: [
+            status: present("tunnel_status", "status"),
+            api_statuses: [
                 present("tunnel_state", "state"),
                 present("tunnel_net_status", "status"),
                 present("tunnel_health_check_status", "status"),
             ],
-            transitions: of_field("tunnel_transitions_total"),
-            last_transitions: of_field("tunnel_last_transition_timestamp_seconds"),
+            up: metrics.value("tunnel_up", &own),
+            transitions: metrics.value("tunnel_transitions_total", &own),
+            last_transition: metrics.value("tunnel_last_transition_timestamp_seconds", &own),
         }
     }
 }
@@ -78,73 +75,87 @@ fn now() -> f64 {
 /// A change of a tunnel, and its metrics afterwards.
 struct Event {
     happens: fn(&Api, &str),
-    up: f64,
-    statuses: [&'static str; 3],
-    transitions: [f64; 3],
+    api_statuses: [&'static str; 3],
+    status: &'static str,
+    up: Option<f64>,
+    transitions: f64,
 }
 
-const EVENTS: [Event; 6] = [
+const EVENTS: [Event; 7] = [
     Event {
         happens: |_, _| {},
-        up: 0.0,
-        statuses: ["PENDING", "UNAVAILABLE", "UNAVAILABLE"],
-        transitions: [0.0, 0.0, 0.0],
+        api_statuses: ["PENDING", "UNAVAILABLE", "UNAVAILABLE"],
+        status: "pending",
+        up: Some(0.0),
+        transitions: 0.0,
     },
     Event {
         happens: |api, id| set(api, id, "State", "AVAILABLE"),
-        up: 0.0,
-        statuses: ["AVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
-        transitions: [1.0, 0.0, 0.0],
+        api_statuses: ["AVAILABLE", "UNAVAILABLE", "UNAVAILABLE"],
+        status: "down",
+        up: Some(0.0),
+        transitions: 1.0,
     },
     Event {
         happens: |api, id| set(api, id, "NetStatus", "AVAILABLE"),
-        up: 0.0,
-        statuses: ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"],
-        transitions: [1.0, 1.0, 0.0],
+        api_statuses: ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"],
+        status: "down",
+        up: Some(0.0),
+        transitions: 1.0,
     },
     Event {
         happens: |api, id| set(api, id, "HealthCheckStatus", "AVAILABLE"),
-        up: 1.0,
-        statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
-        transitions: [1.0, 1.0, 1.0],
+        api_statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
+        status: "up",
+        up: Some(1.0),
+        transitions: 2.0,
+    },
+    Event {
+        happens: |api, id| set(api, id, "State", "UPDATING"),
+        api_statuses: ["UNKNOWN", "AVAILABLE", "AVAILABLE"],
+        status: "unknown",
+        up: None,
+        transitions: 2.0,
     },
     Event {
         happens: |api, id| set(api, id, "HealthCheckStatus", "UNAVAILABLE"),
-        up: 0.0,
-        statuses: ["AVAILABLE", "AVAILABLE", "UNAVAILABLE"],
-        transitions: [1.0, 1.0, 2.0],
+        api_statuses: ["UNKNOWN", "AVAILABLE", "UNAVAILABLE"],
+        status: "down",
+        up: Some(0.0),
+        transitions: 3.0,
     },
     Event {
         // From here on the simulator controls the tunnel: it is up until it is deleted.
         happens: |api, id| api.control.restore(GUANGZHOU, id).expect("the tunnel"),
-        up: 1.0,
-        statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
-        transitions: [1.0, 1.0, 3.0],
+        api_statuses: ["AVAILABLE", "AVAILABLE", "AVAILABLE"],
+        status: "up",
+        up: Some(1.0),
+        transitions: 4.0,
     },
 ];
 
 const DELETING: Event = Event {
     happens: |_, _| {},
-    up: 0.0,
-    statuses: ["DELETING", "UNAVAILABLE", "UNAVAILABLE"],
-    transitions: [2.0, 2.0, 4.0],
+    api_statuses: ["DELETING", "UNAVAILABLE", "UNAVAILABLE"],
+    status: "deleting",
+    up: Some(0.0),
+    transitions: 5.0,
 };
 
-/// Waits until the metrics show the event. The times of new transitions are recent; earlier ones are unchanged.
+/// Waits until the metrics show the event. The time of a new transition is recent; an earlier one is unchanged.
 async fn assert_seen(daemon: &Daemon, id: &str, event: &Event, since: f64, before: &mut Option<ShownStatus>) {
-    let statuses = event.statuses.map(|status| Some(status.to_owned()));
-    let metrics = daemon.until(|metrics| ShownStatus::of(metrics, id).statuses == statuses).await;
+    let api_statuses = event.api_statuses.map(|status| Some(status.to_owned()));
+    let metrics = daemon.until(|metrics| ShownStatus::of(metrics, id).api_statuses == api_statuses).await;
     let seen = ShownStatus::of(&metrics, id);
-    assert_eq!((seen.up, seen.transitions), (Some(event.up), event.transitions.map(Some)));
-    for field in 0..3 {
-        let last = seen.last_transitions[field];
-        match before {
-            Some(before) if before.transitions[field] == seen.transitions[field] => {
-                assert_eq!(last, before.last_transitions[field]);
-            }
-            None => assert_eq!(last, None),
-            Some(_) => assert!(last.is_some_and(|last| since <= last && last <= now()), "{last:?}"),
-        }
+    assert_eq!(
+        (seen.status.as_deref(), seen.up, seen.transitions),
+        (Some(event.status), event.up, Some(event.transitions))
+    );
+    let last = seen.last_transition;
+    match before {
+        Some(before) if before.transitions == seen.transitions => assert_eq!(last, before.last_transition),
+        None => assert_eq!(last, None),
+        Some(_) => assert!(last.is_some_and(|last| since <= last && last <= now()), "{last:?}"),
     }
     *before = Some(seen);
 }
@@ -165,7 +176,8 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     let api = world(9).await;
     let row = row_with_health_check(&api);
     let id = text(&row, "VpnConnectionId");
-    for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(EVENTS[0].statuses) {
+    for (field, status) in ["State", "NetStatus", "HealthCheckStatus"].into_iter().zip(EVENTS[0].api_statuses)
+    {
         set(&api, &id, field, status);
     }
     let config = api.config(&[GUANGZHOU]);
@@ -187,7 +199,7 @@ async fn tunnel_is_followed_from_creation_to_deletion() {
     api.control.advance(HOUR);
     assert_gone(&daemon, &id).await;
     let metrics = daemon.scrape().await;
-    assert_eq!(metrics.value("tunnels", &[]), Some(8.0));
+    assert_eq!(metrics.tunnels(&[]), Some(8.0));
     assert_eq!(metrics.sum("tunnel_up", &[]), 8.0, "the other tunnels are unchanged");
     assert_eq!(metrics.sum("tunnel_transitions_total", &[]), 0.0);
 }
@@ -247,7 +259,6 @@ async fn recreated_tunnel_with_the_same_name_is_new() {
     };
     let seen = ShownStatus::of(&daemon.until(is_new).await, &new);
     assert_eq!(seen.up, Some(1.0));
-    assert_eq!(seen.transitions[..2], [Some(0.0); 2], "it has no history");
-    assert_eq!(seen.last_transitions, [None; 3]);
+    assert_eq!((seen.transitions, seen.last_transition), (Some(0.0), None), "it has no history");
     assert_gone(&daemon, &old).await;
 }

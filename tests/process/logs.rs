@@ -119,20 +119,22 @@ async fn first_listing_is_one_line() {
         assert_eq!(first.len(), 2, "{log}");
         let numbers = |region: &str| {
             let line = first.iter().find(|line| line["region"] == region).expect("its line");
-            ["tunnels", "up", "down", "unknown", "idle"].map(|number| line[number].clone())
+            ["tunnels", "up", "down", "idle", "pending", "deleting", "unknown"]
+                .map(|number| line[number].clone())
         };
-        assert_eq!(numbers(GUANGZHOU), ["40", "37", "2", "1", "0"]);
-        assert_eq!(numbers(FRANKFURT), ["0", "0", "0", "0", "0"]);
+        assert_eq!(numbers(GUANGZHOU), ["40", "37", "1", "0", "1", "0", "1"]);
+        assert_eq!(numbers(FRANKFURT), ["0"; 7]);
         assert!(!log.contains("vpnx-"), "no line of a single tunnel: {log}");
     }
 }
 
 #[tokio::test]
-async fn change_of_state_is_one_line() {
+async fn change_of_status_is_one_line() {
     for format in FORMATS {
         let api = Api::start(frozen(&[(GUANGZHOU, 3)])).await;
         let place = GUANGZHOU;
         let ids = api.control.ids(place).expect("the region");
+        api.control.set(place, &ids[1], "NegotiationType", "active").expect("the tunnel");
         let row = api.control.rows(place).expect("the region").remove(1);
         let files = WorkDir::with(api.config(&[GUANGZHOU]));
         let daemon = files.daemon(&["--log.format", format]).await;
@@ -151,7 +153,9 @@ async fn change_of_state_is_one_line() {
         let text = |field: &str| row[field].as_str().expect("a text");
         let expected = [
             ("msg", "tunnel changed"),
-            ("change", "net_status AVAILABLE -> UNAVAILABLE"),
+            ("change", "up -> down"),
+            ("state", "AVAILABLE"),
+            ("net_status", "UNAVAILABLE"),
             ("account", "main"),
             ("region", GUANGZHOU),
             ("vpn_gateway_id", text("VpnGatewayId")),
@@ -160,8 +164,8 @@ async fn change_of_state_is_one_line() {
         for (key, value) in expected {
             assert_eq!(lines[0][key], value);
         }
-        let came = [("msg", "tunnel appeared"), ("vpn_connection_id", added.as_str())];
-        let went = [("msg", "tunnel disappeared"), ("vpn_connection_id", ids[2].as_str())];
+        let came = [("msg", "tunnel appeared"), ("vpn_connection_id", added.as_str()), ("status", "up")];
+        let went = [("msg", "tunnel disappeared"), ("vpn_connection_id", ids[2].as_str()), ("status", "up")];
         assert_eq!([came, went].map(|line| with(format, &log, &line).len()), [1, 1], "{log}");
     }
 }
@@ -184,8 +188,7 @@ async fn tunnel_name_forges_no_line_or_field() {
         }
         daemon.stderr.lines(&["tunnel changed"], HOSTILE.len()).await;
         let log = stop(daemon).await.stderr;
-        let changed =
-            [("level", "info"), ("msg", "tunnel changed"), ("change", "state AVAILABLE -> DELETING")];
+        let changed = [("level", "info"), ("msg", "tunnel changed"), ("change", "up -> deleting")];
         let lines = with(format, &log, &changed);
         // Control characters are replaced, because terminals obey them.
         let visible =
@@ -261,7 +264,7 @@ async fn rows_without_an_id_are_logged_once() {
     api.control.omit(GUANGZHOU, &ids[0], "VpnConnectionId").expect("the tunnel");
     let files = WorkDir::with(api.config(&[GUANGZHOU]));
     let daemon = files.daemon(&[]).await;
-    daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1.0)).await;
+    daemon.until(|metrics| metrics.tunnels(&[]) == Some(1.0)).await;
     wait_for_polls(&daemon, 4.0).await;
     let log = stop(daemon).await.stderr;
     let message = "rows without a usable id are skipped; a tunnel that may be such a row is shown as UNKNOWN";

@@ -31,7 +31,7 @@ async fn each_of_2350_tunnels_is_printed_once() {
     for (name, tunnels) in REGIONS {
         let target = [("account", "main"), ("region", name)];
         assert_eq!(printed.metrics.value("up", &target), Some(1.0));
-        assert_eq!(printed.metrics.value("tunnels", &target), Some(tunnels as f64));
+        assert_eq!(printed.metrics.tunnels(&target), Some(tunnels as f64));
         let rows = api.control.rows(name).expect("the region");
         assert_eq!(rows.len(), tunnels);
         for row in &rows {
@@ -55,7 +55,7 @@ async fn failed_region_does_not_hide_others() {
     assert_eq!(ids.len(), 101);
     let up = |name| metrics.value("up", &[("region", name)]);
     assert_eq!([ONE, "ap-nowhere", FULL_PAGE].map(up), [Some(1.0), Some(0.0), Some(1.0)]);
-    assert_eq!(metrics.value("tunnels", &[("region", "ap-nowhere")]), None);
+    assert_eq!(metrics.tunnels(&[("region", "ap-nowhere")]), None);
     let failures = [("region", "ap-nowhere"), ("reason", "unsupported_region")];
     assert_eq!(metrics.value("poll_failures_total", &failures), Some(1.0));
 }

@@ -366,7 +366,8 @@ async fn program_never_writes_a_secret() {
         assert!(output.0.contains(part), "{part:?} is not in the output");
     }
     assert!(environment.proxy.requests() > 50, "{} requests", environment.proxy.requests());
-    for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"link\":"] {
+    for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"remote_identity\":"]
+    {
         assert!(output.0.contains(shown), "{shown:?} is not in the output");
     }
     let mut secrets = environment.proxy.secrets();

@@ -53,7 +53,7 @@ async fn large_daemon() -> (Api, WorkDir, Process) {
     let place =
         WorkDir::with(api.config_with_poll(&[GUANGZHOU], "interval: 1h, timeout: 25s, stale_after: 2h"));
     let daemon = place.daemon(&[]).await;
-    daemon.until(|metrics| metrics.value("tunnels", &[]) == Some(1200.0)).await;
+    daemon.until(|metrics| metrics.tunnels(&[]) == Some(1200.0)).await;
     (api, place, daemon)
 }
 

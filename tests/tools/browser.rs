@@ -26,7 +26,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::status_page::StatusPage};
 use test_support::worlds::{
-    ago, blind, constant_tunnels, empty, many, mixed_snapshot, status_page, with_failed_discovery,
+    ago, constant_tunnels, empty, failing, many, mixed_snapshot, status_page, with_failed_discovery,
 };
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};
@@ -112,12 +112,12 @@ async fn run_script(script: &str, servers: &[(&str, SocketAddr)]) {
 #[tokio::test]
 #[ignore = "needs Chromium and Node; tests/run runs it"]
 async fn page_is_accessible_on_desktop_and_phone() {
-    let undiscovered = with_failed_discovery(blind(), &[("production", 2), ("research", 0)]);
+    let undiscovered = with_failed_discovery(failing(), &[("production", 2), ("research", 0)]);
     let servers = [
         ("EVERYDAY", PageServer::start([mixed_snapshot()]).await),
         ("EMPTY", PageServer::start([empty()]).await),
         ("NOTHING", PageServer::start([Snapshot::default()]).await),
-        ("BLIND", PageServer::start([blind()]).await),
+        ("FAILING", PageServer::start([failing()]).await),
         ("UNLISTED", PageServer::start([undiscovered]).await),
         ("MANY", PageServer::start([many()]).await),
     ];

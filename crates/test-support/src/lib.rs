@@ -343,6 +343,11 @@ impl Metrics {
         Some(first.value)
     }
 
+    /// The number of published tunnels, of all statuses; `None` where the targets with these labels publish none.
+    pub fn tunnels(&self, labels: &[(&str, &str)]) -> Option<f64> {
+        (self.count("tunnels", labels) > 0).then(|| self.sum("tunnels", labels))
+    }
+
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
         self.all(name, labels).count()
     }

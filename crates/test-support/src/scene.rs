@@ -94,7 +94,7 @@ impl Scene {
             |metrics: &Metrics| failures(metrics) > failures(before) && has_polled(metrics, before);
         let during = self.daemon.until(has_failed).await;
         assert_eq!(during.value("up", &FAULTY_TARGET), Some(0.0));
-        assert_eq!(during.value("tunnels", &FAULTY_TARGET), before.value("tunnels", &FAULTY_TARGET));
+        assert_eq!(during.tunnels(&FAULTY_TARGET), before.tunnels(&FAULTY_TARGET));
         assert_eq!(
             tunnels(&during, FAULTY_TARGET),
             tunnels(before, FAULTY_TARGET),

@@ -94,6 +94,7 @@ pub fn tunnel(id: &str, name: &str) -> Tunnel {
         negotiation_type: NegotiationType::parse("active"),
         route_type: "STATIC".into(),
         dpd_action: "restart".into(),
+        dpd_timeout_seconds: "30".into(),
         local_identity: "203.0.113.7".into(),
         remote_identity: "198.51.100.9".into(),
         ike: IkeParameters::default(),
@@ -149,6 +150,7 @@ pub fn mixed_snapshot() -> Snapshot {
             unknown("vpnx-3c1r8y5d", "partner-lyon"),
             good(tunnel("vpnx-6a2e0p7f", "partner-łódź")),
             Tunnel { state: TunnelState::Pending, ..down("vpnx-1u4j9i6g", "partner-nantes (new)") },
+            Tunnel { state: TunnelState::Deleting, ..down("vpnx-2w7r5t9c", "partner-nantes (old)") },
             idle("vpnx-8y5o2l3h", ""),
         ],
     );
@@ -183,7 +185,7 @@ pub fn with_failed_discovery(mut snapshot: Snapshot, accounts: &[(&str, usize)])
 }
 
 /// Four targets: one fails for a short time, one for so long that its tunnels are hidden, and one never succeeded.
-pub fn blind() -> Snapshot {
+pub fn failing() -> Snapshot {
     let tunnels = |count: usize| (0..count).map(|n| tunnel(&format!("vpnx-{n:08}"), &format!("branch-{n}")));
     let refusal = "AuthFailure.SecretIdNotFound: The SecretId is not found, please ensure that your SecretId is \
                    correct. (request 5f5d5d0c-1a3b-4d8e-9f1a-2b6c7d8e9f0a)";

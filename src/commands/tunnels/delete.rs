@@ -16,11 +16,12 @@ use crate::{
         poll_once::{PreparedPolls, prepare},
     },
     domain::{
+        row::Row,
         shard::Shard,
         status::{NetStatus, Status, TunnelState},
         target::Target,
         tunnel::Tunnel,
-        tunnel_status::LinkStatus,
+        tunnel_status::TunnelStatus,
     },
     logging,
     poll::{failure, listing},
@@ -268,8 +269,8 @@ impl Deletion<'_> {
 }
 
 fn warning(tunnel: &Tunnel) -> &'static str {
-    match (tunnel.link_status(), tunnel.net_status) {
-        (LinkStatus::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
+    match (tunnel.status(), tunnel.net_status) {
+        (TunnelStatus::Up, _) => "WARNING: this tunnel is UP. Hosts behind it will be cut off.\n\n",
         (_, NetStatus::Unavailable) => "",
         _ => "WARNING: this tunnel may be in use. Hosts behind it will be cut off.\n\n",
     }

@@ -1,4 +1,4 @@
-//! `tunnels list`: prints all tunnels and their states, for people or for programs.
+//! `tunnels list`: prints all tunnels and their statuses, for people or for programs.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::{
         table::{BOLD_RED, Cell, GREEN, YELLOW, table},
     },
     domain::{
+        row::Row,
         shard::Shard,
         status::Status,
         target::{Region, Target},
@@ -71,7 +72,8 @@ fn matches(tunnel: &Tunnel, flags: &ListFlags) -> bool {
     let gateway = |id: &String| **id == *tunnel.vpn_gateway_id;
     (flags.vpn_gateway_id.is_empty() || flags.vpn_gateway_id.iter().any(gateway))
         && (flags.state.is_empty() || flags.state.contains(&tunnel.state))
-        && (!flags.down || tunnel.overall_status() == TunnelStatus::Down)
+        && (flags.status.is_empty() || flags.status.contains(&tunnel.status()))
+        && (!flags.down || tunnel.status() == TunnelStatus::Down)
 }
 
 /// One printed tunnel.
@@ -84,12 +86,12 @@ struct PrintedTunnel {
     vpn_connection_name: String,
     /// The IKE identity of the peer.
     remote_identity: String,
+    /// As in the metric `tunnel_status`.
+    status: &'static str,
     state: &'static str,
     net_status: &'static str,
     /// None if no health check is configured.
     health_check_status: Option<&'static str>,
-    /// The three statuses combined: `up`, `down`, `idle` or `unknown`.
-    link: &'static str,
     /// Unix seconds; none if the API's time is malformed.
     #[serde(rename = "created_timestamp_seconds")]
     created: Option<i64>,
@@ -105,10 +107,10 @@ impl PrintedTunnel {
             vpn_connection_id: tunnel.id.to_string(),
             vpn_connection_name: tunnel.name.to_string(),
             remote_identity: tunnel.remote_identity.to_string(),
+            status: tunnel.status().as_str(),
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(Status::as_str),
-            link: tunnel.overall_status().as_str(),
             created: tunnel.created,
         }
     }
@@ -122,7 +124,7 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
         "ID",
         "NAME",
         "PEER",
-        "LINK",
+        "STATUS",
         "STATE",
         "NET STATUS",
         "HEALTH",
@@ -137,7 +139,7 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
             plain(&row.vpn_connection_id),
             plain(&row.vpn_connection_name),
             plain(&row.remote_identity),
-            coloured(row.link),
+            coloured(row.status),
             plain(row.state),
             plain(row.net_status),
             plain(row.health_check_status.unwrap_or("-")),
@@ -147,12 +149,12 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
     table(header, rows)
 }
 
-fn coloured(link: &str) -> Cell {
-    match link {
-        "up" => Cell::styled(link, GREEN),
-        "down" => Cell::styled(link, BOLD_RED),
-        "unknown" => Cell::styled(link, YELLOW),
-        _ => Cell::new(link),
+fn coloured(status: &str) -> Cell {
+    match status {
+        "up" => Cell::styled(status, GREEN),
+        "down" => Cell::styled(status, BOLD_RED),
+        "unknown" => Cell::styled(status, YELLOW),
+        _ => Cell::new(status),
     }
 }
 

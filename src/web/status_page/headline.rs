@@ -20,14 +20,14 @@ pub(super) enum Severity {
     Bad,
     /// A status is not known.
     Unsure,
-    /// All tunnels are up or idle.
+    /// All tunnels are up, idle, pending or deleting.
     Good,
 }
 
 impl Headline {
     pub(super) fn of(summary: &Summary<'_>) -> Self {
-        let (targets, blind, unseen) =
-            (summary.targets.len(), summary.blind(), summary.accounts_without_regions());
+        let (targets, failing, unseen) =
+            (summary.targets.len(), summary.failing_targets(), summary.accounts_without_regions());
         let waiting = summary.count_targets(PollStatus::Waiting);
         let [down, unknown] =
             [TunnelStatus::Down, TunnelStatus::Unknown].map(|tunnel_status| summary.count(tunnel_status));
@@ -44,8 +44,8 @@ impl Headline {
         if down > 0 {
             clauses.push(format!("{} down", counted(down, "tunnel")));
         }
-        if blind > 0 {
-            clauses.push(format!("blind in {} of {}", number(blind), counted(targets, "target")));
+        if failing > 0 {
+            clauses.push(format!("polls fail for {} of {}", number(failing), counted(targets, "target")));
         }
         if unseen > 0 {
             clauses.push(format!("{} without known regions", counted(unseen, "account")));
@@ -59,7 +59,7 @@ impl Headline {
         if waiting > 0 {
             clauses.push(format!("{} not polled yet", counted(waiting, "target")));
         }
-        let severity = match (down + blind + unseen, unknown + waiting) {
+        let severity = match (down + failing + unseen, unknown + waiting) {
             (1.., _) => Severity::Bad,
             (0, 1..) => Severity::Unsure,
             (0, 0) => Severity::Good,
@@ -70,13 +70,18 @@ impl Headline {
 }
 
 fn no_problems(summary: &Summary<'_>) -> String {
-    let [up, idle] = [TunnelStatus::Up, TunnelStatus::Idle].map(|tunnel_status| summary.count(tunnel_status));
-    match (up, idle) {
-        (0, 0) => "No tunnels".to_owned(),
-        (0, _) => format!("{} idle", counted(idle, "tunnel")),
-        (1, 0) => "1 tunnel up".to_owned(),
-        (_, 0) => format!("All {} up", counted(up, "tunnel")),
-        _ => format!("{} up, {} idle", counted(up, "tunnel"), number(idle)),
+    let up = summary.count(TunnelStatus::Up);
+    let others = [TunnelStatus::Idle, TunnelStatus::Pending, TunnelStatus::Deleting];
+    let counts = [TunnelStatus::Up].into_iter().chain(others).map(|status| (summary.count(status), status));
+    let present: Vec<_> = counts.filter(|(count, _)| *count > 0).collect();
+    match &present[..] {
+        [] => "No tunnels".to_owned(),
+        [_] if up > 1 => format!("All {} up", counted(up, "tunnel")),
+        [(count, status), rest @ ..] => {
+            let first = format!("{} {status}", counted(*count, "tunnel"));
+            let rest = rest.iter().map(|(count, status)| format!(", {} {status}", number(*count)));
+            first + &rest.collect::<String>()
+        }
     }
 }
 

@@ -20,7 +20,11 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{state::Page, telemetry_path::TelemetryPath};
-use crate::{domain::tunnel_status::TunnelStatus, snapshot::Snapshot, version};
+use crate::{
+    domain::{status::Status, tunnel_status::TunnelStatus},
+    snapshot::Snapshot,
+    version,
+};
 use headline::Headline;
 use query::Query;
 use relative_time::RelativeTime;

@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::domain::tunnel_status::TunnelStatus;
+use crate::domain::{status::Status, tunnel_status::TunnelStatus};
 
 /// The maximum length of a search, in characters; texts of tunnels are not longer.
 const MAX_SEARCH: usize = 128;
@@ -25,7 +25,7 @@ impl Query {
             match &*key {
                 "q" => parsed.search = value.trim().chars().take(MAX_SEARCH).collect(),
                 "show" => {
-                    parsed.show = TunnelStatus::ALL.into_iter().find(|status| status.as_str() == value);
+                    parsed.show = TunnelStatus::ALL.iter().copied().find(|status| status.as_str() == value);
                 }
                 "page" => parsed.page = value.parse().unwrap_or(1).max(1),
                 _ => {}

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::{
-    domain::{target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus},
+    domain::{row::Row, status::Status, target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus},
     snapshot::{Failure, Snapshot, TargetSnapshot, record::Record},
 };
 
@@ -79,7 +79,7 @@ impl<'a> Summary<'a> {
             target.tunnels().iter().map(move |record| TunnelOfTarget {
                 target,
                 record,
-                tunnel_status: record.row.overall_status(),
+                tunnel_status: record.row.status(),
             })
         };
         let tunnels: Vec<_> = snapshot.targets.values().flat_map(|target| seen(target)).collect();
@@ -102,7 +102,8 @@ impl<'a> Summary<'a> {
         self.targets.iter().filter(|(own, _)| *own == poll_status).count()
     }
 
-    pub(super) fn blind(&self) -> usize {
+    /// The number of targets whose last poll failed.
+    pub(super) fn failing_targets(&self) -> usize {
         self.count_targets(PollStatus::Failed)
     }
 
@@ -121,7 +122,8 @@ impl<'a> Summary<'a> {
 
     /// The parts of the bar, side by side.
     pub(super) fn shares(&self) -> Vec<Share> {
-        let present = || TunnelStatus::ALL.into_iter().filter(|tunnel_status| self.count(*tunnel_status) > 0);
+        let present =
+            || TunnelStatus::ALL.iter().copied().filter(|tunnel_status| self.count(*tunnel_status) > 0);
         // The minimum widths are subtracted first; the rest is divided by count.
         let free = BAR_WIDTH - MIN_SHARE_WIDTH * present().count();
         let mut start = 0;

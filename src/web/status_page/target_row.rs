@@ -26,7 +26,8 @@ const MAX_NAMED: usize = 5;
 pub(super) struct Targets<'a> {
     /// The number of all targets.
     pub(super) total: usize,
-    pub(super) blind: usize,
+    /// The number of targets whose last poll failed.
+    pub(super) failing: usize,
     /// Accounts whose region discovery fails; accounts without known regions first.
     pub(super) failed_discoveries: Vec<FailedDiscoveryRow<'a>>,
     /// The number of further accounts whose region discovery fails.
@@ -93,7 +94,7 @@ impl<'a> Targets<'a> {
         let folded = shown.split_off(visible.min(shown.len()));
         Self {
             total,
-            blind: summary.blind(),
+            failing: summary.failing_targets(),
             failed_discoveries: summary
                 .failed_discoveries
                 .iter()
@@ -115,12 +116,12 @@ impl<'a> Targets<'a> {
 
     /// The number of failed targets that the warning does not name.
     pub(super) fn unnamed(&self) -> usize {
-        self.blind.saturating_sub(MAX_NAMED)
+        self.failing.saturating_sub(MAX_NAMED)
     }
 
-    /// The warning's first words: `Blind in 1 of 3 targets`.
-    pub(super) fn blindness(&self) -> String {
-        format!("Blind in {} of {}", number(self.blind), counted(self.total, "target"))
+    /// The warning's first words: `Polls fail for 1 of 3 targets`.
+    pub(super) fn warning(&self) -> String {
+        format!("Polls fail for {} of {}", number(self.failing), counted(self.total, "target"))
     }
 }
 
@@ -144,13 +145,12 @@ impl<'a> TargetRow<'a> {
         }
     }
 
-    /// The outcome of its last poll, in a word or two.
+    /// The outcome of its last poll, in a word.
     pub(super) fn word(&self) -> &'static str {
-        match (self.poll_status, self.stale) {
-            (PollStatus::Failed, true) => "Blind, stale",
-            (PollStatus::Failed, false) => "Blind",
-            (PollStatus::Waiting, _) => "Waiting",
-            (PollStatus::Succeeded, _) => "Answered",
+        match self.poll_status {
+            PollStatus::Failed => "Failing",
+            PollStatus::Waiting => "Waiting",
+            PollStatus::Succeeded => "Working",
         }
     }
 
@@ -164,9 +164,9 @@ impl<'a> TargetRow<'a> {
 
     pub(super) fn slug(&self) -> &'static str {
         match self.poll_status {
-            PollStatus::Failed => "blind",
+            PollStatus::Failed => "failing",
             PollStatus::Waiting => "waiting",
-            PollStatus::Succeeded => "clear",
+            PollStatus::Succeeded => "working",
         }
     }
 
@@ -181,9 +181,9 @@ impl<'a> TargetRow<'a> {
             None => "its tunnels are not known".to_owned(),
             Some(0) => "it had no tunnels".to_owned(),
             Some(count) if self.stale => {
-                format!("its {} are too old to be shown", counted(count, "tunnel"))
+                format!("its {} are hidden, because their status is too old", counted(count, "tunnel"))
             }
-            Some(count) => format!("its {} are shown with their last known state", counted(count, "tunnel")),
+            Some(count) => format!("its {} are shown with their last known status", counted(count, "tunnel")),
         }
     }
 }

@@ -10,10 +10,8 @@ use super::{
     text::escape_invisible,
 };
 use crate::domain::{
-    row::Row,
-    status::{HealthCheckStatus, NetStatus, Status},
-    tunnel::Tunnel,
-    tunnel_status::{LinkStatus, TunnelStatus},
+    status::{Status, UNKNOWN},
+    tunnel_status::TunnelStatus,
 };
 
 /// A tunnel.
@@ -26,15 +24,15 @@ pub(super) struct TunnelRow<'a> {
     pub(super) region: &'a str,
     pub(super) gateway: Cow<'a, str>,
     /// State, net status and health check.
-    pub(super) statuses: Vec<StatusCell>,
+    pub(super) api_statuses: [StatusCell; 3],
     pub(super) since: Since,
-    /// Transitions of the net status or of the health check, whichever had more, as in the alert on flapping.
-    pub(super) flaps: u64,
+    /// Changes of the status that were seen since the exporter started, as in `tunnel_transitions_total`.
+    pub(super) changes: u64,
     /// When it was last seen, if the last poll of its target failed.
     pub(super) last_seen: Option<RelativeTime>,
 }
 
-/// One status.
+/// One status of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StatusCell {
     /// The value in the API's spelling, or `not configured`.
@@ -60,7 +58,7 @@ impl<'a> TunnelRow<'a> {
     pub(super) fn of(seen: &TunnelOfTarget<'a>, started: Timestamp, now: Timestamp) -> Self {
         let TunnelOfTarget { target, record, tunnel_status } = *seen;
         let tunnel = &record.row;
-        let blind = PollStatus::of(target) == PollStatus::Failed;
+        let is_failing = PollStatus::of(target) == PollStatus::Failed;
         Self {
             tunnel_status,
             name: escape_invisible(&tunnel.name),
@@ -68,50 +66,33 @@ impl<'a> TunnelRow<'a> {
             account: escape_invisible(target.target.account.as_str()),
             region: target.target.region.as_str(),
             gateway: escape_invisible(&tunnel.vpn_gateway_id),
-            statuses: Tunnel::STATUS_FIELDS
-                .iter()
-                .map(|field| StatusCell::of(tunnel.status(field)))
-                .collect(),
+            api_statuses: [
+                StatusCell::of(Some(tunnel.state.as_str())),
+                StatusCell::of(Some(tunnel.net_status.as_str())),
+                StatusCell::of(tunnel.health_check.status().map(Status::as_str)),
+            ],
             since: since(seen, started, now),
-            flaps: [NetStatus::FIELD, HealthCheckStatus::FIELD]
-                .map(|field| record.history(field).transitions)
-                .into_iter()
-                .max()
-                .unwrap_or_default(),
-            last_seen: target.last_success.filter(|_| blind).map(|time| RelativeTime::new(time, now)),
+            changes: record.history.transitions,
+            last_seen: target.last_success.filter(|_| is_failing).map(|time| RelativeTime::new(time, now)),
         }
     }
 }
 
 impl StatusCell {
+    /// The class only highlights this one status; [`TunnelStatus`] judges the tunnel.
     fn of(status: Option<&'static str>) -> Self {
-        let class = match status.map(LinkStatus::of) {
+        let class = match status {
             None => "none",
-            Some(LinkStatus::Up) => "good",
-            Some(LinkStatus::Down) => "bad",
-            Some(LinkStatus::Unknown) => "unsure",
+            Some("UNAVAILABLE") => "bad",
+            Some(UNKNOWN) => "unsure",
+            Some(_) => "good",
         };
         Self { word: status.unwrap_or("not configured"), class }
     }
 }
 
-/// The change that led to a tunnel's status; `None` if no poll saw it.
-///
-/// For an up tunnel that is the last change of any status. A down tunnel has been down since the first of its bad statuses
-/// became bad.
-pub(super) fn status_since(seen: &TunnelOfTarget<'_>) -> Option<Timestamp> {
-    let record = seen.record;
-    if matches!(seen.tunnel_status, TunnelStatus::Up | TunnelStatus::Unknown) {
-        return record.last_transition();
-    }
-    let is_bad = |field: &&&str| record.row.status(field).map(LinkStatus::of) == Some(LinkStatus::Down);
-    let bad = Tunnel::STATUS_FIELDS.iter().filter(is_bad);
-    // `None` (no transition seen) sorts first: the status was bad from the start.
-    bad.map(|field| record.history(field).last_transition).min().flatten()
-}
-
 fn since(seen: &TunnelOfTarget<'_>, started: Timestamp, now: Timestamp) -> Since {
-    let last_change = status_since(seen).map(|time| RelativeTime::new(time, now));
+    let last_change = seen.record.history.last_transition.map(|time| RelativeTime::new(time, now));
     match last_change {
         last_change if seen.tunnel_status == TunnelStatus::Unknown => Since::NotKnown(last_change),
         Some(last_change) => Since::Change(last_change),

@@ -8,8 +8,10 @@ impl TunnelStatus {
         match self {
             Self::Down => "Down",
             Self::Unknown => "Unknown",
-            Self::Up => "Up",
+            Self::Pending => "Pending",
+            Self::Deleting => "Deleting",
             Self::Idle => "Idle",
+            Self::Up => "Up",
         }
     }
 
@@ -18,8 +20,10 @@ impl TunnelStatus {
         match self {
             Self::Down => "▼",
             Self::Unknown => "◆",
-            Self::Up => "▲",
+            Self::Pending => "△",
+            Self::Deleting => "□",
             Self::Idle => "○",
+            Self::Up => "▲",
         }
     }
 
@@ -28,7 +32,9 @@ impl TunnelStatus {
         match self {
             Self::Down | Self::Up => "",
             Self::Unknown => "a status is missing or not known to the exporter",
-            Self::Idle => "waiting for traffic to connect them; not counted as down",
+            Self::Pending => "being created",
+            Self::Deleting => "being deleted",
+            Self::Idle => "not connected because there is no traffic; not counted as down",
         }
     }
 }

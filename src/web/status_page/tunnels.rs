@@ -8,7 +8,7 @@ use super::{
     query::Query,
     summary::{Summary, TunnelOfTarget},
     text::{counted, number},
-    tunnel_row::{TunnelRow, status_since},
+    tunnel_row::TunnelRow,
 };
 use crate::domain::tunnel_status::TunnelStatus;
 
@@ -44,7 +44,7 @@ impl<'a> Tunnels<'a> {
         let mut found = matching(summary, query);
         // The worst first, then the latest change. The sort is stable, so tunnels with equal keys stay ordered by target and
         // id.
-        found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(status_since(seen))));
+        found.sort_by_cached_key(|seen| (seen.tunnel_status, Reverse(seen.record.history.last_transition)));
         let pages = found.len().div_ceil(TUNNELS_PER_PAGE).max(1);
         let page = query.page.min(pages);
         let rows = found.iter().skip((page - 1) * TUNNELS_PER_PAGE).take(TUNNELS_PER_PAGE);

@@ -109,7 +109,7 @@ async fn many_deleted_tunnels_disappear_in_one_poll() {
     for id in &scene.api.control.ids(place).expect("the region")[50..200] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) != Some(250.0)).await;
+    let after = scene.daemon.until(|metrics| metrics.tunnels(&FAULTY_TARGET) != Some(250.0)).await;
     assert_eq!(after.count("tunnel_up", &FAULTY_TARGET), 100);
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
     assert_others_unaffected(&before, &after);
@@ -159,11 +159,7 @@ async fn tunnel_in_doubt_is_shown_as_unknown() {
     scene.set_fault(FaultKind::Remove { pointer });
     let during = scene.daemon.until(|metrics| unknown(metrics) == (1.0, 1.0)).await;
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0), "the poll succeeds");
-    assert_eq!(
-        during.value("tunnels", &FAULTY_TARGET),
-        before.value("tunnels", &FAULTY_TARGET),
-        "it is still counted"
-    );
+    assert_eq!(during.tunnels(&FAULTY_TARGET), before.tunnels(&FAULTY_TARGET), "it is still counted");
     assert_eq!(during.count("tunnel_up", &FAULTY_TARGET), TUNNELS - 1, "it is neither up nor down");
     assert!(without_id(&during) >= Some(1.0));
     scene.daemon.until(|metrics| without_id(metrics) > without_id(&during)).await;
@@ -181,15 +177,12 @@ async fn tunnel_in_doubt_is_removed_after_stale_after() {
     let before = scene.wait_until_healthy().await;
     let pointer = "/Response/VpnConnectionSet/0/VpnConnectionId".to_owned();
     scene.set_fault(FaultKind::Remove { pointer });
-    let left = |metrics: &Metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some((TUNNELS - 1) as f64);
+    let left = |metrics: &Metrics| metrics.tunnels(&FAULTY_TARGET) == Some((TUNNELS - 1) as f64);
     let during = scene.daemon.until(left).await;
     assert_eq!(during.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(during.count("tunnel_state", &FAULTY_TARGET), 4 * (TUNNELS - 1));
     scene.clear_faults();
-    scene
-        .daemon
-        .until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == before.value("tunnels", &FAULTY_TARGET))
-        .await;
+    scene.daemon.until(|metrics| metrics.tunnels(&FAULTY_TARGET) == before.tunnels(&FAULTY_TARGET)).await;
 }
 
 #[tokio::test]
@@ -202,11 +195,7 @@ async fn empty_query_result_keeps_a_tunnel_in_doubt() {
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
-    assert_eq!(
-        during.value("tunnels", &FAULTY_TARGET),
-        before.value("tunnels", &FAULTY_TARGET),
-        "it is still counted"
-    );
+    assert_eq!(during.tunnels(&FAULTY_TARGET), before.tunnels(&FAULTY_TARGET), "it is still counted");
 }
 
 #[tokio::test]
@@ -217,7 +206,7 @@ async fn single_row_page_without_id_fails_no_poll() {
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let of_tunnel = [FAULTY_TARGET[0], FAULTY_TARGET[1], ("vpn_connection_id", &*id), ("state", "UNKNOWN")];
     let during = scene.daemon.until(|metrics| metrics.value("tunnel_state", &of_tunnel) == Some(1.0)).await;
-    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(101.0));
+    assert_eq!(during.tunnels(&FAULTY_TARGET), Some(101.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
 }
 
@@ -228,7 +217,7 @@ async fn only_tunnel_without_id_is_shown_as_unknown() {
     let id = scene.api.control.ids(place).expect("the region").remove(0);
     scene.api.control.omit(place, &id, "VpnConnectionId").expect("the tunnel");
     let during = scene.daemon.until(|metrics| unknown_states(metrics) == 1.0).await;
-    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(1.0));
+    assert_eq!(during.tunnels(&FAULTY_TARGET), Some(1.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
 }
 
@@ -240,7 +229,7 @@ async fn many_tunnels_in_doubt_fail_no_poll() {
         scene.api.control.omit(place, id, "VpnConnectionId").expect("the tunnel");
     }
     let during = scene.daemon.until(|metrics| unknown_states(metrics) == 150.0).await;
-    assert_eq!(during.value("tunnels", &FAULTY_TARGET), Some(250.0));
+    assert_eq!(during.tunnels(&FAULTY_TARGET), Some(250.0));
     assert_eq!(during.sum("poll_failures_total", &[]), 0.0);
     assert_others_unaffected(&before, &during);
 }
@@ -255,7 +244,7 @@ async fn many_tunnels_in_doubt_are_removed_when_stale() {
     for id in &ids[50..200] {
         scene.api.control.remove(place, id).expect("the tunnel");
     }
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some(99.0)).await;
+    let after = scene.daemon.until(|metrics| metrics.tunnels(&FAULTY_TARGET) == Some(99.0)).await;
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
 }
 
@@ -282,7 +271,7 @@ async fn tunnels_not_found_disappear() {
     scene.set_faults([Fault { skip: 1, ..Fault::new(not_found) }]);
     let changed = config(&scene.api, &HOURLY.replace("1h", "90m"));
     scene.daemon.reload(&changed).await.expect("a good configuration");
-    let after = scene.daemon.until(|metrics| metrics.value("tunnels", &FAULTY_TARGET) == Some(1.0)).await;
+    let after = scene.daemon.until(|metrics| metrics.tunnels(&FAULTY_TARGET) == Some(1.0)).await;
     assert_eq!(after.value("up", &FAULTY_TARGET), Some(1.0));
     assert_eq!(after.sum("poll_failures_total", &[]), 0.0);
     assert_others_unaffected(&before, &after);

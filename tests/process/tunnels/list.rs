@@ -67,10 +67,10 @@ async fn piped_table_has_no_colours() {
     command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
     let finished = run(command).await;
     assert_eq!((finished.code(), &*finished.stderr), (Some(0), ""));
-    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        LINK  STATE      NET STATUS  HEALTH       AGE\n";
+    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        STATUS  STATE      NET STATUS  HEALTH       AGE\n";
     let ends = [
-        "office    192.0.2.77  down  AVAILABLE  AVAILABLE   UNAVAILABLE  -",
-        "a\u{fffd}31m  b  192.0.2.77  up    AVAILABLE  AVAILABLE   -            -",
+        "office    192.0.2.77  down    AVAILABLE  AVAILABLE   UNAVAILABLE  -",
+        "a\u{fffd}31m  b  192.0.2.77  up      AVAILABLE  AVAILABLE   -            -",
     ];
     let line = |(tunnel, rest): (&TunnelIds, _)| {
         format!("main     ap-guangzhou  {}  {}  {rest}\n", tunnel.gateway, tunnel.id)
@@ -97,17 +97,17 @@ async fn json_has_every_field() {
         "vpn_connection_id": tunnel.id,
         "vpn_connection_name": "a\n\"b\"",
         "remote_identity": "192.0.2.77",
+        "status": "unknown",
         "state": "UNKNOWN",
         "net_status": "AVAILABLE",
         "health_check_status": null,
-        "link": "unknown",
         "created_timestamp_seconds": 1_658_469_907,
     }]);
     assert_eq!(Value::from(rows(&list(&scene.files, &["--output", "json"]).await)), expected);
 }
 
 #[tokio::test]
-async fn flags_filter_tunnels_and_idle_is_not_down() {
+async fn flags_filter_and_only_down_is_down() {
     let scene = Scene::with(12).await;
     let tunnels: Vec<_> = (0..12).map(|place| scene.tunnel(place)).collect();
     for tunnel in &tunnels {
@@ -124,12 +124,14 @@ async fn flags_filter_tunnels_and_idle_is_not_down() {
     scene.set(pending, "State", "PENDING");
     scene.set(deleting, "State", "DELETING");
     let (first, second) = (&*tunnels[0].gateway, &*tunnels[8].gateway);
-    let table: [(&[&str], &[usize]); 9] = [
-        (&["--down"], &[1, 3, 4, 9]),
-        (&["--down", "--state", "AVAILABLE"], &[1, 3]),
+    let table: [(&[&str], &[usize]); 11] = [
+        (&["--down"], &[1, 3]),
+        (&["--status", "down"], &[1, 3]),
+        (&["--status", "idle", "--status", "PENDING"], &[2, 4]),
+        (&["--down", "--state", "PENDING"], &[]),
         (&["--state", "pending", "--state", "DELETING"], &[4, 9]),
         (&["--vpn-gateway-id", second], &[8, 9, 10, 11]),
-        (&["--vpn-gateway-id", second, "--down"], &[9]),
+        (&["--vpn-gateway-id", second, "--status", "deleting"], &[9]),
         (&["--vpn-gateway-id", first, "--vpn-gateway-id", second, "--state", "DELETING"], &[9]),
         (&["--vpn-gateway-id", "vpngw-00000000"], &[]),
         (&["--account", "main", "--region", GUANGZHOU, "--state", "PENDING"], &[4]),

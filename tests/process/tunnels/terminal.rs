@@ -99,7 +99,8 @@ async fn redirected_output_gets_no_question() {
 #[tokio::test]
 async fn no_color_turns_colours_off() {
     let scene = Scene::with(2).await;
-    scene.set(&scene.tunnel(0), "State", "PENDING");
+    scene.set(&scene.tunnel(0), "NegotiationType", "active");
+    scene.set(&scene.tunnel(0), "NetStatus", "UNAVAILABLE");
     let list = async |variables: &[(&str, &str)]| {
         let mut command = scene.files.exporter(&["tunnels", "list"]);
         command.envs(variables.iter().copied());
