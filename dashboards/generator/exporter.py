@@ -17,7 +17,7 @@ VARIABLES = [
 ]
 
 ANNOTATIONS = [
-    alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale)", "purple"),
+    alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale|Gone)", "purple"),
     alert_annotation("Credentials", "TencentCloudVpnCredentials(Refused|Expiring)", "red"),
 ]
 
@@ -73,7 +73,9 @@ POLLS = [
                  "{{account}} {{region}}")],
           description="Duration of the last poll of the ten slowest targets. A poll fails at poll.timeout, 45 s by default.",
           unit="s", no_data=NO_POLL),
-    graph("Tunnels", [query(f"max by (account, region) (tencentcloud_vpn_tunnels{{{TARGET}}})", "{{account}} {{region}}")],
+    graph("Tunnels",
+          [query(f"max by (account, region) (sum without (status) (tencentcloud_vpn_tunnels{{{TARGET}}}))",
+                 "{{account}} {{region}}")],
           description="Number of tunnels in each target's last good listing.", unit="short",
           no_data="No poll has succeeded yet", stacked=True),
     graph("Inconsistent listings",

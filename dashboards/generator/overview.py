@@ -1,91 +1,202 @@
 """The dashboard that shows all tunnels."""
 
 from generator.parts import (
-    STATES, alert_annotation, colored, dashboard, graph, linked, measured, panel, query, row, stat, table, thresholds,
-    timeline, variable,
+    COLORS, STATES, alert_annotation, colored, dashboard, empty, graph, hidden_variable, linked, measured, panel, query, row, stat,
+    table, thresholds, timeline, variable,
 )
 from generator.tunnels import (
-    IDS, LEGEND, ON, blind, code, counted, idle, in_state, listed, merged, named, series,
+    IDS, LEGEND, NAMES, NEWEST, ON, REPLICA, SCOPE, TARGET, counted, having, listed, merged, named, series, status,
 )
 
 NOTHING = "No tunnels are published"
-TARGET = 'account=~"$account",region=~"$region"'
-UP = merged(series("tunnel_up"))
-DOWN = f"({UP} == 0) unless {ON} ({idle()}) unless {ON} {in_state('PENDING')} unless {ON} {in_state('DELETING')}"
-TUNNEL_LINK = (
-    "/d/tencentcloud-vpn-tunnel?var-datasource=${datasource}&var-tunnel=${__data.fields[\"Id\"]}&${__url_time_range}"
-)
+NO_TARGET = "No exporter is scraped, or no poll has ended yet"
+NONE_DOWN = "No tunnel is down"
+DOWN = having("down")
+TUNNEL_LINK = linked("Show this tunnel", "/d/tencentcloud-vpn-tunnel?var-datasource=${datasource}"
+                                         "&var-tunnel=${__data.fields[\"Id\"]}&${__url_time_range}")
+GATEWAY_LINK = linked("Show only this gateway", "/d/tencentcloud-vpn-overview?var-datasource=${datasource}"
+                                                "&var-gateway=${__data.fields[\"Gateway\"]}&${__url_time_range}")
+
+# The ids of the tunnels with the latest changes. The timeline selects only these: the history of all tunnels is too much to query.
+LAST_CHANGE = merged(f"max_over_time({series('tunnel_last_transition_timestamp_seconds')}[$__range])")
+CHANGED = f"query_result(topk(50, {LAST_CHANGE} > time() - $__range_s))"
+CHANGED_SCOPE = f'vpn_connection_id=~"$changed",{SCOPE}'
 
 VARIABLES = [
     variable("account", "Account", "label_values(tencentcloud_vpn_target_info, account)"),
     variable("region", "Region", 'label_values(tencentcloud_vpn_target_info{account=~"$account"}, region)'),
     variable("gateway", "Gateway", f"label_values(tencentcloud_vpn_tunnel_info{{{TARGET}}}, vpn_gateway_id)"),
+    hidden_variable("changed", "Changed tunnels", CHANGED, regex='/vpn_connection_id="([^"]+)"/'),
 ]
 
 ANNOTATIONS = [
     alert_annotation("Tunnel or gateway down", "TencentCloudVpn(GatewayDown|TunnelDown)", "red"),
-    alert_annotation("Health check failing", "TencentCloudVpnHealthCheckFailing", "orange"),
-    alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale)", "purple"),
+    alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale|Gone)", "purple"),
 ]
 
+SINCE = f"({merged(series('tunnel_last_transition_timestamp_seconds'))} * 1000 or 0 * {listed()})"
 
-def number(title, expr, description, color):
-    """One of the numbers at the top."""
-    steps = ["text", (1, color)]
-    return stat(title, counted(expr), description=description, unit="short", no_data=NOTHING, steps=steps, width=3)
+DOWN_NOW = table(
+    "Down now",
+    [
+        query(named(f"({DOWN}) * {ON} {SINCE}", NAMES), table=True),
+        query(f"({DOWN}) * on (account, region) group_left () max by (account, region) (tencentcloud_vpn_up{{{TARGET}}})",
+              table=True),
+    ],
+    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #A": "Since", "vpn_gateway_id": "Gateway",
+     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "account": "Account", "region": "Region",
+     "Value #B": "Target"},
+    description="Tunnels with the status down. *Since* is the last change that a poll saw: unknown if there was none since the "
+                "exporter started. If the target is blind, the status is the last known one. The peer identity is an IKE identity.",
+    no_data=NONE_DOWN,
+    sort={"Since": True},
+    properties={
+        "Since": [*measured("dateTimeAsIso"), {"id": "mappings", "value": [
+            {"type": "value", "options": {"0": {"text": "Unknown", "index": 0}}}]}],
+        "Id": TUNNEL_LINK,
+        "Gateway": GATEWAY_LINK,
+        "Target": colored({0: ("Blind", "dark-orange"), 1: ("Seen", "green")}),
+    },
+    height=9,
+)
+
+BLIND = f"{listed()} and on (account, region) (max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0)"
+
+
+def number(name, description):
+    """The number of tunnels with a status."""
+    return stat(name.capitalize(), counted(having(name)), description=description, unit="short", no_data=NOTHING,
+                steps=["text", (1, COLORS[name])], width=3)
 
 
 NUMBERS = [
-    number("Up", f"{UP} == 1", "All statuses of these tunnels are AVAILABLE.", "green"),
-    number("Down", DOWN, "Unconnected, or with a failing health check. Idle tunnels do not count.", "red"),
-    number("Idle", idle(), "Unconnected tunnels that only traffic connects (flowTrigger), without a health check.",
-           "blue"),
-    number("Unknown", f"{listed()} unless {ON} {UP}",
-           "The API sends no value for a status, or one that the exporter does not know.", "orange"),
-    number("Pending", in_state("PENDING"), "Being created: state PENDING.", "light-blue"),
-    number("Deleting", in_state("DELETING"), "Being deleted: state DELETING.", "purple"),
-    number("Blind", blind(),
-           "Published tunnels whose target is blind. Their last known state is counted as well.",
-           "dark-orange"),
+    number("down", "The two ends are not connected, or the health check fails."),
+    number("up", "Connected, and the health check succeeds if one is configured."),
+    number("idle", "Not connected, and only traffic connects it (flowTrigger). No health check is configured."),
+    number("unknown", "The API sends no value for a status, or one that the exporter does not know."),
+    number("pending", "Tencent Cloud is creating the tunnel."),
+    number("deleting", "Tencent Cloud is deleting the tunnel."),
+    stat("Tunnels of blind targets", counted(BLIND),
+         description="Tunnels whose target is blind. The other numbers count their last known status.", unit="short",
+         no_data=NOTHING, steps=["text", (1, "dark-orange")], width=3),
     stat("Blind targets", f"count(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0) "
          f"or 0 * count(tencentcloud_vpn_target_info{{{TARGET}}})",
          description="Targets (accounts in a region) whose last poll failed in all replicas.", unit="short",
          no_data="No exporter is scraped", steps=["green", (1, "red")], width=3),
 ]
 
+TIMELINE = timeline(
+    "Tunnels that changed",
+    [query(named(status(CHANGED_SCOPE), scope=CHANGED_SCOPE), LEGEND)],
+    STATES,
+    description="The status of tunnels that changed in the selected time: the 50 with the latest changes. A gap means that the "
+                "tunnel was not published.",
+    no_data="No tunnel has changed in the selected time, or none is published",
+    width=24,
+    height=10,
+)
 
-def by_target(expr):
-    """How many of these each target has."""
-    return f"count by (account, region) ({expr})"
 
+def affected(title, description, down, tunnels, by, columns, properties=None):
+    """Gateways or peers with a tunnel that is down: how many of their tunnels are."""
+    down = f"count by ({by}) ({down})"
+    return table(
+        title,
+        [query(down, table=True), query(f"count by ({by}) ({tunnels}) and on ({by}) {down}", table=True)],
+        {**columns, "Value #A": "Down", "Value #B": "Tunnels"},
+        description=description,
+        no_data=NONE_DOWN,
+        sort={"Down": True},
+        properties=properties,
+        width=12,
+        height=7,
+    )
+
+
+GATEWAYS = affected(
+    "Gateways of tunnels that are down",
+    "How many tunnels of these gateways are down, of all that are published. The gateway links to its tunnels.",
+    DOWN, listed(), "account, region, vpn_gateway_id",
+    {"vpn_gateway_id": "Gateway", "account": "Account", "region": "Region"},
+    {"Gateway": GATEWAY_LINK},
+)
+
+HAS_PEER = series("tunnel_info", 'remote_identity!=""')
+DOWN_PEER = f"{HAS_PEER} and {ON} ({DOWN})"
+
+PEERS = affected(
+    "Peers of tunnels that are down",
+    "How many tunnels to these peers are down, of all that are published. One peer has the same IKE identity in all accounts and "
+    "regions.",
+    merged(DOWN_PEER, f"{IDS}, remote_identity"), merged(f"{HAS_PEER} and on (remote_identity) ({DOWN_PEER})",
+                                                          f"{IDS}, remote_identity"),
+    "remote_identity",
+    {"remote_identity": "Peer identity"},
+)
+
+RELATED = (f"{series('tunnel_info')} and on (account, region, vpn_gateway_id) ({DOWN})\n"
+           f"or {HAS_PEER} and on (remote_identity) ({DOWN_PEER})")
+
+AFFECTED = table(
+    "Other tunnels of these gateways and peers",
+    [query(named(status(without="down"), NAMES, info=RELATED), table=True)],
+    {"Value": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
+     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "account": "Account", "region": "Region"},
+    description="Tunnels that are not down, at a gateway or to a peer of a tunnel that is down.",
+    no_data="No tunnel is down, or no other tunnel has the same gateway or peer",
+    sort={"Status": False},
+    properties={"Status": colored(STATES), "Id": TUNNEL_LINK, "Gateway": GATEWAY_LINK},
+    height=8,
+)
+
+
+def published(by, name=None):
+    """Numbers of tunnels that the exporter counts by status for each target. They are cheap, and have no gateway."""
+    tunnels = series("tunnels", name and f'status="{name}"', TARGET)
+    return f"sum by ({by}) ({tunnels} and {REPLICA} {NEWEST})"
+
+
+COUNTS = graph(
+    "Tunnels by status",
+    [query(published("status"), "{{status}}")],
+    description="Number of tunnels with each status, of all gateways in the selected accounts and regions. A gap means that no "
+                "tunnel was published.",
+    unit="short",
+    no_data=NOTHING,
+    stacked=True,
+    colors=COLORS,
+    width=24,
+    height=7,
+)
 
 TARGETS = table(
     "By account and region",
     [
         query(f"max by (account, region) (tencentcloud_vpn_up{{{TARGET}}})", table=True),
-        query(by_target(f"{UP} == 1"), table=True),
-        query(by_target(DOWN), table=True),
-        query(by_target(f"{listed()} unless {ON} {UP}"), table=True),
         query(f"time() - max by (account, region) (tencentcloud_vpn_last_success_timestamp_seconds{{{TARGET}}})", table=True),
+        *(query(published("account, region", name), table=True) for name in ("down", "up", "idle", "unknown")),
     ],
-    {"account": "Account", "region": "Region", "Value #A": "Seen", "Value #B": "Up", "Value #C": "Down",
-     "Value #D": "Unknown", "Value #E": "Last listing"},
+    {"account": "Account", "region": "Region", "Value #A": "Target", "Value #C": "Down", "Value #D": "Up", "Value #E": "Idle",
+     "Value #F": "Unknown", "Value #B": "Last listing"},
     description="Each target: whether its last poll succeeded, its tunnels, and the age of its last good listing. An empty cell "
-                "means none.",
-    no_data="No exporter is scraped, or no poll has ended yet",
+                "means that its tunnels are not published.",
+    no_data=NO_TARGET,
     sort={"Down": True},
-    properties={"Seen": colored({0: ("Blind", "red"), 1: ("Seen", "green")}), "Last listing": measured("s")},
+    properties={"Target": colored({0: ("Blind", "red"), 1: ("Seen", "green")}), "Last listing": measured("s"),
+                **{name: empty("") for name in ("Down", "Up", "Idle", "Unknown")}},
     width=12,
     height=9,
 )
 
+CHANGES = f"max by ({IDS}) (increase({series('tunnel_transitions_total', scope=CHANGED_SCOPE)}[$__range])) > 0"
+
 FLAPPERS = panel(
     "bargauge", "Most changes",
-    [query(f"topk(10, {named('max by (' + IDS + ') (increase(' + series('tunnel_transitions_total') + '[$__range])) > 0')})",
-           LEGEND, instant=True)],
-    description="Tunnels with the most changes in the selected time, as seen by polls.",
+    [query(f"topk(10, {named(CHANGES, scope=CHANGED_SCOPE)})", LEGEND, instant=True)],
+    description="Tunnels with the most changes of their status in the selected time, as seen by polls: of the 50 with the latest "
+                "changes.",
     unit="short",
-    no_data="No tunnel has changed",
+    no_data="No tunnel has changed in the selected time",
     width=12,
     height=9,
     defaults={"decimals": 0, "min": 0, "color": {"mode": "thresholds"},
@@ -96,40 +207,11 @@ FLAPPERS = panel(
     },
 )
 
-COUNTS = graph(
-    "Tunnels by state",
-    [
-        query(counted(f"{UP} == 1"), "Up"),
-        query(counted(DOWN), "Down"),
-        query(counted(idle()), "Idle"),
-        query(counted(f"{listed()} unless {ON} {UP}"), "Unknown"),
-    ],
-    description="Number of tunnels in each state. A gap means that no tunnel was published.",
-    unit="short",
-    no_data=NOTHING,
-    stacked=True,
-    colors={"Up": "green", "Down": "red", "Idle": "blue", "Unknown": "orange"},
-    width=24,
-    height=7,
-)
-
-ALWAYS_UP = f"(min by ({IDS}) (min_over_time({series('tunnel_up')}[$__range] @ end())) == 1)"
-
-TIMELINE = timeline(
-    "Tunnels that were not always up",
-    [query(named(f"({code()})\nunless {ON} {ALWAYS_UP}"), LEGEND)],
-    STATES,
-    description="Tunnels that were down, idle or unknown at some time. A gap means that the tunnel was not published.",
-    no_data="All tunnels were always up, or none is published",
-    width=24,
-    height=10,
-)
-
 ALERTS = timeline(
     "Alerts",
-    [query('max by (alertname, vpn_connection_name, vpn_connection_id, vpn_gateway_id, account, region) '
+    [query('max by (alertname, vpn_connection_id, vpn_gateway_id, account, region) '
            f'(ALERTS{{alertname=~"TencentCloudVpn.*",alertstate="firing",severity!="info",{TARGET}}})',
-           "{{alertname}} {{vpn_connection_name}} {{vpn_gateway_id}} {{account}} {{region}}")],
+           "{{alertname}} {{vpn_connection_id}} {{vpn_gateway_id}} {{account}} {{region}}")],
     {1: ("Firing", "red")},
     description="Alerts of severity critical and warning. They need the rules of deploy/prometheus/rules.",
     no_data="No alert has fired, or the rules are not loaded",
@@ -137,26 +219,61 @@ ALERTS = timeline(
     height=7,
 )
 
+# What the alert TencentCloudVpnTunnelWeakParameters counts, and unencrypted tunnels: parameter, metric, label, matchers.
+WEAK = [
+    ("IKE encryption", "tunnel_ike_info", "encryption", 'encryption=~"(?i)3?DES.*"'),
+    ("IKE integrity", "tunnel_ike_info", "integrity", 'integrity=~"(?i)MD5"'),
+    ("IKE group", "tunnel_ike_info", "dh_group", 'dh_group=~"(?i)GROUP(1|2|5)"'),
+    ("IKE exchange mode", "tunnel_ike_info", "exchange_mode", 'ike_version=~"(?i)IKEV1",exchange_mode=~"(?i)AGGRESSIVE"'),
+    ("IPsec encryption", "tunnel_ipsec_info", "encryption", 'encryption=~"(?i)3?DES.*|NULL"'),
+    ("IPsec integrity", "tunnel_ipsec_info", "integrity", 'integrity=~"(?i)MD5"'),
+    ("IPsec forward secrecy group", "tunnel_ipsec_info", "pfs_dh_group", 'pfs_dh_group=~"(?i)DH-GROUP(1|2|5)"'),
+]
+
+
+def weak(parameter, metric, label, matchers):
+    """Tunnels with one weak parameter."""
+    named_parameter = f'label_replace({series(metric, matchers)}, "parameter", "{parameter}", "", "")'
+    return f'label_replace({named_parameter}, "value", "$1", "{label}", "(.*)")'
+
+
+WEAK_PARAMETERS = table(
+    "Weak parameters",
+    [query(named(merged("\nor ".join(weak(*one) for one in WEAK), f"{IDS}, parameter, value")), table=True)],
+    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "parameter": "Parameter", "value": "Value",
+     "vpn_gateway_id": "Gateway", "account": "Account", "region": "Region"},
+    description="Tunnels with weak parameters, a row for each parameter. The alert has only the number of these tunnels in each "
+                "account. IPsec encryption NULL means that nothing is encrypted.",
+    no_data="No tunnel has weak parameters, or none is published",
+    sort={"Name": False},
+    properties={"Id": TUNNEL_LINK},
+    height=9,
+)
+
 TUNNELS = table(
     "All tunnels",
     [
-        query(named(code()), table=True),
-        query(f"time() - max by ({IDS}) ({series('tunnel_last_transition_timestamp_seconds')})", table=True),
-        query(f"max by ({IDS}, remote_identity, negotiation_type) ({series('tunnel_info')})", table=True),
+        query(named(status(), f"{NAMES}, negotiation_type"), table=True),
+        query(f"{merged(series('tunnel_last_transition_timestamp_seconds'))} * 1000", table=True),
     ],
-    {"Value #A": "State", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
-     "account": "Account", "region": "Region", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
-     "Value #B": "Last change"},
-    description="All published tunnels. The id links to the tunnel's dashboard. An empty last change means none since the exporter "
-                "started.",
+    {"Value #A": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #B": "Since",
+     "vpn_gateway_id": "Gateway", "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity",
+     "negotiation_type": "Negotiation", "account": "Account", "region": "Region"},
+    description="All published tunnels. The id links to the tunnel's dashboard. *Since* is the last change that a poll saw; it is "
+                "empty if there was none since the exporter started.",
     no_data=NOTHING,
-    sort={"State": False},
-    properties={"State": colored(STATES), "Last change": measured("s"), "Id": linked("Show this tunnel", TUNNEL_LINK)},
+    sort={"Status": False},
+    properties={"Status": colored(STATES), "Since": [*measured("dateTimeAsIso"), *empty("")], "Id": TUNNEL_LINK},
     height=14,
 )
 
 DASHBOARD = dashboard(
-    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: up, down and unknown.",
+    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: which are down, and since when; how many are up.",
     VARIABLES, ANNOTATIONS,
-    [*NUMBERS, ALERTS, TARGETS, FLAPPERS, row("Over time"), COUNTS, TIMELINE, row("Tunnels"), TUNNELS],
+    [
+        DOWN_NOW, *NUMBERS, TIMELINE,
+        row("What else is affected"), GATEWAYS, PEERS, AFFECTED,
+        row("Over time"), COUNTS, ALERTS, TARGETS, FLAPPERS,
+        row("Tunnels"), TUNNELS, WEAK_PARAMETERS,
+    ],
 )

@@ -2,15 +2,15 @@
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-# The state of a tunnel as one number, in order of importance.
+# The statuses of a tunnel, in the order that tables have.
+RANKS = {"down": 1, "unknown": 2, "idle": 3, "pending": 4, "deleting": 5, "up": 6}
+COLORS = {"down": "red", "unknown": "orange", "idle": "blue", "pending": "light-blue", "deleting": "purple", "up": "green"}
+
+# The status of a tunnel as a number: the rank plus 10, or the rank alone while no replica sees the target.
 STATES = {
-    0: ("Down", "red"),
-    1: ("Up", "green"),
-    2: ("Idle", "blue"),
-    3: ("Pending", "light-blue"),
-    4: ("Deleting", "purple"),
-    5: ("Unknown", "orange"),
-    6: ("Blind", "dark-orange"),
+    **{10 + rank: (name.capitalize(), COLORS[name]) for name, rank in RANKS.items()},
+    **{rank: (f"{name.capitalize()}, target blind", f"semi-dark-{COLORS[name].removeprefix('light-')}")
+       for name, rank in RANKS.items()},
 }
 
 
@@ -171,6 +171,11 @@ def measured(unit):
     return [{"id": "unit", "value": unit}]
 
 
+def empty(text):
+    """Column properties: the text of a cell without a value."""
+    return [{"id": "noValue", "value": text}]
+
+
 def variable(name, label, expr, *, multi=True, regex=""):
     """A variable with values from Prometheus."""
     chosen = {"current": {"text": ["All"], "value": ["$__all"]}, "includeAll": True, "allValue": ".*"} if multi else {}
@@ -186,6 +191,13 @@ def variable(name, label, expr, *, multi=True, regex=""):
         "multi": multi,
         **chosen,
     }
+
+
+def hidden_variable(name, label, expr, regex):
+    """A variable that only queries use: all values at once. It has no `allValue`, so that without values it matches nothing."""
+    made = variable(name, label, expr, regex=regex)
+    del made["allValue"]
+    return {**made, "hide": 2, "skipUrlSync": True}
 
 
 def alert_annotation(name, alerts, color):
@@ -209,7 +221,7 @@ def dashboard(name, title, description, variables, annotations, panels):
         "description": description,
         "tags": ["tencentcloud-vpn"],
         "timezone": "browser",
-        "editable": True,
+        "editable": False,
         "graphTooltip": 1,
         "time": {"from": "now-6h", "to": "now"},
         "refresh": "1m",

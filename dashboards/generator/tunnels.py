@@ -1,10 +1,15 @@
 """Queries about tunnels that several panels share. All merge replicas: no result has the label `instance`."""
 
+from generator.parts import RANKS
+
 IDS = "account, region, vpn_gateway_id, vpn_connection_id"
-ON = "on (account, region, vpn_connection_id)"
+ON = f"on ({IDS})"
+TARGET = 'account=~"$account",region=~"$region"'
+SCOPE = f'{TARGET},vpn_gateway_id=~"$gateway"'
+NAMES = "vpn_connection_name, customer_gateway_id, remote_identity"
 
 
-def series(metric, labels="", scope='account=~"$account",region=~"$region",vpn_gateway_id=~"$gateway"'):
+def series(metric, labels="", scope=SCOPE):
     """A tunnel metric of the chosen tunnels."""
     return f"tencentcloud_vpn_{metric}{{{','.join(filter(None, [labels, scope]))}}}"
 
@@ -14,55 +19,40 @@ def merged(expr, by=IDS):
     return f"max by ({by}) ({expr})"
 
 
-def seen(expr):
-    """Only values of replicas whose last poll of the target succeeded: values of others may be minutes old."""
-    return f"{expr} and on (job, instance, account, region) tencentcloud_vpn_up == 1"
+# Which replica is right: of each target the one with the newest good listing, and one whose last poll failed only if all did.
+# So each tunnel has exactly one status, and a panel reads only the series of the statuses that it shows. The dashboards also work
+# without the rules, so they do not read tencentcloud_vpn:tunnel_status. That prefers `up` where replicas disagree: until the next
+# poll, a tunnel can be down here and up there.
+REPLICA = "on (job, instance, account, region)"
+NEWEST = "topk by (account, region) (1, tencentcloud_vpn_last_success_timestamp_seconds * (1 + tencentcloud_vpn_up))"
+
+
+def having(name, scope=SCOPE):
+    """The tunnels with this status, with the value 1."""
+    return merged(f"""{series("tunnel_status", f'status="{name}"', scope)} == 1 and {REPLICA} {NEWEST}""")
+
+
+def status(scope=SCOPE, without=""):
+    """Each tunnel's status as a number of `parts.STATES`: its rank, and 10 more unless its target is blind."""
+    ranks = [f"""{rank} * ({series("tunnel_status", f'status="{name}"', scope)} == 1)""" for name, rank in RANKS.items()
+             if name != without]
+    return merged(f"({' or '.join(ranks)}) + {REPLICA} group_left () (10 * tencentcloud_vpn_up and {REPLICA} {NEWEST})")
 
 
 def listed():
-    """Every published tunnel."""
-    return merged(series("tunnel_health_check_enabled"))
-
-
-def idle():
-    """Tunnels that wait for traffic."""
-    unconnected = series("tunnel_net_status", 'status="UNAVAILABLE"')
-    waiting = series("tunnel_info", 'negotiation_type="flowTrigger"')
-    unchecked, in_service = series("tunnel_health_check_enabled"), series("tunnel_state", 'state="AVAILABLE"')
-    return merged(seen(f"{unconnected} == 1 and {ON} {waiting} and {ON} {in_service} == 1 and {ON} {unchecked} == 0"))
-
-
-def in_state(state):
-    """Tunnels with this state."""
-    return merged(seen(f"""{series("tunnel_state", f'state="{state}"')} == 1"""))
-
-
-def blind():
-    """Published tunnels whose target is blind in all replicas."""
-    return f'{listed()} and on (account, region) (max by (account, region) (tencentcloud_vpn_up{{account=~"$account"}}) == 0)'
-
-
-def code():
-    """Each tunnel's state as a number of `parts.STATES`; the first match counts."""
-    return "\n".join([
-        f"0 * ({blind()}) + 6",
-        f"or 3 * {in_state('PENDING')}",
-        f"or 4 * {in_state('DELETING')}",
-        f"or 2 * ({idle()})",
-        f"or {merged(seen(series('tunnel_up')))}",
-        f"or 0 * {listed()} + 5",
-    ])
+    """Every published tunnel, with the value 0 or 1."""
+    return merged(f"""{series("tunnel_status", 'status="up"')} and {REPLICA} {NEWEST}""")
 
 
 def counted(expr):
-    """The number of tunnels in an expression: 0 if tunnels are published and none matches, no value if none is published."""
-    return f"count({expr}) or 0 * count({listed()})"
+    """The number of tunnels in an expression: 0 if targets publish tunnels and none matches, no value if no target does."""
+    return f"count({expr}) or 0 * count({series('tunnels', scope=TARGET)})"
 
 
-def named(expr):
-    """The expression with the tunnels' names; a single name if replicas disagree."""
-    names = merged(series("tunnel_info"), f"{IDS}, vpn_connection_name")
-    return f"({expr})\n* {ON} group_left (vpn_connection_name) topk by (account, region, vpn_connection_id) (1, {names})"
+def named(expr, names="vpn_connection_name", scope=SCOPE, info=""):
+    """The expression with labels of tunnel_info; a single set of labels if replicas disagree. Tunnels without info are left out."""
+    info = merged(info or series("tunnel_info", scope=scope), f"{IDS}, {names}")
+    return f"({expr})\n* {ON} group_left ({names}) topk by ({IDS}) (1, {info})"
 
 
 LEGEND = "{{vpn_connection_name}} {{vpn_connection_id}}"

@@ -1,18 +1,22 @@
-"""The dashboards match their generator, have only keys that Grafana knows, and are complete."""
+"""The dashboards match their generator, have only keys that Grafana knows, are complete, and obey Grafana's dashboard-linter."""
 
 import json
 import re
 import sys
 import unittest
 
+import yaml
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from kit.tools import ROOT
+from kit import expressions
+from kit.tools import ROOT, directory, run, tool
 
 sys.path.insert(0, str(ROOT / "dashboards"))
+from generator import tunnels  # noqa: E402
 from generator.__main__ import rendered  # noqa: E402
+from generator.parts import RANKS  # noqa: E402
 
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
 
@@ -92,3 +96,176 @@ class Dashboards(unittest.TestCase):
         linked = set(re.findall(r"/d/([\w-]+)", json.dumps(DASHBOARDS)))
         self.assertTrue(linked)
         self.assertLessEqual(linked, known)
+
+    def test_only_the_api_statuses_of_one_tunnel_are_shown_beside_the_status(self):
+        for name, expr in expressions.dashboards():
+            if re.search(r"tunnel_(up|state|net_status|health_check_\w+)\b", expr):
+                self.assertIn(name.rpartition(" ")[0], {"tunnel: State", "tunnel: Net status", "tunnel: Health check",
+                                                        "tunnel: Statuses of the API"})
+
+
+TUNNEL = 'account="a",region="r",vpn_gateway_id="g",vpn_connection_id="t"'
+
+
+def replica(instance, up, last_success, status):
+    """The series of one replica that publishes one tunnel."""
+    target = f'job="vpn",instance="{instance}",account="a",region="r"'
+    tunnel = f'job="vpn",instance="{instance}",{TUNNEL}'
+    return [
+        {"series": f"tencentcloud_vpn_up{{{target}}}", "values": up},
+        {"series": f"tencentcloud_vpn_last_success_timestamp_seconds{{{target}}}", "values": last_success},
+        *({"series": f'tencentcloud_vpn_tunnel_status{{{tunnel},status="{name}"}}', "values": int(name == status)}
+          for name in RANKS),
+    ]
+
+
+class Status(unittest.TestCase):
+    """The status that all panels show, evaluated by promtool."""
+
+    def evaluate(self, expected, *replicas):
+        """Each expression must give the tunnel with these labels and this value, or nothing."""
+        test = {"input_series": [one for series in replicas for one in series], "promql_expr_test": [
+            {"expr": expr, "eval_time": "0m", "exp_samples": [] if value is None else [{"labels": labels, "value": value}]}
+            for expr, labels, value in expected
+        ]}
+        with directory() as path:
+            (path / "test.yml").write_text(yaml.safe_dump({"tests": [test]}))
+            run(tool("promtool"), "test", "rules", path / "test.yml")
+
+    def expect(self, status, blind, *replicas):
+        expected = [(tunnels.status(""), f"{{{TUNNEL}}}", RANKS[status] + (0 if blind else 10))]
+        expected += [(tunnels.having(name, ""), f"{{{TUNNEL}}}", 1 if name == status else None) for name in RANKS]
+        self.evaluate(expected, *replicas)
+
+    def test_each_status_is_shown(self):
+        for status in RANKS:
+            with self.subTest(status):
+                self.expect(status, False, replica("x", 1, 1000, status))
+
+    def test_newest_listing_wins(self):
+        self.expect("down", False, replica("x", 1, 1000, "up"), replica("y", 1, 1030, "down"))
+        self.expect("up", False, replica("x", 1, 1060, "up"), replica("y", 1, 1030, "down"))
+
+    def test_blind_replica_loses(self):
+        self.expect("up", False, replica("x", 1, 1000, "up"), replica("y", 0, 1900, "down"))
+
+    def test_blind_target_keeps_its_status(self):
+        self.expect("down", True, replica("x", 0, 1000, "up"), replica("y", 0, 1900, "down"))
+
+
+    def test_down_tunnels_have_names_and_a_time(self):
+        names = 'vpn_connection_name="n",customer_gateway_id="c",remote_identity="p"'
+        down, seen = (target["expr"] for target in DASHBOARDS["overview.json"]["panels"][0]["targets"])
+        filled_in = dict.fromkeys(("account", "region", "vpn_gateway_id", "vpn_connection_id"), "t")
+        info = {"series": f"tencentcloud_vpn_tunnel_info{{{TUNNEL},{names}}}", "values": "1"}
+        changed = {"series": f"tencentcloud_vpn_tunnel_last_transition_timestamp_seconds{{{TUNNEL}}}", "values": "900"}
+        for since, extra in ((0, []), (900_000, [changed])):
+            self.evaluate(
+                [(expressions.filled_in(down, filled_in), f"{{{TUNNEL},{names}}}", since),
+                 (expressions.filled_in(seen, filled_in), f"{{{TUNNEL}}}", 1)],
+                replica("x", 1, 1000, "down"), [info, *extra])
+
+
+# The rules of Grafana's dashboard-linter, by their names there. Each yields the places that break it.
+
+UNITS = {"none", "short", "s", "bytes", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow"}
+
+
+def variables(dashboard, kind):
+    """The variables of one type."""
+    return [variable for variable in dashboard["templating"]["list"] if variable["type"] == kind]
+
+
+def one_data_source(dashboard):
+    chosen = [(variable["name"], variable["label"]) for variable in variables(dashboard, "datasource")]
+    if chosen != [("datasource", "Data source")]:
+        yield f"data sources {chosen}"
+
+
+def has_variable(name):
+    def rule(dashboard):
+        if name not in [variable["name"] for variable in variables(dashboard, "query")]:
+            yield f"no variable {name}"
+    return rule
+
+
+def variables_follow_the_time_range(dashboard):
+    yield from (variable["name"] for variable in variables(dashboard, "query") if variable["refresh"] != 2)
+
+
+def is_not_editable(dashboard):
+    if dashboard["editable"]:
+        yield "editable"
+
+
+def of_panels(breaks):
+    """A rule about single panels."""
+    def rule(dashboard):
+        yield from (panel["title"] for panel in dashboard["panels"] if panel["type"] != "row" and breaks(panel))
+    return rule
+
+
+def of_targets(breaks):
+    """A rule about single queries."""
+    return of_panels(lambda panel: any(breaks(target["expr"]) for target in panel["targets"]))
+
+
+def uses_other_data_source(panel):
+    return {one["datasource"]["uid"] for one in [panel, *panel["targets"]]} != {"${datasource}"}
+
+
+def has_unknown_unit(panel):
+    overridden = [one["value"] for each in panel["fieldConfig"]["overrides"] for one in each["properties"] if one["id"] == "unit"]
+    return not {panel["fieldConfig"]["defaults"]["unit"], *overridden} <= UNITS
+
+
+def has_other_rate_interval(expr):
+    return set(re.findall(r"\bi?rate\([^\[]*\[([^\]]*)\]", expr)) - {"$__rate_interval"}
+
+
+def has_bare_counter(expr):
+    counters = re.findall(r"\w+_total\b", expr)
+    return len(counters) != len(re.findall(r"\b(?:i?rate|increase)\(\w+_total(?:\{[^}]*\})?\[", expr))
+
+
+def lacks_matcher(label):
+    return lambda expr: any(f'{label}=~"${label}"' not in selector for selector in expressions.selectors(expr))
+
+
+LINT = {
+    "template-datasource-rule": one_data_source,
+    "template-job-rule": has_variable("job"),
+    "template-instance-rule": has_variable("instance"),
+    "template-on-time-change-reload-rule": variables_follow_the_time_range,
+    "panel-datasource-rule": of_panels(uses_other_data_source),
+    "panel-title-description-rule": of_panels(lambda panel: not (panel["title"] and panel["description"])),
+    "panel-units-rule": of_panels(has_unknown_unit),
+    "panel-no-targets-rule": of_panels(lambda panel: not panel["targets"]),
+    "target-rate-interval-rule": of_targets(has_other_rate_interval),
+    "target-job-rule": of_targets(lacks_matcher("job")),
+    "target-instance-rule": of_targets(lacks_matcher("instance")),
+    "target-counter-agg-rule": of_targets(has_bare_counter),
+    "uneditable-dashboard-rule": is_not_editable,
+}
+
+
+class Lint(unittest.TestCase):
+    def test_rules_hold_or_lint_file_says_why_not(self):
+        exclusions = yaml.safe_load((ROOT / "dashboards/.lint").read_text())["exclusions"]
+        self.assertLessEqual(set(exclusions), set(LINT))
+        for rule, breaks in LINT.items():
+            with self.subTest(rule):
+                found = [f"{name}: {place}" for name, dashboard in DASHBOARDS.items() for place in breaks(dashboard)]
+                if rule in exclusions:
+                    self.assertTrue(found and exclusions[rule]["reason"], "an exclusion without need or reason")
+                else:
+                    self.assertEqual([], found)
+
+    def test_queries_of_panels_and_variables_are_valid(self):
+        """The rules target-promql-rule and template-label-promql-rule."""
+        tunnel = dict.fromkeys(("account", "region", "vpn_gateway_id", "vpn_connection_id"), "x")
+        rules = [{"record": "x", "expr": expressions.filled_in(expr, tunnel), "labels": {"query": name}}
+                 for name, expr in expressions.dashboards()]
+        with directory() as path:
+            (path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+            self.assertIn(f"{len(rules)} rules found", run(tool("promtool"), "check", "rules", "--lint=none", path / "rules.yml"))
