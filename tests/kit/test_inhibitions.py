@@ -44,16 +44,24 @@ class Inhibitions(unittest.TestCase):
         self.assert_notified(
             [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w")],
             alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
-            alert("HealthCheckFailing", TUNNEL), alert("TunnelIdle", OTHER_TUNNEL), alert("PollsNearDeadline", TARGET),
+            alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}), alert("TunnelIdle", OTHER_TUNNEL),
+            alert("PollsNearDeadline", TARGET), alert("TargetFlaky", TARGET), alert("NoTunnels", TARGET),
             alert("TunnelDown", OTHER_TARGET), alert("CredentialsRefused", {"account": "p", "reason": "auth"}),
         )
 
-    def test_gateway_inhibits_tunnels_and_tunnel_its_health_check(self):
+    def test_lost_target_inhibits_only_its_own_tunnels(self):
         self.assert_notified(
-            [("GatewayDown", ""), ("TunnelDown", "z"), ("HealthCheckFailing", "w")],
-            alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL), alert("HealthCheckFailing", OTHER_TUNNEL),
-            alert("TunnelDown", OTHER_GATEWAY), alert("HealthCheckFailing", OTHER_GATEWAY),
-            alert("HealthCheckFailing", OTHER_TARGET),
+            [("TargetGone", ""), ("ShardMissing", ""), ("TunnelWeakParameters", ""), ("TunnelDown", "w")],
+            alert("TargetGone", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
+            alert("TunnelDown", OTHER_TARGET), alert("ShardMissing", {"job": "j"}), alert("TunnelWeakParameters", {"account": "p"}),
+        )
+
+    def test_gateway_inhibits_its_own_tunnels(self):
+        self.assert_notified(
+            [("GatewayDown", ""), ("RedundancyLost", ""), ("TunnelDown", "w"), ("TunnelDown", "z")],
+            alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL), alert("TunnelDown", OTHER_TUNNEL),
+            alert("TunnelDown", OTHER_GATEWAY), alert("TunnelDown", OTHER_TARGET),
+            alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}),
         )
 
     def test_prometheus_alert_does_not_inhibit_another_prometheus(self):
@@ -64,16 +72,18 @@ class Inhibitions(unittest.TestCase):
             alert("TunnelDown", there | TUNNEL),
         )
 
-    def test_stale_target_that_is_polled_inhibits_no_tunnel(self):
+    def test_blind_replica_inhibits_no_tunnel(self):
         self.assert_notified(
-            [("TargetStale", ""), ("ClockSkew", ""), ("TunnelDown", "x")],
-            alert("TargetStale", TARGET), alert("ClockSkew", TARGET), alert("TunnelDown", TUNNEL),
+            [("ReplicaBlind", ""), ("ClockSkew", ""), ("TunnelDown", "x")],
+            alert("ReplicaBlind", TARGET | {"instance": "a"}), alert("ClockSkew", TARGET), alert("TunnelDown", TUNNEL),
         )
 
     def test_account_without_regions_inhibits_its_discovery_alert(self):
+        # A lost target inhibits the alerts of its tunnels also while it is inhibited itself.
         self.assert_notified(
             [("AccountBlind", ""), ("CredentialsExpiring", ""), ("RegionDiscoveryFailing", "")],
             alert("AccountBlind", {"account": "p"}), alert("RegionDiscoveryFailing", {"account": "p"}),
+            alert("TargetGone", TARGET), alert("TunnelDown", TUNNEL),
             alert("RegionDiscoveryFailing", {"account": "q"}), alert("CredentialsExpiring", {"account": "p"}),
         )
 
@@ -88,6 +98,40 @@ class Inhibitions(unittest.TestCase):
             [("ExporterGone", "")],
             alert("ExporterGone", {}), alert("TargetBlind", TARGET), alert("TunnelDown", TUNNEL),
         )
+
+
+class Grouping(unittest.TestCase):
+    def test_gateways_that_go_down_together_are_one_page(self):
+        port = free_port()
+        api = f"http://127.0.0.1:{port}/api/v2"
+        with directory() as storage, running(
+            tool("prometheus-alertmanager"), f"--config.file={CONFIG}", f"--storage.path={storage}",
+            f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
+        ):
+            wait_for("Alertmanager is ready", lambda: ask(f"{api}/status"))
+            ask(f"{api}/alerts", [
+                alert("TunnelDown", TARGET | {"vpn_gateway_id": f"g{one}", "vpn_connection_id": f"x{one}", "severity": "critical"})
+                for one in range(12)
+            ] + [alert("TunnelDown", OTHER_TARGET | {"severity": "critical"})])
+            wait_for("all alerts are there", lambda: len(ask(f"{api}/alerts")) == 13)
+            groups = wait_for("there are groups", lambda: ask(f"{api}/alerts/groups"))
+            self.assertEqual([1, 12], sorted(len(group["alerts"]) for group in groups))
+            self.assertEqual({"page"}, {group["receiver"]["name"] for group in groups})
+
+
+class Receivers(unittest.TestCase):
+    def test_amtool_accepts_each_receiver_without_its_comment_sign(self):
+        lines = CONFIG.read_text().splitlines()
+        commented = [number for number, line in enumerate(lines) if re.match(r" +#\w+_configs: ", line)]
+        kinds = {lines[number].split("#")[1].split(":")[0] for number in commented}
+        self.assertLessEqual({"wechat_configs", "webhook_configs"}, kinds)
+        for number in commented:
+            with self.subTest(lines[number]), directory() as place:
+                changed = lines[:number] + [lines[number].replace("#", "", 1)] + lines[number + 1:]
+                (place / "alertmanager.yml").write_text("\n".join(changed))
+                run(tool("amtool"), "check-config", place / "alertmanager.yml")
+                loaded = yaml.safe_load((place / "alertmanager.yml").read_text())["receivers"]
+                self.assertEqual(1, sum(len(receiver) > 1 for receiver in loaded), "the line belongs to a receiver")
 
 
 class Names(unittest.TestCase):
