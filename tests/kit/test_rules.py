@@ -99,6 +99,39 @@ class Rules(unittest.TestCase):
             self.assertNotIn("keep_firing_for", alert)
 
 
+EXAMPLES_FIRE = """
+rule_files: [0.yml, 1.yml, 2.yml, 3.yml, 4.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'tencentcloud_vpn:tunnel_status{account="test",region="r",vpn_gateway_id="g",vpn_connection_id="x",status="down"}', values: 1x600}
+      - {series: 'tencentcloud_vpn:tunnel_status{account="test",region="r",vpn_gateway_id="g",vpn_connection_id="y",status="up"}', values: 1x600}
+      - {series: 'tencentcloud_vpn_tunnel_info{account="test",region="r",vpn_connection_id="x",tag_team="network",tag_site="a"}', values: 1x600}
+      - {series: 'tencentcloud_vpn_tunnel_info{account="test",region="r",vpn_connection_id="y",tag_team="network",tag_site="b"}', values: 1x600}
+    promql_expr_test:
+      - expr: count by (alertname, vpn_connection_id, tag_site) (ALERTS{alertstate="firing"})
+        eval_time: 90m
+        exp_samples:
+          - {labels: '{alertname="NetworkTeamTunnelDown",vpn_connection_id="x"}', value: 1}
+          - {labels: '{alertname="TestTunnelDown",vpn_connection_id="x"}', value: 1}
+          - {labels: '{alertname="SiteDisconnected",tag_site="a"}', value: 1}
+          - {labels: '{alertname="TunnelMostlyDown",vpn_connection_id="x"}', value: 1}
+      - {expr: 'account:tunnels_up:ratio', eval_time: 90m, exp_samples: [{labels: 'account:tunnels_up:ratio{account="test"}', value: 0.5}]}
+"""
+
+
+class Examples(unittest.TestCase):
+    def test_the_examples_for_rules_of_your_own_fire(self):
+        blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/writing-rules.md").read_text(), re.DOTALL | re.MULTILINE)
+        self.assertEqual(5, len(blocks))
+        with directory() as place:
+            for number, block in enumerate(blocks):
+                (place / f"{number}.yml").write_text(block)
+            (place / "test.yml").write_text(EXAMPLES_FIRE)
+            run(tool("promtool"), "test", "rules", place / "test.yml")
+
+
 class Configurations(unittest.TestCase):
     def test_promtool_accepts_the_scrape_configurations(self):
         for path in (DEPLOY / "prometheus").glob("prometheus*.yml"):
