@@ -18,15 +18,25 @@ def seconds(duration):
     return int(number) * {"s": 1, "m": 60, "h": 3600}[unit]
 
 
+# A window over a metric of the exporter, except where a rule counts changes or increases in it.
+WINDOW = re.compile(r"(tencentcloud_vpn_(?:up|target_info|last_success_timestamp_seconds))\[(\d+[smh])\]")
+
+
+def faster(duration):
+    """A Prometheus duration that is 40 times shorter."""
+    return f"{max(1, seconds(duration) // 40)}s"
+
+
 def fast_rules(place):
-    """The rules with all waits 40 times shorter, evaluated every second."""
+    """The rules with all waits, and the windows of blind and missing targets, 40 times shorter, evaluated every second."""
     for path in RULES:
         content = yaml.safe_load(path.read_text())
         for group in content["groups"]:
             group["interval"] = "1s"
             for rule in group["rules"]:
                 for wait in {"for", "keep_firing_for"} & set(rule):
-                    rule[wait] = f"{seconds(rule[wait]) // 40}s"
+                    rule[wait] = faster(rule[wait])
+                rule["expr"] = WINDOW.sub(lambda found: f"{found[1]}[{faster(found[2])}]", rule["expr"])
         (place / path.name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
