@@ -34,8 +34,10 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         &["status"],
         "Number of published tunnels with each tunnel_status, as of the last poll that succeeded. Absent before that, and when the tunnels are stale.",
         |target, samples| {
-            for &status in TunnelStatus::ALL.iter().filter(|_| target.published_tunnels().is_some()) {
-                samples.add(&[status.as_str()], target.listed_tunnels.count(status) as f64);
+            if target.published_tunnels().is_some() {
+                for &status in TunnelStatus::ALL {
+                    samples.add(&[status.as_str()], target.listed_tunnels.count(status) as f64);
+                }
             }
         },
     ),

@@ -22,8 +22,13 @@ pub struct Listed<R: Row> {
 
 impl<R: Row> Default for Listed<R> {
     fn default() -> Self {
-        let (counts, unknown_values) = Default::default();
-        Self { records: None, counts, inconsistencies: 0, rows_without_id: 0, unknown_values }
+        Self {
+            records: None,
+            counts: Box::default(),
+            inconsistencies: 0,
+            rows_without_id: 0,
+            unknown_values: BTreeMap::new(),
+        }
     }
 }
 
