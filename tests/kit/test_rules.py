@@ -75,7 +75,7 @@ class Rules(unittest.TestCase):
         for rule in rules():
             self.assertNotRegex(rule["expr"], r"\bALERTS", rule)
 
-    def test_a_team_can_read_all_rules(self):
+    def test_rules_have_at_most_300_lines(self):
         lines = [line.strip() for path in RULES for line in path.read_text().splitlines()]
         self.assertLessEqual(len([line for line in lines if line and not line.startswith("#")]), 300)
 
@@ -122,7 +122,7 @@ tests:
 
 
 class Examples(unittest.TestCase):
-    def test_the_examples_for_rules_of_your_own_fire(self):
+    def test_documented_examples_fire(self):
         blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/writing-rules.md").read_text(), re.DOTALL | re.MULTILINE)
         self.assertEqual(5, len(blocks))
         with directory() as place:
