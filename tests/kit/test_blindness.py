@@ -32,19 +32,19 @@ class Blindness(unittest.TestCase):
                     (place / name.lower()).write_text(value)
                 address = stage.enter_context(run_exporter(f"--config.file={config}"))
                 prometheus, pager = stage.enter_context(run_prometheus(address))
-                wait_for("a tunnel is paged", lambda: pager.about("TunnelDown", "firing"))
+                wait_for("TunnelDown is notified", lambda: pager.about("TunnelDown", "firing"))
             with run_simulator(port, seed=2):
-                wait_for("the blindness is told", lambda: pager.about("TargetBlind", "firing"))
-                wait_for("its cause is told", lambda: pager.about("CredentialsRefused", "firing"))
-                standing = tunnels(pager.about("TunnelDown", "firing")) - tunnels(pager.about("TunnelDown", "resolved"))
+                wait_for("TargetBlind is notified", lambda: pager.about("TargetBlind", "firing"))
+                wait_for("its cause is notified", lambda: pager.about("CredentialsRefused", "firing"))
+                notified_tunnels = tunnels(pager.about("TunnelDown", "firing")) - tunnels(pager.about("TunnelDown", "resolved"))
                 notified = len(pager.notified)
-                self.assertTrue(standing)
+                self.assertTrue(notified_tunnels)
                 wait_for("the tunnels are no longer published", lambda: not prometheus.query("tencentcloud_vpn_tunnel_up"))
-                wait_for("that has lasted for a while",
+                wait_for("they have not been published for five seconds",
                          lambda: not prometheus.query("last_over_time(tencentcloud_vpn_tunnel_up[5s])"))
                 firing = prometheus.query('ALERTS{alertname="TencentCloudVpnTunnelDown",alertstate="firing"}')
-                self.assertLessEqual(standing, {one["metric"]["vpn_connection_id"] for one in firing})
-                told = [one["labels"] for one in pager.notified[notified:] if "vpn_connection_id" in one["labels"]]
-                self.assertEqual([], told, "notifications about tunnels that are not polled")
+                self.assertLessEqual(notified_tunnels, {one["metric"]["vpn_connection_id"] for one in firing})
+                later = [one["labels"] for one in pager.notified[notified:] if "vpn_connection_id" in one["labels"]]
+                self.assertEqual([], later, "notifications about tunnels that are not polled")
             with run_simulator(port, seed=1):
-                wait_for("the end of the blindness is told", lambda: pager.about("TargetBlind", "resolved"), seconds=60)
+                wait_for("the end of TargetBlind is notified", lambda: pager.about("TargetBlind", "resolved"), seconds=60)

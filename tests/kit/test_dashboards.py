@@ -1,4 +1,4 @@
-"""The dashboards match their generator, have only keys that Grafana knows, are complete, and obey Grafana's dashboard-linter."""
+"""The dashboards match their generator, have only keys that Grafana knows, and follow the rules of its dashboard-linter."""
 
 import json
 import re
@@ -151,7 +151,6 @@ class Status(unittest.TestCase):
 
     def test_blind_target_keeps_its_status(self):
         self.expect("down", True, replica("x", 0, 1000, "up"), replica("y", 0, 1900, "down"))
-
 
     def test_down_tunnels_have_names_and_a_time(self):
         names = 'vpn_connection_name="n",customer_gateway_id="c",remote_identity="p"'

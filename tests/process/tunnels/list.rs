@@ -107,7 +107,7 @@ async fn json_has_every_field() {
 }
 
 #[tokio::test]
-async fn flags_filter_and_only_down_is_down() {
+async fn flags_filter_tunnels_and_idle_is_not_down() {
     let scene = Scene::with(12).await;
     let tunnels: Vec<_> = (0..12).map(|place| scene.tunnel(place)).collect();
     for tunnel in &tunnels {
