@@ -1,8 +1,9 @@
 """Times every panel of the dashboards: `python benches/dashboards.py TUNNELS [REPLICAS]` needs `prometheus` and nothing else.
 
-It writes six hours of made-up tunnels into a Prometheus, without the API's own statuses, and asks each panel's queries as Grafana
-does: instant queries for numbers and tables, else about 1,000 points. For each panel and variable it prints the seconds, the seconds
-of processor time (which depend less on what else the machine does), and the number of series in each result.
+It writes six hours of made-up tunnels into a Prometheus, without the API's own statuses, and runs the queries of each panel as
+Grafana does: instant queries for numbers and tables, otherwise range queries of about 1,000 points. For each panel and variable
+it prints the seconds, the seconds of processor time (which depend less on the load of the machine), and the number of series in
+each result.
 """
 
 import contextlib
@@ -138,15 +139,15 @@ def ask(address, expr, variables, instant):
     when = {"time": END} if instant else {"start": END - RANGE, "end": END, "step": STEP}
     body = urllib.parse.urlencode({"query": expr, **when}).encode()
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/{'query' if instant else 'query_range'}", body, timeout=150) as answer:
-            return json.load(answer)["data"]["result"]
+        with urllib.request.urlopen(f"{address}/api/v1/{'query' if instant else 'query_range'}", body, timeout=150) as response:
+            return json.load(response)["data"]["result"]
     except urllib.error.HTTPError as error:
         with error:
             return [error.read().decode()]
 
 
 def report(address, cpu, what, queries, variables):
-    """Asks the queries one after the other, and prints what they took."""
+    """Runs the queries one after the other, and prints the time that they took."""
     begin, used = time.monotonic(), cpu()
     results = [ask(address, expr, variables, instant) for expr, instant in queries]
     took, sizes = time.monotonic() - begin, ", ".join(str(len(result)) for result in results)

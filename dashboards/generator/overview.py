@@ -17,7 +17,8 @@ TUNNEL_LINK = linked("Show this tunnel", "/d/tencentcloud-vpn-tunnel?var-datasou
 GATEWAY_LINK = linked("Show only this gateway", "/d/tencentcloud-vpn-overview?var-datasource=${datasource}"
                                                 "&var-gateway=${__data.fields[\"Gateway\"]}&${__url_time_range}")
 
-# The ids of the tunnels with the latest changes. The timeline selects only these: the history of all tunnels is too much to query.
+# The ids of the tunnels with the latest changes. The timeline selects only these, because the history of all tunnels is too
+# much to query.
 LAST_CHANGE = merged(f"max_over_time({series('tunnel_last_transition_timestamp_seconds')}[$__range])")
 CHANGED = f"query_result(topk(50, {LAST_CHANGE} > time() - $__range_s))"
 CHANGED_SCOPE = f'vpn_connection_id=~"$changed",{SCOPE}'

@@ -19,10 +19,11 @@ def merged(expr, by=IDS):
     return f"max by ({by}) ({expr})"
 
 
-# Which replica is right: of each target the one with the newest good listing, and one whose last poll failed only if all did.
-# So each tunnel has exactly one status, and a panel reads only the series of the statuses that it shows. The dashboards also work
-# without the rules, so they do not read tencentcloud_vpn:tunnel_status. That prefers `up` where replicas disagree: until the next
-# poll, a tunnel can be down here and up there.
+# The replica that the dashboards show, for each target: the one with the newest good listing. A replica whose last poll failed
+# is shown only if the last polls of all replicas failed. So each tunnel has exactly one status, and a panel reads only the
+# series of the statuses that it shows. The dashboards also work without the rules, so they do not read
+# tencentcloud_vpn:tunnel_status. That series prefers `up` where replicas disagree, so until the next poll a tunnel can be down
+# here and up there.
 REPLICA = "on (job, instance, account, region)"
 NEWEST = "topk by (account, region) (1, tencentcloud_vpn_last_success_timestamp_seconds * (1 + tencentcloud_vpn_up))"
 
@@ -50,7 +51,7 @@ def counted(expr):
 
 
 def named(expr, names="vpn_connection_name", scope=SCOPE, info=""):
-    """The expression with labels of tunnel_info; a single set of labels if replicas disagree. Tunnels without info are left out."""
+    """The expression with labels of tunnel_info; one set of labels if replicas disagree. Tunnels without info are left out."""
     info = merged(info or series("tunnel_info", scope=scope), f"{IDS}, {names}")
     return f"({expr})\n* {ON} group_left ({names}) topk by ({IDS}) (1, {info})"
 

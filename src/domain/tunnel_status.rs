@@ -1,5 +1,5 @@
-//! The status of a tunnel: one judgement of the API's three statuses, which metrics, rules, the status page, the command line
-//! and the log share.
+//! The status of a tunnel, computed from the API's three statuses. Metrics, rules, the status page, the command line and the
+//! log all use it.
 
 use std::fmt;
 
@@ -109,7 +109,7 @@ mod tests {
                 }
             }
         }
-        // Of 4 x 3 x 4 x 2 combinations: a mistake in both readings would have to be the same one.
+        // How many of the 4 x 3 x 4 x 2 combinations have each status. This finds a mistake that the two readings share.
         assert_eq!(counts, [22, 20, 24, 24, 2, 4], "down, unknown, pending, deleting, idle, up");
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::{listing::Listing, row::Row, status::Status};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<R: Row> {
     records: Option<Arc<[Arc<Record<R>>]>>,
-    /// How many of them have each status, in the order of [`Status::ALL`]. Empty before the first listing.
+    /// How many of these rows have each status, in the order of [`Status::ALL`]. Empty before the first listing.
     counts: Box<[usize]>,
     /// How many listings had pages that contradicted each other.
     pub inconsistencies: u64,

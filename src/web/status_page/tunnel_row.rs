@@ -79,7 +79,7 @@ impl<'a> TunnelRow<'a> {
 }
 
 impl StatusCell {
-    /// The class only highlights this one status; [`TunnelStatus`] judges the tunnel.
+    /// The class highlights only this status of the API; [`TunnelStatus`] is the status of the tunnel.
     fn of(status: Option<&'static str>) -> Self {
         let class = match status {
             None => "none",
