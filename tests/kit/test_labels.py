@@ -45,8 +45,8 @@ class Labels(unittest.TestCase):
             self.assertIn(page["region"], {"ap-guangzhou", "eu-frankfurt"}, "the labels are the exporter's")
             ask_text(f"http://127.0.0.1:{port}/_faults", [{"region": page["region"], "kind": "reset"}])
 
-            told = wait_for("the blindness is told", lambda: pager.about("TargetBlind", "firing"))
-            self.assertEqual({("production", page["region"])}, {target(one) for one in told})
+            notified = wait_for("TargetBlind is notified", lambda: pager.about("TargetBlind", "firing"))
+            self.assertEqual({("production", page["region"])}, {target(one) for one in notified})
             healthy = {"ap-guangzhou", "eu-frankfurt"} - {page["region"]}
             self.assertEqual(healthy, {one["metric"]["region"] for one in prometheus.query("tencentcloud_vpn_up == 1")})
             recent = f'last_over_time(tencentcloud_vpn_tunnel_up{{region="{page["region"]}"}}[5s])'
@@ -59,5 +59,5 @@ class Labels(unittest.TestCase):
 
     def test_job_without_honor_labels_fires(self):
         with run_exporter("demo") as address, run_prometheus(address, target_labels=TARGET_LABELS, honor_labels=False) as (_, pager):
-            told = wait_for("the overwritten labels are told", lambda: pager.about("LabelsOverwritten", "firing"))
-            self.assertEqual({"tencentcloud-vpn-exporter"}, {one["labels"]["job"] for one in told})
+            notified = wait_for("LabelsOverwritten is notified", lambda: pager.about("LabelsOverwritten", "firing"))
+            self.assertEqual({"tencentcloud-vpn-exporter"}, {one["labels"]["job"] for one in notified})
