@@ -35,7 +35,7 @@ def quantile(rank, metric, by):
 OVERALL = [
     stat("Exporters", "count(tencentcloud_vpn_exporter_build_info)", description="Scraped exporters.", unit="short",
          no_data=NOT_SCRAPED),
-    stat("Targets seen", f"sum(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}))",
+    stat("Working targets", f"sum(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}))",
          description="Targets whose last poll succeeded in at least one replica.", unit="short", no_data=NO_POLL),
     stat("Targets", f"count(count by (account, region) (tencentcloud_vpn_target_info{{{TARGET}}}))",
          description="Polled targets. A target is an account in a region.", unit="short", no_data=NOT_SCRAPED),
@@ -50,10 +50,10 @@ OVERALL = [
          unit="s", no_data="No temporary credentials", steps=["red", (180, "green")]),
 ]
 
-SEEN = timeline(
+TARGET_HISTORY = timeline(
     "Targets",
     [query(f"max by (account, region) (tencentcloud_vpn_up{{{TARGET}}})", "{{account}} {{region}}")],
-    {0: ("Blind", "red"), 1: ("Seen", "green")},
+    {0: ("Failing", "red"), 1: ("Working", "green")},
     description="Whether the last poll of each target succeeded. A gap means that no exporter was scraped.",
     no_data=NO_POLL,
     width=24,
@@ -155,5 +155,5 @@ PROCESS = [
 DASHBOARD = dashboard(
     "exporter", "Tencent Cloud VPN / Exporter", "The exporter itself: polls, requests to Tencent Cloud, scrapes, resources.",
     VARIABLES, ANNOTATIONS,
-    [*OVERALL, SEEN, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS, row("Process"), *PROCESS],
+    [*OVERALL, TARGET_HISTORY, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS, row("Process"), *PROCESS],
 )

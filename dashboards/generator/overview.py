@@ -48,7 +48,7 @@ DOWN_NOW = table(
      "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "account": "Account", "region": "Region",
      "Value #B": "Target"},
     description="Tunnels with the status down. *Since* is the last change that a poll saw: unknown if there was none since the "
-                "exporter started. If the target is blind, the status is the last known one. The peer identity is an IKE identity.",
+                "exporter started. If the target fails, the status is the last known one. The peer identity is an IKE identity.",
     no_data=NONE_DOWN,
     sort={"Since": True},
     properties={
@@ -56,12 +56,12 @@ DOWN_NOW = table(
             {"type": "value", "options": {"0": {"text": "Unknown", "index": 0}}}]}],
         "Id": TUNNEL_LINK,
         "Gateway": GATEWAY_LINK,
-        "Target": colored({0: ("Blind", "dark-orange"), 1: ("Seen", "green")}),
+        "Target": colored({0: ("Failing", "dark-orange"), 1: ("Working", "green")}),
     },
     height=9,
 )
 
-BLIND = f"{listed()} and on (account, region) (max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0)"
+FAILING = f"{listed()} and on (account, region) (max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0)"
 
 
 def number(name, description):
@@ -77,10 +77,10 @@ NUMBERS = [
     number("unknown", "The API sends no value for a status, or one that the exporter does not know."),
     number("pending", "Tencent Cloud is creating the tunnel."),
     number("deleting", "Tencent Cloud is deleting the tunnel."),
-    stat("Tunnels of blind targets", counted(BLIND),
-         description="Tunnels whose target is blind. The other numbers count their last known status.", unit="short",
+    stat("Tunnels of failing targets", counted(FAILING),
+         description="Tunnels whose target fails. The other numbers count their last known status.", unit="short",
          no_data=NOTHING, steps=["text", (1, "dark-orange")], width=3),
-    stat("Blind targets", f"count(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0) "
+    stat("Failing targets", f"count(max by (account, region) (tencentcloud_vpn_up{{{TARGET}}}) == 0) "
          f"or 0 * count(tencentcloud_vpn_target_info{{{TARGET}}})",
          description="Targets (accounts in a region) whose last poll failed in all replicas.", unit="short",
          no_data="No exporter is scraped", steps=["green", (1, "red")], width=3),
@@ -183,7 +183,7 @@ TARGETS = table(
                 "means that its tunnels are not published.",
     no_data=NO_TARGET,
     sort={"Down": True},
-    properties={"Target": colored({0: ("Blind", "red"), 1: ("Seen", "green")}), "Last listing": measured("s"),
+    properties={"Target": colored({0: ("Failing", "red"), 1: ("Working", "green")}), "Last listing": measured("s"),
                 **{name: empty("") for name in ("Down", "Up", "Idle", "Unknown")}},
     width=12,
     height=9,

@@ -6,10 +6,10 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 RANKS = {"down": 1, "unknown": 2, "idle": 3, "pending": 4, "deleting": 5, "up": 6}
 COLORS = {"down": "red", "unknown": "orange", "idle": "blue", "pending": "light-blue", "deleting": "purple", "up": "green"}
 
-# The status of a tunnel as a number: the rank plus 10, or the rank alone while no replica sees the target.
+# The status of a tunnel as a number: the rank plus 10, or the rank alone while the target fails.
 STATES = {
     **{10 + rank: (name.capitalize(), COLORS[name]) for name, rank in RANKS.items()},
-    **{rank: (f"{name.capitalize()}, target blind", f"semi-dark-{COLORS[name].removeprefix('light-')}")
+    **{rank: (f"{name.capitalize()}, last known", f"semi-dark-{COLORS[name].removeprefix('light-')}")
        for name, rank in RANKS.items()},
 }
 

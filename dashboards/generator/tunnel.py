@@ -7,7 +7,7 @@ from generator.parts import (
 from generator.tunnels import SCOPE, TARGET, named, status
 
 THIS = 'vpn_connection_id="$tunnel"'
-NOTHING = "This tunnel is not published: it is gone, or its target has been blind for too long"
+NOTHING = "This tunnel is not published: it is gone, or its target has failed for too long"
 STATUSES = {0: ("Unavailable", "red"), 1: ("Available", "green"), 3: ("Pending", "light-blue"), 4: ("Deleting", "purple"),
             5: ("Unknown", "orange")}
 
@@ -46,7 +46,7 @@ NET = api_status("tunnel_net_status", "status", {"UNAVAILABLE": 0, "AVAILABLE": 
 CHECK = api_status("tunnel_health_check_status", "status", {"UNAVAILABLE": 0, "AVAILABLE": 1, "UNKNOWN": 5})
 
 NUMBERS = [
-    stat("Status", named(status(THIS), scope=THIS), description="Status of the tunnel. All alerts about tunnels use it.",
+    stat("Status", named(status(THIS), scope=THIS), description="Status of the tunnel. The alerts use it.",
          unit="none", no_data=NOTHING, values=STATES, legend="{{vpn_connection_name}}", text="value_and_name", width=6),
     stat("State", STATE, description="The API's State: the lifecycle of the tunnel.", unit="none", no_data=NOTHING,
          values=STATUSES, width=3),
@@ -163,13 +163,13 @@ def neighbours(title, label, description):
     )
 
 
-SEEN = stat(
+TARGET_STATUS = stat(
     "Target",
     f"max by (account, region) (tencentcloud_vpn_up) and on (account, region) {series('tunnel_info')}",
     description="Whether the last poll of the tunnel's target succeeded. If not, this dashboard shows the last known statuses.",
     unit="none",
     no_data=NOTHING,
-    values={0: ("Blind", "red"), 1: ("Seen", "green")},
+    values={0: ("Failing", "red"), 1: ("Working", "green")},
     text="value",
     width=12,
     height=3,
@@ -191,7 +191,7 @@ DASHBOARD = dashboard(
     "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its status over time, its parameters and related tunnels.",
     VARIABLES, ANNOTATIONS,
     [
-        *NUMBERS, SEEN, AGE, HISTORY, API_HISTORY, TRANSITIONS, ENDS, IKE, IPSEC,
+        *NUMBERS, TARGET_STATUS, AGE, HISTORY, API_HISTORY, TRANSITIONS, ENDS, IKE, IPSEC,
         neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, including this one."),
         neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, including this one."),
     ],

@@ -34,7 +34,7 @@ def having(name, scope=SCOPE):
 
 
 def status(scope=SCOPE, without=""):
-    """Each tunnel's status as a number of `parts.STATES`: its rank, and 10 more unless its target is blind."""
+    """Each tunnel's status as a number of `parts.STATES`: its rank, and 10 more unless its target fails."""
     ranks = [f"""{rank} * ({series("tunnel_status", f'status="{name}"', scope)} == 1)""" for name, rank in RANKS.items()
              if name != without]
     return merged(f"({' or '.join(ranks)}) + {REPLICA} group_left () (10 * tencentcloud_vpn_up and {REPLICA} {NEWEST})")

@@ -26,9 +26,9 @@ impl TunnelStatus {
     /// Decides the status. `health_check` is `None` where no health check is configured; `is_flow_triggered` says whether
     /// traffic triggers the negotiation.
     ///
-    /// The first that holds: `deleting` and `pending` by `State`; `idle` where `NetStatus` is `UNAVAILABLE`, the negotiation
-    /// type is `flowTrigger` and no health check is configured; `down` where `NetStatus` or an applicable `HealthCheckStatus`
-    /// is `UNAVAILABLE`; `unknown` where any status that applies is `UNKNOWN`; `up`.
+    /// The status is the first that applies: `deleting` or `pending`, if `State` says so; `idle`, if `NetStatus` is
+    /// `UNAVAILABLE`, the negotiation type is `flowTrigger` and no health check is configured; `down`, if `NetStatus` or a
+    /// configured health check is `UNAVAILABLE`; `unknown`, if a status that applies is `UNKNOWN`; otherwise `up`.
     #[must_use]
     pub fn of(
         state: TunnelState,

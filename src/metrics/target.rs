@@ -32,7 +32,7 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnels",
         &["status"],
-        "Number of published tunnels with each tunnel_status, as of the last poll that succeeded. Absent before that, and when the tunnels are stale.",
+        "Number of published tunnels with each tunnel_status, as of the last poll that succeeded. Absent before the first such poll, and when the tunnels are stale.",
         |target, samples| {
             if target.published_tunnels().is_some() {
                 for &status in TunnelStatus::ALL {

@@ -33,13 +33,13 @@ const FAMILIES: &[Family<Record<Tunnel>>] = &[
     Family::gauge(
         "tencentcloud_vpn_tunnel_status",
         &["status"],
-        "1 for the status as of the last poll that succeeded, 0 for the others. The first that holds: deleting and pending by State; idle where NetStatus is UNAVAILABLE, traffic triggers the negotiation (flowTrigger) and no health check is configured; down where NetStatus or a configured health check is UNAVAILABLE; unknown where a status that applies is UNKNOWN; up.",
+        "1 for the status as of the last poll that succeeded, 0 for the others. The status is the first that applies: deleting or pending, if State says so; idle, if NetStatus is UNAVAILABLE, traffic triggers the negotiation (flowTrigger) and no health check is configured; down, if NetStatus or a configured health check is UNAVAILABLE; unknown, if a status that applies is UNKNOWN; otherwise up.",
         |record, samples| samples.add_each(record.row.status()),
     ),
     Family::gauge(
         "tencentcloud_vpn_tunnel_up",
         &[],
-        "1 if tunnel_status is up as of the last poll that succeeded, absent if it is unknown, else 0. It shows the link: an idle tunnel has the value 0.",
+        "1 if tunnel_status is up as of the last poll that succeeded, absent if it is unknown, else 0. An idle, pending or deleting tunnel has the value 0.",
         |record, samples| match record.row.status() {
             TunnelStatus::Unknown => {}
             status => samples.add(&[], flag(status == TunnelStatus::Up)),

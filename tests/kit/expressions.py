@@ -75,5 +75,6 @@ def filled_in(expr, tunnel):
         "$__range": "2m", "$__range_s": "120", "$__rate_interval": "10s", "$account": ".*", "$region": ".*", "$gateway": ".*",
         "$tunnel": tunnel["vpn_connection_id"], "$changed": tunnel["vpn_connection_id"], "ACCOUNT": tunnel["account"],
         "REGION": tunnel["region"], "GATEWAY": tunnel["vpn_gateway_id"], "TUNNEL": tunnel["vpn_connection_id"],
+        "CUSTOMER_GATEWAY": tunnel.get("customer_gateway_id", ""),
     }
-    return re.sub(r"\$\w+|\b(?:ACCOUNT|REGION|GATEWAY|TUNNEL)\b", lambda name: values.get(name.group(), name.group()), expr)
+    return re.sub(r"\$\w+|\b[A-Z]+(_[A-Z]+)?\b", lambda name: values.get(name.group(), name.group()), expr)

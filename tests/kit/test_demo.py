@@ -108,8 +108,8 @@ class Queries(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         changed = wait_for("a tunnel with a health check changed", lambda: PROMETHEUS.query(
-            "tencentcloud_vpn_tunnel_last_transition_timestamp_seconds and on (vpn_connection_id) "
-            "tencentcloud_vpn_tunnel_health_check_enabled == 1"), seconds=120)
+            "tencentcloud_vpn_tunnel_info and on (vpn_connection_id) tencentcloud_vpn_tunnel_health_check_enabled == 1 "
+            "and on (vpn_connection_id) tencentcloud_vpn_tunnel_last_transition_timestamp_seconds"), seconds=120)
         cls.tunnel = changed[0]["metric"]
 
     def filled_in(self, source):

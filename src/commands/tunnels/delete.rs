@@ -152,13 +152,14 @@ impl Deletion<'_> {
         let health = tunnel.health_check.status();
         format!(
             "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer        {}\n\
-             State       {}\nNet status  {}\nHealth      {}\n\n{}",
+             Status      {}\nState       {}\nNet status  {}\nHealth      {}\n\n{}",
             tunnel.id,
             one_line(&tunnel.name),
             self.target.account,
             self.target.region,
             one_line(&tunnel.vpn_gateway_id),
             one_line(&tunnel.remote_identity),
+            tunnel.status(),
             tunnel.state,
             tunnel.net_status,
             health.map_or("no check configured", |status| status.as_str()),

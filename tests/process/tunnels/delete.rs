@@ -196,6 +196,7 @@ async fn dry_run_deletes_nothing() {
          Region      ap-guangzhou\n\
          Gateway     {}\n\
          Peer        {peer}\n\
+         Status      up\n\
          State       AVAILABLE\n\
          Net status  AVAILABLE\n\
          Health      no check configured\n\
