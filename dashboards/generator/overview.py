@@ -5,7 +5,7 @@ from generator.parts import (
     table, thresholds, timeline, variable,
 )
 from generator.tunnels import (
-    IDS, LEGEND, NAMES, NEWEST, ON, REPLICA, SCOPE, TARGET, counted, having, listed, merged, named, series, status,
+    IDS, LEGEND, NAMES, ON, SCOPE, SHOWN, TARGET, counted, having, listed, merged, named, series, status,
 )
 
 NOTHING = "No tunnels are published"
@@ -154,7 +154,7 @@ AFFECTED = table(
 def published(by, name=None):
     """Numbers of tunnels that the exporter counts by status for each target. They are cheap, and have no gateway."""
     tunnels = series("tunnels", name and f'status="{name}"', TARGET)
-    return f"sum by ({by}) ({tunnels} and {REPLICA} {NEWEST})"
+    return f"sum by ({by}) ({tunnels} {SHOWN})"
 
 
 COUNTS = graph(

@@ -4,7 +4,7 @@ from generator import tunnels
 from generator.parts import (
     STATES, alert_annotation, colored, dashboard, graph, linked, query, stat, table, timeline, variable,
 )
-from generator.tunnels import SCOPE, TARGET, named, status
+from generator.tunnels import SCOPE, SHOWN, TARGET, named, status
 
 THIS = 'vpn_connection_id="$tunnel"'
 NOTHING = "This tunnel is not published: it is gone, or its target has failed for too long"
@@ -37,7 +37,7 @@ def series(metric, labels=""):
 def api_status(metric, label, values):
     """One of the API's three statuses as a number of STATUSES."""
     return "\nor ".join(
-        f"""max({value} * ({series(metric, f'{label}="{name}"')} == 1))""" for name, value in values.items()
+        f"""max({value} * ({series(metric, f'{label}="{name}"')} == 1 {SHOWN}))""" for name, value in values.items()
     )
 
 
@@ -99,7 +99,7 @@ IKE = table(
     "IKE parameters",
     [
         query("max by (vpn_connection_id, ike_version, encryption, integrity, dh_group, exchange_mode, sa_lifetime_seconds) "
-              f"({series('tunnel_ike_info')})", table=True),
+              f"({series('tunnel_ike_info')} {SHOWN})", table=True),
     ],
     {"ike_version": "IKE", "encryption": "Encryption", "integrity": "Integrity", "dh_group": "Group",
      "exchange_mode": "Exchange mode", "sa_lifetime_seconds": "Lifetime in seconds"},
@@ -112,7 +112,7 @@ IKE = table(
 IPSEC = table(
     "IPsec parameters",
     [query("max by (vpn_connection_id, encryption, integrity, pfs_dh_group, sa_lifetime_seconds) "
-           f"({series('tunnel_ipsec_info')})", table=True)],
+           f"({series('tunnel_ipsec_info')} {SHOWN})", table=True)],
     {"encryption": "Encryption", "integrity": "Integrity", "pfs_dh_group": "Forward secrecy group",
      "sa_lifetime_seconds": "Lifetime in seconds"},
     description="Parameters of the traffic's protection (IPsec, phase 2). Encryption NULL means that nothing is encrypted.",
@@ -127,7 +127,7 @@ ENDS = table(
         query(
             "max by (account, region, vpc_id, vpn_gateway_id, local_identity, customer_gateway_id, remote_identity, "
             "negotiation_type, route_type, dpd_action, dpd_timeout_seconds, health_check_local_ip, health_check_remote_ip) "
-            f"({series('tunnel_info')})",
+            f"({series('tunnel_info')} {SHOWN})",
             table=True,
         )
     ],

@@ -26,23 +26,24 @@ def merged(expr, by=IDS):
 # here and up there.
 REPLICA = "on (job, instance, account, region)"
 NEWEST = "topk by (account, region) (1, tencentcloud_vpn_last_success_timestamp_seconds * (1 + tencentcloud_vpn_up))"
+SHOWN = f"and {REPLICA} {NEWEST}"
 
 
 def having(name, scope=SCOPE):
     """The tunnels with this status, with the value 1."""
-    return merged(f"""{series("tunnel_status", f'status="{name}"', scope)} == 1 and {REPLICA} {NEWEST}""")
+    return merged(f"""{series("tunnel_status", f'status="{name}"', scope)} == 1 {SHOWN}""")
 
 
 def status(scope=SCOPE, without=""):
     """Each tunnel's status as a number of `parts.STATES`: its rank, and 10 more unless its target fails."""
     ranks = [f"""{rank} * ({series("tunnel_status", f'status="{name}"', scope)} == 1)""" for name, rank in RANKS.items()
              if name != without]
-    return merged(f"({' or '.join(ranks)}) + {REPLICA} group_left () (10 * tencentcloud_vpn_up and {REPLICA} {NEWEST})")
+    return merged(f"({' or '.join(ranks)}) + {REPLICA} group_left () (10 * tencentcloud_vpn_up {SHOWN})")
 
 
 def listed():
     """Every published tunnel, with the value 0 or 1."""
-    return merged(f"""{series("tunnel_status", 'status="up"')} and {REPLICA} {NEWEST}""")
+    return merged(f"""{series("tunnel_status", 'status="up"')} {SHOWN}""")
 
 
 def counted(expr):
@@ -51,9 +52,9 @@ def counted(expr):
 
 
 def named(expr, names="vpn_connection_name", scope=SCOPE, info=""):
-    """The expression with labels of tunnel_info; one set of labels if replicas disagree. Tunnels without info are left out."""
-    info = merged(info or series("tunnel_info", scope=scope), f"{IDS}, {names}")
-    return f"({expr})\n* {ON} group_left ({names}) topk by ({IDS}) (1, {info})"
+    """The expression with labels of tunnel_info. Tunnels without info are left out."""
+    info = merged(f"""({info or series("tunnel_info", scope=scope)}) {SHOWN}""", f"{IDS}, {names}")
+    return f"({expr})\n* {ON} group_left ({names}) {info}"
 
 
 LEGEND = "{{vpn_connection_name}} {{vpn_connection_id}}"

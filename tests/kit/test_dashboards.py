@@ -105,6 +105,7 @@ class Dashboards(unittest.TestCase):
 
 
 TUNNEL = 'account="a",region="r",vpn_gateway_id="g",vpn_connection_id="t"'
+LABELS = {"account": "a", "region": "r", "vpn_gateway_id": "g", "vpn_connection_id": "t"}
 
 
 def replica(instance, up, last_success, status):
@@ -155,14 +156,31 @@ class Status(unittest.TestCase):
     def test_down_tunnels_have_names_and_a_time(self):
         names = 'vpn_connection_name="n",customer_gateway_id="c",remote_identity="p"'
         down, seen = (target["expr"] for target in DASHBOARDS["overview.json"]["panels"][0]["targets"])
-        filled_in = dict.fromkeys(("account", "region", "vpn_gateway_id", "vpn_connection_id"), "t")
-        info = {"series": f"tencentcloud_vpn_tunnel_info{{{TUNNEL},{names}}}", "values": "1"}
+        info = {"series": f'tencentcloud_vpn_tunnel_info{{job="vpn",instance="x",{TUNNEL},{names}}}', "values": "1"}
         changed = {"series": f"tencentcloud_vpn_tunnel_last_transition_timestamp_seconds{{{TUNNEL}}}", "values": "900"}
         for since, extra in ((0, []), (900_000, [changed])):
             self.evaluate(
-                [(expressions.filled_in(down, filled_in), f"{{{TUNNEL},{names}}}", since),
-                 (expressions.filled_in(seen, filled_in), f"{{{TUNNEL}}}", 1)],
+                [(expressions.filled_in(down, LABELS), f"{{{TUNNEL},{names}}}", since),
+                 (expressions.filled_in(seen, LABELS), f"{{{TUNNEL}}}", 1)],
                 replica("x", 1, 1000, "down"), [info, *extra])
+
+    def test_blind_replica_shows_neither_names_nor_api_statuses(self):
+        shown = {}
+        for panel in DASHBOARDS["tunnel.json"]["panels"]:
+            if panel["title"] in ("Net status", "IKE parameters"):
+                shown[panel["title"]] = expressions.filled_in(panel["targets"][0]["expr"], LABELS)
+        series = []
+        for instance, net_status, version in (("x", "AVAILABLE", "IKEV2"), ("blind", "UNAVAILABLE", "IKEV1")):
+            one = f'job="vpn",instance="{instance}",{TUNNEL}'
+            series += [
+                {"series": f'tencentcloud_vpn_tunnel_net_status{{{one},status="{net_status}"}}', "values": "1"},
+                {"series": f'tencentcloud_vpn_tunnel_ike_info{{{one},ike_version="{version}"}}', "values": "1"},
+                {"series": f'tencentcloud_vpn_tunnel_info{{{one},vpn_connection_name="{instance}"}}', "values": "1"},
+            ]
+        self.evaluate(
+            [(shown["Net status"], "{}", 1), (shown["IKE parameters"], '{vpn_connection_id="t",ike_version="IKEV2"}', 1),
+             (tunnels.named(tunnels.having("up", ""), scope=""), f'{{{TUNNEL},vpn_connection_name="x"}}', 1)],
+            replica("x", 1, 1000, "up"), replica("blind", 0, 900, "down"), series)
 
 
 # The rules of Grafana's dashboard-linter, by their names there. Each yields the places that break it.
