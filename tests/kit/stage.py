@@ -22,6 +22,10 @@ def seconds(duration):
 WINDOW = re.compile(r"(tencentcloud_vpn_(?:up|target_info|last_success_timestamp_seconds))\[(\d+[smh])\]")
 
 
+# A number of seconds that a rule adds to a time.
+ADDED = re.compile(r"\+ (\d+)\b")
+
+
 def faster(duration):
     """A Prometheus duration that is 40 times shorter."""
     return f"{max(1, seconds(duration) // 40)}s"
@@ -37,6 +41,7 @@ def fast_rules(place):
                 for wait in {"for", "keep_firing_for"} & set(rule):
                     rule[wait] = faster(rule[wait])
                 rule["expr"] = WINDOW.sub(lambda found: f"{found[1]}[{faster(found[2])}]", rule["expr"])
+                rule["expr"] = ADDED.sub(lambda found: f"+ {int(found[1]) // 40}", rule["expr"])
         (place / path.name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
@@ -76,12 +81,37 @@ class Pager:
         return [one for one in self.notified
                 if one["labels"]["alertname"] == f"TencentCloudVpn{name}" and status in (None, one["status"])]
 
+    def about_tunnel(self, tunnel=None):
+        """The alert and the status of each notification about this tunnel, or about any tunnel."""
+        return [(one["labels"]["alertname"].removeprefix("TencentCloudVpn"), one["status"]) for one in self.notified
+                if (one["labels"].get("vpn_connection_id") == tunnel if tunnel else "vpn_connection_id" in one["labels"])]
+
 
 class Prometheus:
-    """A running Prometheus."""
+    """A Prometheus that can be restarted. It stops at the end of the `with` statement."""
 
-    def __init__(self, url):
+    def __init__(self, url, *command):
         self.url = url
+        self.command = command
+        self.process = contextlib.ExitStack()
+
+    def __enter__(self):
+        self.process.__enter__()
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        return self.process.__exit__(*error)
+
+    def start(self):
+        """Starts it, and waits until it is ready."""
+        self.process.enter_context(running(*self.command))
+        wait_for("Prometheus is ready", lambda: ask_text(f"{self.url}/-/ready"))
+
+    def restart(self):
+        """Stops it, and starts it again with its data."""
+        self.process.close()
+        self.start()
 
     def get(self, path, **parameters):
         """The response of its API."""
@@ -91,23 +121,76 @@ class Prometheus:
         """The series of an instant query."""
         return self.get("query", query=expr)["result"]
 
+    def firing(self, name):
+        """The alerts of this name that fire now."""
+        return self.query(FIRING % name)
+
+    def fired(self, name):
+        """The alerts of this name that have fired, whether notified or inhibited."""
+        return self.query(f"last_over_time({FIRING % name}[1h])")
+
+
+FIRING = 'ALERTS{alertname=~"TencentCloudVpn(%s)",alertstate="firing"}'
+
+
+class Simulator:
+    """A running simulated API."""
+
+    def __init__(self, port, credentials):
+        self.port = port
+        self.credentials = credentials
+
+    def config(self, place, *regions):
+        """The argument of an exporter that polls these regions every second. It writes the configuration to a directory."""
+        path = place / f"{self.port}.yml"
+        path.write_text(CONFIG.format(port=self.port, regions=", ".join(regions), **self.credentials))
+        return f"--config.file={path}"
+
+    def set_faults(self, faults):
+        """Replaces its faults."""
+        ask_text(f"http://127.0.0.1:{self.port}/_faults", faults)
+
+
+CONFIG = """
+poll: {{interval: 1s, timeout: 1s}}
+api: {{endpoint: "http://127.0.0.1:{port}"}}
+accounts:
+  - name: production
+    regions: [{regions}]
+    credentials: {{type: static, secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}
+"""
+
+
+def down(region, row=0):
+    """The faults that let a tunnel of this region be down: the one in this row of its listing."""
+    # A tunnel that traffic starts would be idle.
+    fields = {"NetStatus": "UNAVAILABLE", "NegotiationType": "active"}
+    return [{"region": region, "kind": {"replace": {"pointer": f"/Response/VpnConnectionSet/{row}/{field}", "value": value}}}
+            for field, value in fields.items()]
+
+
+def blind(region):
+    """The fault that lets every poll of this region fail."""
+    return [{"region": region, "kind": "reset"}]
+
 
 @contextlib.contextmanager
-def run_exporter(*arguments, **options):
-    """A running exporter with these arguments, and its address."""
-    address = f"127.0.0.1:{free_port()}"
+def run_exporter(*arguments, address=None, **options):
+    """A running exporter with these arguments, and its address, which is free by default."""
+    address = address or f"127.0.0.1:{free_port()}"
     with running(exporter(), *arguments, f"--web.listen-address={address}", **options):
         wait_for("the exporter is ready", lambda: ask_text(f"http://{address}/-/ready"))
         yield address
 
 
 @contextlib.contextmanager
-def run_simulator(port, seed, regions="ap-guangzhou"):
-    """The simulated API on a port, and the credentials that it accepts. The seed determines them."""
-    arguments = [f"--listen-address=127.0.0.1:{port}", f"--regions={regions}", "--tunnels=40", f"--seed={seed}"]
-    with running(exporter(), "simulate", *arguments) as said:
-        wait_for("the simulated API says what it accepts", lambda: "SECRET_KEY=" in said())
-        yield dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said()))
+def run_simulator(*regions, seed=1, port=None):
+    """The simulated API with tunnels that stay up, by default on a free port. The seed determines tunnels and credentials."""
+    port = port or free_port()
+    arguments = [f"--listen-address=127.0.0.1:{port}", f"--regions={','.join(regions)}", "--tunnels=12", f"--seed={seed}"]
+    with running(exporter(), "simulate", "--frozen", *arguments) as said:
+        wait_for("the simulated API prints the credentials", lambda: "SECRET_KEY=" in said())
+        yield Simulator(port, dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said())))
 
 
 @contextlib.contextmanager
@@ -130,11 +213,10 @@ def run_prometheus(*addresses, target_labels=None, **job):
         with running(
             tool("prometheus-alertmanager"), f"--config.file={place}/alertmanager.yml", f"--storage.path={place}/alertmanager",
             f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address=",
-        ), running(
+        ), Prometheus(
+            f"http://127.0.0.1:{prometheus}",
             tool("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/prometheus",
-            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=1s",
-        ):
-            watcher = Prometheus(f"http://127.0.0.1:{prometheus}")
-            wait_for("Prometheus is ready", lambda: ask_text(f"{watcher.url}/-/ready"))
+            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=1s",
+        ) as watcher:
             wait_for("Prometheus scrapes the exporter", lambda: watcher.query("tencentcloud_vpn_exporter_build_info"))
             yield watcher, pager

@@ -7,7 +7,7 @@ import unittest
 
 from kit import expressions
 from kit.stage import run_simulator
-from kit.tools import ROOT, alerts, exporter, free_port, run
+from kit.tools import ROOT, alerts, exporter, run
 
 RUNBOOKS = ROOT / "docs/runbooks"
 
@@ -36,10 +36,10 @@ class Commands(unittest.TestCase):
         text = "".join(path.read_text() for path in RUNBOOKS.glob("TencentCloudVpn*.md"))
         commands = set(re.findall(r"^(?:time )?tencentcloud-vpn-exporter ((?:tunnels list|check-config).*)$", text, re.MULTILINE))
         self.assertGreater(len(commands), 5)
-        with run_simulator(port := free_port(), seed=1) as key:
-            environment = os.environ | {f"TENCENTCLOUD_{name}": value for name, value in key.items()} | {
+        with run_simulator("ap-guangzhou") as simulator:
+            environment = os.environ | {f"TENCENTCLOUD_{name}": value for name, value in simulator.credentials.items()} | {
                 "TENCENTCLOUD_REGION": "ap-guangzhou",
-                "TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT": f"http://127.0.0.1:{port}",
+                "TENCENTCLOUD_VPN_EXPORTER__API__ENDPOINT": f"http://127.0.0.1:{simulator.port}",
             }
             rows = json.loads(run(exporter(), "tunnels", "list", "--output=json", env=environment))
             one = rows[0]

@@ -66,6 +66,12 @@ fn job_labels_do_not_hide_a_failing_target() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
+fn failures_and_restarts_keep_standing_pages() {
+    check("test_scenarios");
+}
+
+#[test]
+#[ignore = "needs Python and the tools that tests/run installs"]
 fn rules_pass_their_tests() {
     check("test_rules");
 }
