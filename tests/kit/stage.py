@@ -129,6 +129,10 @@ class Prometheus:
         """The alerts of this name that have fired, whether notified or inhibited."""
         return self.query(f"last_over_time({FIRING % name}[1h])")
 
+    def lasts(self, name):
+        """Whether the alert has fired in six evaluations. After TargetBlind, nothing that `keep_firing_for` keeps still fires."""
+        return self.query(f"count_over_time({FIRING % name}[1m]) > 5")
+
 
 FIRING = 'ALERTS{alertname=~"TencentCloudVpn(%s)",alertstate="firing"}'
 
@@ -216,7 +220,8 @@ def run_prometheus(*addresses, target_labels=None, **job):
         ), Prometheus(
             f"http://127.0.0.1:{prometheus}",
             tool("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/prometheus",
-            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=5s", "--rules.alert.for-grace-period=1s",
+            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=5s",
+            "--rules.alert.for-grace-period=1s",
         ) as watcher:
             wait_for("Prometheus scrapes the exporter", lambda: watcher.query("tencentcloud_vpn_exporter_build_info"))
             yield watcher, pager
