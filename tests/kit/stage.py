@@ -88,20 +88,12 @@ class Pager:
 
 
 class Prometheus:
-    """A Prometheus that can be restarted. It stops at the end of the `with` statement."""
+    """A Prometheus that can be restarted, as long as the stack of its process is open."""
 
-    def __init__(self, url, *command):
+    def __init__(self, url, process, *command):
         self.url = url
+        self.process = process
         self.command = command
-        self.process = contextlib.ExitStack()
-
-    def __enter__(self):
-        self.process.__enter__()
-        self.start()
-        return self
-
-    def __exit__(self, *error):
-        return self.process.__exit__(*error)
 
     def start(self):
         """Starts it, and waits until it is ready."""
@@ -137,6 +129,16 @@ class Prometheus:
 FIRING = 'ALERTS{alertname=~"TencentCloudVpn(%s)",alertstate="firing"}'
 
 
+CONFIG = """
+poll: {{interval: 1s, timeout: 1s}}
+api: {{endpoint: "http://127.0.0.1:{port}"}}
+accounts:
+  - name: production
+    regions: [{regions}]
+    credentials: {{type: static, secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}
+"""
+
+
 class Simulator:
     """A running simulated API."""
 
@@ -153,16 +155,6 @@ class Simulator:
     def set_faults(self, faults):
         """Replaces its faults."""
         ask_text(f"http://127.0.0.1:{self.port}/_faults", faults)
-
-
-CONFIG = """
-poll: {{interval: 1s, timeout: 1s}}
-api: {{endpoint: "http://127.0.0.1:{port}"}}
-accounts:
-  - name: production
-    regions: [{regions}]
-    credentials: {{type: static, secret_id: {SECRET_ID}, secret_key: {SECRET_KEY}}}
-"""
 
 
 def down(region, row=0):
@@ -217,11 +209,13 @@ def run_prometheus(*addresses, target_labels=None, **job):
         with running(
             tool("prometheus-alertmanager"), f"--config.file={place}/alertmanager.yml", f"--storage.path={place}/alertmanager",
             f"--web.listen-address=127.0.0.1:{alertmanager}", "--cluster.listen-address=",
-        ), Prometheus(
-            f"http://127.0.0.1:{prometheus}",
-            tool("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/prometheus",
-            f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=5s",
-            "--rules.alert.for-grace-period=1s",
-        ) as watcher:
+        ), contextlib.ExitStack() as process:
+            watcher = Prometheus(
+                f"http://127.0.0.1:{prometheus}", process,
+                tool("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/prometheus",
+                f"--web.listen-address=127.0.0.1:{prometheus}", "--rules.alert.resend-delay=5s",
+                "--rules.alert.for-grace-period=1s",
+            )
+            watcher.start()
             wait_for("Prometheus scrapes the exporter", lambda: watcher.query("tencentcloud_vpn_exporter_build_info"))
             yield watcher, pager
