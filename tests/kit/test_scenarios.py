@@ -81,7 +81,7 @@ class Scenarios(unittest.TestCase):
             wait_for("the exporter is scraped again", lambda: prometheus.query("tencentcloud_vpn_up == 1"))
             wait_for_late_resolved(simulator, pager, other)
             self.assert_stands(tunnel, prometheus, pager)
-            self.assertEqual([], prometheus.fired("TargetBlind|TargetGone|TunnelDisappeared|ExporterGone"))
+            self.assertEqual([], prometheus.fired("TargetBlind|TargetGone|TunnelDisappeared"))
 
     def test_page_stands_while_prometheus_restarts(self):
         with contextlib.ExitStack() as stage:
@@ -93,7 +93,7 @@ class Scenarios(unittest.TestCase):
             wait_for("the alert fires again", lambda: prometheus.firing("TunnelDown"))
             wait_for_late_resolved(simulator, pager, other)
             self.assert_stands(tunnel, prometheus, pager)
-            self.assertEqual([], prometheus.fired("TargetBlind|TargetGone|TunnelDisappeared|ExporterGone"))
+            self.assertEqual([], prometheus.fired("TargetBlind|TargetGone|TunnelDisappeared"))
 
     def test_old_status_of_blind_replica_never_counts(self):
         with contextlib.ExitStack() as stage:
