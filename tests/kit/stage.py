@@ -184,9 +184,9 @@ def run_simulator(*regions, seed=1, port=None):
     """The simulated API with tunnels that stay up, by default on a free port. The seed determines tunnels and credentials."""
     port = port or free_port()
     arguments = [f"--listen-address=127.0.0.1:{port}", f"--regions={','.join(regions)}", "--tunnels=12", f"--seed={seed}"]
-    with running(exporter(), "simulate", "--frozen", *arguments) as said:
-        wait_for("the simulated API prints the credentials", lambda: "SECRET_KEY=" in said())
-        yield Simulator(port, dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", said())))
+    with running(exporter(), "simulate", "--frozen", *arguments) as output:
+        wait_for("the simulated API prints the credentials", lambda: "SECRET_KEY=" in output())
+        yield Simulator(port, dict(re.findall(r"export TENCENTCLOUD_(\w+)=(\S+)", output())))
 
 
 @contextlib.contextmanager
