@@ -122,7 +122,7 @@ class Prometheus:
         return self.query(f"last_over_time({FIRING % name}[1h])")
 
     def lasts(self, name):
-        """Whether the alert has fired in six evaluations. After TargetBlind, nothing that `keep_firing_for` keeps still fires."""
+        """Whether the alert has fired six times. For TargetBlind this is longer than TunnelDown's `keep_firing_for`."""
         return self.query(f"count_over_time({FIRING % name}[1m]) > 5")
 
 

@@ -44,6 +44,7 @@ class Labels(unittest.TestCase):
             self.assertEqual([("TunnelDown", "firing")], pager.about_tunnel(tunnel))
 
     def test_job_without_honor_labels_fires(self):
-        with run_exporter("demo") as address, run_prometheus(address, target_labels=TARGET_LABELS, honor_labels=False) as (_, pager):
+        job = {"target_labels": TARGET_LABELS, "honor_labels": False}
+        with run_exporter("demo") as address, run_prometheus(address, **job) as (_, pager):
             notified = wait_for("the overwritten labels are notified", lambda: pager.about("LabelsOverwritten", "firing"))
             self.assertEqual({"tencentcloud-vpn-exporter"}, {one["labels"]["job"] for one in notified})
