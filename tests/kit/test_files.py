@@ -46,8 +46,8 @@ class Unit(unittest.TestCase):
 
 class Configuration(unittest.TestCase):
     def test_the_exporter_accepts_the_units_configuration(self):
-        said = run(exporter(), "check-config", f"--config.file={DEPLOY / 'systemd/config.yml'}")
-        self.assertIn("is valid", said)
+        printed = run(exporter(), "check-config", f"--config.file={DEPLOY / 'systemd/config.yml'}")
+        self.assertIn("is valid", printed)
 
 
 class Compose(unittest.TestCase):

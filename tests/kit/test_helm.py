@@ -58,9 +58,9 @@ class Chart(unittest.TestCase):
     def test_the_operator_accepts_its_resources(self):
         own = [one for resources in self.sets.values() for one in resources if "monitoring.coreos.com" in one["apiVersion"]]
         own.append(yaml.safe_load((DEPLOY / "prometheus/operator.yaml").read_text()))
-        said = run(tool("node"), "--input-type=module", "-", json.dumps(own), cwd=NODE_PACKAGES,
+        printed = run(tool("node"), "--input-type=module", "-", json.dumps(own), cwd=NODE_PACKAGES,
                    input=(HERE / "operator.mjs").read_text())
-        self.assertEqual(len(own), len(said.splitlines()))
+        self.assertEqual(len(own), len(printed.splitlines()))
         self.assertEqual({"ServiceMonitor", "PrometheusRule"}, {one["kind"] for one in own})
 
     def test_checkov_passes_with_listed_exceptions(self):
@@ -99,8 +99,8 @@ class Chart(unittest.TestCase):
         for value, folder in [("prometheusRule", "rules"), ("dashboards", "dashboards")]:
             with self.subTest(value), directory() as place:
                 chart = shutil.copytree(CHART, place / CHART.name, ignore=shutil.ignore_patterns(folder))
-                said = run(helm(), "template", "vpn", chart)
-                self.assertIn("kind: StatefulSet", said)
+                printed = run(helm(), "template", "vpn", chart)
+                self.assertIn("kind: StatefulSet", printed)
                 with self.assertRaisesRegex(AssertionError, rf"{value}\.enabled: .* has no files/{folder}/.*`just chart`"):
                     run(helm(), "template", "vpn", chart, "--set", f"{value}.enabled=true")
 

@@ -45,8 +45,8 @@ class Commands(unittest.TestCase):
             one = rows[0]
             for command in sorted(commands):
                 with self.subTest(command):
-                    said = run(exporter(), *expressions.filled_in(command, one).split(), env=environment)
-                    self.assertTrue(said.strip())
+                    printed = run(exporter(), *expressions.filled_in(command, one).split(), env=environment)
+                    self.assertTrue(printed.strip())
 
     def test_tunnel_and_target_runbooks_have_a_command(self):
         for path in RUNBOOKS.glob("TencentCloudVpn*.md"):

@@ -134,11 +134,11 @@ def running(*command, **options):
     """A process that is stopped at the end. Call the result for its output so far; a failing test shows it."""
     with tempfile.NamedTemporaryFile("w") as output:
         process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT, **options)
-        said = Path(output.name).read_text
+        printed = Path(output.name).read_text
         try:
-            yield said
+            yield printed
         except BaseException:
-            print(f"--- {command[0]}\n{said()[-4000:]}", flush=True)
+            print(f"--- {command[0]}\n{printed()[-4000:]}", flush=True)
             raise
         finally:
             process.terminate()

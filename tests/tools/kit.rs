@@ -66,7 +66,7 @@ fn job_labels_do_not_hide_a_failing_target() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
-fn failures_and_restarts_keep_standing_pages() {
+fn failures_and_restarts_resolve_no_page() {
     check("test_scenarios");
 }
 

@@ -76,8 +76,8 @@ async fn assert_promtool_accepts(what: &str, exposition: &[u8]) {
     input.write_all(exposition).await.expect("promtool reads");
     drop(input);
     let output = promtool.wait_with_output().await.expect("promtool ends");
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8"));
-    assert_eq!(said, ["", ""], "{what}");
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"));
+    assert_eq!(printed, ["", ""], "{what}");
     assert!(output.status.success(), "{what}: {}", output.status);
 }
 
