@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::{
     clock::{Clock, Now},
     delete::DeleteRequest,
-    describe::Query,
     error::ApiError,
     faults::{FaultKind, Faults, Plan},
     identity::Identities,
     journal::{Entry, Journal},
     limit::Limit,
+    listing::{Listing, Query},
     names,
     options::Options,
     parameters::Parameters,
@@ -78,10 +78,12 @@ struct Refusal<'a> {
 
 impl Api {
     pub(super) fn new(options: &Options) -> Self {
+        let clock = Clock::new(options.speed);
+        let started = i64::try_from(clock.now().unix).expect("the clock is within some decades");
         Self {
-            clock: Clock::new(options.speed),
             identities: Identities::new(options),
-            world: RwLock::new(World::new(options)),
+            world: RwLock::new(World::new(options, started)),
+            clock,
             journal: Journal::default(),
             faults: Faults::default(),
             offered: Mutex::new(options.offered()),
@@ -112,7 +114,7 @@ impl Api {
             error = entry.error,
             "request answered"
         );
-        self.drift(plan, &entry.region, now);
+        self.drift(plan, &entry, now);
         self.journal.write(entry);
         response
     }
@@ -120,7 +122,8 @@ impl Api {
     /// Writes a request to the journal whose response a fault replaces.
     pub(super) fn record_replaced(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Now) {
         let mut entry = entry(headers, plan, now);
-        if let Ok(query) = Parameters::parse(body).and_then(Query::parse) {
+        let listing = Action::listing(&entry.action);
+        if let Ok(query) = Parameters::parse(body).and_then(|parameters| Query::parse(listing, parameters)) {
             query.note(&mut entry);
         }
         self.journal.write(entry);
@@ -145,7 +148,11 @@ impl Api {
         drop(limit);
         let parameters = Parameters::parse(body)?;
         match action {
-            Action::DescribeVpnConnections => self.describe(parameters, now, entry),
+            Action::DescribeVpnConnections => self.describe(Listing::VpnConnections, parameters, now, entry),
+            Action::DescribeVpnGateways => self.describe(Listing::VpnGateways, parameters, now, entry),
+            Action::DescribeCustomerGateways => {
+                self.describe(Listing::CustomerGateways, parameters, now, entry)
+            }
             Action::DeleteVpnConnection => self.delete(parameters, now, entry),
             Action::AssumeRole => {
                 let granted = assume_role(parameters, &self.roles, &self.identities.sessions, now.unix)?;
@@ -159,12 +166,23 @@ impl Api {
         }
     }
 
-    fn describe(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+    fn describe(
+        &self,
+        listing: Listing,
+        parameters: Parameters,
+        now: Now,
+        entry: &mut Entry,
+    ) -> Result<Vec<u8>, ApiError> {
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
         let region = world.required_region(&entry.region)?;
-        let query = Query::parse(parameters)?;
+        let query = Query::parse(listing, parameters)?;
         query.note(entry);
-        Ok(success(query.page(region, now.world)?, &entry.request_id))
+        let (at, request_id) = (now.world, &entry.request_id);
+        Ok(match listing {
+            Listing::VpnConnections => success(query.page(region.tunnels(at))?, request_id),
+            Listing::VpnGateways => success(query.page(region.gateways(at))?, request_id),
+            Listing::CustomerGateways => success(query.page(region.customer_gateways(at))?, request_id),
+        })
     }
 
     fn delete(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
@@ -189,13 +207,13 @@ impl Api {
         Ok(success(granted, &entry.request_id))
     }
 
-    /// Changes the tunnels of a region after a response, if a `Drift` fault applies.
-    fn drift(&self, plan: &Plan, region: &str, now: Now) {
+    /// Changes the listed rows of a region after a response, if a `Drift` fault applies.
+    fn drift(&self, plan: &Plan, entry: &Entry, now: Now) {
         for kind in plan.kinds() {
             if let FaultKind::Drift { remove, add } = kind {
                 let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-                if let Some(region) = world.region_mut(region) {
-                    region.drift(*remove, *add, now.world);
+                if let Some(region) = world.region_mut(&entry.region) {
+                    region.drift(Action::listing(&entry.action), *remove, *add, now.world);
                 }
             }
         }

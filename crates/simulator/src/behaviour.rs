@@ -36,6 +36,11 @@ impl Status {
     const UNHEALTHY: Self = Self { state: State::Available, connected: true, healthy: false };
     const PENDING: Self = Self { state: State::Pending, connected: false, healthy: false };
     pub(super) const DELETING: Self = Self { state: State::Deleting, connected: false, healthy: false };
+
+    /// The status while the gateway carries no traffic.
+    pub(super) fn without_traffic(self) -> Self {
+        if self.state == State::Available { Self::DOWN } else { self }
+    }
 }
 
 /// The behaviour of a tunnel until a test changes it.

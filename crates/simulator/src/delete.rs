@@ -5,11 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    error::ApiError,
-    journal::Entry,
-    names::is_identifier,
-    parameters::Parameters,
-    world::{GatewayState, RegionWorld},
+    error::ApiError, gateway::GatewayState, journal::Entry, names::is_identifier, parameters::Parameters,
+    region_world::RegionWorld,
 };
 
 /// The parameters of a request.
@@ -47,7 +44,7 @@ impl DeleteRequest {
     ) -> Result<(), ApiError> {
         let gateway =
             region.gateway(&self.gateway_id).ok_or_else(|| ApiError::not_found(&self.gateway_id))?;
-        let (gateway_id, state) = (gateway.id.clone(), gateway.state);
+        let (gateway_id, state) = (gateway.id.clone(), gateway.state(at));
         let tunnel = region.tunnel_mut(&self.id).filter(|tunnel| tunnel.status(at).is_some());
         let tunnel = tunnel.ok_or_else(|| ApiError::not_found(&self.id))?;
         if tunnel.gateway_id != gateway_id {

@@ -16,6 +16,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -27,14 +28,21 @@ use super::{
     control::Control,
     error::ApiError,
     faults::{self, Body, Plan, RequestKey, Reset},
+    listing::Listing,
     metadata::{self, MetadataRequest},
-    names, request,
+    names,
+    problem::GatewayProblem,
+    request::{self, Action},
 };
 
 /// The maximum length of a request body, in bytes: more than any action needs.
 const LONGEST_BODY: usize = 1 << 20;
 /// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The path of the faults.
+const FAULTS: &str = "/_faults";
+/// The path to set the problem of a gateway.
+const GATEWAY_PROBLEM: &str = "/_gateway_problem";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
@@ -85,8 +93,10 @@ async fn respond(
     }
     match (&head.method, head.uri.path(), body) {
         (&Method::POST, "/", Some(body)) => call(control.api(), &head, &body).await,
-        (method, "/_faults", Some(body)) => Ok(handle_faults(control, peer, method, &body)),
-        (method, "/" | "/_faults", body) => Ok(refuse(control.api(), method, body.is_some())),
+        (method, path @ (FAULTS | GATEWAY_PROBLEM), Some(body)) => {
+            Ok(handle_control(control, peer, method, path, &body))
+        }
+        (method, "/" | FAULTS | GATEWAY_PROBLEM, body) => Ok(refuse(control.api(), method, body.is_some())),
         _ => Ok(not_found(control.api())),
     }
 }
@@ -102,7 +112,7 @@ async fn call(api: &Api, head: &Parts, body: &[u8]) -> Result<Response<Body>, Re
     let now = delay(api, &plan).await;
     let response = if let Some(kind) = plan.replacement() {
         api.record_replaced(&head.headers, body, &plan, now);
-        faults::replacement(kind).await?
+        faults::replacement(kind, Action::listing(key.action)).await?
     } else {
         faults::modified(&plan, api.respond(&head.headers, body, &plan, now))
     };
@@ -121,7 +131,7 @@ async fn call_metadata(api: &Api, request: MetadataRequest<'_>) -> Result<Respon
     entry.error = plan.error().map(str::to_owned).or_else(|| body.is_none().then(|| "404".to_owned()));
     api.journal.write(entry);
     let response = match (plan.replacement(), body) {
-        (Some(kind), _) => faults::replacement(kind).await?,
+        (Some(kind), _) => faults::replacement(kind, Listing::VpnConnections).await?,
         (None, Some(body)) => faults::modified(&plan, body),
         (None, None) => not_found(api),
     };
@@ -148,12 +158,27 @@ fn not_found(api: &Api) -> Response<Body> {
     response(api, StatusCode::NOT_FOUND, TEXT, "not found\n")
 }
 
-/// Shows or replaces the faults. Only peers on this machine may do this.
-fn handle_faults(control: &Control, peer: SocketAddr, method: &Method, body: &[u8]) -> Response<Body> {
-    let api = control.api();
+/// Changes the world or the faults. Only peers on this machine may do this.
+fn handle_control(
+    control: &Control,
+    peer: SocketAddr,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Response<Body> {
     if !peer.ip().to_canonical().is_loopback() {
-        return response(api, StatusCode::FORBIDDEN, TEXT, "faults can be set only from this machine\n");
+        let message = "only clients on this machine may change the simulated world\n";
+        return response(control.api(), StatusCode::FORBIDDEN, TEXT, message);
     }
+    match path {
+        FAULTS => handle_faults(control, method, body),
+        _ => handle_gateway_problem(control, method, body),
+    }
+}
+
+/// Shows or replaces the faults.
+fn handle_faults(control: &Control, method: &Method, body: &[u8]) -> Response<Body> {
+    let api = control.api();
     if *method == Method::POST {
         let result = serde_json::from_slice(body).map_err(|error| format!("faults: {error}\n"));
         let result =
@@ -171,6 +196,31 @@ fn handle_faults(control: &Control, peer: SocketAddr, method: &Method, body: &[u
     }
     let faults = serde_json::to_vec(&control.faults()).expect("faults can be written");
     response(api, StatusCode::OK, JSON, faults)
+}
+
+/// A problem for one gateway; `None` ends it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProblemOfGateway {
+    region: String,
+    vpn_gateway_id: String,
+    problem: Option<GatewayProblem>,
+}
+
+/// Starts or ends the problem of one gateway.
+fn handle_gateway_problem(control: &Control, method: &Method, body: &[u8]) -> Response<Body> {
+    let api = control.api();
+    if *method != Method::POST {
+        return response(api, StatusCode::METHOD_NOT_ALLOWED, TEXT, "POST sets the problem of a gateway\n");
+    }
+    let result = serde_json::from_slice(body).map_err(|error| format!("gateway problem: {error}\n"));
+    let result = result.and_then(|ProblemOfGateway { region, vpn_gateway_id, problem }| {
+        control.set_gateway_problem(&region, &vpn_gateway_id, problem).map_err(|error| format!("{error}\n"))
+    });
+    match result {
+        Ok(()) => response(api, StatusCode::OK, TEXT, "set\n"),
+        Err(problem) => response(api, StatusCode::BAD_REQUEST, TEXT, problem),
+    }
 }
 
 /// Refuses a method other than `POST`, or an unreadable body. API 3.0 also has `GET`, which is not simulated.
@@ -214,7 +264,7 @@ mod tests {
         let control = Control::new(&Options::default()).expect("good options");
         let status = |peer: &str| {
             let peer = SocketAddr::new(peer.parse().expect("an address"), 40_000);
-            handle_faults(&control, peer, &Method::POST, b"[]").status()
+            handle_control(&control, peer, &Method::POST, FAULTS, b"[]").status()
         };
         for (peer, expected) in [
             ("127.0.0.1", StatusCode::OK),
@@ -224,6 +274,24 @@ mod tests {
             ("::ffff:192.0.2.1", StatusCode::FORBIDDEN),
         ] {
             assert_eq!(status(peer), expected, "{peer}");
+        }
+    }
+
+    #[test]
+    fn gateway_problem_is_set_over_http() {
+        let control = Control::new(&Options { frozen: true, ..Options::default() }).expect("good options");
+        let region = "eu-frankfurt";
+        let row = || control.gateway_rows(region).expect("the region").swap_remove(0);
+        let id = row()["VpnGatewayId"].clone();
+        let set = |body: String| handle_gateway_problem(&control, &Method::POST, body.as_bytes()).status();
+        let body =
+            |problem| format!(r#"{{"region": "{region}", "vpn_gateway_id": {id}, "problem": {problem}}}"#);
+        assert_eq!(set(body(r#""isolated""#)), StatusCode::OK);
+        assert_eq!(row()["RestrictState"], "PROTECTIVELY_ISOLATED");
+        assert_eq!(set(body("null")), StatusCode::OK);
+        assert_eq!(row()["RestrictState"], "NORMAL");
+        for bad in [body(r#""broken""#), body("null").replace("vpngw", "vpnx"), "[]".to_owned()] {
+            assert_eq!(set(bad.clone()), StatusCode::BAD_REQUEST, "{bad}");
         }
     }
 

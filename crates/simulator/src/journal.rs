@@ -25,13 +25,13 @@ pub struct Entry {
     pub account: String,
     /// The caller's `SecretId`, which is not secret; empty without a valid `Authorization` header.
     pub secret_id: String,
-    /// `Offset` of a `DescribeVpnConnections` request with valid parameters.
+    /// `Offset` of a request for a listing with valid parameters.
     pub offset: Option<usize>,
     /// `Limit` of such a request.
     pub limit: Option<usize>,
     /// `Filters` of such a request: names and values.
     pub filters: Vec<(String, Vec<String>)>,
-    /// `VpnConnectionIds` of such a request, or the `VpnConnectionId` of a `DeleteVpnConnection` request.
+    /// The identifiers in such a request, or the `VpnConnectionId` of a `DeleteVpnConnection` request.
     pub ids: Vec<String>,
     /// The faults that affected it, by their names in JSON.
     pub faults: Vec<&'static str>,

@@ -1,25 +1,31 @@
 //! A simulated VPC API for demos, tests and other clients.
 //!
-//! It uses real HTTP and follows Tencent's documents of `DescribeVpnConnections` and `DeleteVpnConnection`. It also
-//! simulates STS, the list of regions, and the metadata service. It shares no code with the client and checks
-//! signatures with its own code, so that it detects mistakes in the client.
+//! It uses real HTTP and follows Tencent's documents of `DescribeVpnConnections`, `DescribeVpnGateways`,
+//! `DescribeCustomerGateways` and `DeleteVpnConnection`. It also simulates STS, the list of regions, and the metadata
+//! service. It shares no code with the client and checks signatures with its own code, so that it detects mistakes in
+//! the client.
 
 mod api;
 mod behaviour;
+mod changes;
 mod clock;
 mod control;
+mod customer_gateway;
 mod delete;
-mod describe;
 mod error;
 mod faults;
+mod gateway;
 mod http;
 mod identity;
 mod journal;
 mod limit;
+mod listing;
 mod metadata;
 mod names;
 mod options;
 mod parameters;
+mod problem;
+mod region_world;
 mod regions;
 mod request;
 mod roles;
@@ -27,6 +33,8 @@ mod row;
 mod sessions;
 mod signature;
 mod sts;
+mod tag;
+mod times;
 mod tunnel;
 mod world;
 
@@ -37,14 +45,15 @@ use tokio::net::TcpListener;
 pub use self::{
     control::{Control, NotFound},
     faults::{Fault, FaultKind, InvalidFault},
+    gateway::GatewayState,
     identity::{Account, Credentials},
     journal::Entry,
     options::{InvalidOptions, Options},
+    problem::{GatewayProblem, InvalidProblem, PlannedProblem},
     regions::OfferedRegion,
     roles::{Role, WebIdentity},
     sessions::TOKEN_MARK,
     tunnel::PRE_SHARE_KEY_MARK,
-    world::GatewayState,
 };
 
 /// The reason why a simulator did not start.

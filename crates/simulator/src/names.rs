@@ -1,4 +1,4 @@
-//! Identifiers in Tencent's format, and realistic names of tunnels.
+//! Identifiers in Tencent's format, and realistic names of sites and tunnels.
 
 use std::collections::HashSet;
 
@@ -41,12 +41,16 @@ const TOWNS: [&str; 31] = [
 
 /// The name of a tunnel by its number in its region. Each site has two tunnels, a primary and a backup.
 pub(super) fn tunnel_name(number: usize) -> String {
-    let site = number / 2;
-    let (kind, town) = (KINDS[site % KINDS.len()], TOWNS[site % TOWNS.len()]);
     let role = if number.is_multiple_of(2) { "primary" } else { "backup" };
+    format!("{}-{role}", site_name(number / 2))
+}
+
+/// The name of a site, and of its customer gateway, by its number in its region.
+pub(super) fn site_name(site: usize) -> String {
+    let (kind, town) = (KINDS[site % KINDS.len()], TOWNS[site % TOWNS.len()]);
     match site / (KINDS.len() * TOWNS.len()) {
-        0 => format!("{kind}-{town}-{role}"),
-        round => format!("{kind}-{town}-{}-{role}", round + 1),
+        0 => format!("{kind}-{town}"),
+        round => format!("{kind}-{town}-{}", round + 1),
     }
 }
 

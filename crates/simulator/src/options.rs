@@ -6,16 +6,24 @@ use super::{
     faults::{Fault, InvalidFault},
     identity::instance_role,
     metadata::MetadataRequest,
+    problem::{GatewayProblem, PlannedProblem},
+    region_world::gateway_count,
     regions::OfferedRegion,
     request::Action,
     roles::{Role, WebIdentity},
 };
 
-/// The maximum number of tunnels, far above any real account. They need about 140 MB.
+/// The maximum number of tunnels, far above any real account. They need about 160 MB.
 const MOST_TUNNELS: usize = 100_000;
 
 /// The maximum number of accounts with permanent credentials.
 const MOST_ACCOUNTS: usize = 1000;
+
+/// The problems of the demo.
+const DEMO_PROBLEMS: [PlannedProblem; 2] = [
+    PlannedProblem { problem: GatewayProblem::Isolated, from: Duration::from_secs(20) },
+    PlannedProblem { problem: GatewayProblem::Expiring, from: Duration::ZERO },
+];
 
 /// The options of a simulator.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +38,8 @@ pub struct Options {
     pub speed: f64,
     /// The delay of every response.
     pub latency: Duration,
-    /// The maximum number of requests per second for each account, action and region. Tencent's limit is 100.
+    /// The maximum number of requests per second for each account, action and region. Tencent's limit is 100, and 300 for
+    /// `DescribeVpnGateways`.
     pub requests_per_second: usize,
     /// How long a tunnel stays `DELETING` after a request, in simulated time.
     pub deletion: Duration,
@@ -46,6 +55,10 @@ pub struct Options {
     pub token_lifetime: Option<Duration>,
     /// The faults at the start.
     pub faults: Vec<Fault>,
+    /// The problems of gateways, each of another gateway: first those with the fewest tunnels. `None` plans the problems
+    /// of the demo, or none if `frozen`: one gateway becomes isolated after 20 seconds, and one expires in five days.
+    /// The demo isolates no gateway with more than a third of all tunnels.
+    pub gateway_problems: Option<Vec<PlannedProblem>>,
 }
 
 impl Default for Options {
@@ -66,6 +79,7 @@ impl Default for Options {
             web_identity: None,
             token_lifetime: None,
             faults: vec![],
+            gateway_problems: None,
         }
     }
 }
@@ -106,7 +120,28 @@ impl Options {
         if let Some(lifetime) = self.token_lifetime.filter(|lifetime| lifetime.as_secs() == 0) {
             return Err(InvalidOptions::TokenLifetime(lifetime));
         }
+        self.check_problems()?;
         self.check_faults(&self.faults).map_err(InvalidOptions::Fault)
+    }
+
+    /// The planned problems. `tunnels` is the number of tunnels of the gateway that gets the first one. There can be more
+    /// problems of the demo than gateways.
+    pub(super) fn planned_problems(&self, tunnels: usize) -> Vec<PlannedProblem> {
+        let total: usize = self.regions.iter().map(|(_, tunnels)| tunnels).sum();
+        let harmless = |planned: &PlannedProblem| !planned.problem.stops_traffic() || tunnels * 3 <= total;
+        match &self.gateway_problems {
+            Some(problems) => problems.clone(),
+            None if self.frozen => vec![],
+            None => DEMO_PROBLEMS.into_iter().filter(harmless).collect(),
+        }
+    }
+
+    fn check_problems(&self) -> Result<(), InvalidOptions> {
+        let gateways = self.regions.iter().map(|(_, tunnels)| gateway_count(*tunnels)).sum();
+        match self.gateway_problems.as_ref().map_or(0, Vec::len) {
+            problems if problems > gateways => Err(InvalidOptions::TooManyProblems { problems, gateways }),
+            _ => Ok(()),
+        }
     }
 
     /// The initial response of `DescribeRegions`: the simulated regions.
@@ -153,6 +188,16 @@ pub enum InvalidOptions {
     /// The lifetime is below one second, so credentials would expire immediately.
     #[error("token_lifetime: {0:?} is less than a second; choose at least 1 s")]
     TokenLifetime(Duration),
+    /// There are more problems than gateways.
+    #[error(
+        "gateway_problems: {problems} are given, but the world has {gateways} gateways; give fewer, or more tunnels"
+    )]
+    TooManyProblems {
+        /// The number of problems.
+        problems: usize,
+        /// The number of gateways.
+        gateways: usize,
+    },
     /// A fault is invalid.
     #[error(transparent)]
     Fault(InvalidFault),
@@ -207,6 +252,10 @@ mod tests {
             (
                 Options { requests_per_second: 0, ..good.clone() },
                 "requests_per_second: 0 refuses every request",
+            ),
+            (
+                Options { gateway_problems: Some(vec![DEMO_PROBLEMS[0]; 3]), ..regions(&[("eu", 11)]) },
+                "gateway_problems: 3 are given and the world has 2 gateways",
             ),
         ];
         for (options, expected) in table {

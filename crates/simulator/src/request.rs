@@ -8,6 +8,7 @@ use hyper::{
 use super::{
     error::ApiError,
     identity::{Caller, Identities},
+    listing::Listing,
     parameters::Parameters,
     signature::{Authorization, check_time},
 };
@@ -26,6 +27,8 @@ const UNSIGNED: &str = "SKIP";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     DescribeVpnConnections,
+    DescribeVpnGateways,
+    DescribeCustomerGateways,
     DeleteVpnConnection,
     AssumeRole,
     AssumeRoleWithWebIdentity,
@@ -34,8 +37,10 @@ pub(super) enum Action {
 
 impl Action {
     /// The product, name and value of each action.
-    const ALL: [(&str, &str, Self); 5] = [
+    const ALL: [(&str, &str, Self); 7] = [
         ("vpc", "DescribeVpnConnections", Self::DescribeVpnConnections),
+        ("vpc", "DescribeVpnGateways", Self::DescribeVpnGateways),
+        ("vpc", "DescribeCustomerGateways", Self::DescribeCustomerGateways),
         ("vpc", "DeleteVpnConnection", Self::DeleteVpnConnection),
         ("sts", "AssumeRole", Self::AssumeRole),
         ("sts", "AssumeRoleWithWebIdentity", Self::AssumeRoleWithWebIdentity),
@@ -51,7 +56,16 @@ impl Action {
 
     /// Whether a request must name a region.
     pub(super) fn is_regional(self) -> bool {
-        matches!(self, Self::DescribeVpnConnections | Self::DeleteVpnConnection)
+        !matches!(self, Self::AssumeRole | Self::AssumeRoleWithWebIdentity | Self::DescribeRegions)
+    }
+
+    /// The listing that an action with this name reads. Other actions concern the tunnels.
+    pub(super) fn listing(name: &str) -> Listing {
+        match name {
+            "DescribeVpnGateways" => Listing::VpnGateways,
+            "DescribeCustomerGateways" => Listing::CustomerGateways,
+            _ => Listing::VpnConnections,
+        }
     }
 
     /// Whether an action has this name.

@@ -1,16 +1,18 @@
 //! A row: an element of `VpnConnectionSet`, with the fields and order of the documented example.
 
-use std::net::Ipv4Addr;
+use std::{borrow::Cow, net::Ipv4Addr};
 
-use serde::{Serialize, Serializer, ser::Error as _};
+use serde::{Serialize, Serializer};
 
 use super::{
     behaviour::{State, Status},
-    tunnel::{Bgp, HealthCheck, Ike, Ipsec, Policy, Tag, Tunnel},
+    listing::ListedRow,
+    tag::Tag,
+    tunnel::{Bgp, HealthCheck, Ike, Ipsec, Policy, Tunnel},
 };
 
 /// A tunnel and its status, serialized as an element of `VpnConnectionSet`.
-pub(super) struct Listed<'a> {
+pub(super) struct ListedTunnel<'a> {
     pub(super) tunnel: &'a Tunnel,
     pub(super) status: Status,
 }
@@ -62,7 +64,7 @@ impl<T: Serialize> Serialize for Text<T> {
     }
 }
 
-impl Listed<'_> {
+impl ListedTunnel<'_> {
     fn row(&self) -> Row<'_> {
         let Self { tunnel, status } = self;
         let health_check = tunnel.health_check.as_ref();
@@ -105,19 +107,14 @@ fn availability(available: bool) -> &'static str {
     if available { "AVAILABLE" } else { "UNAVAILABLE" }
 }
 
-impl Serialize for Listed<'_> {
+impl ListedRow for ListedTunnel<'_> {
+    fn text(&self, field: &str) -> Option<Cow<'_, str>> {
+        self.tunnel.text(field)
+    }
+}
+
+impl Serialize for ListedTunnel<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.tunnel.changes.is_empty() {
-            return self.row().serialize(serializer);
-        }
-        let mut row = serde_json::to_value(self.row()).map_err(S::Error::custom)?;
-        let fields = row.as_object_mut().expect("a row is an object");
-        for (field, change) in &self.tunnel.changes {
-            match change {
-                Some(value) => fields.insert(field.clone(), value.clone()),
-                None => fields.remove(field),
-            };
-        }
-        row.serialize(serializer)
+        self.tunnel.changes.serialize(&self.row(), serializer)
     }
 }

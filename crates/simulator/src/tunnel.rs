@@ -1,24 +1,23 @@
 //! One simulated tunnel: its attributes, its behaviour and the changes made to it. `row` serializes it.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, ops::Range, time::Duration};
+use std::{borrow::Cow, net::Ipv4Addr, ops::Range, time::Duration};
 
 use fastrand::Rng;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     behaviour::{Behaviour, State, Status},
+    changes::Changes,
+    customer_gateway::CustomerGateway,
+    gateway::Gateway,
     names,
-    world::Gateway,
+    tag::Tag,
+    times,
 };
 
 /// The prefix of every simulated `PreShareKey`; the tunnel's identifier follows. A test can search output for it to
 /// find a leaked key.
 pub const PRE_SHARE_KEY_MARK: &str = "simulated-pre-share-key-of-";
-
-/// The earliest `CreatedTime` in a region, in Unix seconds: 2023-01-01 00:00:00 China Standard Time.
-const FIRST_CREATED: i64 = 1_672_502_400;
-const CHINA_STANDARD_TIME: jiff::tz::Offset = jiff::tz::offset(8);
 
 /// A tunnel: its fixed attributes, its planned behaviour, and later changes.
 #[derive(Debug)]
@@ -42,8 +41,7 @@ pub(super) struct Tunnel {
     pub(super) behaviour: Behaviour,
     /// The time during which it is `DELETING`, since the simulation started; after that it does not exist.
     deletion: Option<Range<Duration>>,
-    /// Row fields with a changed value; `None` removes the field.
-    pub(super) changes: BTreeMap<String, Option<Value>>,
+    pub(super) changes: Changes,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,18 +105,11 @@ pub(super) struct Bgp {
     remote_bgp_asn: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Tag {
-    key: &'static str,
-    value: &'static str,
-}
-
 /// The attributes that the region chooses for a new tunnel.
 pub(super) struct NewTunnel<'a> {
     pub(super) id: String,
-    pub(super) customer_gateway_id: String,
     pub(super) gateway: &'a Gateway,
+    pub(super) customer_gateway: &'a CustomerGateway,
     /// Its index in the region, in the order of creation.
     pub(super) number: usize,
     pub(super) behaviour: Behaviour,
@@ -127,21 +118,26 @@ pub(super) struct NewTunnel<'a> {
 impl Tunnel {
     /// Chooses the remaining attributes at random.
     pub(super) fn draw(place: NewTunnel<'_>, rng: &mut Rng) -> Self {
-        let NewTunnel { id, customer_gateway_id, gateway, number, behaviour } = place;
+        let NewTunnel { id, gateway, customer_gateway, number, behaviour } = place;
         // The second and third byte of the network behind the tunnel, unique among a region's first 65,536 tunnels.
         let [high, low] = u16::try_from(number % 0x10000).expect("less than 2^16").to_be_bytes();
-        let peer = Ipv4Addr::new(198, 18 + (high >> 7), high << 1 | low >> 7, low << 1 | 1);
+        // The IKE identity of a device behind NAT is its private address.
+        let peer = if customer_gateway.behind_nat {
+            Ipv4Addr::new(10, high, low, 1)
+        } else {
+            customer_gateway.address
+        };
         let checked = behaviour.health_check().unwrap_or_else(|| rng.u8(..5) < 2);
         let routed_by_bgp = rng.u8(..6) == 0;
         Self {
             gateway_id: gateway.id.clone(),
             vpc_id: gateway.vpc_id.clone(),
-            customer_gateway_id,
+            customer_gateway_id: customer_gateway.id.clone(),
             name: names::tunnel_name(number),
             pre_share_key: format!("{PRE_SHARE_KEY_MARK}{id}"),
             route_type: if routed_by_bgp { "BGP" } else { "StaticRoute" },
             negotiation_type: negotiation_type(&behaviour, rng),
-            created: created(number, rng),
+            created: times::text(times::creation(number) + rng.i64(0..times::BETWEEN_TUNNELS)),
             ike: Ike::draw(gateway.address, peer, rng),
             ipsec: Ipsec::draw(rng),
             policies: [Policy {
@@ -154,7 +150,7 @@ impl Tunnel {
             tags: Tag::draw(rng),
             deletion: behaviour.deletion(),
             behaviour,
-            changes: BTreeMap::new(),
+            changes: Changes::default(),
             id,
         }
     }
@@ -170,31 +166,28 @@ impl Tunnel {
 
     /// Whether its row shows the `State` `AVAILABLE`.
     pub(super) fn is_available(&self, at: Duration) -> bool {
-        match self.changes.get("State") {
-            Some(change) => change.as_ref().is_some_and(|state| state == "AVAILABLE"),
-            None => self.status(at).is_some_and(|status| status.state == State::Available),
-        }
+        let available = self.status(at).is_some_and(|status| status.state == State::Available);
+        let unchanged = available.then_some(Cow::Borrowed("AVAILABLE"));
+        self.changes.text("State", unchanged).is_some_and(|state| state == "AVAILABLE")
     }
 
     /// Makes it `DELETING` during this time, and then deletes it. A changed `State` is discarded.
     pub(super) fn delete(&mut self, during: Range<Duration>) {
-        self.changes.remove("State");
+        self.changes.undo("State");
         self.deletion = Some(during);
     }
 
     /// The value of a filterable field, as its row shows it.
-    pub(super) fn text(&self, field: &str) -> Option<&str> {
-        match self.changes.get(field) {
-            Some(change) => change.as_ref()?.as_str(),
-            None => match field {
-                "VpnConnectionId" => Some(&self.id),
-                "VpnConnectionName" => Some(&self.name),
-                "VpnGatewayId" => Some(&self.gateway_id),
-                "CustomerGatewayId" => Some(&self.customer_gateway_id),
-                "VpcId" => Some(&self.vpc_id),
-                _ => None,
-            },
-        }
+    pub(super) fn text(&self, field: &str) -> Option<Cow<'_, str>> {
+        let text = match field {
+            "VpnConnectionId" => Some(&self.id),
+            "VpnConnectionName" => Some(&self.name),
+            "VpnGatewayId" => Some(&self.gateway_id),
+            "CustomerGatewayId" => Some(&self.customer_gateway_id),
+            "VpcId" => Some(&self.vpc_id),
+            _ => None,
+        };
+        self.changes.text(field, text.map(Cow::from))
     }
 }
 
@@ -267,18 +260,6 @@ impl Bgp {
     }
 }
 
-impl Tag {
-    fn draw(rng: &mut Rng) -> Vec<Self> {
-        let mut tags =
-            vec![Self { key: "env", value: if rng.u8(..4) == 0 { "staging" } else { "production" } }];
-        if rng.u8(..5) > 0 {
-            let value = rng.choice(["network", "logistics", "retail", "payments"]).expect("choices");
-            tags.push(Self { key: "team", value });
-        }
-        tags
-    }
-}
-
 fn negotiation_type(behaviour: &Behaviour, rng: &mut Rng) -> &'static str {
     match behaviour {
         Behaviour::Idle => "flowTrigger",
@@ -286,12 +267,4 @@ fn negotiation_type(behaviour: &Behaviour, rng: &mut Rng) -> &'static str {
         Behaviour::Steady => rng.choice(["active", "active", "passive", "flowTrigger"]).expect("choices"),
         _ => rng.choice(["active", "passive"]).expect("choices"),
     }
-}
-
-/// `CreatedTime` in China Standard Time, without a zone. It grows with the tunnel's number.
-fn created(number: usize, rng: &mut Rng) -> String {
-    let number = i64::try_from(number).expect("a region's tunnels fit into memory");
-    let second = FIRST_CREATED + number * 20_000 + rng.i64(0..20_000);
-    let time = jiff::Timestamp::from_second(second).expect("a time within some decades");
-    CHINA_STANDARD_TIME.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -84,7 +84,8 @@ pub enum FaultKind {
         /// The decompressed size.
         mebibytes: usize,
     },
-    /// The page ignores the parameters and has a fixed number of rows. Each row has only an identifier.
+    /// The page ignores the parameters and has a fixed number of rows of the requested listing. Each row has only an
+    /// identifier.
     Rows {
         /// The number of rows.
         count: usize,
@@ -119,12 +120,13 @@ pub enum FaultKind {
         /// The difference; positive means ahead, negative means behind.
         seconds: i64,
     },
-    /// The region's tunnels change after the response, so that later pages shift.
+    /// The rows of the requested listing change after the response, so that later pages shift: the region's tunnels,
+    /// gateways or customer gateways. Removed gateways keep their tunnels.
     Drift {
         /// The index of the row to remove.
         #[serde(default)]
         remove: Option<usize>,
-        /// The number of tunnels to add at the end.
+        /// The number of rows to add at the end.
         #[serde(default)]
         add: usize,
     },

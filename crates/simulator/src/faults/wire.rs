@@ -19,6 +19,7 @@ use hyper::{
 use serde_json::Value;
 
 use super::{FaultKind, Plan};
+use crate::listing::Listing;
 
 /// A response body, which may be sent in parts or end early.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -37,19 +38,19 @@ pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// The response that replaces the API's. For `StallHeaders` this never completes.
-pub(crate) async fn replacement(kind: &FaultKind) -> Result<Response<Body>, Reset> {
+/// The response that replaces the API's. For `StallHeaders` this never completes. Replaced rows are of this listing.
+pub(crate) async fn replacement(kind: &FaultKind, listing: Listing) -> Result<Response<Body>, Reset> {
     match kind {
         FaultKind::Reset => Err(Reset),
         FaultKind::StallHeaders => std::future::pending().await,
         FaultKind::Body { content_type, text } => {
             Ok(with(Response::new(whole(text.clone())), CONTENT_TYPE, content_type))
         }
-        FaultKind::Endless => Ok(Response::new(endless())),
+        FaultKind::Endless => Ok(Response::new(endless(listing))),
         FaultKind::Inflate { mebibytes } => {
             Ok(with(Response::new(whole(inflating(*mebibytes))), CONTENT_ENCODING, "gzip"))
         }
-        FaultKind::Rows { count } => Ok(Response::new(whole(rows(*count)))),
+        FaultKind::Rows { count } => Ok(Response::new(whole(rows(listing, *count)))),
         FaultKind::Status { status, retry_after } => {
             let mut response = with(Response::new(whole(HTML)), CONTENT_TYPE, "text/html");
             *response.status_mut() = StatusCode::from_u16(*status).expect("the status was checked");
@@ -114,9 +115,9 @@ fn drip(bytes: Bytes, bytes_per_second: usize) -> impl Stream<Item = io::Result<
     })
 }
 
-fn endless() -> Body {
-    let start = stream::iter([r#"{"Response": {"VpnConnectionSet": ["#]);
-    let row = Bytes::from(r#"{"VpnConnectionId": "vpnx-00000000"},"#.repeat(400));
+fn endless(listing: Listing) -> Body {
+    let start = stream::iter([format!(r#"{{"Response": {{"{}": ["#, listing.names().set)]);
+    let row = Bytes::from(format!("{},", row(listing, 0)).repeat(400));
     streamed(start.map(Bytes::from).chain(stream::repeat(row)).map(Ok))
 }
 
@@ -130,13 +131,17 @@ fn inflating(mebibytes: usize) -> Vec<u8> {
     gzip.finish().expect("memory takes every byte")
 }
 
-fn rows(count: usize) -> Vec<u8> {
-    let rows: Vec<_> = (0..count).map(|row| format!(r#"{{"VpnConnectionId":"vpnx-{row:08}"}}"#)).collect();
-    let (rows, request_id) = (rows.join(","), crate::names::request_id());
-    format!(
-        r#"{{"Response":{{"TotalCount":{count},"VpnConnectionSet":[{rows}],"RequestId":"{request_id}"}}}}"#
-    )
-    .into_bytes()
+fn rows(listing: Listing, count: usize) -> Vec<u8> {
+    let rows: Vec<_> = (0..count).map(|number| row(listing, number)).collect();
+    let (set, rows, request_id) = (listing.names().set, rows.join(","), crate::names::request_id());
+    format!(r#"{{"Response":{{"TotalCount":{count},"{set}":[{rows}],"RequestId":"{request_id}"}}}}"#)
+        .into_bytes()
+}
+
+/// A row that has only an identifier.
+fn row(listing: Listing, number: usize) -> String {
+    let names = listing.names();
+    format!(r#"{{"{}":"{}-{number:08}"}}"#, names.id, names.prefix)
 }
 
 /// The response with one value replaced or removed. It is unchanged if the pointer does not match or the body is not

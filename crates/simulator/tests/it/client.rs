@@ -86,7 +86,12 @@ pub(crate) struct Request {
 
 impl Client {
     pub(crate) async fn describe(&self, region: &str, parameters: Value) -> Value {
-        self.request("DescribeVpnConnections", region, &parameters).send().await.response()
+        self.call("DescribeVpnConnections", region, parameters).await
+    }
+
+    /// Sends a request for an action and returns the content of the response.
+    pub(crate) async fn call(&self, action: &str, region: &str, parameters: Value) -> Value {
+        self.request(action, region, &parameters).send().await.response()
     }
 
     /// Sends a request and returns the error code of the response.

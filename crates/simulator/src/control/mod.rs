@@ -1,24 +1,27 @@
-//! Controls the simulator from a test or a demo: reads the journal and changes the tunnels.
+//! Controls the simulator from a test or a demo: reads the journal and changes the tunnels and gateways.
+
+mod gateways;
 
 use std::{
-    sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::{
+use crate::{
     api::Api,
     behaviour::Behaviour,
     faults::{Fault, InvalidFault},
     identity::{Account, Credentials, instance_role},
     journal::Entry,
     options::{InvalidOptions, Options},
+    region_world::RegionWorld,
     regions::OfferedRegion,
     request::Action,
     roles::WebIdentity,
     tunnel::Tunnel,
-    world::{GatewayState, World},
 };
 
 /// The object to change does not exist.
@@ -34,8 +37,11 @@ pub enum NotFound {
     #[error("action {0:?} is not simulated; choose a simulated action")]
     Action(String),
     /// The region does not have this gateway.
-    #[error("gateway {0} does not exist; choose the gateway of a tunnel")]
+    #[error("gateway {0} does not exist; choose a listed gateway")]
     Gateway(String),
+    /// The region does not have this customer gateway.
+    #[error("customer gateway {0} does not exist; choose a listed customer gateway")]
+    CustomerGateway(String),
     /// The region does not have this tunnel.
     #[error("tunnel {0} does not exist; choose a listed tunnel")]
     Tunnel(String),
@@ -49,14 +55,14 @@ pub struct Control {
 }
 
 impl Control {
-    pub(super) fn new(options: &Options) -> Result<Self, InvalidOptions> {
+    pub(crate) fn new(options: &Options) -> Result<Self, InvalidOptions> {
         options.check()?;
         let control = Self { api: Arc::new(Api::new(options)), options: Arc::new(options.clone()) };
         control.api.faults.replace(options.faults.clone());
         Ok(control)
     }
 
-    pub(super) fn api(&self) -> &Api {
+    pub(crate) fn api(&self) -> &Api {
         &self.api
     }
 
@@ -150,46 +156,38 @@ impl Control {
         self.api.clock.advance(by);
     }
 
-    /// The current rows of a region, in the order of creation.
+    /// The current rows of a region's tunnels, in the order of creation.
     pub fn rows(&self, region: &str) -> Result<Vec<Value>, NotFound> {
-        let now = self.api.clock.now().world;
-        let world = self.read();
-        let region = world.region(region).ok_or_else(|| no_region(region))?;
-        Ok(region.listed(now).map(|row| serde_json::to_value(row).expect("a row can be written")).collect())
+        self.read(region, |region, now| values(region.tunnels(now)))
     }
 
     /// The identifiers of a region's current tunnels, in the order of creation.
     pub fn ids(&self, region: &str) -> Result<Vec<String>, NotFound> {
-        let now = self.api.clock.now().world;
-        let world = self.read();
-        let region = world.region(region).ok_or_else(|| no_region(region))?;
-        Ok(region.listed(now).map(|row| row.tunnel.id.clone()).collect())
+        self.read(region, |region, now| region.tunnels(now).map(|row| row.tunnel.id.clone()).collect())
     }
 
     /// Adds a tunnel that is always up, at the end of the rows, and returns its identifier.
     pub fn add(&self, region: &str) -> Result<String, NotFound> {
-        let mut world = self.write();
-        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        Ok(region.add(Behaviour::Steady).id.clone())
+        self.write(region, |region| Ok(region.add(Behaviour::Steady).id.clone()))
     }
 
     /// Removes a tunnel immediately, without the `DELETING` state.
     pub fn remove(&self, region: &str, id: &str) -> Result<(), NotFound> {
-        let mut world = self.write();
-        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        region.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
+        self.write(region, |region| {
+            region.remove(id).map(drop).ok_or_else(|| NotFound::Tunnel(id.to_owned()))
+        })
     }
 
     /// Sets a field of a tunnel's row from now on, for example `State`. It overrides the planned behaviour. The field
     /// can be undocumented, and the value can have any JSON type.
     pub fn set(&self, region: &str, id: &str, field: &str, value: impl Into<Value>) -> Result<(), NotFound> {
         let value = value.into();
-        self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), Some(value)))
+        self.change(region, id, |tunnel| tunnel.changes.set(field, Some(value)))
     }
 
     /// Removes a field from a tunnel's row from now on.
     pub fn omit(&self, region: &str, id: &str, field: &str) -> Result<(), NotFound> {
-        self.change(region, id, |tunnel| tunnel.changes.insert(field.to_owned(), None))
+        self.change(region, id, |tunnel| tunnel.changes.set(field, None))
     }
 
     /// Undoes every [`set`](Self::set) and [`omit`](Self::omit) of a tunnel.
@@ -197,36 +195,36 @@ impl Control {
         self.change(region, id, |tunnel| tunnel.changes.clear())
     }
 
-    /// Sets the state of a gateway, which allows or prevents the deletion of tunnels.
-    pub fn set_gateway(&self, region: &str, id: &str, state: GatewayState) -> Result<(), NotFound> {
-        let mut world = self.write();
-        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        region.gateway_mut(id).ok_or_else(|| NotFound::Gateway(id.to_owned()))?.state = state;
-        Ok(())
+    fn change(&self, region: &str, id: &str, change: impl FnOnce(&mut Tunnel)) -> Result<(), NotFound> {
+        self.write(region, |region| {
+            let tunnel = region.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
+            change(tunnel);
+            Ok(())
+        })
     }
 
-    fn change<T>(
+    /// Reads a region at the current simulated time.
+    fn read<T>(&self, region: &str, read: impl FnOnce(&RegionWorld, Duration) -> T) -> Result<T, NotFound> {
+        let now = self.api.clock.now().world;
+        let world = self.api.world.read().unwrap_or_else(PoisonError::into_inner);
+        world.region(region).map(|region| read(region, now)).ok_or_else(|| no_region(region))
+    }
+
+    /// Changes a region.
+    fn write<T>(
         &self,
         region: &str,
-        id: &str,
-        change: impl FnOnce(&mut Tunnel) -> T,
-    ) -> Result<(), NotFound> {
-        let mut world = self.write();
-        let region = world.region_mut(region).ok_or_else(|| no_region(region))?;
-        let tunnel = region.tunnel_mut(id).ok_or_else(|| NotFound::Tunnel(id.to_owned()))?;
-        change(tunnel);
-        Ok(())
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, World> {
-        self.api.world.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, World> {
-        self.api.world.write().unwrap_or_else(PoisonError::into_inner)
+        write: impl FnOnce(&mut RegionWorld) -> Result<T, NotFound>,
+    ) -> Result<T, NotFound> {
+        let mut world = self.api.world.write().unwrap_or_else(PoisonError::into_inner);
+        write(world.region_mut(region).ok_or_else(|| no_region(region))?)
     }
 }
 
+fn values(rows: impl Iterator<Item = impl Serialize>) -> Vec<Value> {
+    rows.map(|row| serde_json::to_value(row).expect("a row can be written")).collect()
+}
+
 fn no_region(region: &str) -> NotFound {
-    NotFound::Region(region.to_string())
+    NotFound::Region(region.to_owned())
 }
