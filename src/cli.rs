@@ -17,7 +17,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use flags::{ConfigFlags, LogFlags, ShardFlags, WebFlags, WorldFlags};
+use flags::{ConfigFlags, LogFlags, ShardFlags, TargetFlags, WebFlags, WorldFlags};
 
 use crate::{
     config::duration,
@@ -69,6 +69,9 @@ pub enum Command {
     /// List tunnels, or delete one.
     #[command(subcommand)]
     Tunnels(TunnelsCommand),
+    /// List VPN gateways.
+    #[command(subcommand)]
+    Gateways(GatewaysCommand),
 }
 
 /// The flags of the daemon.
@@ -127,6 +130,15 @@ pub struct SimulateFlags {
     /// shows them.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// A problem of a gateway, such as isolated or isolated@30s (from 30 seconds on); may be repeated.
+    ///
+    /// The problems are isolated, address_blocked, expiring and pending_error. Each affects another gateway. Without this flag,
+    /// one gateway with at most a third of all tunnels becomes isolated after 20 seconds, and one expires in five days, unless
+    /// --frozen is given. A POST to the path /_gateway_problem from this machine sets the problem of one gateway, for example {"region": "eu-frankfurt",
+    /// "vpn_gateway_id": "vpngw-6x0wxvtp", "problem": "isolated"}; null ends it.
+    #[expect(clippy::doc_markdown, reason = "the help shows this text as it is")]
+    #[arg(long, value_name = "PROBLEM")]
+    pub gateway_problem: Vec<simulator::PlannedProblem>,
     /// Throttle clients above this number of requests per second; Tencent Cloud's limit is 100.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub requests_per_second: usize,
@@ -138,7 +150,7 @@ pub struct SimulateFlags {
 /// The flags of `check-config`.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct CheckConfigFlags {
-    /// Also call each account and region once, and report what its credentials allow.
+    /// Also call each account and region once for each permission, and report what its credentials allow.
     #[arg(long)]
     pub probe: bool,
     /// The flags of the daemon.
@@ -192,12 +204,9 @@ pub struct ListFlags {
     /// How the tunnels are printed.
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// Only tunnels of this account; may be repeated.
-    #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
-    pub account: Vec<AccountName>,
-    /// Only tunnels in this region; may be repeated.
-    #[arg(long, value_name = "REGION", value_parser = Region::new)]
-    pub region: Vec<Region>,
+    /// Which accounts and regions.
+    #[command(flatten)]
+    pub targets: TargetFlags,
     /// Only tunnels of this gateway, such as vpngw-6x0wxvtp; may be repeated.
     #[arg(long, value_name = "ID")]
     pub vpn_gateway_id: Vec<String>,
@@ -218,7 +227,34 @@ pub struct ListFlags {
     pub log: LogFlags,
 }
 
-/// How tunnels are printed.
+/// A subcommand of `gateways` and its flags.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum GatewaysCommand {
+    /// Print all VPN gateways, their states and expiry dates, and how many of their tunnels are up.
+    ///
+    /// Repeat a flag to select several values. A gateway must match all different flags.
+    List(GatewayListFlags),
+}
+
+/// The flags of `gateways list`.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(mut_arg("level", quiet))]
+pub struct GatewayListFlags {
+    /// How the gateways are printed.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Which accounts and regions.
+    #[command(flatten)]
+    pub targets: TargetFlags,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigFlags,
+    /// How the log is written.
+    #[command(flatten)]
+    pub log: LogFlags,
+}
+
+/// How a list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// A table, for people.
@@ -318,7 +354,7 @@ impl Command {
             Self::Healthcheck(flags) => Some(flags.daemon.shard),
             Self::CheckConfig(flags) => Some(flags.daemon.shard),
             Self::Once(flags) => Some(flags.shard),
-            Self::Demo(_) | Self::Simulate(_) | Self::Tunnels(_) => None,
+            Self::Demo(_) | Self::Simulate(_) | Self::Tunnels(_) | Self::Gateways(_) => None,
         }
     }
 }
@@ -416,18 +452,21 @@ mod tests {
             speed: 1.0,
             latency: None,
             faults: None,
+            gateway_problem: Vec::new(),
             requests_per_second: 100,
             log,
         };
         assert_eq!(command("simulate"), Command::Simulate(simulate.clone()));
         let line = "simulate --listen-address [::1]:0 --tunnels 5 --regions ap-tokyo,ap-seoul --seed 7 --speed 60 \
-                    --latency 250ms --faults faults.json --requests-per-second 5";
+                    --latency 250ms --faults faults.json --gateway-problem isolated@30s \
+                    --gateway-problem expiring --requests-per-second 5";
         let simulate = SimulateFlags {
             listen_address: "[::1]:0".parse().expect("an address"),
             world: WorldFlags { tunnels: 5, regions: vec![region("ap-tokyo"), region("ap-seoul")], seed: 7 },
             speed: 60.0,
             latency: Some(Duration::from_millis(250)),
             faults: Some(PathBuf::from("faults.json")),
+            gateway_problem: ["isolated@30s", "expiring"].map(|text| text.parse().expect("a problem")).into(),
             requests_per_second: 5,
             ..simulate
         };
@@ -438,10 +477,11 @@ mod tests {
     fn tunnels_are_listed_and_deleted() {
         let log = LogFlags { level: level("warn"), ..daemon().log };
         let account = |name| AccountName::new(name).expect("a name");
+        let targets =
+            TargetFlags { account: vec![account("a"), account("b")], region: vec![region("ap-guangzhou")] };
         let list = ListFlags {
             output: Output::Json,
-            account: vec![account("a"), account("b")],
-            region: vec![region("ap-guangzhou")],
+            targets,
             vpn_gateway_id: vec!["vpngw-1".to_owned()],
             status: vec![TunnelStatus::Up, TunnelStatus::Idle],
             down: false,
@@ -472,6 +512,23 @@ mod tests {
             command(&format!("{line} --yes --dry-run --no-wait")),
             Command::Tunnels(TunnelsCommand::Delete(delete))
         );
+    }
+
+    #[test]
+    fn gateways_are_listed() {
+        let targets = TargetFlags {
+            account: vec![AccountName::new("a").expect("a name")],
+            region: vec![region("ap-guangzhou"), region("eu-frankfurt")],
+        };
+        let list = GatewayListFlags {
+            output: Output::Json,
+            targets,
+            config: config("c.yml"),
+            log: LogFlags { level: level("warn"), ..daemon().log },
+        };
+        let line = "gateways list --output json --account a --region ap-guangzhou --region eu-frankfurt \
+                    --config.file c.yml";
+        assert_eq!(command(line), Command::Gateways(GatewaysCommand::List(list)));
     }
 
     #[test]
@@ -575,7 +632,13 @@ mod tests {
             assert_eq!(text.lines().next(), Some(format!("error: {message}").as_str()), "{line}");
             assert_eq!(exit_status(&error), 64, "{line}");
         }
-        assert_eq!(exit_status(&parsed("tunnels").expect_err("a subcommand is missing")), 64);
+    }
+
+    #[test]
+    fn missing_subcommand_exits_with_64() {
+        for line in ["tunnels", "gateways"] {
+            assert_eq!(exit_status(&parsed(line).expect_err("a subcommand is missing")), 64);
+        }
     }
 
     #[test]

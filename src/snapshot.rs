@@ -3,6 +3,7 @@
 //! The metrics of tunnels, targets and accounts and the status page are derived from it. Transitions are found here. It
 //! must not depend on how rows are listed, or on how they are shown.
 
+pub mod gateways;
 pub mod listed;
 pub mod record;
 
@@ -21,6 +22,7 @@ use crate::domain::{
     target::{AccountName, Target},
     tunnel::Tunnel,
 };
+use gateways::GatewaysSnapshot;
 use listed::Listed;
 use record::{Change, Record};
 
@@ -75,11 +77,22 @@ impl Snapshots {
         });
     }
 
-    /// Replaces the state of a target. A target that was removed is not added again.
-    pub fn publish(&self, target: Arc<TargetSnapshot>) {
+    /// Replaces the state of a target, but not its gateways. A target that was removed is not added again.
+    pub fn publish(&self, mut target: Arc<TargetSnapshot>) {
         self.0.send_if_modified(|snapshot| {
-            let snapshot = Arc::make_mut(snapshot);
-            snapshot.targets.get_mut(&target.target).map(|present| *present = target).is_some()
+            let Some(present) = Arc::make_mut(snapshot).targets.get_mut(&target.target) else { return false };
+            Arc::make_mut(&mut target).gateways.clone_from(&present.gateways);
+            *present = target;
+            true
+        });
+    }
+
+    /// Replaces the gateways of a target; `None` if they are not listed. A target that was removed is not added again.
+    pub fn publish_gateways(&self, target: &Target, gateways: Option<Arc<GatewaysSnapshot>>) {
+        self.0.send_if_modified(|snapshot| {
+            let Some(present) = Arc::make_mut(snapshot).targets.get_mut(target) else { return false };
+            Arc::make_mut(present).gateways = gateways;
+            true
         });
     }
 
@@ -166,6 +179,8 @@ pub struct TargetSnapshot {
     pub clock_offset: i64,
     /// The tunnels of the last successful listing, also when they are stale.
     pub listed_tunnels: Listed<Tunnel>,
+    /// Its gateways; `None` if the configuration disables them.
+    pub gateways: Option<Arc<GatewaysSnapshot>>,
     /// Whether polls have failed for longer than `stale_after`, so that the tunnels are no longer published.
     stale: bool,
 }
@@ -203,6 +218,7 @@ impl TargetSnapshot {
             failures: [0; Reason::ALL.len()],
             clock_offset: 0,
             listed_tunnels: Listed::default(),
+            gateways: None,
             stale: false,
         }
     }

@@ -26,7 +26,9 @@ use crate::{
     tencent::{
         account::{Account, AccountSettings},
         client::Client,
+        describe_customer_gateways::DescribeCustomerGateways,
         describe_vpn_connections::DescribeVpnConnections,
+        describe_vpn_gateways::DescribeVpnGateways,
         transport::{Authorities, ClientError, ConnectionSettings},
     },
 };
@@ -115,7 +117,7 @@ impl Wiring {
             WiredAccount {
                 account: match same {
                     Some(same) => Arc::clone(&same.account),
-                    None => new_account(settings, &context, &client),
+                    None => new_account(settings, &context, &client, config.gateways.enabled),
                 },
                 discovered: (account.regions == Regions::All).then(discovered),
             }
@@ -216,10 +218,20 @@ fn account_settings(config: &Config, context: &Context, account: &config::Accoun
     }
 }
 
-fn new_account(settings: AccountSettings, context: &Context, client: &Client) -> Arc<Account> {
+/// `gateways`: whether gateways are listed.
+fn new_account(
+    settings: AccountSettings,
+    context: &Context,
+    client: &Client,
+    gateways: bool,
+) -> Arc<Account> {
     let telemetry = context.telemetry.account(&settings.name);
     let account = Account::new(settings, client, telemetry, &context.variables);
     account.count_from_zero::<DescribeVpnConnections<'_>>();
+    if gateways {
+        account.count_from_zero::<DescribeVpnGateways<'_>>();
+        account.count_from_zero::<DescribeCustomerGateways<'_>>();
+    }
     Arc::new(account)
 }
 
@@ -231,6 +243,7 @@ fn poll_settings(config: &Config, account: &config::AccountConfig) -> Settings {
         stale_after: config.poll.stale_after,
         discovered: account.regions == Regions::All,
         tag_labels: config.metrics.tag_labels.clone(),
+        gateways_interval: config.gateways.enabled.then_some(config.gateways.interval),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         shard::Shard,
         status::{ApiStatus, Status, TunnelState},
-        target::Region,
+        target::{AccountName, Region},
         tunnel::TunnelId,
         tunnel_status::TunnelStatus,
     },
@@ -26,6 +26,17 @@ pub struct ConfigFlags {
     /// The configuration, in YAML; without it, environment variables configure one account.
     #[arg(long = "config.file", value_name = "FILE")]
     pub file: Option<PathBuf>,
+}
+
+/// The accounts and regions of a list; empty for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct TargetFlags {
+    /// Only this account; may be repeated.
+    #[arg(long, value_name = "NAME", value_parser = AccountName::new)]
+    pub account: Vec<AccountName>,
+    /// Only this region; may be repeated.
+    #[arg(long, value_name = "REGION", value_parser = Region::new)]
+    pub region: Vec<Region>,
 }
 
 /// How metrics are served.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
-    config::{AccountConfig, ApiConfig, Config, MetricsConfig, PollConfig, Regions},
+    config::{AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions},
     domain::{
         credential_source::CredentialSource,
         endpoint::Endpoint,
@@ -63,7 +63,8 @@ fn addresses(prepared: &PreparedServer, telemetry_path: &str) -> io::Result<Stri
         Ok(format!("# The demo is at {scheme}://{host}/, its metrics at {scheme}://{host}{telemetry_path}\n"))
     });
     let lines: io::Result<String> = lines.collect();
-    Ok(lines? + "# Some tunnels go down and come back within the next minute; Ctrl-C ends the demo\n")
+    Ok(lines?
+        + "# Within a minute some tunnels go down and come back, and a gateway becomes isolated; Ctrl-C ends the demo\n")
 }
 
 /// One account, polled often so that changes are shown quickly.
@@ -92,6 +93,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
             ..ApiConfig::default()
         },
         metrics: MetricsConfig { tag_labels: ["env", "team"].map(TagLabel::new).into() },
+        gateways: GatewaysConfig { interval: Duration::from_secs(5), ..GatewaysConfig::default() },
         accounts: vec![account],
     })
 }

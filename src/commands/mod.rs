@@ -4,11 +4,13 @@ mod check_config;
 mod context;
 mod demo;
 mod error;
+mod gateways;
 mod healthcheck;
 mod once;
 mod output;
 mod poll_once;
 mod probe;
+mod selection;
 mod serve;
 mod signals;
 mod simulate;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 
 use signals::handle_signals;
 
-use crate::cli::{Command, TunnelsCommand};
+use crate::cli::{Command, GatewaysCommand, TunnelsCommand};
 
 /// Runs a command and returns its exit status.
 pub async fn run(command: Command) -> ExitCode {
@@ -35,6 +37,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Healthcheck(flags) => healthcheck::run(&flags).await,
         Command::Tunnels(TunnelsCommand::List(flags)) => tunnels::list::run(&flags).await,
         Command::Tunnels(TunnelsCommand::Delete(flags)) => tunnels::delete::run(&flags).await,
+        Command::Gateways(GatewaysCommand::List(flags)) => gateways::list(&flags).await,
     };
     result.map_or_else(output::exit_with, |()| ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use super::{
     context::shard,
     error::CommandError,
     output::print,
-    poll_once::{PreparedPolls, poll_each_once, prepare},
+    poll_once::{GatewayListing, PreparedPolls, poll_each_once, prepare},
 };
 use crate::{cli::OnceFlags, logging, metrics::registry::registry, snapshot::Snapshots};
 
@@ -18,7 +18,7 @@ pub(super) async fn run(flags: &OnceFlags) -> Result<(), CommandError> {
         prepare(&flags.config, shard(flags.shard)).await?;
     let snapshots = Snapshots::default();
     let registry = registry(snapshots.subscribe(), &telemetry, &wiring.config().metrics.tag_labels)?;
-    let states = poll_each_once(wiring.plan()).await?;
+    let states = poll_each_once(wiring.plan(), GatewayListing::AfterTunnels).await?;
     let all_succeeded = states.iter().all(|state| state.failure().is_none());
     for state in states {
         snapshots.add(Arc::new(state));

@@ -1,6 +1,7 @@
-//! The polls of commands that poll once: discovery of regions, then one poll of each target. Failures go to standard error.
+//! The polls of commands that poll once: discovery of regions, then one poll of each target and one listing
+//! of its gateways. Failures go to standard error.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -15,9 +16,18 @@ use super::{
 };
 use crate::{
     cli::flags::ConfigFlags,
-    domain::{shard::Shard, target::AccountName},
-    poll::{failure, fleet::Plan, poller},
-    snapshot::TargetSnapshot,
+    domain::{
+        reason::Reason,
+        shard::Shard,
+        target::{AccountName, Target},
+    },
+    poll::{
+        failure,
+        fleet::Plan,
+        gateways,
+        poller::{self, Assignment},
+    },
+    snapshot::{TargetSnapshot, gateways::GatewaysSnapshot},
     telemetry::Telemetry,
     tencent::{
         action::{Action, home_region},
@@ -30,6 +40,9 @@ use crate::{
 
 /// The time limit of one region discovery, with retries.
 pub(super) const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The time limit of a listing of gateways that only adds names and causes to tunnels.
+const NAMES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The prepared state of a command that polls once.
 pub(super) struct PreparedPolls {
@@ -70,23 +83,69 @@ pub(super) async fn discover_regions(wiring: &mut Wiring) -> Vec<(AccountName, A
     failed
 }
 
-/// Polls every target once, and reports each failure.
-pub(super) async fn poll_each_once(plan: Plan) -> Result<Vec<TargetSnapshot>, JoinError> {
+/// When the gateways of a target are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GatewayListing {
+    /// After its tunnels were listed.
+    AfterTunnels,
+    /// At the same time as its tunnels, also if these cannot be listed.
+    Always,
+}
+
+/// Polls every target once, and lists its gateways. Reports each failure.
+pub(super) async fn poll_each_once(
+    plan: Plan,
+    gateways: GatewayListing,
+) -> Result<Vec<TargetSnapshot>, JoinError> {
     let mut polls: JoinSet<TargetSnapshot> =
-        plan.into_iter()
-            .map(|(target, assignment)| async move {
-                poller::poll(&assignment, &TargetSnapshot::new(target)).await.0
-            })
-            .collect();
+        plan.into_iter().map(|planned| poll_once(planned, gateways)).collect();
     let mut snapshots = Vec::new();
     while let Some(snapshot) = polls.join_next().await {
         snapshots.push(snapshot?);
     }
     snapshots.sort_by(|a, b| a.target.cmp(&b.target));
     for snapshot in &snapshots {
-        if let Some(failure) = snapshot.failure() {
-            report(format_args!("{}: {}", snapshot.target, failure.message));
-        }
+        report_failures(snapshot);
     }
     Ok(snapshots)
+}
+
+/// Reports why tunnels and gateways cannot be listed. A listing of gateways that fails for the same reason as that of tunnels is
+/// not reported again, except for a missing permission: each listing needs its own.
+fn report_failures(snapshot: &TargetSnapshot) {
+    let target = &snapshot.target;
+    let of_tunnels = snapshot.failure();
+    if let Some(failure) = of_tunnels {
+        report(format_args!("{target}: {}", failure.message));
+    }
+    let reported = of_tunnels.map(|failure| failure.reason).filter(|reason| *reason != Reason::Unauthorized);
+    let failures = snapshot.gateways.iter().flat_map(|gateways| gateways.failures());
+    for failure in failures.filter(|failure| reported != Some(failure.reason)) {
+        report(format_args!("{target}: gateways cannot be listed: {}", failure.message));
+    }
+}
+
+async fn poll_once((target, assignment): (Target, Assignment), listing: GatewayListing) -> TargetSnapshot {
+    let before = TargetSnapshot::new(target.clone());
+    let tunnels = async { poller::poll(&assignment, &before).await.0 };
+    let gateways = async {
+        let before = GatewaysSnapshot::default();
+        let mut assignment = assignment.clone();
+        if listing == GatewayListing::AfterTunnels {
+            assignment.settings.timeout = assignment.settings.timeout.min(NAMES_TIMEOUT);
+        }
+        Some(Arc::new(gateways::poll(&assignment, &target, &before).await.0))
+    };
+    let is_enabled = assignment.settings.gateways_interval.is_some();
+    let mut snapshot;
+    let listed;
+    match listing {
+        GatewayListing::Always if is_enabled => (snapshot, listed) = tokio::join!(tunnels, gateways),
+        _ => {
+            snapshot = tunnels.await;
+            listed = if is_enabled && snapshot.failure().is_none() { gateways.await } else { None };
+        }
+    }
+    snapshot.gateways = listed;
+    snapshot
 }

@@ -1,26 +1,28 @@
-//! `check-config --probe`: calls each account in each region once, and reports what its credentials allow.
+//! `check-config --probe`: calls each account in each region once for each permission, and reports what its credentials allow.
+
+mod row;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::row::{Call, ProbeRow, probe_table};
 use super::{
     error::{CommandError, client_error},
-    output::{one_line, print, report},
+    output::{print, report},
     poll_once::{DISCOVERY_TIMEOUT, discover_regions},
-    table::{Cell, RED, table},
 };
 use crate::{
     config::{AccountConfig, Config},
-    domain::{reason::Reason, site::Site, target::Target, tunnel::Tunnel},
-    poll::{failure, poller::Assignment},
+    domain::{
+        customer_gateway::CustomerGateway, gateway::Gateway, site::Site, target::Target, tunnel::Tunnel,
+    },
+    poll::{failure, gateways::applicable, poller::Assignment},
     tencent::{
         action::{Action, Service, WithServerTime, home_region},
-        credentials::source::SourceError,
         describe_regions::DescribeRegions,
-        describe_vpn_connections::DescribeVpnConnections,
         error::ApiError,
-        page::Page,
+        page::{Describe, ListedRow, Page},
         transport::{ClientError, Route},
     },
     wiring::Wiring,
@@ -36,8 +38,9 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
             region: "all".to_owned(),
             route: discoveries[&account].route(Service::REGION, &home_region()),
             discovered: false,
-            permission: DescribeRegions::PERMISSION,
-            result: Err(error),
+            tunnels: Call::Ended { permission: DescribeRegions::PERMISSION, result: Err(error) },
+            gateways: Call::Skipped,
+            customer_gateways: Call::Skipped,
             clock_offset: None,
         })
         .collect();
@@ -55,7 +58,7 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
 /// Accounts with an unknown key, if the API host depends on the account's site (no `api.endpoint`).
 fn accounts_with_unknown_key<'a>(wiring: &'a Wiring, rows: &[ProbeRow]) -> Vec<&'a AccountConfig> {
     let Config { api, accounts, .. } = wiring.config();
-    let is_unknown = |row: &ProbeRow| row.result.as_ref().is_err_and(ApiError::is_unknown_key);
+    let is_unknown = |row: &ProbeRow| row.tunnels.error().is_some_and(ApiError::is_unknown_key);
     let has_unknown_key = |account: &&AccountConfig| {
         rows.iter().any(|row| row.account == account.name.as_str() && is_unknown(row))
     };
@@ -76,7 +79,7 @@ async fn query_other_site(wiring: &Wiring, account: &AccountConfig) -> Result<St
         }
         None => match there.plan().iter().find(has_site) {
             Some((target, assignment)) => {
-                (route(target, assignment), first_page(target, assignment).await.map(drop))
+                (route(target, assignment), first_page::<Tunnel>(target, assignment).await.map(drop))
             }
             None => {
                 return Ok(format!(
@@ -104,13 +107,14 @@ fn is_known_key(error: &ApiError) -> bool {
     refusals.contains(&code) || code.starts_with("UnauthorizedOperation.")
 }
 
-/// Requests one tunnel within a poll's time-out. The response also has the number of all tunnels.
-async fn first_page(
+/// Requests one row within a poll's time-out. The response also has the number of all rows.
+async fn first_page<R: ListedRow>(
     target: &Target,
     assignment: &Assignment,
-) -> Result<WithServerTime<Page<Tunnel>>, ApiError> {
+) -> Result<WithServerTime<Page<R>>, ApiError> {
     let Assignment { account, settings } = assignment;
-    let action = DescribeVpnConnections::new(&settings.filters, 0, 1);
+    let filters = applicable::<R>(&settings.filters);
+    let action = Describe::<R>::new(&filters, 0, 1);
     account.post(&action, &target.region, Instant::now() + settings.timeout).await
 }
 
@@ -118,171 +122,61 @@ fn route(target: &Target, assignment: &Assignment) -> Route {
     assignment.account.route(Service::VPC, &target.region)
 }
 
-/// Calls one target, and reports a failure.
+/// Calls one target, and reports failures. Gateways are called only if the API accepts the credentials, so that one cause is
+/// reported once.
 async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
-    let result = first_page(target, assignment).await;
+    let result = first_page::<Tunnel>(target, assignment).await;
     let server_time = match &result {
         Ok(response) => response.server_time,
         Err(ApiError::Api { server_time, .. }) => *server_time,
         Err(_) => None,
+    };
+    let clock_offset = server_time.map(|time| time.duration_since(Timestamp::now()).as_secs());
+    let tunnels = Call::ended(result);
+    let (gateways, customer_gateways) = if tunnels.error().is_some() && !tunnels.is_permission_missing() {
+        (Call::Skipped, Call::Skipped)
+    } else if assignment.settings.gateways_interval.is_none() {
+        (Call::Off, Call::Off)
+    } else {
+        tokio::join!(call::<Gateway>(target, assignment), call::<CustomerGateway>(target, assignment))
     };
     let row = ProbeRow {
         account: target.account.to_string(),
         region: target.region.to_string(),
         route: route(target, assignment),
         discovered: assignment.settings.discovered,
-        permission: DescribeVpnConnections::PERMISSION,
-        result: result.map(|response| response.value.total_count),
-        clock_offset: server_time.map(|time| time.duration_since(Timestamp::now()).as_secs()),
+        tunnels,
+        gateways,
+        customer_gateways,
+        clock_offset,
     };
-    if let (Err(error), false) = (&row.result, row.is_ok()) {
-        report(format_args!("{target}: {}", failure::from_error(error, &row.route, row.permission).message));
-    }
+    report_failures(target, &row);
     row
 }
 
-/// One call and its result.
-#[derive(Debug)]
-struct ProbeRow {
-    account: String,
-    region: String,
-    route: Route,
-    /// Whether the region was discovered, not configured.
-    discovered: bool,
-    permission: &'static str,
-    /// The number of tunnels.
-    result: Result<u64, ApiError>,
-    /// The API's clock minus the local clock, in seconds.
-    clock_offset: Option<i64>,
+async fn call<R: ListedRow>(target: &Target, assignment: &Assignment) -> Call {
+    Call::ended(first_page::<R>(target, assignment).await)
 }
 
-impl ProbeRow {
-    /// A discovered region without VPN is not polled, so it is not a failure.
-    fn is_ok(&self) -> bool {
-        match &self.result {
-            Ok(_) => true,
-            Err(error) => self.discovered && error.reason() == Reason::UnsupportedRegion,
+fn report_failures(target: &Target, row: &ProbeRow) {
+    if row.is_without_vpn() {
+        return;
+    }
+    for call in [&row.tunnels, &row.gateways, &row.customer_gateways] {
+        if let Call::Ended { permission, result: Err(error) } = call {
+            let failure = failure::from_error(error, &row.route, permission);
+            report(format_args!("{target}: {}", failure.message));
         }
-    }
-
-    /// Whether the API responded.
-    fn reachable(&self) -> &'static str {
-        match &self.result {
-            Ok(_) | Err(ApiError::Api { .. }) => "yes",
-            Err(ApiError::Credentials(_)) => "not called",
-            Err(_) => "no",
-        }
-    }
-
-    /// Whether the credentials allow listing tunnels; the reason if not.
-    fn may_list(&self) -> String {
-        let Err(error) = &self.result else { return "yes".to_owned() };
-        let obstacle = match (error.reason(), error) {
-            (Reason::Unauthorized, ApiError::Api { code, .. }) if code.exact().starts_with("Ip") => {
-                "this address is not allowed"
-            }
-            (_, ApiError::Credentials(SourceError::Refused { permission, .. })) => {
-                return format!("no: {permission} is missing");
-            }
-            (Reason::Unauthorized, _) => return format!("no: {} is missing", self.permission),
-            (Reason::Auth, _) => "the credentials are refused",
-            (Reason::Credentials, _) => "there are no credentials",
-            (Reason::ClockSkew, _) => "the clock difference is too large",
-            (Reason::UnsupportedRegion, _) => "the region has no VPN",
-            (Reason::Refused, _) => "the request is refused",
-            (
-                Reason::Timeout
-                | Reason::Connection
-                | Reason::Throttled
-                | Reason::ServerError
-                | Reason::MalformedResponse,
-                _,
-            ) => return "unknown".to_owned(),
-        };
-        format!("no: {obstacle}")
-    }
-}
-
-fn probe_table(rows: &[ProbeRow]) -> String {
-    let header = ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"];
-    let rows = rows.iter().map(|row| {
-        let tunnels = row.result.as_ref().map_or("-".to_owned(), u64::to_string);
-        [
-            Cell::new(one_line(&row.account)),
-            Cell::new(&*row.region),
-            Cell::new(row.reachable()),
-            Cell::new(row.route.url.authority()),
-            if row.is_ok() { Cell::new(row.may_list()) } else { Cell::styled(row.may_list(), RED) },
-            Cell::new(tunnels),
-            Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
-        ]
-    });
-    table(header, rows)
-}
-
-/// The API's clock minus the local clock. `Date` has a resolution of one second, so a difference of one second is ignored.
-fn clock(offset: i64) -> String {
-    match offset {
-        -1..=1 => "0 s".to_owned(),
-        _ => format!("{offset:+} s"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use url::Url;
-
     use super::*;
-
-    fn row(result: Result<u64, ApiError>) -> ProbeRow {
-        let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
-        let route = Route { url, proxy: None };
-        let permission = DescribeVpnConnections::PERMISSION;
-        let (account, region) = ("main".to_owned(), "eu".to_owned());
-        ProbeRow { account, region, route, discovered: false, permission, result, clock_offset: None }
-    }
-
-    fn refused(code: &str) -> Result<u64, ApiError> {
-        let (message, request_id) = (String::new(), String::new());
-        Err(ApiError::Api { code: code.into(), message, request_id, server_time: None })
-    }
-
-    #[test]
-    fn probe_row_names_each_failure() {
-        let table = [
-            (Ok(3), "yes", "yes"),
-            (refused("UnauthorizedOperation"), "yes", "no: vpc:DescribeVpnConnections is missing"),
-            (refused("IpNotInWhitelist"), "yes", "no: this address is not allowed"),
-            (refused("AuthFailure.SignatureFailure"), "yes", "no: the credentials are refused"),
-            (refused("AuthFailure.SignatureExpire"), "yes", "no: the clock difference is too large"),
-            (refused("UnsupportedRegion"), "yes", "no: the region has no VPN"),
-            (refused("InvalidParameter"), "yes", "no: the request is refused"),
-            (refused("InternalError"), "yes", "unknown"),
-            (
-                Err(ApiError::Credentials(SourceError::Absent("none".into()))),
-                "not called",
-                "no: there are no credentials",
-            ),
-            (
-                Err(ApiError::Credentials(SourceError::Refused {
-                    permission: "sts:AssumeRole".into(),
-                    problem: String::new(),
-                })),
-                "not called",
-                "no: sts:AssumeRole is missing",
-            ),
-            (Err(ApiError::Connection("refused".into())), "no", "unknown"),
-            (Err(ApiError::Status { status: 502, retry_after: None }), "no", "unknown"),
-        ];
-        for (result, reachable, may_list) in table {
-            let row = row(result);
-            assert_eq!((row.reachable(), &*row.may_list()), (reachable, may_list), "{row:?}");
-        }
-    }
 
     #[test]
     fn refusal_of_a_known_key_shows_its_site() {
-        let is_known = |code: &str| is_known_key(&refused(code).expect_err(code));
+        let is_known = |code: &str| is_known_key(&row::tests::refused(code));
         for code in
             ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "UnauthorizedOperation.NoPermission"]
         {
@@ -293,10 +187,5 @@ mod tests {
         {
             assert!(!is_known(code), "{code}");
         }
-    }
-
-    #[test]
-    fn clock_offset_of_a_second_is_ignored() {
-        assert_eq!([-1, 0, 1, 2, -600].map(clock), ["0 s", "0 s", "0 s", "+2 s", "-600 s"]);
     }
 }

@@ -29,6 +29,7 @@ pub(super) async fn run(flags: &SimulateFlags, signals: Signals) -> Result<(), C
         latency: flags.latency.unwrap_or_default(),
         requests_per_second: flags.requests_per_second,
         faults: faults.map_err(usage)?,
+        gateway_problems: Some(flags.gateway_problem.clone()).filter(|problems| !problems.is_empty()),
         ..Options::default()
     };
     let simulator = bind(options, flags.listen_address).await?;

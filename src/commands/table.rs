@@ -8,6 +8,7 @@ use std::{
 use unicode_width::UnicodeWidthStr;
 
 /// One cell of a table: a text, and the numbers of its ANSI style, if any.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cell {
     text: String,
     style: Option<&'static str>,

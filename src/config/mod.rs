@@ -39,6 +39,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// `metrics`: the content of the metrics.
     pub metrics: MetricsConfig,
+    /// `gateways`: whether and when gateways are listed.
+    pub gateways: GatewaysConfig,
     /// `accounts`: at least one, with distinct names.
     pub accounts: Vec<AccountConfig>,
 }
@@ -105,8 +107,23 @@ impl Default for ApiConfig {
 /// `metrics`: the content of the metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricsConfig {
-    /// `tag_labels`: the tags that become labels of `tunnel_info`, in the order of the file.
+    /// `tag_labels`: the tags that become labels of `tunnel_info` and `gateway_info`, in the order of the file.
     pub tag_labels: Vec<TagLabel>,
+}
+
+/// `gateways`: whether and when VPN gateways and customer gateways are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaysConfig {
+    /// Whether they are listed.
+    pub enabled: bool,
+    /// The time from one listing of a target's gateways to the next.
+    pub interval: Duration,
+}
+
+impl Default for GatewaysConfig {
+    fn default() -> Self {
+        Self { enabled: true, interval: Duration::from_mins(5) }
+    }
 }
 
 /// One entry of `accounts`.
@@ -122,7 +139,7 @@ pub struct AccountConfig {
     pub credentials: CredentialSource,
     /// `assume_role`: the role to assume with those credentials.
     pub assume_role: Option<Role>,
-    /// `filters`: filters of the API that narrow the list of tunnels.
+    /// `filters`: filters of the API that narrow the lists of tunnels and gateways.
     pub filters: Vec<Filter>,
 }
 

@@ -1,4 +1,4 @@
-//! `poll`, `api` and `metrics`: parses them into their types.
+//! `poll`, `api`, `metrics` and `gateways`: parses them into their types.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 use config::ValueKind;
 
 use super::{
-    ApiConfig, MetricsConfig, PollConfig, duration,
+    ApiConfig, GatewaysConfig, MetricsConfig, PollConfig, duration,
     reader::{Node, Table},
 };
 use crate::{
@@ -109,6 +109,22 @@ pub(super) fn metrics(root: &Table<'_>) -> Option<MetricsConfig> {
     root.read_or("metrics", MetricsConfig::default(), |section| {
         let section = section.table(&["tag_labels"])?;
         Some(MetricsConfig { tag_labels: section.read_or("tag_labels", vec![], tag_labels)? })
+    })
+}
+
+/// `stale_after`: `poll.stale_after`, if it is valid.
+pub(super) fn gateways(root: &Table<'_>, stale_after: Option<Duration>) -> Option<GatewaysConfig> {
+    root.read_or("gateways", GatewaysConfig::default(), |section| {
+        let section = section.table(&["enabled", "interval"])?;
+        let default = GatewaysConfig::default();
+        let enabled = section.read_or("enabled", default.enabled, Node::boolean);
+        let interval = section.read_or("interval", default.interval, duration);
+        if interval.zip(stale_after).is_some_and(|(interval, stale_after)| stale_after < interval) {
+            let message =
+                "is longer than poll.stale_after: one failed listing makes a target's gateways disappear";
+            section.at("interval").warning(message);
+        }
+        Some(GatewaysConfig { enabled: enabled?, interval: interval? })
     })
 }
 

@@ -1,4 +1,4 @@
-//! The environment variables that override keys of `poll`, `api` and `metrics`:
+//! The environment variables that override keys of `poll`, `api`, `metrics` and `gateways`:
 //! `TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL` overrides `poll.interval`.
 //!
 //! An empty variable counts as absent, because templates and compose files write unset variables in this way.
@@ -15,7 +15,7 @@ use super::{
 const PREFIX: &str = "TENCENTCLOUD_VPN_EXPORTER__";
 
 /// The paths of the keys that have a variable, and the form of its text.
-const KEYS: [(&str, Form); 9] = [
+const KEYS: [(&str, Form); 11] = [
     ("poll.interval", Form::Text),
     ("poll.timeout", Form::Text),
     ("poll.stale_after", Form::Text),
@@ -25,6 +25,8 @@ const KEYS: [(&str, Form); 9] = [
     ("api.ca_file", Form::Text),
     ("api.requests_per_second", Form::Number),
     ("metrics.tag_labels", Form::TagLabels),
+    ("gateways.enabled", Form::Boolean),
+    ("gateways.interval", Form::Text),
 ];
 
 /// The form of a variable's text.
@@ -32,6 +34,7 @@ const KEYS: [(&str, Form); 9] = [
 enum Form {
     Text,
     Number,
+    Boolean,
     /// Separated by commas; `key=label` names a tag's label.
     TagLabels,
 }
@@ -95,6 +98,7 @@ fn value(name: &str, text: &str, form: Form) -> Value {
     let as_text = |text: &str| ValueKind::String(text.to_owned());
     match form {
         Form::Text => value(as_text(text)),
+        Form::Boolean => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Boolean)),
         Form::Number => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Float)),
         Form::TagLabels => {
             let item = |item: &str| match item.trim().rsplit_once('=') {

@@ -1,12 +1,16 @@
-//! The shared types: accounts, regions, targets and tunnels. Their values are always valid.
+//! The shared types: accounts, regions, targets, tunnels and gateways. Their values are always valid.
 //!
 //! It must not depend on I/O, wire formats or metrics.
 
 pub mod ca_file;
 pub mod credential_source;
+pub mod customer_gateway;
 pub mod display;
 pub mod endpoint;
 pub mod filter;
+pub mod gateway;
+pub mod gateway_status;
+mod id;
 pub mod listing;
 pub mod proxy;
 pub mod reason;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::status::Status;
+use super::{status::Status, tag_label::TagLabel};
 
 /// A row of a listing, such as a tunnel.
 pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
@@ -28,6 +28,9 @@ pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
     /// The same row with all statuses unknown: for a row that may no longer exist.
     #[must_use]
     fn with_unknown_statuses(&self) -> Self;
+
+    /// Keeps only the tags that become labels.
+    fn keep_tags(&mut self, tag_labels: &[TagLabel]);
 
     /// Whether this row has a worse status than `other`. If a page has two rows with the same id, the worse one is kept.
     fn is_worse_than(&self, other: &Self) -> bool;

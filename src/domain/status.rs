@@ -1,6 +1,7 @@
 //! Statuses of rows, as the API spells them.
 //!
-//! Source of a tunnel's values: the API reference of `DescribeVpnConnections`, 2025-11-13.
+//! Source of a tunnel's values: the API reference of `DescribeVpnConnections`, 2025-11-13. Source of a gateway's values: the
+//! Python SDK of `vpc` 2017-03-12, release 3.1.193.
 
 use std::fmt;
 
@@ -97,6 +98,32 @@ status! {
         Available = "AVAILABLE",
         /// Probes are lost.
         Unavailable = "UNAVAILABLE",
+    }
+}
+
+status! {
+    /// The lifecycle state of a VPN gateway: the API's `State`.
+    GatewayState, "gateway_state" {
+        /// It is being created.
+        Pending = "PENDING",
+        /// Its creation failed.
+        PendingError = "PENDING_ERROR",
+        /// It exists and is in service.
+        Available = "AVAILABLE",
+        /// It is being deleted.
+        Deleting = "DELETING",
+        /// Its deletion failed.
+        DeletingError = "DELETING_ERROR",
+    }
+}
+
+/// The status of rows that have none.
+impl Status for () {
+    const ALL: &'static [Self] = &[()];
+    const UNKNOWN: Self = ();
+
+    fn as_str(self) -> &'static str {
+        ""
     }
 }
 

@@ -1,6 +1,15 @@
-//! A tag of tunnels, and the label that shows it.
+//! A tag of tunnels and gateways, and the label that shows it.
 
-/// A tag of tunnels that becomes a label of `tunnel_info`.
+/// The tags of a resource: keys and values, in the API's order.
+pub type Tags = Box<[(Box<str>, Box<str>)]>;
+
+/// Keeps only the tags that become labels.
+pub(super) fn keep(tags: &mut Tags, tag_labels: &[TagLabel]) {
+    let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
+    *tags = std::mem::take(tags).into_iter().filter(is_kept).collect();
+}
+
+/// A tag that becomes a label of `tunnel_info` and `gateway_info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagLabel {
     /// The tag's key, as it is in Tencent Cloud.

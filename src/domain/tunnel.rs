@@ -2,41 +2,17 @@
 //!
 //! Source of the values: the API reference of `DescribeVpnConnections`, 2025-11-13.
 
-use std::fmt;
-
 use super::{
+    id::id,
     row::Row,
     status::{ApiStatus, HealthCheckStatus, NetStatus, TunnelState},
-    tag_label::TagLabel,
+    tag_label::{self, TagLabel, Tags},
     tunnel_status::TunnelStatus,
 };
 
-/// The longest id that is accepted. Real ones have 13 characters.
-const MAX_ID_CHARS: usize = 128;
-
-/// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel that is created again has another one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TunnelId(Box<str>);
-
-impl TunnelId {
-    /// Accepts 1 to 128 characters without control characters. `None` for anything else.
-    #[must_use]
-    pub fn new(id: &str) -> Option<Self> {
-        let fits = !id.is_empty() && id.chars().nth(MAX_ID_CHARS).is_none() && !id.contains(char::is_control);
-        fits.then(|| Self(id.into()))
-    }
-
-    /// The id as the API spells it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TunnelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+id! {
+    /// The id of a tunnel, such as `vpnx-f49l6u0z`. It never changes, and a tunnel that is created again has another one.
+    TunnelId
 }
 
 /// A tunnel's health check. Only a configured one has a status.
@@ -163,15 +139,7 @@ pub struct Tunnel {
     /// `CreatedTime` in Unix seconds. `None`: it cannot be read.
     pub created: Option<i64>,
     /// `TagSet`: keys and values, in the API's order.
-    pub tags: Box<[(Box<str>, Box<str>)]>,
-}
-
-impl Tunnel {
-    /// Keeps only the tags that become labels.
-    pub fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
-        let is_kept = |(key, _): &(Box<str>, Box<str>)| tag_labels.iter().any(|label| *label.key == **key);
-        self.tags = std::mem::take(&mut self.tags).into_iter().filter(is_kept).collect();
-    }
+    pub tags: Tags,
 }
 
 impl Row for Tunnel {
@@ -203,20 +171,11 @@ impl Row for Tunnel {
         }
     }
 
+    fn keep_tags(&mut self, tag_labels: &[TagLabel]) {
+        tag_label::keep(&mut self.tags, tag_labels);
+    }
+
     fn is_worse_than(&self, other: &Self) -> bool {
         self.status() < other.status()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn id_has_1_to_128_printable_characters() {
-        assert!(TunnelId::new("").is_none());
-        assert!(TunnelId::new("vpnx-\u{1b}[31m").is_none());
-        assert!(TunnelId::new(&"x".repeat(128)).is_some());
-        assert!(TunnelId::new(&"x".repeat(129)).is_none());
     }
 }

@@ -5,8 +5,10 @@
 
 mod account;
 mod compress;
+mod customer_gateway;
 pub mod exposition;
 mod family;
+mod gateway;
 pub mod plain;
 mod process;
 pub mod registry;
@@ -18,7 +20,7 @@ mod tunnel;
 use std::sync::Arc;
 
 use crate::{
-    domain::{tag_label::TagLabel, tunnel::Tunnel},
+    domain::{customer_gateway::CustomerGateway, gateway::Gateway, tag_label::TagLabel, tunnel::Tunnel},
     snapshot::{AccountSnapshot, TargetSnapshot, record::Record},
 };
 use section::{RowSection, Section};
@@ -27,6 +29,8 @@ use section::{RowSection, Section};
 fn sections(tag_labels: &Arc<[TagLabel]>) -> Vec<Box<dyn RowSection>> {
     vec![
         Box::new(Section::<Record<Tunnel>>::new(tag_labels)),
+        Box::new(Section::<Record<Gateway>>::new(tag_labels)),
+        Box::new(Section::<Record<CustomerGateway>>::new(tag_labels)),
         Box::new(Section::<TargetSnapshot>::new(tag_labels)),
         Box::new(Section::<AccountSnapshot>::new(tag_labels)),
     ]

@@ -65,7 +65,7 @@ mod tests {
     use crate::telemetry::BuildInfo;
 
     /// The table of each kind of row, in the order of [`sections`]. A page needs both marker lines of a table.
-    const TABLES: [&str; 3] = ["tunnels", "targets", "accounts"];
+    const TABLES: [&str; 5] = ["tunnels", "gateways", "customer gateways", "targets", "accounts"];
 
     /// The metrics of rows that need no age: they count polls, or name the targets of this process.
     const WITHOUT_AGE: [&str; 3] = [
@@ -108,7 +108,11 @@ mod tests {
     fn cached_metrics_say_as_of_when() {
         for section in sections(&[].into()) {
             for desc in section.descs().expect("no tag has a label") {
-                let ages = ["as of the last poll", "as of the last region discovery"];
+                let ages = [
+                    "as of the last poll",
+                    "as of the last listing of gateways",
+                    "as of the last region discovery",
+                ];
                 let says_age = ages.iter().any(|age| desc.help.contains(age));
                 let needs_age = !WITHOUT_AGE.contains(&desc.fq_name.as_str());
                 assert_eq!(says_age, needs_age, "{}: {}", desc.fq_name, desc.help);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::family::{Family, MetricRow, Samples, flag, seconds};
 use crate::{
-    domain::{reason::Reason, row::Row, status::Status, target::Target, tunnel_status::TunnelStatus},
+    domain::{
+        reason::Reason, row::Row, status::Status, target::Target, tunnel::Tunnel, tunnel_status::TunnelStatus,
+    },
     snapshot::{Snapshot, TargetSnapshot, listed::Listed},
 };
 
@@ -92,6 +94,27 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
         "Values of a status that are new to this exporter, as of the last poll. With field vpn_connection_id: rows without a usable id.",
         |target, samples| {
             add_unknown_values(&target.listed_tunnels, samples);
+            samples.add(&[Tunnel::ID_FIELD], target.listed_tunnels.rows_without_id as f64);
+            if let Some(gateways) = &target.gateways {
+                add_unknown_values(&gateways.gateways.listed, samples);
+            }
+        },
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_gateways_up",
+        &[],
+        "1 if both listings of gateways and of customer gateways succeeded, as of the last listing of gateways; else 0. Absent before the first listing, and with gateways.enabled: false. Tunnels do not depend on it.",
+        |target, samples| {
+            samples.add_some(target.gateways.as_ref().and_then(|gateways| gateways.is_up()).map(flag));
+        },
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_gateways_last_success_timestamp_seconds",
+        &[],
+        "Time at which the listings of gateways and of customer gateways last both succeeded, as of the last listing of gateways.",
+        |target, samples| {
+            let last_success = target.gateways.as_ref().and_then(|gateways| gateways.last_success);
+            samples.add_some(last_success.map(seconds));
         },
     ),
 ];
@@ -100,5 +123,4 @@ fn add_unknown_values<R: Row>(listed: &Listed<R>, samples: &mut Samples<'_>) {
     for field in R::STATUS_FIELDS {
         samples.add(&[field], listed.unknown_values(field) as f64);
     }
-    samples.add(&[R::ID_FIELD], listed.rows_without_id as f64);
 }

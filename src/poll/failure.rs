@@ -31,12 +31,28 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
     Failure { reason, message: format!("{place}{message}{advice}") }
 }
 
-/// The failure of a poll that did not end by its deadline.
-pub(super) fn deadline_passed(timeout: Duration) -> Failure {
+/// The failure of a poll with this time limit.
+pub(super) fn of_poll(error: &ApiError, timeout: Duration, route: &Route, permission: &str) -> Failure {
+    match error {
+        ApiError::OutOfTime => deadline_passed(timeout, None, route),
+        ApiError::CutOff(waited) => deadline_passed(timeout, Some(*waited), route),
+        _ => from_error(error, route, permission),
+    }
+}
+
+/// The failure of a poll that did not end by its deadline. `waited`: how long its last request had waited for a response.
+fn deadline_passed(timeout: Duration, waited: Option<Duration>, route: &Route) -> Failure {
     let timeout = humantime::format_duration(timeout);
-    let message = format!(
-        "the poll did not finish within {timeout}; poll.timeout or api.requests_per_second may be too small"
-    );
+    let message = match waited {
+        None => format!(
+            "the poll did not finish within {timeout}; poll.timeout or api.requests_per_second may be too small"
+        ),
+        Some(waited) => format!(
+            "{route}: the poll did not finish within {timeout}: its last request had no response after {}; raise poll.timeout if \
+             the API is only slow, else check api.endpoint, the network and any proxy",
+            humantime::format_duration(waited)
+        ),
+    };
     Failure { reason: Reason::Timeout, message }
 }
 
@@ -49,7 +65,9 @@ fn advice(reason: Reason, permission: &str) -> String {
         Reason::Throttled => "; lower api.requests_per_second if this lasts",
         Reason::Auth => "; check the account's credentials",
         Reason::Unauthorized => {
-            return format!("; allow the account's credentials {permission} from this address");
+            return format!(
+                "; allow the account's credentials {permission} from this address, as in deploy/cam-policy.json"
+            );
         }
         Reason::ClockSkew => "; set this machine's clock",
         Reason::UnsupportedRegion => "; check the spelling of the region",

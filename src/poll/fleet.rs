@@ -1,4 +1,5 @@
-//! The pollers of all targets: they are started, reassigned and stopped to match the plan.
+//! The pollers of all targets. Each target has one for tunnels and one for gateways. They are started, reassigned and stopped
+//! to match the plan.
 //!
 //! The caller adds the targets to the snapshot first, and removes them from it.
 
@@ -8,11 +9,14 @@ use std::{
 };
 
 use tokio::{
-    sync::watch,
+    sync::{Notify, Semaphore, watch},
     task::{AbortHandle, JoinError, JoinSet},
 };
 
-use super::poller::{Assignment, Poller};
+use super::{
+    gateways::{self, GatewayPoller},
+    poller::{Assignment, Poller},
+};
 use crate::{
     domain::target::Target,
     snapshot::{Snapshots, TargetSnapshot},
@@ -27,19 +31,23 @@ pub struct Fleet {
     snapshots: Snapshots,
     pollers: JoinSet<()>,
     handles: HashMap<Target, Handle>,
+    /// Limits how many targets list gateways at the same time.
+    gateway_permits: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Handle {
     assignment: watch::Sender<Assignment>,
-    poller: AbortHandle,
+    /// The poller of tunnels, and that of gateways.
+    pollers: [AbortHandle; 2],
 }
 
 impl Fleet {
     /// No pollers: [`Self::reconcile`] starts them.
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
-        Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new() }
+        let gateway_permits = Arc::new(Semaphore::new(gateways::CONCURRENT_TARGETS));
+        Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new(), gateway_permits }
     }
 
     /// Starts and stops pollers to match the plan. A target that stays keeps its poller, and is polled at once if its
@@ -48,7 +56,7 @@ impl Fleet {
         self.handles.retain(|target, handle| {
             let stays = plan.contains_key(target);
             if !stays {
-                handle.poller.abort();
+                handle.pollers.iter().for_each(AbortHandle::abort);
             }
             stays
         });
@@ -68,10 +76,14 @@ impl Fleet {
 
     fn start(&mut self, target: Target, assignment: Assignment) {
         let (assignment, receiver) = watch::channel(assignment);
+        let list_gateways = Arc::new(Notify::new());
+        let snapshots = || self.snapshots.clone();
+        let permits = Arc::clone(&self.gateway_permits);
+        let gateways = GatewayPoller::new(snapshots(), receiver.clone(), target.clone(), permits);
         let state = Arc::new(TargetSnapshot::new(target.clone()));
-        let poller = Poller::new(self.snapshots.clone(), receiver, state);
-        let poller = self.pollers.spawn(poller.run());
-        self.handles.insert(target, Handle { assignment, poller });
+        let tunnels = Poller::new(snapshots(), receiver, state, Arc::clone(&list_gateways));
+        let pollers = [self.pollers.spawn(tunnels.run()), self.pollers.spawn(gateways.run(list_gateways))];
+        self.handles.insert(target, Handle { assignment, pollers });
     }
 
     /// Waits until a poller ends by itself, which happens only if it panics.

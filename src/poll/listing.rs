@@ -3,14 +3,17 @@
 //! The API's list is not a snapshot. A row that is created or deleted between two pages moves the rows after it, so a page
 //! can repeat or miss a row, and the counts do not always show it. This works for any kind of row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
 use super::reading::{Reading, Received};
 use crate::{
-    domain::{filter::Filter, listing::Listing, target::Region},
+    domain::{filter::Filter, listing::Listing, tag_label::TagLabel, target::Region},
     tencent::{
         account::Account,
         error::ApiError,
@@ -18,8 +21,8 @@ use crate::{
     },
 };
 
-/// The largest number of concurrent requests for one listing.
-const CONCURRENT_REQUESTS: usize = 8;
+/// The largest number of concurrent requests for one listing of tunnels.
+pub(super) const CONCURRENT_REQUESTS: usize = 8;
 
 /// The largest number of pages. A count that needs more is malformed.
 const MAX_PAGES: usize = 1000;
@@ -37,14 +40,17 @@ pub(super) struct Known<'a, R: ListedRow> {
 }
 
 /// Reads the listing of a region.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ListingReader<'a, R> {
     pub(super) account: &'a Account,
     pub(super) region: &'a Region,
     pub(super) filters: &'a [Filter],
     pub(super) deadline: Instant,
-    /// Drops the parts of a row that are not needed, as soon as its page is received.
-    pub(super) trim: &'a (dyn Fn(&mut R) + Sync),
+    /// The tags to keep of each row. The others are dropped as soon as a page is received.
+    pub(super) tag_labels: &'a [TagLabel],
+    /// The largest number of concurrent requests.
+    pub(super) concurrent_requests: usize,
+    pub(super) kind: PhantomData<fn() -> R>,
 }
 
 /// Queries one row by id. `None`: a consistent response does not list it, or the API does not find it. A response with a row
@@ -55,7 +61,15 @@ pub async fn query_by_id<R: ListedRow>(
     id: &R::Id,
     deadline: Instant,
 ) -> Result<Option<R>, ApiError> {
-    let reader = ListingReader { account, region, filters: &[], deadline, trim: &|_: &mut R| {} };
+    let reader = ListingReader {
+        account,
+        region,
+        filters: &[],
+        deadline,
+        tag_labels: &[],
+        concurrent_requests: 1,
+        kind: PhantomData::<fn() -> R>,
+    };
     let mut found = reader.query_each(&[id]).await?;
     if found.rows_without_id > 0 {
         return Err(ApiError::malformed(format!("a query by id returned a row without a {}", R::ID)));
@@ -120,8 +134,9 @@ impl<R: ListedRow> ListingReader<'_, R> {
         let pages = page_count(first.page.total_count)?;
         let mut reading = Reading::new(first);
         let offsets = (1..pages).map(|number| number * PAGE_ROWS);
-        let mut rest =
-            stream::iter(offsets).map(|offset| self.page(self.filters, offset)).buffered(CONCURRENT_REQUESTS);
+        let mut rest = stream::iter(offsets)
+            .map(|offset| self.page(self.filters, offset))
+            .buffered(self.concurrent_requests);
         while let Some(received) = rest.try_next().await? {
             let is_empty = received.page.is_empty();
             reading.add(received);
@@ -221,7 +236,7 @@ impl<R: ListedRow> ListingReader<'_, R> {
     async fn page(&self, filters: &[Filter], offset: usize) -> Result<Received<R>, ApiError> {
         let action = Describe::<R>::new(filters, offset, PAGE_ROWS);
         let mut page: Page<R> = self.account.post(&action, self.region, self.deadline).await?.value;
-        page.rows.iter_mut().for_each(self.trim);
+        page.rows.iter_mut().for_each(|row| row.keep_tags(self.tag_labels));
         Ok(Received { page, at: Instant::now() })
     }
 }

@@ -2,19 +2,24 @@
 
 use crate::{
     domain::{
-        listing::Listing, row::Row, status::Status, target::Target, tunnel::Tunnel,
+        gateway::Gateway, listing::Listing, row::Row, status::Status, target::Target, tunnel::Tunnel,
         tunnel_status::TunnelStatus,
     },
-    snapshot::{Failure, Poll, TargetSnapshot, listed::Listed, record::Change},
+    snapshot::{Failure, Poll, TargetSnapshot, gateways::GatewaysSnapshot, listed::Listed, record::Change},
 };
 
 /// Logs the first unknown value of each status.
 pub(super) fn unknown_values<R: Row>(target: &Target, before: &Listed<R>, listing: &Listing<R>) {
     for &field in R::STATUS_FIELDS.iter().filter(|field| before.unknown_values(field) == 0) {
         if let Some(new) = listing.unknown_values.iter().find(|new| new.field == field) {
+            let message = match field {
+                Gateway::RESTRICT_STATE_FIELD => {
+                    "unknown RestrictState; each text but NORMAL is shown as isolated"
+                }
+                _ => "unknown status value; it is shown as UNKNOWN",
+            };
             tracing::warn!(
-                account = %target.account, region = %target.region, field,
-                value = %new.value, "unknown status value; it is shown as UNKNOWN"
+                account = %target.account, region = %target.region, field, value = %new.value, "{message}"
             );
         }
     }
@@ -92,6 +97,63 @@ fn change(state: &TargetSnapshot, change: &Change<Tunnel>) {
         status = before.is_none().then_some(status.as_str()),
         state = tunnel.state.as_str(), net_status = tunnel.net_status.as_str(),
         health_check_status = tunnel.health_check.status().map(Status::as_str),
+        "{message}"
+    );
+}
+
+/// Logs how a listing of gateways ended, and what it changed. A failure is logged if it is new since the last success.
+pub(super) fn gateways(
+    target: &Target,
+    before: &GatewaysSnapshot,
+    after: &GatewaysSnapshot,
+    changes: &[Change<Gateway>],
+    is_new_failure: bool,
+) {
+    let (account, region) = (&target.account, &target.region);
+    let error = after.failures().map(|failure| &*failure.message).collect::<Vec<_>>().join("; ");
+    match (before.is_up(), after.failures().next()) {
+        (_, Some(failure)) if is_new_failure => tracing::warn!(
+            %account, %region, reason = failure.reason.as_str(), error,
+            "gateways cannot be listed; tunnels are not affected"
+        ),
+        (_, Some(_)) => tracing::debug!(%account, %region, error, "gateways cannot be listed again"),
+        (Some(false), None) => tracing::info!(%account, %region, "gateways are listed again"),
+        (_, None) => {}
+    }
+    if before.last_success.is_none() && after.last_success.is_some() {
+        let (gateways, customer_gateways) = (&after.gateways.listed, &after.customer_gateways.listed);
+        let count = |rows: Option<usize>| rows.unwrap_or_default();
+        tracing::info!(
+            %account, %region, gateways = count(gateways.records().map(<[_]>::len)),
+            customer_gateways = count(customer_gateways.records().map(<[_]>::len)),
+            "first listing of gateways"
+        );
+    }
+    let rows_without_id = |state: &GatewaysSnapshot| {
+        state.gateways.listed.rows_without_id + state.customer_gateways.listed.rows_without_id
+    };
+    if rows_without_id(before) == 0 && rows_without_id(after) > 0 {
+        tracing::warn!(%account, %region, "rows of gateways without a usable id are skipped");
+    }
+    for change in changes {
+        gateway_change(target, change);
+    }
+}
+
+fn gateway_change(target: &Target, change: &Change<Gateway>) {
+    let (record, message, before) = match change {
+        Change::Appeared(record) => (record, "gateway appeared", None),
+        Change::Disappeared(record) => (record, "gateway disappeared", None),
+        Change::Changed { record, before } => (record, "gateway changed", Some(before)),
+    };
+    let gateway = &record.row;
+    let status = gateway.status();
+    tracing::info!(
+        account = %target.account, region = %target.region, vpn_gateway_id = %gateway.id, name = &*gateway.name,
+        change = before.map(|before| format!("{before} -> {status}")),
+        status = before.is_none().then_some(status.as_str()),
+        state = gateway.state.as_str(), restrict_state = &*gateway.restrict_state,
+        is_address_blocked = gateway.is_address_blocked,
         "{message}"
     );
 }

@@ -1,10 +1,11 @@
-//! Decides when targets are polled and regions are discovered, and reads complete listings.
+//! Decides when targets are polled, gateways are listed and regions are discovered, and reads complete listings.
 //!
 //! It must not depend on how results are shown.
 
 pub mod discovery;
 pub mod failure;
 pub mod fleet;
+pub mod gateways;
 pub mod listing;
 mod log;
 pub mod poller;

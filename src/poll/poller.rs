@@ -1,16 +1,16 @@
 //! Polls one target on its schedule, and keeps its tunnels between the polls.
 
-use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use std::{collections::HashSet, marker::PhantomData, pin::pin, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
     failure,
-    listing::{Known, ListingReader},
+    listing::{CONCURRENT_REQUESTS, Known, ListingReader},
     log,
     schedule::{Schedule, phase},
 };
@@ -20,7 +20,10 @@ use crate::{
         Snapshots, TargetSnapshot,
         record::{Change, Record},
     },
-    tencent::{account::Account, action::Service, error::ApiError, page::ListedRow},
+    tencent::{
+        account::Account, action::Service, describe_vpn_connections::DescribeVpnConnections, error::ApiError,
+        page::ListedRow,
+    },
 };
 
 /// The longest pause after refused credentials.
@@ -39,8 +42,10 @@ pub struct Settings {
     pub stale_after: Duration,
     /// Whether the region was discovered, and not configured by name. A discovered region without VPN is not an error.
     pub discovered: bool,
-    /// The tags to keep of each tunnel.
+    /// The tags to keep of each tunnel and gateway.
     pub tag_labels: Vec<TagLabel>,
+    /// The time from one listing of the target's gateways to the next. `None`: gateways are not listed.
+    pub gateways_interval: Option<Duration>,
 }
 
 /// What a poller works with: the account to call, and the settings.
@@ -70,35 +75,33 @@ pub async fn poll(assignment: &Assignment, before: &TargetSnapshot) -> (TargetSn
         region,
         filters: &settings.filters,
         deadline,
-        trim: &|tunnel: &mut Tunnel| tunnel.keep_tags(&settings.tag_labels),
+        tag_labels: &settings.tag_labels,
+        concurrent_requests: CONCURRENT_REQUESTS,
+        kind: PhantomData,
     };
     // Stale tunnels are queried by id too: their history continues if they still exist.
     let known = known(before.listed_tunnels.records().unwrap_or_default(), settings.stale_after);
-    let result = timeout_at(deadline, reader.read(known)).await;
+    let result = timeout_at(deadline, reader.read(known)).await.unwrap_or(Err(ApiError::OutOfTime));
     let ended = Timestamp::now();
     let duration = start.elapsed();
     account.telemetry().poll_duration.observe(duration.as_secs_f64());
     let (mut after, changes) = match result {
-        Ok(Ok(listing)) => {
+        Ok(listing) => {
             log::unknown_values(&before.target, &before.listed_tunnels, &listing);
             before.succeeded(listing, ended, duration)
         }
-        Err(_) | Ok(Err(ApiError::OutOfTime)) => {
-            let failure = failure::deadline_passed(settings.timeout);
-            (before.failed(failure, ended, duration), Vec::new())
-        }
-        Ok(Err(error)) => {
+        Err(error) => {
             let route = account.route(Service::VPC, region);
-            let failure = failure::from_error(&error, &route, Tunnel::PERMISSION);
+            let failure = failure::of_poll(&error, settings.timeout, &route, Tunnel::PERMISSION);
             (before.failed(failure, ended, duration), Vec::new())
         }
     };
-    after.clock_offset = account.clock_offset(region);
+    after.clock_offset = account.clock_offset::<DescribeVpnConnections<'_>>(region);
     (after, changes)
 }
 
 /// The rows of the last listing. A row can be in doubt for at most `stale_after`.
-fn known<R: ListedRow>(listed: &[Arc<Record<R>>], stale_after: Duration) -> Known<'_, R> {
+pub(super) fn known<R: ListedRow>(listed: &[Arc<Record<R>>], stale_after: Duration) -> Known<'_, R> {
     let stale_after = SignedDuration::try_from(stale_after).unwrap_or(SignedDuration::MAX);
     let limit = Timestamp::now().checked_sub(stale_after).unwrap_or(Timestamp::MIN);
     let is_in_doubt_too_long =
@@ -121,6 +124,8 @@ pub(super) struct Poller {
     refusals: u32,
     /// The reasons of all failures since the last success.
     failures: HashSet<Reason>,
+    /// Starts a listing of the target's gateways: after the first good listing of tunnels, and when tunnels changed.
+    list_gateways: Arc<Notify>,
 }
 
 impl Poller {
@@ -128,8 +133,17 @@ impl Poller {
         snapshots: Snapshots,
         assignment: watch::Receiver<Assignment>,
         state: Arc<TargetSnapshot>,
+        list_gateways: Arc<Notify>,
     ) -> Self {
-        Self { snapshots, assignment, state, last_success: None, refusals: 0, failures: HashSet::new() }
+        Self {
+            snapshots,
+            assignment,
+            state,
+            last_success: None,
+            refusals: 0,
+            failures: HashSet::new(),
+            list_gateways,
+        }
     }
 
     /// Polls until the sender of assignments is dropped. A new assignment ends the poll or the wait, and is used at once.
@@ -151,6 +165,10 @@ impl Poller {
             // The schedule itself waits for up to one interval, so only the rest of the pause is added.
             let next = schedule.next(Instant::now() + pause.saturating_sub(settings.interval));
             self.publish(next);
+            let is_first = before.last_success.is_none() && self.state.last_success.is_some();
+            if is_first || !changes.is_empty() {
+                self.list_gateways.notify_one();
+            }
             let is_refused = self.refusals > 0;
             // True: the credentials are new. False: the next poll is due.
             let wait = async {
@@ -233,7 +251,7 @@ impl Poller {
 
 /// The shortest pause after a poll. The first refusal changes nothing. After the second the pause is one interval, and it
 /// doubles with each further one, up to ten minutes.
-fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
+pub(super) fn refusal_pause(interval: Duration, refusals: u32) -> Duration {
     match refusals.checked_sub(2) {
         None => Duration::ZERO,
         Some(doublings) => {

@@ -35,7 +35,7 @@ pub struct AccountSettings {
     pub metadata_endpoint: Url,
     /// The settings of connections.
     pub connection: ConnectionSettings,
-    /// The rate limit for all regions and actions of the account together.
+    /// The rate limit of each action, for all regions of the account together.
     pub requests_per_second: f64,
     /// The source of the credentials.
     pub credentials: CredentialSource,
@@ -92,7 +92,7 @@ impl Account {
         self.caller.post(action, region, Signer::Cache(&self.credentials), Some(deadline)).await
     }
 
-    /// Calls an action with exactly one request: for actions that must not be repeated.
+    /// Calls an action once: for actions that must not be repeated.
     pub async fn post_once<A: Action>(&self, action: &A, region: &Region) -> Result<A::Response, ApiError> {
         self.caller.post_once(action, region, Signer::Cache(&self.credentials)).await
     }
@@ -103,10 +103,10 @@ impl Account {
         self.caller.route(service, region)
     }
 
-    /// The API's clock minus the local clock in seconds if a correction is active, else 0.
+    /// The API's clock minus the local clock in seconds if a correction is active for this action, else 0.
     #[must_use]
-    pub fn clock_offset(&self, region: &Region) -> i64 {
-        self.caller.clock_offset(region)
+    pub fn clock_offset<A: Action>(&self, region: &Region) -> i64 {
+        self.caller.clock_offset::<A>(region)
     }
 
     /// The generation of the current credentials. It increases when the credentials change, but not when refused temporary

@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use super::{
     action::{Action, Service, WithServerTime},
     client::{Client, RequestContext},
     credentials::{cache::CredentialCache, source::Credentials},
-    error::ApiError,
+    error::{ApiError, Remedy},
     rate_limit::RateLimit,
     retry::{Retries, Step},
     transport::Route,
@@ -49,14 +49,17 @@ pub struct Caller {
     account: AccountName,
     endpoint: Endpoint,
     client: Client,
-    limit: RateLimit,
+    requests_per_second: f64,
+    /// The rate limit of each action that was called. The API counts by action too, so no action has to wait for another.
+    limits: Mutex<BTreeMap<&'static str, Arc<RateLimit>>>,
     telemetry: AccountTelemetry,
-    /// The API's clock minus ours in each region where a correction is in force, in seconds.
-    clock_offsets: Mutex<BTreeMap<Region, i64>>,
+    /// The API's clock minus ours in seconds, for each action and region where a correction is in force. Wrong times in the
+    /// responses of one action do not affect the others.
+    clock_offsets: Mutex<BTreeMap<(&'static str, Region), i64>>,
 }
 
 impl Caller {
-    /// Calls `endpoint` at most `requests_per_second` times a second. Nothing is sent yet.
+    /// Calls each action of `endpoint` at most `requests_per_second` times a second. Nothing is sent yet.
     #[must_use]
     pub fn new(
         account: AccountName,
@@ -65,8 +68,15 @@ impl Caller {
         requests_per_second: f64,
         telemetry: AccountTelemetry,
     ) -> Self {
-        let limit = RateLimit::new(requests_per_second, telemetry.throttle.clone());
-        Self { account, endpoint, client, limit, telemetry, clock_offsets: Mutex::default() }
+        Self {
+            account,
+            endpoint,
+            client,
+            requests_per_second,
+            limits: Mutex::default(),
+            telemetry,
+            clock_offsets: Mutex::default(),
+        }
     }
 
     /// Calls an action until it succeeds, cannot succeed, or `deadline` is too near for another attempt.
@@ -83,7 +93,8 @@ impl Caller {
         // If the deadline ends the last attempt, the error before it is returned: it says more than a time-out.
         let mut last_error = None;
         loop {
-            let credentials = match with_deadline(deadline, self.wait_and_take_credentials(signer)).await {
+            let credentials = match with_deadline(deadline, self.wait_and_take_credentials::<A>(signer)).await
+            {
                 Some(credentials) => credentials?,
                 None => return Err(last_error.unwrap_or(ApiError::OutOfTime)),
             };
@@ -92,15 +103,14 @@ impl Caller {
                 Err(error) => error,
             };
             let time_left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let cut_off = matches!(error, ApiError::Timeout(_)) && time_left == Some(Duration::ZERO);
-            if cut_off && let Some(earlier) = last_error.take() {
-                return Err(earlier);
+            if matches!(error, ApiError::CutOff(_)) {
+                return Err(last_error.unwrap_or(error));
             }
             let has_temporary_credentials =
                 credentials.as_ref().is_some_and(|credentials| credentials.token.is_some());
             match retries.next(error.remedy(has_temporary_credentials), time_left) {
                 Some(Step::Pause(pause)) => sleep(pause).await,
-                Some(Step::CorrectClock(server_time)) => self.correct_clock(region, server_time),
+                Some(Step::CorrectClock(server_time)) => self.correct_clock::<A>(region, server_time),
                 Some(Step::RenewCredentials) => {
                     if !renew(signer, credentials.as_ref(), deadline).await? {
                         return Err(error);
@@ -112,14 +122,21 @@ impl Caller {
         }
     }
 
-    /// Calls an action with exactly one request, when the rate limit allows: for actions that must not be repeated.
+    /// Calls an action once, when the rate limit allows: for actions that must not be repeated. A request that the API refuses
+    /// because of its time had no effect, so it is sent again with the API's time.
     pub async fn post_once<A: Action>(
         &self,
         action: &A,
         region: &Region,
         signer: Signer<'_>,
     ) -> Result<A::Response, ApiError> {
-        let credentials = self.wait_and_take_credentials(signer).await?;
+        let credentials = self.wait_and_take_credentials::<A>(signer).await?;
+        let error = match self.post_attempt(action, region, credentials.as_ref(), None).await {
+            Ok(response) => return Ok(response.value),
+            Err(error) => error,
+        };
+        let Remedy::CorrectClock(Some(server_time)) = error.remedy(false) else { return Err(error) };
+        self.correct_clock::<A>(region, server_time);
         Ok(self.post_attempt(action, region, credentials.as_ref(), None).await?.value)
     }
 
@@ -133,16 +150,16 @@ impl Caller {
     ) -> Result<WithServerTime<A::Response>, ApiError> {
         let telemetry = self.telemetry.action(A::NAME);
         let url = self.url(A::SERVICE, region);
-        let context = RequestContext { url: &url, region, credentials, now: self.server_time(region) };
+        let context = RequestContext { url: &url, region, credentials, now: self.server_time::<A>(region) };
         let start = Instant::now();
         let result = with_deadline(deadline, self.client.post(action, &context)).await;
         let result = result.unwrap_or_else(|| {
             let waited = start.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-            Err(ApiError::Timeout(Duration::from_millis(waited)))
+            Err(ApiError::CutOff(Duration::from_millis(waited)))
         });
         telemetry.count(start.elapsed().as_secs_f64(), result.as_ref().err().map(ApiError::reason));
         match &result {
-            Ok(response) => self.check_clock(region, response.server_time),
+            Ok(response) => self.check_clock::<A>(region, response.server_time),
             Err(error) => tracing::debug!(
                 account = %self.account, %region, action = A::NAME, %error, "request failed"
             ),
@@ -152,11 +169,14 @@ impl Caller {
 
     /// Waits for credentials and then for the rate limit. In the other order, requests that pass the limit during a slow load
     /// would be sent all at once. The credentials are read again after the wait, because they can expire during it.
-    async fn wait_and_take_credentials(&self, signer: Signer<'_>) -> Result<Option<Credentials>, ApiError> {
+    async fn wait_and_take_credentials<A: Action>(
+        &self,
+        signer: Signer<'_>,
+    ) -> Result<Option<Credentials>, ApiError> {
         if let Signer::Cache(cache) = signer {
             cache.current().await?;
         }
-        self.limit.wait().await;
+        self.limit::<A>().wait().await;
         match signer {
             Signer::Cache(cache) => cache.current().await.map(Some),
             Signer::Credentials(credentials) => Ok(Some(credentials.clone())),
@@ -184,27 +204,33 @@ impl Caller {
         &self.telemetry
     }
 
-    /// The API's clock minus the local one, in seconds, if a correction is in use; else 0.
-    pub(super) fn clock_offset(&self, region: &Region) -> i64 {
-        self.clock_offsets().get(region).copied().unwrap_or_default()
+    /// The rate limit of an action.
+    fn limit<A: Action>(&self) -> Arc<RateLimit> {
+        let new = || Arc::new(RateLimit::new(self.requests_per_second, self.telemetry.throttle.clone()));
+        Arc::clone(locked(&self.limits).entry(A::NAME).or_insert_with(new))
+    }
+
+    /// The API's clock minus the local one, in seconds, if a correction is in use for this action; else 0.
+    pub(super) fn clock_offset<A: Action>(&self, region: &Region) -> i64 {
+        locked(&self.clock_offsets).get(&(A::NAME, region.clone())).copied().unwrap_or_default()
     }
 
     /// The present time with the clock correction, if there is one.
-    fn server_time(&self, region: &Region) -> Timestamp {
+    fn server_time<A: Action>(&self, region: &Region) -> Timestamp {
         let now = Timestamp::now();
         // A server can send a date so wrong that the sum overflows.
-        now.checked_add(SignedDuration::from_secs(self.clock_offset(region))).unwrap_or(now)
+        now.checked_add(SignedDuration::from_secs(self.clock_offset::<A>(region))).unwrap_or(now)
     }
 
     /// Compares the clocks again while a correction is in force: the local clock may have been corrected.
-    fn check_clock(&self, region: &Region, server_time: Option<Timestamp>) {
-        if let (Some(server_time), true) = (server_time, self.clock_offset(region) != 0) {
-            self.correct_clock(region, server_time);
+    fn check_clock<A: Action>(&self, region: &Region, server_time: Option<Timestamp>) {
+        if let (Some(server_time), true) = (server_time, self.clock_offset::<A>(region) != 0) {
+            self.correct_clock::<A>(region, server_time);
         }
     }
 
-    fn correct_clock(&self, region: &Region, server_time: Timestamp) {
-        let before = self.clock_offset(region);
+    fn correct_clock<A: Action>(&self, region: &Region, server_time: Timestamp) {
+        let before = self.clock_offset::<A>(region);
         let offset = server_time.duration_since(Timestamp::now());
         let change = offset - SignedDuration::from_secs(before);
         let is_off = offset.abs() >= CLOCK_TOLERANCE;
@@ -215,22 +241,22 @@ impl Caller {
         if offset == before {
             return;
         }
-        self.clock_offsets().insert(region.clone(), offset);
+        locked(&self.clock_offsets).insert((A::NAME, region.clone()), offset);
         let account = &self.account;
         if offset == 0 {
-            tracing::info!(%account, %region, "clock correction is no longer needed");
+            tracing::info!(%account, %region, action = A::NAME, "clock correction is no longer needed");
         } else {
             tracing::warn!(
-                %account, %region, offset_seconds = offset,
+                %account, %region, action = A::NAME, offset_seconds = offset,
                 "clock differs from the API's; requests are sent with the API's time"
             );
         }
     }
+}
 
-    fn clock_offsets(&self) -> MutexGuard<'_, BTreeMap<Region, i64>> {
-        // A poisoned lock is safe to use: each change is a single insertion.
-        self.clock_offsets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Locks a map. A poisoned lock is safe to use: each change is a single insertion.
+fn locked<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The output of a future; `None` if the deadline passes first.

@@ -114,6 +114,8 @@ impl ListedRow for Tunnel {
     const SET: &'static str = "VpnConnectionSet";
     const ID: &'static str = "VpnConnectionId";
     const ID_FILTER: &'static str = "vpn-connection-id";
+    const FILTERS: &'static [&'static str] =
+        &["vpc-id", "vpn-gateway-id", "customer-gateway-id", "vpn-connection-name", "vpn-connection-id"];
 
     fn read(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Self> {
         tunnel(row, unknown_values)

@@ -97,6 +97,9 @@ pub enum ApiError {
     /// The deadline passed before a request could be sent.
     #[error("the deadline passed before a request was sent")]
     OutOfTime,
+    /// The deadline passed while a request waited this long for its response.
+    #[error("the deadline passed while a request had no response after {}", humantime::format_duration(*.0))]
+    CutOff(Duration),
     /// No connection within the time to connect.
     #[error("no connection within {}, name resolution included", humantime::format_duration(*.0))]
     NoConnection(Duration),
@@ -130,7 +133,7 @@ impl ApiError {
             Self::Status { status: 429, .. } => Reason::Throttled,
             Self::Status { status: 500.., .. } => Reason::ServerError,
             Self::Status { .. } | Self::Malformed(_) => Reason::MalformedResponse,
-            Self::Timeout(_) | Self::OutOfTime => Reason::Timeout,
+            Self::Timeout(_) | Self::OutOfTime | Self::CutOff(_) => Reason::Timeout,
             Self::Connection(_) | Self::NoConnection(_) => Reason::Connection,
             Self::Credentials(_) => Reason::Credentials,
         }
@@ -168,10 +171,12 @@ impl ApiError {
     }
 
     /// Whether the resource of the call does not exist. The API may return this error for a deleted tunnel, instead of an empty
-    /// list.
+    /// list. `InvalidVpnGatewayId.NotFound` is documented for gateways; other ids may have such a code too (unverified).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Api { code, .. } if code.exact() == NOT_FOUND)
+        let Self::Api { code, .. } = self else { return false };
+        let code = code.exact();
+        code == NOT_FOUND || code.starts_with("Invalid") && code.ends_with("Id.NotFound")
     }
 
     fn retry_after(&self) -> Option<Duration> {

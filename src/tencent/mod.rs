@@ -21,5 +21,7 @@ pub mod transport;
 pub mod assume_role;
 pub mod assume_role_with_web_identity;
 pub mod delete_vpn_connection;
+pub mod describe_customer_gateways;
 pub mod describe_regions;
 pub mod describe_vpn_connections;
+pub mod describe_vpn_gateways;

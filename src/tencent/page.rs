@@ -31,6 +31,8 @@ pub trait ListedRow: Row {
     const ID: &'static str;
     /// The filter by id.
     const ID_FILTER: &'static str;
+    /// The filters of an account that narrow this list. The others do not apply to it.
+    const FILTERS: &'static [&'static str];
 
     /// Reads one row. `None`: it has no usable id. Undocumented values of statuses are added to `unknown_values`.
     fn read(row: &RawValue, unknown_values: &mut Vec<UnknownValue>) -> Option<Self>;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::field::{self, Field, cut, list, structure};
-use crate::domain::{listing::UnknownValue, status::ApiStatus};
+use crate::domain::{listing::UnknownValue, status::ApiStatus, tag_label::Tags};
 
 /// The longest text that is kept, in characters. Longer texts are cut.
 const MAX_TEXT_CHARS: usize = 128;
@@ -32,9 +32,14 @@ pub(super) fn status<S: ApiStatus>(field: Field<'_>, unknown_values: &mut Vec<Un
     let text = field::text(field).unwrap_or(if field.is_some() { "(no text)".into() } else { "".into() });
     let status = S::parse(&text);
     if !text.is_empty() && status == S::UNKNOWN {
-        unknown_values.push(UnknownValue { field: S::FIELD, value: cut(&text, MAX_TEXT_CHARS).into() });
+        unknown_values.push(unknown_value(S::FIELD, &text));
     }
     status
+}
+
+/// An undocumented value of the status with this name.
+pub(super) fn unknown_value(field: &'static str, text: &str) -> UnknownValue {
+    UnknownValue { field, value: cut(text, MAX_TEXT_CHARS).into() }
 }
 
 /// A text, cut to 128 characters; empty where it is absent.
@@ -65,7 +70,7 @@ pub(super) fn time(field: Field<'_>) -> Option<i64> {
 }
 
 /// Tags: keys and values, in the API's order.
-pub(super) fn tags(field: Field<'_>) -> Box<[(Box<str>, Box<str>)]> {
+pub(super) fn tags(field: Field<'_>) -> Tags {
     let tags = list(field).into_iter().filter_map(|tag: &RawValue| {
         let tag: TagFields<'_> = structure(Some(tag))?;
         Some((short_text(tag.key), short_text(tag.value)))

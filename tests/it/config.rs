@@ -10,8 +10,8 @@ use std::{
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
     config::{
-        AccountConfig, ApiConfig, Config, MetricsConfig, PollConfig, Regions, load::LoadedConfig,
-        problem::Problems,
+        AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions,
+        load::LoadedConfig, problem::Problems,
     },
     domain::{
         ca_file::CaFile,
@@ -114,6 +114,7 @@ fn every_key_is_read() {
                 TagLabel { key: "cost-center".to_owned(), label: "tag_cost_center".to_owned() },
             ],
         },
+        gateways: GatewaysConfig { enabled: false, interval: Duration::from_mins(10) },
         accounts: vec![AccountConfig {
             site: Site::China,
             credentials: CredentialSource::Static {
@@ -145,8 +146,10 @@ fn absent_key_has_its_default() {
     let config = load(&format!("{GOOD}/least.yml")).config;
     let accounts = vec![account("production", Regions::All)];
     let (poll, api, metrics) = (PollConfig::default(), ApiConfig::default(), MetricsConfig::default());
+    let gateways = GatewaysConfig::default();
     assert_eq!(poll.stale_after, Duration::from_hours(1), "alerts rely on it");
-    assert_eq!(config, Config { poll, api, metrics, accounts });
+    assert_eq!((gateways.enabled, gateways.interval), (true, Duration::from_mins(5)));
+    assert_eq!(config, Config { poll, api, metrics, gateways, accounts });
 }
 
 #[test]
@@ -182,6 +185,8 @@ fn variable_overrides_the_file() {
         ("TENCENTCLOUD_VPN_EXPORTER__API__CA_FILE", "other.pem"),
         ("TENCENTCLOUD_VPN_EXPORTER__API__REQUESTS_PER_SECOND", "0.5"),
         ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "team, 7,true"),
+        ("TENCENTCLOUD_VPN_EXPORTER__GATEWAYS__ENABLED", "true"),
+        ("TENCENTCLOUD_VPN_EXPORTER__GATEWAYS__INTERVAL", "30s"),
         ("TENCENTCLOUD_REGION", "eu-frankfurt"),
         ("PATH", "/bin"),
     ]);
@@ -203,6 +208,7 @@ fn variable_overrides_the_file() {
     assert_eq!(found.api, api);
     let labels: Vec<_> = found.metrics.tag_labels.iter().map(|tag| tag.label.as_str()).collect();
     assert_eq!(labels, ["tag_team", "tag_7", "tag_true"]);
+    assert_eq!(found.gateways, GatewaysConfig { enabled: true, interval: seconds(30) });
     assert_eq!(found.accounts, load(&file).config.accounts);
 }
 
@@ -349,6 +355,7 @@ fn site_decides_the_endpoint_unless_one_is_set() {
             poll: PollConfig::default(),
             api: ApiConfig { endpoint, ..ApiConfig::default() },
             metrics: MetricsConfig::default(),
+            gateways: GatewaysConfig::default(),
             accounts: vec![account.clone()],
         };
         let region = Region::new(region).expect("a region");

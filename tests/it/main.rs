@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod drift;
 mod faults;
+mod gateways;
 mod golden;
 mod polling;
 mod regions;

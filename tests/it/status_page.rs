@@ -1,5 +1,7 @@
 //! The text of the status page.
 
+mod gateways;
+
 use tencentcloud_vpn_exporter::{
     domain::{
         reason::Reason,
@@ -39,7 +41,7 @@ fn part<'a>(html: &'a str, opening: &str, closing: &str) -> &'a str {
 
 /// The texts of the rows of a kind of table, headings of groups among them.
 fn rows(html: &str, table: &str) -> Vec<String> {
-    let opening = format!("<table class=\"{table}\">");
+    let opening = format!("<table class=\"{table}");
     let tables = html.split(&opening).skip(1);
     let bodies =
         tables.map(|table| table.split("</table>").next().unwrap().split_once("</thead>").unwrap().1);
@@ -53,7 +55,7 @@ fn tunnel_rows(snapshot: &Snapshot, query: &str) -> Vec<String> {
 /// The names, or ids where there is no name, in the order of the page.
 fn names(snapshot: &Snapshot, query: &str) -> Vec<String> {
     let html = html(snapshot, query);
-    let rows = html.split("<th scope=\"row\">").filter(|row| row.contains("<code>"));
+    let rows = html.split("<th scope=\"row\">").skip(1).filter(|row| row.contains("<code>"));
     rows.map(|row| text(row.split("<code>").next().unwrap())).collect()
 }
 

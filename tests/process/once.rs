@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use test_support::{
     Api, Metrics, Sample,
-    binary::{Finished, WorkDir, run},
-    frozen,
+    binary::{Finished, WorkDir, assert_exit, run},
+    frozen, with_gateways,
 };
 
 const EMPTY: &str = "ap-tokyo";
@@ -70,8 +70,41 @@ async fn once_prints_nothing_about_its_own_process() {
     assert_eq!(metrics.0.iter().find(is_own), None);
 }
 
+#[tokio::test]
+async fn once_includes_gateways() {
+    let api = Api::start(frozen(&[(FULL_PAGE, 100)])).await;
+    let finished = once_with(&with_gateways(&config(&api, &[FULL_PAGE]), "5m")).await;
+    assert_exit("once", &finished, 0, &[]);
+    let Printed { metrics, .. } = Printed::read(&finished.stdout);
+    assert_eq!(metrics.value("gateways_up", &[]), Some(1.0));
+    let gateways = api.control.gateway_rows(FULL_PAGE).expect("the region");
+    let customer_gateways = api.control.customer_gateway_rows(FULL_PAGE).expect("the region");
+    assert_eq!(metrics.count("gateway_info", &[]), gateways.len());
+    assert_eq!(metrics.count("customer_gateway_info", &[]), customer_gateways.len());
+}
+
+#[tokio::test]
+async fn denied_gateways_do_not_fail_once() {
+    let api = Api::start(frozen(&[(ONE, 1)])).await;
+    let account = &api.control.accounts()[0].number;
+    api.control.forbid(account, "DescribeCustomerGateways").expect("an account");
+    let finished = once_with(&with_gateways(&config(&api, &[ONE]), "5m")).await;
+    assert_exit("once", &finished, 0, &["vpc:DescribeCustomerGateways", "deploy/cam-policy.json"]);
+    let Printed { metrics, .. } = Printed::read(&finished.stdout);
+    assert_eq!((metrics.value("gateways_up", &[]), metrics.value("up", &[])), (Some(0.0), Some(1.0)));
+    assert_eq!(metrics.count("gateway_info", &[]), 1);
+}
+
+fn config(api: &Api, regions: &[&str]) -> String {
+    api.config_with_poll(regions, "timeout: 25s")
+}
+
 async fn once(api: &Api, regions: &[&str]) -> Finished {
-    let place = WorkDir::with(api.config_with_poll(regions, "timeout: 25s"));
+    once_with(&config(api, regions)).await
+}
+
+async fn once_with(config: &str) -> Finished {
+    let place = WorkDir::with(config);
     run(place.exporter(&["once", "--log.level", "warn"])).await
 }
 

@@ -3,7 +3,7 @@
 use std::process::{ExitStatus, Stdio};
 
 use simulator::{Fault, FaultKind, OfferedRegion};
-use test_support::{Api, frozen};
+use test_support::{Api, frozen, with_gateways};
 use tokio::process::Command;
 
 const GUANGZHOU: &str = "ap-guangzhou";
@@ -51,18 +51,21 @@ impl Output {
 #[tokio::test]
 async fn good_targets_show_endpoint_and_tunnels() {
     let api = Api::start(frozen(&[(GUANGZHOU, 150), (FRANKFURT, 0)])).await;
-    let output = probe(&api.config_with_poll(&[GUANGZHOU, FRANKFURT], "interval: 1m")).await;
+    let output =
+        probe(&with_gateways(&api.config_with_poll(&[GUANGZHOU, FRANKFURT], "interval: 1m"), "5m")).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
         output.table[0],
-        ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "MAY LIST", "TUNNELS", "CLOCK"]
+        ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "TUNNELS", "GATEWAYS", "CUSTOMER GATEWAYS", "CLOCK"]
     );
     let endpoint = api.address.to_string();
-    assert_eq!(output.row("main", GUANGZHOU), ["yes", &*endpoint, "yes", "150", "0 s"]);
-    assert_eq!(output.row("main", FRANKFURT), ["yes", &*endpoint, "yes", "0", "0 s"]);
+    let gateways = api.control.gateway_rows(GUANGZHOU).expect("the region").len().to_string();
+    let peers = api.control.customer_gateway_rows(GUANGZHOU).expect("the region").len().to_string();
+    assert_eq!(output.row("main", GUANGZHOU), ["yes", &*endpoint, "150", &*gateways, &*peers, "0 s"]);
+    assert_eq!(output.row("main", FRANKFURT), ["yes", &*endpoint, "0", "0", "0", "0 s"]);
     assert_eq!((output.table.len(), &*output.problems), (3, ""));
     let journal = api.control.journal();
-    assert_eq!(journal.len(), 2, "one call each: {journal:?}");
+    assert_eq!(journal.len(), 6, "one call of each action: {journal:?}");
     assert!(journal.iter().all(|entry| entry.limit == Some(1)));
 }
 
@@ -75,14 +78,16 @@ async fn each_failure_is_shown_beside_good_targets() {
     let order = |region: &str, kind| Fault { region: Some(region.to_owned()), ..Fault::new(kind) };
     let forbidden = FaultKind::Error { code: "UnauthorizedOperation".to_owned() };
     api.control.set_faults(vec![order(FRANKFURT, forbidden)]).expect("faults");
-    let output = probe(&api.config_for(&accounts, "interval: 1m")).await;
+    let output = probe(&with_gateways(&api.config_for(&accounts, "interval: 1m"), "5m")).await;
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
-    assert_eq!(output.row("main", FRANKFURT)[2..], ["no: vpc:DescribeVpnConnections is missing", "-", "0 s"]);
-    assert_eq!(output.row("main", "ap-tokyo")[2..], ["no: the region has no VPN", "-", "0 s"]);
-    assert_eq!(output.row("bad", GUANGZHOU)[2..], ["no: the credentials are refused", "-", "0 s"]);
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", "1", "1", "0 s"]);
+    let missing = ["Connections", "Gateways"].map(|rows| format!("no: vpc:DescribeVpn{rows} is missing"));
+    let peers = "no: vpc:DescribeCustomerGateways is missing";
+    assert_eq!(output.row("main", FRANKFURT)[2..], [&*missing[0], &*missing[1], peers, "0 s"]);
+    assert_eq!(output.row("main", "ap-tokyo")[2..], ["no: the region has no VPN", "-", "-", "0 s"]);
+    assert_eq!(output.row("bad", GUANGZHOU)[2..], ["no: the credentials are refused", "-", "-", "0 s"]);
     assert_eq!(output.row("none", GUANGZHOU)[0], "not called");
-    assert_eq!(output.row("none", GUANGZHOU)[2..], ["no: there are no credentials", "-", "-"]);
+    assert_eq!(output.row("none", GUANGZHOU)[2..], ["no: there are no credentials", "-", "-", "-"]);
     for problem in [
         "main in eu-frankfurt: UnauthorizedOperation: ",
         "bad in ap-guangzhou: AuthFailure.",
@@ -94,13 +99,49 @@ async fn each_failure_is_shown_beside_good_targets() {
 }
 
 #[tokio::test]
+async fn missing_gateway_permission_does_not_fail() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
+    let number = api.control.accounts()[0].number.clone();
+    api.control.forbid(&number, "DescribeVpnGateways").expect("an account");
+    let output = probe(&with_gateways(&api.config_with_poll(&[GUANGZHOU], "interval: 1m"), "5m")).await;
+    assert!(output.status.success(), "{output:?}");
+    let missing = "no: vpc:DescribeVpnGateways is missing";
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", missing, "1", "0 s"]);
+    let lines: Vec<_> = output.problems.lines().collect();
+    assert!(
+        matches!(lines[..], [line] if line.contains("vpc:DescribeVpnGateways") && line.contains("deploy/cam-policy.json")),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn other_failure_of_gateways_fails() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
+    let refused = FaultKind::Error { code: "InvalidParameter".to_owned() };
+    let fault = Fault { action: Some("DescribeCustomerGateways".to_owned()), ..Fault::new(refused) };
+    api.control.set_faults(vec![fault]).expect("faults");
+    let output = probe(&with_gateways(&api.config_with_poll(&[GUANGZHOU], "interval: 1m"), "5m")).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", "1", "no: the request is refused", "0 s"]);
+}
+
+#[tokio::test]
+async fn disabled_gateways_are_not_requested() {
+    let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
+    let output = probe(&api.config_with_poll(&[GUANGZHOU], "interval: 1m")).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", "off", "off", "0 s"]);
+    assert_eq!(api.control.journal().len(), 1);
+}
+
+#[tokio::test]
 async fn silent_api_is_not_reachable() {
     let api = Api::start(frozen(&[(GUANGZHOU, 2)])).await;
     let config = api.config_with_poll(&[GUANGZHOU], "interval: 1m, timeout: 500ms");
     api.control.set_faults(vec![Fault::new(FaultKind::Reset)]).expect("faults");
     let output = probe(&config).await;
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(output.row("main", GUANGZHOU), ["no", &*api.address.to_string(), "unknown", "-", "-"]);
+    assert_eq!(output.row("main", GUANGZHOU), ["no", &*api.address.to_string(), "unknown", "-", "-", "-"]);
 }
 
 #[tokio::test]
@@ -110,7 +151,7 @@ async fn wrong_clock_is_shown() {
         api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds })]).expect("faults");
         let output = probe(&api.config_with_poll(&[GUANGZHOU], "interval: 1m")).await;
         assert!(output.status.success(), "{output:?}");
-        let offset: i64 = output.row("main", GUANGZHOU)[4].trim_end_matches(" s").parse().expect("a number");
+        let offset: i64 = output.row("main", GUANGZHOU)[5].trim_end_matches(" s").parse().expect("a number");
         assert!((seconds - 3..=seconds + 3).contains(&offset), "{offset} instead of {seconds}");
     }
 }
@@ -121,10 +162,10 @@ async fn discovered_region_without_vpn_is_no_failure() {
     let offered = |name: &str| OfferedRegion { region: name.to_owned(), available: true };
     api.control.set_offered_regions(vec![offered(GUANGZHOU), offered("ap-tokyo")]);
     let account = api.account("main", &[]).replace("[]", "all");
-    let config = api.config_for(&[&account], "interval: 1m");
+    let config = with_gateways(&api.config_for(&[&account], "interval: 1m"), "5m");
     let output = probe(&config).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(output.row("main", GUANGZHOU)[2..], ["yes", "2", "0 s"]);
+    assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", "1", "1", "0 s"]);
     assert_eq!(output.row("main", "ap-tokyo")[2], "no: the region has no VPN");
 
     let number = api.control.accounts()[0].number.clone();

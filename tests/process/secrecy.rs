@@ -346,7 +346,13 @@ async fn program_never_writes_a_secret() {
             never = environment.keep_revoking(&failure) => match never {},
         }
         if matches!(failure, Failure::Echo("InternalError") | Failure::Revoked(None)) {
-            let commands = ["check-config --probe", "once", "tunnels list", "tunnels list --output=json"];
+            let commands = [
+                "check-config --probe",
+                "once",
+                "tunnels list",
+                "tunnels list --output=json",
+                "gateways list",
+            ];
             let written = commands.map(|command| environment.run(command, "config.yml"));
             output.append(join_all(written).await.concat());
         }
@@ -366,7 +372,8 @@ async fn program_never_writes_a_secret() {
         assert!(output.0.contains(part), "{part:?} is not in the output");
     }
     assert!(environment.proxy.requests() > 50, "{} requests", environment.proxy.requests());
-    for shown in ["tencentcloud_vpn_tunnel_up{", "</html>", "MAY LIST", "NET STATUS", "\"remote_identity\":"]
+    for shown in
+        ["tencentcloud_vpn_tunnel_up{", "</html>", "CUSTOMER GATEWAYS", "NET STATUS", "\"remote_identity\":"]
     {
         assert!(output.0.contains(shown), "{shown:?} is not in the output");
     }

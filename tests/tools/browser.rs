@@ -26,7 +26,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tencentcloud_vpn_exporter::{snapshot::Snapshot, web::status_page::StatusPage};
 use test_support::worlds::{
-    ago, constant_tunnels, empty, failing, many, mixed_snapshot, status_page, with_failed_discovery,
+    ago, broken_gateway, constant_tunnels, empty, failing, many, mixed_snapshot, status_page,
+    with_failed_discovery,
 };
 use test_support::{Api, Daemon, frozen};
 use tokio::{net::TcpListener, process::Command};
@@ -119,6 +120,7 @@ async fn page_is_accessible_on_desktop_and_phone() {
         ("NOTHING", PageServer::start([Snapshot::default()]).await),
         ("FAILING", PageServer::start([failing()]).await),
         ("UNLISTED", PageServer::start([undiscovered]).await),
+        ("GATEWAYS", PageServer::start([broken_gateway()]).await),
         ("MANY", PageServer::start([many()]).await),
     ];
     run_script("looks.mjs", &servers).await;

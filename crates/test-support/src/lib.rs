@@ -88,10 +88,11 @@ impl Api {
         self.config_for(&[&account], poll)
     }
 
-    /// A configuration of these entries of `accounts`.
+    /// A configuration of these entries of `accounts`. Gateways are not listed, so that tests of tunnels can count requests and
+    /// log lines.
     pub fn config_for(&self, accounts: &[&str], poll: &str) -> String {
         format!(
-            "poll: {{{poll}}}\napi: {{endpoint: 'http://{}', requests_per_second: 100, request_timeout: 2s}}\naccounts:\n{}",
+            "gateways: {{enabled: false}}\npoll: {{{poll}}}\napi: {{endpoint: 'http://{}', requests_per_second: 100, request_timeout: 2s}}\naccounts:\n{}",
             self.address,
             accounts.concat()
         )
@@ -113,6 +114,13 @@ impl Drop for Api {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The same configuration, but gateways are listed with this interval.
+pub fn with_gateways(config: &str, interval: &str) -> String {
+    let enabled = format!("gateways: {{interval: {interval}}}");
+    assert!(config.contains("gateways: {enabled: false}"), "{config}");
+    config.replace("gateways: {enabled: false}", &enabled)
 }
 
 /// The daemon's settings besides the configuration file.

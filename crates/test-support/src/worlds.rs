@@ -5,15 +5,22 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tencentcloud_vpn_exporter::{
     domain::{
+        customer_gateway::{CustomerGateway, CustomerGatewayId},
+        gateway::{Gateway, GatewayId},
         listing::Listing,
         reason::Reason,
-        status::{HealthCheckStatus, NetStatus, TunnelState},
+        row::Row,
+        status::{GatewayState, HealthCheckStatus, NetStatus, TunnelState},
         target::{AccountName, Region, Target},
         tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
-    snapshot::{AccountSnapshot, Failure, RegionDiscovery, Snapshot, Snapshots, TargetSnapshot},
+    snapshot::{
+        AccountSnapshot, Failure, RegionDiscovery, Snapshot, Snapshots, TargetSnapshot,
+        gateways::{GatewaysSnapshot, Refreshed},
+    },
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
+use tokio::time::Instant;
 
 /// A minute, an hour and a day, in seconds.
 pub const MINUTE: i64 = 60;
@@ -52,6 +59,35 @@ impl TargetBuilder {
         let mut state = self.0.failed(failure, ago(seconds_ago), Duration::from_secs(45));
         state.next_poll = Some(ago(seconds_ago - MINUTE));
         Self(state)
+    }
+
+    /// Adds successful listings of gateways and customer gateways.
+    pub fn with_gateways(
+        self,
+        gateways: impl IntoIterator<Item = Gateway>,
+        customer_gateways: impl IntoIterator<Item = CustomerGateway>,
+    ) -> Self {
+        self.with_gateways_snapshot(GatewaysSnapshot {
+            gateways: refreshed(gateways),
+            customer_gateways: refreshed(customer_gateways),
+            last_success: Some(ago(MINUTE)),
+        })
+    }
+
+    /// Adds failed listings of gateways and customer gateways. Those of an earlier listing stay.
+    pub fn with_failed_gateways(self, reason: Reason, message: &str) -> Self {
+        let before = self.0.gateways.as_deref().cloned().unwrap_or_default();
+        let failure = Failure { reason, message: message.to_owned() };
+        self.with_gateways_snapshot(GatewaysSnapshot {
+            gateways: before.gateways.failed(failure.clone()),
+            customer_gateways: before.customer_gateways.failed(failure),
+            ..before
+        })
+    }
+
+    fn with_gateways_snapshot(mut self, gateways: GatewaysSnapshot) -> Self {
+        self.0.gateways = Some(Arc::new(gateways));
+        self
     }
 
     /// Hides its tunnels because they are stale.
@@ -102,6 +138,49 @@ pub fn tunnel(id: &str, name: &str) -> Tunnel {
         created: Some(1_600_000_000),
         tags: Box::default(),
     }
+}
+
+/// The gateway of all tunnels here. It is available.
+pub fn gateway(name: &str) -> Gateway {
+    Gateway {
+        id: GatewayId::new("vpngw-6x0wxvtp").expect("an id"),
+        name: name.into(),
+        kind: "IPSEC".into(),
+        vpc_id: "vpc-8tz2kq5j".into(),
+        network_instance_id: "".into(),
+        public_ip_address: "203.0.113.7".into(),
+        zone: "ap-guangzhou-3".into(),
+        version: "ver3.0".into(),
+        charge_type: "PREPAID".into(),
+        renew_flag: "NOTIFY_AND_MANUAL_RENEW".into(),
+        state: GatewayState::Available,
+        restrict_state: "NORMAL".into(),
+        is_address_blocked: Some(false),
+        expires: Some(ago(-30 * DAY).as_second()),
+        bandwidth: Some(625_000),
+        created: Some(1_600_000_000),
+        tags: Box::default(),
+    }
+}
+
+pub fn isolated(gateway: Gateway) -> Gateway {
+    Gateway { restrict_state: "PROTECTIVELY_ISOLATED".into(), ..gateway }
+}
+
+/// The peer of all tunnels here.
+pub fn customer_gateway(name: &str) -> CustomerGateway {
+    CustomerGateway {
+        id: CustomerGatewayId::new("cgw-e503id2z").expect("an id"),
+        name: name.into(),
+        ip_address: "198.51.100.9".into(),
+        bgp_asn: "".into(),
+    }
+}
+
+/// A successful listing.
+fn refreshed<R: Row>(rows: impl IntoIterator<Item = R>) -> Refreshed<R> {
+    let listing = Listing { rows: rows.into_iter().collect(), ..Listing::default() };
+    Refreshed::default().succeeded(listing, ago(MINUTE), Instant::now()).0
 }
 
 pub fn down(id: &str, name: &str) -> Tunnel {
@@ -164,6 +243,32 @@ pub fn mixed_snapshot() -> Snapshot {
         ],
     );
     snapshot([production, frankfurt, staging])
+}
+
+/// Three targets: one has an isolated gateway and tunnels behind it, one a working gateway, and one may not list gateways.
+pub fn broken_gateway() -> Snapshot {
+    let names = ["office-berlin-primary", "office-berlin-backup", "datacentre-tokyo"];
+    let downs = names.iter().enumerate().map(|(n, name)| down(&format!("vpnx-f49l6u{n:02}"), name));
+    let isolated = target("production", "ap-guangzhou")
+        .with_listing(12, downs)
+        .with_gateways([isolated(gateway("gw-guangzhou-offices"))], [customer_gateway("berlin-primary")]);
+    let working = target("production", "eu-frankfurt")
+        .with_listing(31, [tunnel("vpnx-3c1r8y5d", "partner-lyon"), down("vpnx-6a2e0p7f", "partner-łódź")])
+        .with_gateways(
+            [gateway(&"gw-with-a-very-long-name-".repeat(5))],
+            [CustomerGateway {
+                ip_address: "2001:db8:1234:5678:9abc:def0:1234:5678".into(),
+                ..customer_gateway("lyon")
+            }],
+        );
+    let refused = target("staging", "ap-singapore")
+        .with_listing(55, [tunnel("vpnx-4m9g7s0j", "test")])
+        .with_failed_gateways(
+            Reason::Unauthorized,
+            "UnauthorizedOperation: not authorized (request 6a9e); allow the account's credentials \
+             vpc:DescribeVpnGateways from this address, as in deploy/cam-policy.json",
+        );
+    snapshot([isolated, working, refused])
 }
 
 /// No poll has finished yet.

@@ -151,7 +151,7 @@ impl Deletion<'_> {
     fn description(&self, tunnel: &Tunnel) -> String {
         let health = tunnel.health_check.status();
         format!(
-            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer        {}\n\
+            "Tunnel      {} \"{}\"\nAccount     {}\nRegion      {}\nGateway     {}\nPeer IKE id {}\n\
              Status      {}\nState       {}\nNet status  {}\nHealth      {}\n\n{}",
             tunnel.id,
             one_line(&tunnel.name),

@@ -1,42 +1,33 @@
 //! `tunnels list`: prints all tunnels and their statuses, for people or for programs.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     cli::{ListFlags, Output},
     commands::{
-        error::{CommandError, usage},
+        error::CommandError,
         output::{one_line, print, report},
-        poll_once::{PreparedPolls, poll_each_once, prepare},
+        poll_once::{GatewayListing, PreparedPolls, poll_each_once, prepare},
+        selection::plan,
         table::{BOLD_RED, Cell, GREEN, YELLOW, table},
     },
-    domain::{
-        row::Row,
-        shard::Shard,
-        status::Status,
-        target::{Region, Target},
-        tunnel::Tunnel,
-        tunnel_status::TunnelStatus,
-    },
+    domain::{row::Row, shard::Shard, status::Status, tunnel::Tunnel, tunnel_status::TunnelStatus},
     logging,
-    poll::fleet::Plan,
-    snapshot::record::Record,
-    wiring::Wiring,
+    snapshot::TargetSnapshot,
 };
 
 pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandError> {
     logging::start(&flags.log.level, flags.log.format);
     let PreparedPolls { wiring, regions_known, .. } = prepare(&flags.config, Shard::SOLE).await?;
-    let states = poll_each_once(plan(&wiring, regions_known, flags)?).await?;
+    let states =
+        poll_each_once(plan(&wiring, regions_known, &flags.targets)?, GatewayListing::AfterTunnels).await?;
     let all_succeeded = states.iter().all(|state| state.failure().is_none());
     let rows: Vec<PrintedTunnel> = states
         .iter()
-        .flat_map(|state| state.tunnels().iter().map(|record| (&state.target, record)))
-        .filter(|(_, record)| matches(&record.row, flags))
-        .map(|(target, record)| PrintedTunnel::new(target, record))
+        .flat_map(|state| state.tunnels().iter().map(move |record| (state, &record.row)))
+        .filter(|(_, tunnel)| matches(tunnel, flags))
+        .map(|(state, tunnel)| PrintedTunnel::new(state, tunnel))
         .collect();
     let text = match flags.output {
         Output::Table => tunnel_table(&rows, Timestamp::now()),
@@ -50,22 +41,6 @@ pub(in crate::commands) async fn run(flags: &ListFlags) -> Result<(), CommandErr
         report("no tunnel matches");
     }
     Ok(())
-}
-
-/// The targets that the flags select. Accounts and regions in the flags must be configured. Regions are not checked if a region
-/// discovery failed.
-fn plan(wiring: &Wiring, regions_known: bool, flags: &ListFlags) -> Result<Plan, CommandError> {
-    if let Some(name) = flags.account.iter().find(|name| !wiring.accounts().any(|own| own == *name)) {
-        return Err(usage(format!("--account: {name} is not configured; name an account that is")));
-    }
-    let mut plan = wiring.plan();
-    plan.retain(|target, _| flags.account.is_empty() || flags.account.contains(&target.account));
-    let is_planned = |name: &Region| plan.keys().any(|target| target.region == *name);
-    if let Some(name) = flags.region.iter().find(|name| regions_known && !is_planned(name)) {
-        return Err(usage(format!("--region: {name} is not configured; name a region of these accounts")));
-    }
-    plan.retain(|target, _| flags.region.is_empty() || flags.region.contains(&target.region));
-    Ok(plan)
 }
 
 fn matches(tunnel: &Tunnel, flags: &ListFlags) -> bool {
@@ -82,12 +57,24 @@ struct PrintedTunnel {
     account: String,
     region: String,
     vpn_gateway_id: String,
+    /// None if the gateway is not known, for example because gateways are not listed.
+    vpn_gateway_name: Option<String>,
+    /// The status of the gateway; none if it is not known.
+    gateway_status: Option<&'static str>,
+    customer_gateway_id: String,
+    /// None if the peer is not known.
+    customer_gateway_name: Option<String>,
+    /// The address that packets to the peer go to; none if it is not known.
+    customer_gateway_ip_address: Option<String>,
     vpn_connection_id: String,
     vpn_connection_name: String,
     /// The IKE identity of the peer.
     remote_identity: String,
     /// As in the metric `tunnel_status`.
     status: &'static str,
+    /// Why the tunnel is not up, if its gateway is broken. The keys `status` and `gateway_status` have the same information.
+    #[serde(skip)]
+    cause: Option<&'static str>,
     state: &'static str,
     net_status: &'static str,
     /// None if no health check is configured.
@@ -98,16 +85,24 @@ struct PrintedTunnel {
 }
 
 impl PrintedTunnel {
-    fn new(target: &Target, record: &Arc<Record<Tunnel>>) -> Self {
-        let tunnel = &record.row;
+    fn new(state: &TargetSnapshot, tunnel: &Tunnel) -> Self {
+        let gateways = state.gateways.as_deref();
+        let gateway = gateways.and_then(|gateways| gateways.gateway_of(tunnel));
+        let peer = gateways.and_then(|gateways| gateways.customer_gateway_of(tunnel));
         Self {
-            account: target.account.to_string(),
-            region: target.region.to_string(),
+            account: state.target.account.to_string(),
+            region: state.target.region.to_string(),
             vpn_gateway_id: tunnel.vpn_gateway_id.to_string(),
+            vpn_gateway_name: gateway.map(|gateway| gateway.name.to_string()),
+            gateway_status: gateway.map(|gateway| gateway.status().as_str()),
+            customer_gateway_id: tunnel.customer_gateway_id.to_string(),
+            customer_gateway_name: peer.map(|peer| peer.name.to_string()),
+            customer_gateway_ip_address: peer.map(|peer| peer.ip_address.to_string()),
             vpn_connection_id: tunnel.id.to_string(),
             vpn_connection_name: tunnel.name.to_string(),
             remote_identity: tunnel.remote_identity.to_string(),
             status: tunnel.status().as_str(),
+            cause: gateways.and_then(|gateways| gateways.cause_of(tunnel)),
             state: tunnel.state.as_str(),
             net_status: tunnel.net_status.as_str(),
             health_check_status: tunnel.health_check.status().map(Status::as_str),
@@ -124,6 +119,7 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
         "ID",
         "NAME",
         "PEER",
+        "PEER ADDRESS",
         "STATUS",
         "STATE",
         "NET STATUS",
@@ -135,11 +131,12 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
         [
             plain(&row.account),
             plain(&row.region),
-            plain(&row.vpn_gateway_id),
+            plain(name_or_id(row.vpn_gateway_name.as_ref(), &row.vpn_gateway_id)),
             plain(&row.vpn_connection_id),
             plain(&row.vpn_connection_name),
-            plain(&row.remote_identity),
-            coloured(row.status),
+            plain(name_or_id(row.customer_gateway_name.as_ref(), &row.customer_gateway_id)),
+            plain(row.customer_gateway_ip_address.as_deref().unwrap_or("-")),
+            coloured(row),
             plain(row.state),
             plain(row.net_status),
             plain(row.health_check_status.unwrap_or("-")),
@@ -149,12 +146,23 @@ fn tunnel_table(rows: &[PrintedTunnel], now: Timestamp) -> String {
     table(header, rows)
 }
 
-fn coloured(status: &str) -> Cell {
-    match status {
-        "up" => Cell::styled(status, GREEN),
-        "down" => Cell::styled(status, BOLD_RED),
-        "unknown" => Cell::styled(status, YELLOW),
-        _ => Cell::new(status),
+/// The name where it is known and not empty, else the id, else a dash.
+fn name_or_id<'a>(name: Option<&'a String>, id: &'a str) -> &'a str {
+    let texts = [name.map_or("", String::as_str), id];
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or("-")
+}
+
+/// The status, and its cause if the gateway is broken.
+fn coloured(row: &PrintedTunnel) -> Cell {
+    let text = match row.cause {
+        Some(cause) => format!("{} ({cause})", row.status),
+        None => row.status.to_owned(),
+    };
+    match row.status {
+        "up" => Cell::styled(text, GREEN),
+        "down" => Cell::styled(text, BOLD_RED),
+        "unknown" => Cell::styled(text, YELLOW),
+        _ => Cell::new(text),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     summary::{PollStatus, Summary},
     text::{counted, number},
 };
-use crate::domain::tunnel_status::TunnelStatus;
+use crate::domain::{gateway_status::GatewayStatus, tunnel_status::TunnelStatus};
 
 /// The headline and its severity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Headline {
 /// The severity of the worst problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// A tunnel is down, or a poll fails.
+    /// A tunnel is down, a gateway is broken, or a poll fails.
     Bad,
     /// A status is not known.
     Unsure,
@@ -29,6 +29,7 @@ impl Headline {
         let (targets, failing, unseen) =
             (summary.targets.len(), summary.failing_targets(), summary.accounts_without_regions());
         let waiting = summary.count_targets(PollStatus::Waiting);
+        let broken = summary.broken_gateways.len();
         let [down, unknown] =
             [TunnelStatus::Down, TunnelStatus::Unknown].map(|tunnel_status| summary.count(tunnel_status));
         if targets == 0 && unseen == 0 {
@@ -44,6 +45,7 @@ impl Headline {
         if down > 0 {
             clauses.push(format!("{} down", counted(down, "tunnel")));
         }
+        clauses.extend(broken_gateways(summary));
         if failing > 0 {
             clauses.push(format!("polls fail for {} of {}", number(failing), counted(targets, "target")));
         }
@@ -51,15 +53,15 @@ impl Headline {
             clauses.push(format!("{} without known regions", counted(unseen, "account")));
         }
         if unknown > 0 {
-            clauses.push(match down {
-                0 => format!("{} unknown", counted(unknown, "tunnel")),
-                _ => format!("{} unknown", number(unknown)),
+            clauses.push(match (down, broken) {
+                (1.., 0) => format!("{} unknown", number(unknown)),
+                _ => format!("{} unknown", counted(unknown, "tunnel")),
             });
         }
         if waiting > 0 {
             clauses.push(format!("{} not polled yet", counted(waiting, "target")));
         }
-        let severity = match (down + failing + unseen, unknown + waiting) {
+        let severity = match (down + broken + failing + unseen, unknown + waiting) {
             (1.., _) => Severity::Bad,
             (0, 1..) => Severity::Unsure,
             (0, 0) => Severity::Good,
@@ -67,6 +69,18 @@ impl Headline {
         let words = if clauses.is_empty() { no_problems(summary) } else { capitalized(&clauses.join(", ")) };
         Self { words, severity }
     }
+}
+
+/// The clauses about broken gateways: `1 gateway isolated`.
+pub(super) fn broken_gateways(summary: &Summary<'_>) -> impl Iterator<Item = String> {
+    let statuses = [
+        (GatewayStatus::Isolated, "isolated"),
+        (GatewayStatus::AddressBlocked, "blocked"),
+        (GatewayStatus::Error, "in error"),
+    ];
+    let counts = statuses.map(|(status, word)| (summary.count_gateways(status), word));
+    let present = counts.into_iter().filter(|(count, _)| *count > 0);
+    present.map(|(count, word)| format!("{} {word}", counted(count, "gateway")))
 }
 
 fn no_problems(summary: &Summary<'_>) -> String {
@@ -85,7 +99,7 @@ fn no_problems(summary: &Summary<'_>) -> String {
     }
 }
 
-fn capitalized(words: &str) -> String {
+pub(super) fn capitalized(words: &str) -> String {
     let mut characters = words.chars();
     characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }

@@ -3,6 +3,7 @@
 //! It renders HTML from a snapshot, a query string and the time, without other state. The style and the script are inline, and
 //! the content security policy allows them by their hashes.
 
+mod gateway_warning;
 mod headline;
 mod query;
 mod relative_time;
@@ -25,6 +26,7 @@ use crate::{
     snapshot::Snapshot,
     version,
 };
+use gateway_warning::GatewayWarning;
 use headline::Headline;
 use query::Query;
 use relative_time::RelativeTime;
@@ -49,6 +51,7 @@ pub struct StatusPage {
 struct Document<'a> {
     headline: Headline,
     summary: &'a Summary<'a>,
+    gateway_warning: Option<GatewayWarning<'a>>,
     targets: Targets<'a>,
     tunnels: Tunnels<'a>,
     query: &'a Query,
@@ -75,6 +78,7 @@ impl StatusPage {
         let summary = Summary::of(snapshot);
         let document = Document {
             headline: Headline::of(&summary),
+            gateway_warning: GatewayWarning::of(&summary),
             targets: Targets::of(&summary, now),
             tunnels: Tunnels::of(&summary, &query, self.started, now),
             summary: &summary,

@@ -2,7 +2,10 @@
 
 use super::text;
 use crate::{
-    domain::{row::Row, status::Status, target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus},
+    domain::{
+        customer_gateway::CustomerGateway, gateway::Gateway, gateway_status::GatewayStatus, row::Row,
+        status::Status, target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus,
+    },
     snapshot::{Failure, Snapshot, TargetSnapshot, record::Record},
 };
 
@@ -20,6 +23,10 @@ pub(super) struct Summary<'a> {
     pub(super) tunnels: Vec<TunnelOfTarget<'a>>,
     /// The accounts whose region discovery fails; accounts without known regions first.
     pub(super) failed_discoveries: Vec<FailedDiscovery<'a>>,
+    /// The published gateways that are broken, the worst first.
+    pub(super) broken_gateways: Vec<BrokenGateway<'a>>,
+    /// Whether the customer gateways of a target are published.
+    pub(super) knows_peers: bool,
     counts: [usize; TunnelStatus::ALL.len()],
 }
 
@@ -30,6 +37,14 @@ pub(super) struct FailedDiscovery<'a> {
     pub(super) failure: &'a Failure,
     /// The number of regions from the last successful discovery; 0 before the first one.
     pub(super) regions: usize,
+}
+
+/// A broken gateway and its target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BrokenGateway<'a> {
+    pub(super) target: &'a TargetSnapshot,
+    pub(super) gateway: &'a Gateway,
+    pub(super) status: GatewayStatus,
 }
 
 /// The outcome of a target's last poll.
@@ -57,6 +72,23 @@ pub(super) struct Share {
     pub(super) tunnel_status: TunnelStatus,
     pub(super) start: usize,
     pub(super) width: usize,
+}
+
+impl<'a> TunnelOfTarget<'a> {
+    /// Its gateway, where that is published.
+    pub(super) fn gateway(&self) -> Option<&'a Gateway> {
+        self.target.gateways.as_deref()?.gateway_of(&self.record.row)
+    }
+
+    /// Its peer, where that is published.
+    pub(super) fn peer(&self) -> Option<&'a CustomerGateway> {
+        self.target.gateways.as_deref()?.customer_gateway_of(&self.record.row)
+    }
+
+    /// Why it is not up, if its gateway is broken.
+    pub(super) fn cause(&self) -> Option<&'static str> {
+        self.target.gateways.as_deref()?.cause_of(&self.record.row)
+    }
 }
 
 impl PollStatus {
@@ -89,12 +121,24 @@ impl<'a> Summary<'a> {
         }
         let mut failed_discoveries: Vec<_> = failed_discoveries(snapshot).collect();
         failed_discoveries.sort_by_key(|discovery| discovery.regions > 0);
-        Self { targets, tunnels, failed_discoveries, counts }
+        let mut broken_gateways: Vec<_> =
+            snapshot.targets.values().flat_map(|target| broken_gateways(target)).collect();
+        broken_gateways.sort_by_key(|broken| broken.status);
+        let knows_peers = snapshot.targets.values().any(|target| {
+            let gateways = target.gateways.as_ref();
+            gateways.is_some_and(|gateways| gateways.customer_gateways.published().is_some())
+        });
+        Self { targets, tunnels, failed_discoveries, broken_gateways, knows_peers, counts }
     }
 
     /// The number of tunnels with this status.
     pub(super) fn count(&self, tunnel_status: TunnelStatus) -> usize {
         self.counts[tunnel_status as usize]
+    }
+
+    /// The number of broken gateways with this status.
+    pub(super) fn count_gateways(&self, status: GatewayStatus) -> usize {
+        self.broken_gateways.iter().filter(|broken| broken.status == status).count()
     }
 
     /// The number of targets with this outcome.
@@ -135,6 +179,14 @@ impl<'a> Summary<'a> {
         });
         shares.collect()
     }
+}
+
+fn broken_gateways(target: &TargetSnapshot) -> impl Iterator<Item = BrokenGateway<'_>> {
+    let records = target.gateways.as_deref().and_then(|gateways| gateways.gateways.published());
+    let gateways = records.unwrap_or_default().iter().map(|record| &record.row);
+    gateways
+        .map(move |gateway| BrokenGateway { target, gateway, status: gateway.status() })
+        .filter(|broken| broken.status.is_broken())
 }
 
 fn failed_discoveries(snapshot: &Snapshot) -> impl Iterator<Item = FailedDiscovery<'_>> {

@@ -18,8 +18,8 @@ use crate::{
 const MIN_VISIBLE_TARGETS: usize = 5;
 /// The maximum number of targets on the page.
 const MAX_TARGETS: usize = 300;
-/// The maximum number of failed targets, or of accounts with failed region discovery, that a warning names.
-const MAX_NAMED: usize = 5;
+/// The maximum number of failed targets, accounts with failed region discovery, or broken gateways that a warning names.
+pub(super) const MAX_NAMED: usize = 5;
 
 /// The targets of a page.
 #[derive(Debug)]
@@ -59,6 +59,16 @@ pub(super) struct TargetRow<'a> {
     pub(super) polls: u64,
     pub(super) failures: u64,
     pub(super) error: Option<ErrorText<'a>>,
+    /// What else cannot be listed, and why.
+    pub(super) notes: Vec<Note<'a>>,
+}
+
+/// A listing of gateways that failed. It is not a failure of the target.
+#[derive(Debug)]
+pub(super) struct Note<'a> {
+    /// The rows that cannot be listed.
+    pub(super) rows: &'static str,
+    pub(super) error: ErrorText<'a>,
 }
 
 /// An account whose region discovery fails.
@@ -142,6 +152,7 @@ impl<'a> TargetRow<'a> {
             polls: target.polls,
             failures: target.failures.iter().sum(),
             error: target.failure().map(ErrorText::of),
+            notes: notes(target),
         }
     }
 
@@ -186,6 +197,16 @@ impl<'a> TargetRow<'a> {
             Some(count) => format!("its {} are shown with their last known status", counted(count, "tunnel")),
         }
     }
+}
+
+fn notes(target: &TargetSnapshot) -> Vec<Note<'_>> {
+    let Some(gateways) = &target.gateways else { return Vec::new() };
+    let failures = [
+        ("gateways", gateways.gateways.failure()),
+        ("customer gateways", gateways.customer_gateways.failure()),
+    ];
+    let notes = failures.into_iter().filter_map(|(rows, failure)| failure.map(|failure| (rows, failure)));
+    notes.map(|(rows, failure)| Note { rows, error: ErrorText::of(failure) }).collect()
 }
 
 impl<'a> FailedDiscoveryRow<'a> {

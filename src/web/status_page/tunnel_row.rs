@@ -22,7 +22,10 @@ pub(super) struct TunnelRow<'a> {
     pub(super) id: Cow<'a, str>,
     pub(super) account: Cow<'a, str>,
     pub(super) region: &'a str,
-    pub(super) gateway: Cow<'a, str>,
+    pub(super) gateway: Endpoint<'a>,
+    pub(super) peer: Endpoint<'a>,
+    /// Why it is not up, if its gateway is broken.
+    pub(super) cause: Option<&'static str>,
     /// State, net status and health check.
     pub(super) api_statuses: [StatusCell; 3],
     pub(super) since: Since,
@@ -32,12 +35,23 @@ pub(super) struct TunnelRow<'a> {
     pub(super) last_seen: Option<RelativeTime>,
 }
 
+/// One end of a tunnel: its gateway or its peer. Texts that are not known are empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
+    /// The public address; only of a peer.
+    pub(super) address: Cow<'a, str>,
+}
+
 /// One status of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StatusCell {
     /// The value in the API's spelling, or `not configured`.
     pub(super) word: &'static str,
-    /// A CSS class.
+    /// The CSS class of the column.
+    pub(super) field: &'static str,
+    /// The CSS class of the value.
     pub(super) class: &'static str,
 }
 
@@ -65,11 +79,21 @@ impl<'a> TunnelRow<'a> {
             id: escape_invisible(tunnel.id.as_str()),
             account: escape_invisible(target.target.account.as_str()),
             region: target.target.region.as_str(),
-            gateway: escape_invisible(&tunnel.vpn_gateway_id),
+            gateway: Endpoint {
+                name: seen.gateway().map_or_else(Cow::default, |gateway| escape_invisible(&gateway.name)),
+                id: escape_invisible(&tunnel.vpn_gateway_id),
+                address: Cow::default(),
+            },
+            peer: Endpoint {
+                name: seen.peer().map_or_else(Cow::default, |peer| escape_invisible(&peer.name)),
+                id: escape_invisible(&tunnel.customer_gateway_id),
+                address: seen.peer().map_or_else(Cow::default, |peer| escape_invisible(&peer.ip_address)),
+            },
+            cause: seen.cause(),
             api_statuses: [
-                StatusCell::of(Some(tunnel.state.as_str())),
-                StatusCell::of(Some(tunnel.net_status.as_str())),
-                StatusCell::of(tunnel.health_check.status().map(Status::as_str)),
+                StatusCell::of("state", Some(tunnel.state.as_str())),
+                StatusCell::of("net", Some(tunnel.net_status.as_str())),
+                StatusCell::of("health", tunnel.health_check.status().map(Status::as_str)),
             ],
             since: since(seen, started, now),
             changes: record.history.transitions,
@@ -80,14 +104,14 @@ impl<'a> TunnelRow<'a> {
 
 impl StatusCell {
     /// The class highlights only this status of the API; [`TunnelStatus`] is the status of the tunnel.
-    fn of(status: Option<&'static str>) -> Self {
+    fn of(field: &'static str, status: Option<&'static str>) -> Self {
         let class = match status {
             None => "none",
             Some("UNAVAILABLE") => "bad",
             Some(UNKNOWN) => "unsure",
             Some(_) => "good",
         };
-        Self { word: status.unwrap_or("not configured"), class }
+        Self { word: status.unwrap_or("not configured"), field, class }
     }
 }
 

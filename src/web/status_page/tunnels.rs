@@ -28,6 +28,8 @@ pub(super) struct Tunnels<'a> {
     pub(super) pages: usize,
     /// The rows, the worst first.
     pub(super) groups: Vec<Group<'a>>,
+    /// Whether the table has a column for peers.
+    pub(super) shows_peers: bool,
 }
 
 /// The tunnels of a page with one status.
@@ -55,7 +57,14 @@ impl<'a> Tunnels<'a> {
             let rows = alike.iter().map(|seen| TunnelRow::of(seen, started, now)).collect();
             Group { tunnel_status, total: number(total), rows }
         });
-        Self { total: summary.tunnels.len(), found: found.len(), page, pages, groups: groups.collect() }
+        Self {
+            total: summary.tunnels.len(),
+            found: found.len(),
+            page,
+            pages,
+            groups: groups.collect(),
+            shows_peers: summary.knows_peers,
+        }
     }
 
     /// The heading: how many tunnels, and which of them are on this page.
@@ -84,12 +93,19 @@ fn matching<'a>(summary: &Summary<'a>, query: &Query) -> Vec<TunnelOfTarget<'a>>
 
 fn has_all(seen: &TunnelOfTarget<'_>, words: &[&str]) -> bool {
     let (target, tunnel) = (&seen.target.target, &seen.record.row);
+    let (gateway, peer) = (seen.gateway(), seen.peer());
     let texts = [
         &*tunnel.name,
         tunnel.id.as_str(),
         target.account.as_str(),
         target.region.as_str(),
         &tunnel.vpn_gateway_id,
+        &tunnel.customer_gateway_id,
+        gateway.map_or("", |gateway| &gateway.name),
+        gateway.map_or("", |gateway| &gateway.public_ip_address),
+        peer.map_or("", |peer| &peer.name),
+        peer.map_or("", |peer| &peer.ip_address),
+        seen.cause().unwrap_or_default(),
     ];
     // Words contain no line feed, so a word cannot match across two texts.
     let text = texts.join("\n").to_lowercase();

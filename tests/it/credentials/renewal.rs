@@ -70,6 +70,7 @@ fn assignment(account: Account) -> Assignment {
         stale_after: DEADLINE,
         discovered: false,
         tag_labels: vec![],
+        gateways_interval: None,
     };
     Assignment { account: Arc::new(account), settings }
 }

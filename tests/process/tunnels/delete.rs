@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use simulator::{FaultKind, GatewayState};
+use simulator::{Fault, FaultKind, GatewayState};
 
 use super::setup::{DELETE, GUANGZHOU, LIST, Scene, TunnelIds, without_seconds};
 use test_support::binary::{assert_exit, run};
@@ -94,6 +94,15 @@ async fn tunnel_that_is_not_found_counts_as_deleted() {
 }
 
 #[tokio::test]
+async fn wrong_clock_does_not_prevent_a_deletion() {
+    let scene = Scene::with(1).await;
+    scene.api.control.set_faults(vec![Fault::new(FaultKind::ClockSkew { seconds: 4000 })]).expect("a fault");
+    let ended = scene.delete(&scene.tunnel(0), &["--yes", "--no-wait"]).await;
+    assert_exit("wrong clock", &ended, 0, &[]);
+    assert_eq!(scene.requests(), [LIST, LIST, DELETE, DELETE], "each is sent again with the API's time");
+}
+
+#[tokio::test]
 async fn wait_fails_while_the_tunnel_is_listed() {
     let scene = Scene::with(1).await;
     let mut tunnel = scene.tunnel(0);
@@ -160,7 +169,7 @@ async fn wrong_tunnel_is_refused_before_the_deletion() {
 #[tokio::test]
 async fn unconfigured_target_is_refused() {
     let scene = Scene::with(1).await;
-    let TunnelIds { gateway, id } = scene.tunnel(0);
+    let TunnelIds { gateway, id, .. } = scene.tunnel(0);
     for (account, name) in [("main", "eu-frankfurt"), ("other", GUANGZHOU)] {
         let words = ["tunnels", "delete", "--yes", "--account", account, "--region", name];
         let ids = ["--vpn-gateway-id", &gateway, "--vpn-connection-id", &id];
@@ -195,7 +204,7 @@ async fn dry_run_deletes_nothing() {
          Account     main\n\
          Region      ap-guangzhou\n\
          Gateway     {}\n\
-         Peer        {peer}\n\
+         Peer IKE id {peer}\n\
          Status      up\n\
          State       AVAILABLE\n\
          Net status  AVAILABLE\n\

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use simulator::{Fault, FaultKind};
+use simulator::{Fault, FaultKind, GatewayProblem};
 
 use super::setup::{FRANKFURT, GUANGZHOU, LIST, Scene, TunnelIds};
 use test_support::{
@@ -61,20 +61,22 @@ async fn piped_table_has_no_colours() {
         scene.set(tunnel, "CreatedTime", "long ago");
         scene.set(tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
         scene.set(tunnel, "EnableHealthCheck", name == "office");
+        scene.set_peer(tunnel, "CustomerGatewayName", "to\u{202e}berlin");
+        scene.set_peer(tunnel, "IpAddress", "192.0.2.78");
     }
+    scene.set_gateway(&tunnels[0], "VpnGatewayName", "offices");
     scene.set(&tunnels[0], "HealthCheckStatus", "UNAVAILABLE");
     let mut command = scene.files.exporter(&["tunnels", "list"]);
     command.env("CLICOLOR_FORCE", "1").env("TERM", "xterm");
     let finished = run(command).await;
     assert_eq!((finished.code(), &*finished.stderr), (Some(0), ""));
-    let head = "ACCOUNT  REGION        GATEWAY         ID             NAME      PEER        STATUS  STATE      NET STATUS  HEALTH       AGE\n";
+    let head = "ACCOUNT  REGION        GATEWAY  ID             NAME      PEER       PEER ADDRESS  STATUS  STATE      NET STATUS  HEALTH       AGE\n";
     let ends = [
-        "office    192.0.2.77  down    AVAILABLE  AVAILABLE   UNAVAILABLE  -",
-        "a\u{fffd}31m  b  192.0.2.77  up      AVAILABLE  AVAILABLE   -            -",
+        "office    to berlin  192.0.2.78    down    AVAILABLE  AVAILABLE   UNAVAILABLE  -",
+        "a\u{fffd}31m  b  to berlin  192.0.2.78    up      AVAILABLE  AVAILABLE   -            -",
     ];
-    let line = |(tunnel, rest): (&TunnelIds, _)| {
-        format!("main     ap-guangzhou  {}  {}  {rest}\n", tunnel.gateway, tunnel.id)
-    };
+    let line =
+        |(tunnel, rest): (&TunnelIds, _)| format!("main     ap-guangzhou  offices  {}  {rest}\n", tunnel.id);
     let mut lines: Vec<_> = tunnels.iter().zip(ends).map(line).collect();
     lines.sort();
     let expected = head.to_owned() + &lines.concat();
@@ -90,10 +92,19 @@ async fn json_has_every_field() {
     scene.set(&tunnel, "IKEOptionsSpecification", json!({"RemoteAddress": "192.0.2.77"}));
     scene.set(&tunnel, "EnableHealthCheck", false);
     scene.set(&tunnel, "State", "NEW");
+    scene.set_gateway(&tunnel, "VpnGatewayName", "a\n\u{202e}<b>");
+    scene.set_gateway(&tunnel, "IsAddressBlocked", true);
+    scene.set_peer(&tunnel, "CustomerGatewayName", "x".repeat(10_000));
+    scene.set_peer(&tunnel, "IpAddress", "192.0.2.78");
     let expected = json!([{
         "account": "main",
         "region": GUANGZHOU,
         "vpn_gateway_id": tunnel.gateway,
+        "vpn_gateway_name": "a\n\u{202e}<b>",
+        "gateway_status": "address blocked",
+        "customer_gateway_id": tunnel.customer_gateway,
+        "customer_gateway_name": "x".repeat(128),
+        "customer_gateway_ip_address": "192.0.2.78",
         "vpn_connection_id": tunnel.id,
         "vpn_connection_name": "a\n\"b\"",
         "remote_identity": "192.0.2.77",
@@ -107,6 +118,52 @@ async fn json_has_every_field() {
 }
 
 #[tokio::test]
+async fn isolated_gateway_is_the_cause() {
+    let scene = Scene::with(9).await;
+    for place in 0..9 {
+        scene.set(&scene.tunnel(place), "NegotiationType", "active");
+    }
+    scene.set_problem(&scene.tunnel(0), Some(GatewayProblem::Isolated));
+    let table = list(&scene.files, &[]).await;
+    assert_exit("the tunnels are listed", &table, 0, &[]);
+    let lines_with = |words: &str| table.stdout.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines_with("  down (gateway isolated)  "), 8, "{}", table.stdout);
+    assert_eq!(lines_with("  up "), 1, "the other gateway: {}", table.stdout);
+    let rows = rows(&list(&scene.files, &["--down", "--output", "json"]).await);
+    assert_eq!(rows.len(), 8);
+    assert!(rows.iter().all(|row| row["gateway_status"] == "isolated" && row["status"] == "down"));
+}
+
+#[tokio::test]
+async fn tunnels_are_listed_without_gateways() {
+    let scene = Scene::with(1).await;
+    let tunnel = scene.tunnel(0);
+    for action in ["DescribeVpnGateways", "DescribeCustomerGateways"] {
+        scene.forbid(action);
+    }
+    let finished = list(&scene.files, &["--output", "json"]).await;
+    assert_exit(
+        "json",
+        &finished,
+        0,
+        &["gateways cannot be listed: DescribeVpnGateways: UnauthorizedOperation"],
+    );
+    for permission in ["vpc:DescribeVpnGateways", "vpc:DescribeCustomerGateways"] {
+        assert!(finished.stderr.contains(permission), "{}", finished.stderr);
+    }
+    let row = &rows(&finished)[0];
+    for key in ["vpn_gateway_name", "gateway_status", "customer_gateway_name", "customer_gateway_ip_address"]
+    {
+        assert_eq!(row[key], Value::Null, "{key}");
+    }
+    assert_eq!(row["customer_gateway_id"], *tunnel.customer_gateway);
+    let table = list(&scene.files, &[]).await.stdout;
+    let line = table.lines().nth(1).expect("a tunnel");
+    assert!(line.contains(&format!("{}  -  ", tunnel.customer_gateway)), "the id and no address: {table}");
+    assert!(line.contains(&tunnel.gateway), "{table}");
+}
+
+#[tokio::test]
 async fn flags_filter_tunnels_and_idle_is_not_down() {
     let scene = Scene::with(12).await;
     let tunnels: Vec<_> = (0..12).map(|place| scene.tunnel(place)).collect();
@@ -114,7 +171,7 @@ async fn flags_filter_tunnels_and_idle_is_not_down() {
         scene.set(tunnel, "NegotiationType", "active");
         scene.set(tunnel, "EnableHealthCheck", false);
     }
-    let [down, idle, sick, pending, deleting] = [1, 2, 3, 4, 9].map(|place| &tunnels[place]);
+    let [down, idle, sick, pending, deleting] = [1, 2, 3, 4, 10].map(|place| &tunnels[place]);
     for tunnel in [down, idle, pending, deleting] {
         scene.set(tunnel, "NetStatus", "UNAVAILABLE");
     }
@@ -123,16 +180,16 @@ async fn flags_filter_tunnels_and_idle_is_not_down() {
     scene.set(sick, "HealthCheckStatus", "UNAVAILABLE");
     scene.set(pending, "State", "PENDING");
     scene.set(deleting, "State", "DELETING");
-    let (first, second) = (&*tunnels[0].gateway, &*tunnels[8].gateway);
+    let (first, second) = (&*tunnels[0].gateway, &*tunnels[10].gateway);
     let table: [(&[&str], &[usize]); 11] = [
         (&["--down"], &[1, 3]),
         (&["--status", "down"], &[1, 3]),
         (&["--status", "idle", "--status", "PENDING"], &[2, 4]),
         (&["--down", "--state", "PENDING"], &[]),
-        (&["--state", "pending", "--state", "DELETING"], &[4, 9]),
-        (&["--vpn-gateway-id", second], &[8, 9, 10, 11]),
-        (&["--vpn-gateway-id", second, "--status", "deleting"], &[9]),
-        (&["--vpn-gateway-id", first, "--vpn-gateway-id", second, "--state", "DELETING"], &[9]),
+        (&["--state", "pending", "--state", "DELETING"], &[4, 10]),
+        (&["--vpn-gateway-id", second], &[10, 11]),
+        (&["--vpn-gateway-id", second, "--status", "deleting"], &[10]),
+        (&["--vpn-gateway-id", first, "--vpn-gateway-id", second, "--state", "DELETING"], &[10]),
         (&["--vpn-gateway-id", "vpngw-00000000"], &[]),
         (&["--account", "main", "--region", GUANGZHOU, "--state", "PENDING"], &[4]),
         (&["--state", "UNKNOWN"], &[]),

@@ -3,6 +3,7 @@
 mod ambiguous_delete;
 mod daemon;
 mod delete;
+mod gateways;
 mod list;
 mod page;
 mod pty;

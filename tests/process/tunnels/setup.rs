@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use simulator::{Fault, FaultKind, Options};
+use simulator::{Fault, FaultKind, GatewayProblem, Options};
 use tokio::{process::Command, time::timeout};
 
 use test_support::{
     Api, MAX_WAIT,
     binary::{Finished, WorkDir, run},
-    frozen,
+    frozen, with_gateways,
 };
 
 pub const GUANGZHOU: &str = "ap-guangzhou";
@@ -29,6 +29,7 @@ pub struct Scene {
 #[derive(Debug, Clone)]
 pub struct TunnelIds {
     pub gateway: String,
+    pub customer_gateway: String,
     pub id: String,
 }
 
@@ -40,7 +41,7 @@ impl Scene {
 
     pub async fn of(options: Options) -> Self {
         let api = Api::start(options).await;
-        let files = WorkDir::with(api.config_with_poll(&[GUANGZHOU], "timeout: 20s"));
+        let files = WorkDir::with(with_gateways(&api.config_with_poll(&[GUANGZHOU], "timeout: 20s"), "5m"));
         Self { api, files }
     }
 
@@ -48,11 +49,40 @@ impl Scene {
     pub fn tunnel(&self, place: usize) -> TunnelIds {
         let row = &self.api.control.rows(GUANGZHOU).expect("the region")[place];
         let text = |field: &str| row[field].as_str().expect("an id").to_owned();
-        TunnelIds { gateway: text("VpnGatewayId"), id: text("VpnConnectionId") }
+        TunnelIds {
+            gateway: text("VpnGatewayId"),
+            customer_gateway: text("CustomerGatewayId"),
+            id: text("VpnConnectionId"),
+        }
     }
 
     pub fn set(&self, tunnel: &TunnelIds, field: &str, value: impl Into<Value>) {
         self.api.control.set(GUANGZHOU, &tunnel.id, field, value).expect("the tunnel");
+    }
+
+    /// Sets a field of the tunnel's gateway.
+    pub fn set_gateway(&self, tunnel: &TunnelIds, field: &str, value: impl Into<Value>) {
+        self.api.control.set_gateway_field(GUANGZHOU, &tunnel.gateway, field, value).expect("the gateway");
+    }
+
+    /// Sets a field of the tunnel's customer gateway.
+    pub fn set_peer(&self, tunnel: &TunnelIds, field: &str, value: impl Into<Value>) {
+        let id = &tunnel.customer_gateway;
+        self.api
+            .control
+            .set_customer_gateway_field(GUANGZHOU, id, field, value)
+            .expect("the customer gateway");
+    }
+
+    /// Gives the tunnel's gateway a problem, or ends it.
+    pub fn set_problem(&self, tunnel: &TunnelIds, problem: Option<GatewayProblem>) {
+        self.api.control.set_gateway_problem(GUANGZHOU, &tunnel.gateway, problem).expect("the gateway");
+    }
+
+    /// Takes the permission for an action from the account.
+    pub fn forbid(&self, action: &str) {
+        let number = &self.api.control.accounts()[0].number;
+        self.api.control.forbid(number, action).expect("the account");
     }
 
     /// Makes requests of an action fail: `times` of them, after `skip` others.
@@ -79,7 +109,7 @@ impl Scene {
 
     /// `tunnels delete` of this tunnel, with further flags.
     pub fn command(&self, tunnel: &TunnelIds, flags: &[&str]) -> Command {
-        let TunnelIds { gateway, id } = tunnel;
+        let TunnelIds { gateway, id, .. } = tunnel;
         let words = ["tunnels", "delete", "--account", "main", "--region", GUANGZHOU];
         let ids = ["--vpn-gateway-id", gateway, "--vpn-connection-id", id];
         self.files.exporter(&[&words[..], &ids, flags].concat())
