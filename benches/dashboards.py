@@ -27,6 +27,7 @@ END = int(time.time()) // SCRAPE_INTERVAL * SCRAPE_INTERVAL
 TIMES = range(END - RANGE, END + 1, SCRAPE_INTERVAL)
 DOWN_AT, UP_AT = END - 3 * 3600, END - 2 * 3600
 STATUSES = ("up", "down", "idle", "pending", "deleting", "unknown")
+GATEWAY_STATES = ("PENDING", "PENDING_ERROR", "AVAILABLE", "DELETING", "DELETING_ERROR", "UNKNOWN")
 
 
 def varint(number):
@@ -51,6 +52,7 @@ def samples(value):
 ZERO, ONE, LAST = samples(lambda at: 0), samples(lambda at: 1), samples(lambda at: at)
 DIP, DIPPED = samples(lambda at: not DOWN_AT <= at < UP_AT), samples(lambda at: DOWN_AT <= at < UP_AT)
 CHANGES = samples(lambda at: (at >= DOWN_AT) + (at >= UP_AT))
+EXPIRY = samples(lambda at: END + 40 * 86_400)
 CHANGED = samples(lambda at: UP_AT if at >= UP_AT else DOWN_AT)
 
 
@@ -80,11 +82,32 @@ def tunnel(number):
     yield "tunnel_ipsec_info", {**chosen, "pfs_dh_group": "DH-GROUP2" if weak else "DH-GROUP14"}, ONE
 
 
+def ends(number):
+    """The series of the peer of a tunnel, and of its gateway at the first of the four tunnels of a gateway: 1 % are isolated."""
+    place = {"account": f"account-{number % 2}", "region": f"region-{number // 2 % 4}"}
+    yield "customer_gateway_info", {
+        **place, "customer_gateway_id": f"cgw-{number // 2:06}", "customer_gateway_name": f"peer {number // 2}",
+        "ip_address": "203.0.113.7",
+    }, ONE
+    if number % 32 >= 8:
+        return
+    ids = {**place, "vpn_gateway_id": f"vpngw-{number // 32:06}-{number % 8}"}
+    yield "gateway_info", {
+        **ids, "vpn_gateway_name": f"gateway {number}", "type": "IPSEC", "vpc_id": "vpc-1", "public_ip_address": "198.51.100.7",
+        "charge_type": "PREPAID", "renew_flag": "NOTIFY_AND_MANUAL_RENEW",
+    }, ONE
+    yield from (("gateway_state", {**ids, "state": name}, ONE if name == "AVAILABLE" else ZERO) for name in GATEWAY_STATES)
+    yield "gateway_restricted", ids, ONE if number // 8 % 100 == 0 else ZERO
+    yield from ((f"gateway_{name}", ids, ZERO) for name in ("address_blocked", "bandwidth_bytes_per_second"))
+    yield "gateway_expiry_timestamp_seconds", ids, EXPIRY
+
+
 def target(number):
     """The series of one target."""
     labels = {"account": f"account-{number % 2}", "region": f"region-{number // 2 % 4}"}
     yield from ((name, labels, ONE) for name in ("up", "target_info", "last_poll_duration_seconds"))
-    yield "last_success_timestamp_seconds", labels, LAST
+    yield from ((name, labels, LAST) for name in ("last_success_timestamp_seconds", "gateways_last_success_timestamp_seconds"))
+    yield "gateways_up", labels, ONE
     yield from (("tunnels", {**labels, "status": name}, ONE) for name in STATUSES)
 
 
@@ -92,7 +115,9 @@ def encoded(tunnels, replicas):
     """Every series, as a field of a remote-write request."""
     for replica in range(replicas):
         job = {"job": "vpn", "instance": f"10.0.0.{replica}:14500"}
-        for source in [target(number) for number in range(8)] + [tunnel(number) for number in range(tunnels)]:
+        sources = [target(number) for number in range(8)]
+        sources += [source(number) for source in (tunnel, ends) for number in range(tunnels)]
+        for source in sources:
             for name, labels, values in source:
                 every = sorted({"__name__": f"tencentcloud_vpn_{name}", **job, **labels}.items())
                 pairs = (field(1, field(1, key.encode()) + field(2, value.encode())) for key, value in every)
@@ -172,8 +197,9 @@ def main(tunnels, replicas):
                 if variable["type"] == "query":
                     expr = re.fullmatch(r"\w+\((.*?)(?:, *\w+)?\)", variable["query"]["query"]).group(1)
                     (found,) = report(address, cpu, f"{path.stem}: variable {variable['name']}", [(expr, True)], chosen)
-                    if variable["name"] == "changed":
-                        chosen["changed"] = "|".join(one["metric"]["vpn_connection_id"] for one in found)
+                    label = {"changed": "vpn_connection_id", "watched": "vpn_gateway_id"}.get(variable["name"])
+                    if label:
+                        chosen[variable["name"]] = "|".join(one["metric"][label] for one in found)
             for panel in dashboard["panels"]:
                 if panel["type"] != "row":
                     queries = [(one["expr"], one["instant"]) for one in panel["targets"]]

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from generator import exporter, overview, tunnel
+from generator import exporter, gateways, overview, tunnel
 
 
 def rendered():
     """File name and text of every dashboard."""
-    for dashboard in (overview.DASHBOARD, tunnel.DASHBOARD, exporter.DASHBOARD):
+    for dashboard in (overview.DASHBOARD, gateways.DASHBOARD, tunnel.DASHBOARD, exporter.DASHBOARD):
         yield dashboard["uid"].removeprefix("tencentcloud-vpn-") + ".json", json.dumps(dashboard, indent=2) + "\n"
 
 

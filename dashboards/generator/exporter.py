@@ -1,7 +1,7 @@
 """The dashboard that shows the exporter at work."""
 
 from generator.parts import (
-    alert_annotation, dashboard, graph, measured, query, row, stat, table, timeline, variable,
+    LISTING, alert_annotation, dashboard, graph, measured, query, row, stat, table, timeline, variable,
 )
 
 TARGET = 'account=~"$account",region=~"$region"'
@@ -59,6 +59,23 @@ TARGET_HISTORY = timeline(
     width=24,
     height=8,
 )
+
+GATEWAYS_OFF = "gateways.enabled is false, or no listing of gateways has ended"
+
+GATEWAYS = [
+    timeline("Listings of gateways",
+             [query(f"max by (account, region) (tencentcloud_vpn_gateways_up{{{TARGET}}})", "{{account}} {{region}}")],
+             LISTING,
+             description="Whether the last listings of gateways and of customer gateways both succeeded. The policy must allow both. "
+                         "Tunnels do not depend on it.",
+             no_data=GATEWAYS_OFF, width=12, height=8),
+    graph("Oldest listings of gateways",
+          [query("topk(10, time() - max by (account, region) "
+                 f"(tencentcloud_vpn_gateways_last_success_timestamp_seconds{{{TARGET}}}))", "{{account}} {{region}}")],
+          description="Time since both gateways and customer gateways were last listed, for the ten targets where it is longest. They "
+                      "are listed every gateways.interval, 5 m by default.",
+          unit="s", no_data="Gateways were never listed: gateways.enabled is false, or the policy does not allow listing them"),
+]
 
 POLLS = [
     graph("Polls", [query(total("polls_total", "account"), "{{account}}")],
@@ -155,5 +172,5 @@ PROCESS = [
 DASHBOARD = dashboard(
     "exporter", "Tencent Cloud VPN / Exporter", "The exporter itself: polls, requests to Tencent Cloud, scrapes, resources.",
     VARIABLES, ANNOTATIONS,
-    [*OVERALL, TARGET_HISTORY, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS, row("Process"), *PROCESS],
+    [*OVERALL, TARGET_HISTORY, *GATEWAYS, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS, row("Process"), *PROCESS],
 )

@@ -1,8 +1,9 @@
 """The dashboard that shows all tunnels."""
 
+from generator.gateway_facts import CHOICE, CHOICES, GATEWAY, broken, with_gateway, with_peer
 from generator.parts import (
-    COLORS, STATES, alert_annotation, colored, dashboard, empty, graph, hidden_variable, linked, measured, panel, query, row, stat,
-    table, thresholds, timeline, variable,
+    COLORS, GATEWAY_LINK, GATEWAY_STATES, HIDDEN, LISTING, STATES, TUNNEL_LINK, alert_annotation, colored, dashboard, graph,
+    hidden_variable, measured, panel, query, row, stat, table, thresholds, timeline, variable,
 )
 from generator.tunnels import (
     IDS, LEGEND, NAMES, ON, SCOPE, SHOWN, TARGET, counted, having, listed, merged, named, series, status,
@@ -12,10 +13,11 @@ NOTHING = "No tunnels are published"
 NO_TARGET = "No exporter is scraped, or no poll has ended yet"
 NONE_DOWN = "No tunnel is down"
 DOWN = having("down")
-TUNNEL_LINK = linked("Show this tunnel", "/d/tencentcloud-vpn-tunnel?var-datasource=${datasource}"
-                                         "&var-tunnel=${__data.fields[\"Id\"]}&${__url_time_range}")
-GATEWAY_LINK = linked("Show only this gateway", "/d/tencentcloud-vpn-overview?var-datasource=${datasource}"
-                                                "&var-gateway=${__data.fields[\"Gateway\"]}&${__url_time_range}")
+LINKED = {"Id": TUNNEL_LINK, "Gateway": GATEWAY_LINK, "Gateway id": HIDDEN}
+PLACE = {"account": "Account", "region": "Region"}
+AT_GATEWAY = {"gateway": "Gateway", "vpn_gateway_id": "Gateway id"}
+ENDS = {**AT_GATEWAY, "peer": "Peer", "remote_identity": "Peer identity"}
+ID_IF_UNNAMED = "Gateway and peer have their ids if their names are not known, see the dashboard *Gateways*."
 
 # The ids of the tunnels with the latest changes. The timeline selects only these, because the history of all tunnels is too
 # much to query.
@@ -26,37 +28,44 @@ CHANGED_SCOPE = f'vpn_connection_id=~"$changed",{SCOPE}'
 VARIABLES = [
     variable("account", "Account", "label_values(tencentcloud_vpn_target_info, account)"),
     variable("region", "Region", 'label_values(tencentcloud_vpn_target_info{account=~"$account"}, region)'),
-    variable("gateway", "Gateway", f"label_values(tencentcloud_vpn_tunnel_info{{{TARGET}}}, vpn_gateway_id)"),
+    variable("gateway", "Gateway", CHOICES, regex=CHOICE),
     hidden_variable("changed", "Changed tunnels", CHANGED, regex='/vpn_connection_id="([^"]+)"/'),
 ]
 
 ANNOTATIONS = [
-    alert_annotation("Tunnel or gateway down", "TencentCloudVpn(GatewayDown|TunnelDown)", "red"),
+    alert_annotation("Tunnel or gateway down", "TencentCloudVpn(Gateway(Down|Isolated|AddressBlocked)|TunnelDown)", "red"),
     alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale|Gone)", "purple"),
 ]
+
+def with_ends(expr):
+    """The expression with the names of gateway and peer."""
+    return with_peer(with_gateway(expr))
+
 
 SINCE = f"({merged(series('tunnel_last_transition_timestamp_seconds'))} * 1000 or 0 * {listed()})"
 
 DOWN_NOW = table(
     "Down now",
     [
-        query(named(f"({DOWN}) * {ON} {SINCE}", NAMES), table=True),
+        query(with_ends(named(f"({DOWN}) * {ON} {SINCE}", NAMES)), table=True),
         query(f"({DOWN}) * on (account, region) group_left () max by (account, region) (tencentcloud_vpn_up{{{TARGET}}})",
               table=True),
+        query(f"({DOWN}) * on ({GATEWAY}) group_left () {broken()}", table=True),
     ],
-    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #A": "Since", "vpn_gateway_id": "Gateway",
-     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "account": "Account", "region": "Region",
+    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #A": "Since", "Value #C": "Gateway problem", **ENDS, **PLACE,
      "Value #B": "Target"},
     description="Tunnels with the status down. *Since* is the last change that a poll saw: unknown if there was none since the "
-                "exporter started. If the target fails, the status is the last known one. The peer identity is an IKE identity.",
+                "exporter started. *Gateway problem* is why no tunnel of the gateway works; it is empty if the gateway has none "
+                f"or is not listed. {ID_IF_UNNAMED} The peer identity is an IKE identity. If the target fails, the status is the last "
+                "known one.",
     no_data=NONE_DOWN,
     sort={"Since": True},
     properties={
         "Since": [*measured("dateTimeAsIso"), {"id": "mappings", "value": [
             {"type": "value", "options": {"0": {"text": "Unknown", "index": 0}}}]}],
-        "Id": TUNNEL_LINK,
-        "Gateway": GATEWAY_LINK,
-        "Target": colored({0: ("Failing", "dark-orange"), 1: ("Working", "green")}),
+        "Gateway problem": colored(GATEWAY_STATES),
+        **LINKED,
+        "Target": colored(LISTING),
     },
     height=9,
 )
@@ -98,12 +107,13 @@ TIMELINE = timeline(
 )
 
 
-def affected(title, description, down, tunnels, by, columns, properties=None):
+def affected(title, description, down, tunnels, by, columns, named=str, more=(), properties=None):
     """Gateways or peers with a tunnel that is down: how many of their tunnels are."""
     down = f"count by ({by}) ({down})"
     return table(
         title,
-        [query(down, table=True), query(f"count by ({by}) ({tunnels}) and on ({by}) {down}", table=True)],
+        [query(named(down), table=True), query(f"count by ({by}) ({tunnels}) and on ({by}) {down}", table=True),
+         *(query(f"{expr} and on ({by}) {down}", table=True) for expr in more)],
         {**columns, "Value #A": "Down", "Value #B": "Tunnels"},
         description=description,
         no_data=NONE_DOWN,
@@ -116,10 +126,11 @@ def affected(title, description, down, tunnels, by, columns, properties=None):
 
 GATEWAYS = affected(
     "Gateways of tunnels that are down",
-    "How many tunnels of these gateways are down, of all that are published. The gateway links to its tunnels.",
-    DOWN, listed(), "account, region, vpn_gateway_id",
-    {"vpn_gateway_id": "Gateway", "account": "Account", "region": "Region"},
-    {"Gateway": GATEWAY_LINK},
+    "How many tunnels of these gateways are down, of all that are published. A gateway has its id if its name is not known. "
+    "*Problem* is empty if the gateway has none or is not listed, see the dashboard *Gateways*.",
+    DOWN, listed(), GATEWAY, {**AT_GATEWAY, "Value #C": "Problem", **PLACE},
+    named=with_gateway, more=[broken()],
+    properties={"Gateway": GATEWAY_LINK, "Gateway id": HIDDEN, "Problem": colored(GATEWAY_STATES)},
 )
 
 HAS_PEER = series("tunnel_info", 'remote_identity!=""')
@@ -140,13 +151,12 @@ RELATED = (f"{series('tunnel_info')} and on (account, region, vpn_gateway_id) ({
 
 AFFECTED = table(
     "Other tunnels of these gateways and peers",
-    [query(named(status(without="down"), NAMES, info=RELATED), table=True)],
-    {"Value": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
-     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "account": "Account", "region": "Region"},
-    description="Tunnels that are not down, at a gateway or to a peer of a tunnel that is down.",
+    [query(with_ends(named(status(without="down"), NAMES, info=RELATED)), table=True)],
+    {"Value": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", **ENDS, **PLACE},
+    description=f"Tunnels that are not down, at a gateway or to a peer of a tunnel that is down. {ID_IF_UNNAMED}",
     no_data="No tunnel is down, or no other tunnel has the same gateway or peer",
     sort={"Status": False},
-    properties={"Status": colored(STATES), "Id": TUNNEL_LINK, "Gateway": GATEWAY_LINK},
+    properties={"Status": colored(STATES), **LINKED},
     height=8,
 )
 
@@ -183,8 +193,7 @@ TARGETS = table(
                 "means that its tunnels are not published.",
     no_data=NO_TARGET,
     sort={"Down": True},
-    properties={"Target": colored({0: ("Failing", "red"), 1: ("Working", "green")}), "Last listing": measured("s"),
-                **{name: empty("") for name in ("Down", "Up", "Idle", "Unknown")}},
+    properties={"Target": colored({0: ("Failing", "red"), 1: ("Working", "green")}), "Last listing": measured("s")},
     width=12,
     height=9,
 )
@@ -240,31 +249,29 @@ def weak(parameter, metric, label, matchers):
 
 WEAK_PARAMETERS = table(
     "Weak parameters",
-    [query(named(merged("\nor ".join(weak(*one) for one in WEAK), f"{IDS}, parameter, value")), table=True)],
-    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "parameter": "Parameter", "value": "Value",
-     "vpn_gateway_id": "Gateway", "account": "Account", "region": "Region"},
+    [query(with_gateway(named(merged("\nor ".join(weak(*one) for one in WEAK), f"{IDS}, parameter, value"))), table=True)],
+    {"vpn_connection_name": "Name", "vpn_connection_id": "Id", "parameter": "Parameter", "value": "Value", **AT_GATEWAY, **PLACE},
     description="Tunnels with weak parameters, a row for each parameter. The alert has only the number of these tunnels in each "
-                "account. IPsec encryption NULL means that nothing is encrypted.",
+                "account. IPsec encryption NULL means that nothing is encrypted. A gateway has its id if its name is not known.",
     no_data="No tunnel has weak parameters, or none is published",
     sort={"Name": False},
-    properties={"Id": TUNNEL_LINK},
+    properties=LINKED,
     height=9,
 )
 
 TUNNELS = table(
     "All tunnels",
     [
-        query(named(status(), f"{NAMES}, negotiation_type"), table=True),
+        query(with_ends(named(status(), f"{NAMES}, negotiation_type")), table=True),
         query(f"{merged(series('tunnel_last_transition_timestamp_seconds'))} * 1000", table=True),
     ],
-    {"Value #A": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #B": "Since",
-     "vpn_gateway_id": "Gateway", "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity",
-     "negotiation_type": "Negotiation", "account": "Account", "region": "Region"},
+    {"Value #A": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "Value #B": "Since", **ENDS,
+     "negotiation_type": "Negotiation", **PLACE},
     description="All published tunnels. The id links to the tunnel's dashboard. *Since* is the last change that a poll saw; it is "
-                "empty if there was none since the exporter started.",
+                f"empty if there was none since the exporter started. {ID_IF_UNNAMED}",
     no_data=NOTHING,
     sort={"Status": False},
-    properties={"Status": colored(STATES), "Since": [*measured("dateTimeAsIso"), *empty("")], "Id": TUNNEL_LINK},
+    properties={"Status": colored(STATES), "Since": measured("dateTimeAsIso"), **LINKED},
     height=14,
 )
 

@@ -13,6 +13,20 @@ STATES = {
        for name, rank in RANKS.items()},
 }
 
+# The statuses of a gateway, in the order that tables have. The first that applies is the status.
+GATEWAY_RANKS = {"isolated": 1, "address blocked": 2, "error": 3, "unknown": 4, "pending": 5, "deleting": 6, "available": 7}
+GATEWAY_STATES = {
+    GATEWAY_RANKS[name]: (name.capitalize(), color) for name, color in {
+        "isolated": "red", "address blocked": "red", "error": "dark-orange", "unknown": "orange", "pending": "light-blue",
+        "deleting": "purple", "available": "green"}.items()
+}
+
+# Whether polls or listings of gateways work, beside other states.
+LISTING = {0: ("Failing", "dark-orange"), 1: ("Working", "green")}
+
+# Column properties: no column, only a value that links of other columns use.
+HIDDEN = [{"id": "custom.hidden", "value": True}]
+
 
 def mapping(values):
     """A value mapping from numbers to texts and colours."""
@@ -136,7 +150,9 @@ def table(title, queries, columns, *, sort=None, properties=None, **rest):
         },
     ]
     overrides = [
-        {"matcher": {"id": "byName", "options": name}, "properties": settings} for name, settings in (properties or {}).items()
+        # Without this, an empty cell shows the panel's text for no data.
+        {"matcher": {"id": "byRegexp", "options": "/.*/"}, "properties": empty("")},
+        *({"matcher": {"id": "byName", "options": name}, "properties": settings} for name, settings in (properties or {}).items()),
     ]
     options = {
         "showHeader": True,
@@ -161,14 +177,39 @@ def colored(values):
     ]
 
 
-def linked(title, url):
-    """Column properties: the cell links to a URL."""
-    return [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": False}]}]
+def worded(values):
+    """Column properties: values shown as texts."""
+    options = {str(value): {"text": text, "index": index} for index, (value, text) in enumerate(values.items())}
+    return [{"id": "mappings", "value": [{"type": "value", "options": options}]}]
+
+
+def linked(*links):
+    """Column properties: the cell links to URLs, each with a title. Several open a menu."""
+    return [{"id": "links", "value": [{"title": title, "url": url, "targetBlank": False} for title, url in links]}]
+
+
+def link(title, name, **variables):
+    """A link to a dashboard, with the selected time. Each variable takes the value of a column in the same row."""
+    chosen = "".join(f'&var-{variable}=${{__data.fields["{column}"]}}' for variable, column in variables.items())
+    return title, f"/d/tencentcloud-vpn-{name}?var-datasource=${{datasource}}{chosen}&${{__url_time_range}}"
+
+
+# The links of tables that have these columns.
+TUNNEL_LINK = linked(link("Show this tunnel", "tunnel", tunnel="Id"))
+GATEWAY_LINK = linked(
+    link("Show this gateway", "gateways", account="Account", region="Region", gateway="Gateway id"),
+    link("Show only its tunnels", "overview", account="Account", region="Region", gateway="Gateway id"),
+)
 
 
 def measured(unit):
     """Column properties: the number's unit."""
     return [{"id": "unit", "value": unit}]
+
+
+def wide(pixels):
+    """Column properties: the width."""
+    return [{"id": "custom.width", "value": pixels}]
 
 
 def empty(text):

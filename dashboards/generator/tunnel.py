@@ -1,13 +1,18 @@
 """The dashboard that shows one tunnel."""
 
 from generator import tunnels
+from generator.gateway_facts import (
+    CHOICE, CHOICES as GATEWAY_CHOICES, GATEWAY, gateway_status, with_gateway, with_gateway_facts, with_peer, with_peer_facts,
+)
 from generator.parts import (
-    STATES, alert_annotation, colored, dashboard, graph, linked, query, stat, table, timeline, variable,
+    GATEWAY_LINK, GATEWAY_STATES, HIDDEN, STATES, TUNNEL_LINK, alert_annotation, colored, dashboard, graph, query, stat, table,
+    timeline, variable,
 )
 from generator.tunnels import SCOPE, SHOWN, TARGET, named, status
 
 THIS = 'vpn_connection_id="$tunnel"'
 NOTHING = "This tunnel is not published: it is gone, or its target has failed for too long"
+GATEWAY_FACTS = "vpn_gateway_name, public_ip_address, type"
 STATUSES = {0: ("Unavailable", "red"), 1: ("Available", "green"), 3: ("Pending", "light-blue"), 4: ("Deleting", "purple"),
             5: ("Unknown", "orange")}
 
@@ -18,13 +23,12 @@ CHOICES = (f'query_result(label_join(tencentcloud_vpn_tunnel_info{{{SCOPE}}}, '
 VARIABLES = [
     variable("account", "Account", "label_values(tencentcloud_vpn_target_info, account)"),
     variable("region", "Region", 'label_values(tencentcloud_vpn_target_info{account=~"$account"}, region)'),
-    variable("gateway", "Gateway",
-             f"label_values(tencentcloud_vpn_tunnel_info{{{TARGET}}}, vpn_gateway_id)"),
-    variable("tunnel", "Tunnel", CHOICES, multi=False, regex='/choice="(?<text>(?<value>[^" ]+)[^"]*)"/'),
+    variable("gateway", "Gateway", GATEWAY_CHOICES, regex=CHOICE),
+    variable("tunnel", "Tunnel", CHOICES, multi=False, regex=CHOICE),
 ]
 
 ANNOTATIONS = [
-    alert_annotation("Tunnel or gateway down", "TencentCloudVpn(GatewayDown|TunnelDown)", "red"),
+    alert_annotation("Tunnel or gateway down", "TencentCloudVpn(Gateway(Down|Isolated|AddressBlocked)|TunnelDown)", "red"),
     alert_annotation("Target blind", "TencentCloudVpnTarget(Blind|Stale|Gone)", "purple"),
 ]
 
@@ -121,21 +125,47 @@ IPSEC = table(
     height=4,
 )
 
-ENDS = table(
-    "Ends",
-    [
-        query(
-            "max by (account, region, vpc_id, vpn_gateway_id, local_identity, customer_gateway_id, remote_identity, "
-            "negotiation_type, route_type, dpd_action, dpd_timeout_seconds, health_check_local_ip, health_check_remote_ip) "
-            f"({series('tunnel_info')} {SHOWN})",
-            table=True,
-        )
-    ],
-    {"account": "Account", "region": "Region", "vpc_id": "VPC", "vpn_gateway_id": "Gateway", "local_identity": "Local identity",
-     "customer_gateway_id": "Customer gateway", "remote_identity": "Peer identity", "negotiation_type": "Negotiation",
-     "route_type": "Routes", "dpd_action": "Dead peer", "dpd_timeout_seconds": "Dead after seconds",
-     "health_check_local_ip": "Check from", "health_check_remote_ip": "Check to"},
-    description="The two ends of the tunnel and its settings. An identity is an IKE identity: an FQDN or an address.",
+
+def info(*labels):
+    """Labels of tunnel_info."""
+    return f"max by ({', '.join(labels)}) ({series('tunnel_info')} {SHOWN})"
+
+
+NOT_LISTED = "empty if gateways.enabled is false or the policy does not allow listing them"
+
+OWN_END = table(
+    "Gateway",
+    [query(with_gateway_facts(info("account, region, vpc_id, vpn_gateway_id, local_identity"), GATEWAY_FACTS, THIS,
+                              TARGET), table=True)],
+    {"vpn_gateway_name": "Name", "vpn_gateway_id": "Gateway id", "public_ip_address": "Public address", "type": "Type",
+     "vpc_id": "VPC", "local_identity": "Local identity", "account": "Account", "region": "Region"},
+    description="The end of the tunnel in Tencent Cloud. The local identity is its IKE identity: an FQDN or an address. Name, "
+                f"address and type are {NOT_LISTED}.",
+    no_data=NOTHING,
+    properties={"Gateway id": GATEWAY_LINK},
+    width=14,
+    height=4,
+)
+
+PEER = table(
+    "Peer",
+    [query(with_peer_facts(info("account, region, customer_gateway_id, remote_identity"), scope=THIS), table=True)],
+    {"customer_gateway_name": "Name", "customer_gateway_id": "Customer gateway", "ip_address": "Address", "bgp_asn": "BGP ASN",
+     "remote_identity": "Peer identity"},
+    description="The other end of the tunnel: the customer gateway, and the address that packets go to. The peer identity is its "
+                f"IKE identity: an FQDN or an address. Name and address are {NOT_LISTED}.",
+    no_data=NOTHING,
+    width=10,
+    height=4,
+)
+
+SETTINGS = table(
+    "Settings",
+    [query(info("negotiation_type, route_type, dpd_action, dpd_timeout_seconds, health_check_local_ip, health_check_remote_ip"),
+           table=True)],
+    {"negotiation_type": "Negotiation", "route_type": "Routes", "dpd_action": "Dead peer",
+     "dpd_timeout_seconds": "Dead after seconds", "health_check_local_ip": "Check from", "health_check_remote_ip": "Check to"},
+    description="How the tunnel is negotiated, routed and checked.",
     no_data=NOTHING,
     height=4,
 )
@@ -145,23 +175,32 @@ def neighbours(title, label, description):
     """Tunnels that share a label with this one."""
     every = tunnels.series("tunnel_info", f'{label}!=""', TARGET)
     related = f"{every} and on ({label}) {series('tunnel_info')}"
+    same = named(status(TARGET), "vpn_connection_name, customer_gateway_id", info=related)
     return table(
         title,
-        [query(named(status(TARGET), info=related), table=True)],
-        {"Value": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "vpn_gateway_id": "Gateway",
-         "region": "Region"},
-        description=description,
+        [query(with_peer(with_gateway(same, TARGET), TARGET), table=True)],
+        {"Value": "Status", "vpn_connection_name": "Name", "vpn_connection_id": "Id", "gateway": "Gateway",
+         "vpn_gateway_id": "Gateway id", "peer": "Peer", "account": "Account", "region": "Region"},
+        description=f"{description} Gateway and peer have their ids if their names are not known.",
         no_data=NOTHING,
         sort={"Status": False},
-        properties={
-            "Status": colored(STATES),
-            "Id": linked("Show this tunnel", "/d/tencentcloud-vpn-tunnel?var-datasource=${datasource}"
-                                             "&var-tunnel=${__data.fields[\"Id\"]}&${__url_time_range}"),
-        },
+        properties={"Status": colored(STATES), "Id": TUNNEL_LINK, "Gateway": GATEWAY_LINK, "Gateway id": HIDDEN},
         width=12,
         height=8,
     )
 
+
+GATEWAY_STATUS = stat(
+    "Gateway status",
+    f"{gateway_status(TARGET)} and on ({GATEWAY}) {series('tunnel_info')}",
+    description="Status of the tunnel's gateway. Isolated: it is not paid for, and carries no traffic.",
+    unit="none",
+    no_data="The gateway is not listed: gateways.enabled is false, the policy does not allow listing gateways, or no listing has ended",
+    values=GATEWAY_STATES,
+    text="value",
+    width=8,
+    height=3,
+)
 
 TARGET_STATUS = stat(
     "Target",
@@ -171,7 +210,7 @@ TARGET_STATUS = stat(
     no_data=NOTHING,
     values={0: ("Failing", "red"), 1: ("Working", "green")},
     text="value",
-    width=12,
+    width=8,
     height=3,
 )
 
@@ -183,7 +222,7 @@ AGE = stat(
     unit="s",
     no_data=NOTHING,
     steps=["green", (120, "orange"), (300, "red")],
-    width=12,
+    width=8,
     height=3,
 )
 
@@ -191,7 +230,7 @@ DASHBOARD = dashboard(
     "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its status over time, its parameters and related tunnels.",
     VARIABLES, ANNOTATIONS,
     [
-        *NUMBERS, TARGET_STATUS, AGE, HISTORY, API_HISTORY, TRANSITIONS, ENDS, IKE, IPSEC,
+        *NUMBERS, GATEWAY_STATUS, TARGET_STATUS, AGE, HISTORY, API_HISTORY, TRANSITIONS, OWN_END, PEER, SETTINGS, IKE, IPSEC,
         neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, including this one."),
         neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, including this one."),
     ],
