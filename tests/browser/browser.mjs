@@ -23,6 +23,8 @@ const browser = await chromium.launch({
 after(() => browser.close());
 
 export const DESK = { width: 1440, height: 900 };
+export const LAPTOP = { width: 1160, height: 800 };
+export const TABLET = { width: 900, height: 1200 };
 export const PHONE = { width: 390, height: 844 };
 
 // Opens a page, hands it to `use`, and fails on every error that is not listed in `expect`.

@@ -1,7 +1,7 @@
 // Every page: no errors, no CSP violations, no findings of axe, and nothing wider than the screen.
 import test from "node:test";
 import assert from "node:assert/strict";
-import { DESK, PHONE, findings, visit } from "./browser.mjs";
+import { DESK, LAPTOP, PHONE, TABLET, findings, visit } from "./browser.mjs";
 
 const { SCREENSHOTS } = process.env;
 
@@ -12,6 +12,10 @@ const looks = [
   ["FAILING", "dark", DESK],
   ["UNLISTED", "light", DESK],
   ["UNLISTED", "dark", PHONE],
+  ["GATEWAYS", "light", DESK],
+  ["GATEWAYS", "light", LAPTOP],
+  ["GATEWAYS", "light", TABLET],
+  ["GATEWAYS", "dark", PHONE],
   ["MANY", "light", DESK],
   ["EMPTY", "light", DESK],
   ["EMPTY", "dark", PHONE],

@@ -73,7 +73,8 @@ def filled_in(expr, tunnel):
     """An expression with variables replaced by one tunnel's labels."""
     values = {
         "$__range": "2m", "$__range_s": "120", "$__rate_interval": "10s", "$account": ".*", "$region": ".*", "$gateway": ".*",
-        "$tunnel": tunnel["vpn_connection_id"], "$changed": tunnel["vpn_connection_id"], "ACCOUNT": tunnel["account"],
+        "$tunnel": tunnel["vpn_connection_id"], "$changed": tunnel["vpn_connection_id"],
+        "$watched": tunnel["vpn_gateway_id"], "ACCOUNT": tunnel["account"],
         "REGION": tunnel["region"], "GATEWAY": tunnel["vpn_gateway_id"], "TUNNEL": tunnel["vpn_connection_id"],
         "CUSTOMER_GATEWAY": tunnel.get("customer_gateway_id", ""),
     }

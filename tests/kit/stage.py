@@ -161,6 +161,12 @@ class Simulator:
         ask_text(f"http://127.0.0.1:{self.port}/_faults", faults)
 
 
+    def set_gateway_problem(self, region, gateway, problem):
+        """Starts a problem of a gateway, such as `isolated`; None ends it."""
+        ask_text(f"http://127.0.0.1:{self.port}/_gateway_problem",
+                 {"region": region, "vpn_gateway_id": gateway, "problem": problem})
+
+
 def down(region, row=0):
     """The faults that let a tunnel of this region be down: the one in this row of its listing."""
     # A tunnel that traffic starts would be idle.

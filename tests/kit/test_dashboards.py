@@ -14,9 +14,9 @@ from kit import expressions
 from kit.tools import ROOT, directory, run, tool
 
 sys.path.insert(0, str(ROOT / "dashboards"))
-from generator import tunnels  # noqa: E402
+from generator import gateway_facts, tunnels  # noqa: E402
 from generator.__main__ import rendered  # noqa: E402
-from generator.parts import RANKS  # noqa: E402
+from generator.parts import GATEWAY_RANKS, RANKS  # noqa: E402
 
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
 
@@ -120,8 +120,32 @@ def replica(instance, up, last_success, status):
     ]
 
 
-class Status(unittest.TestCase):
-    """The status that all panels show, evaluated by promtool."""
+GATEWAY = 'account="a",region="r",vpn_gateway_id="g"'
+STATES = ("PENDING", "PENDING_ERROR", "AVAILABLE", "DELETING", "DELETING_ERROR", "UNKNOWN")
+
+
+def gateway(instance, name, up=1, last_success=1000, state="AVAILABLE", restricted=0, blocked=0, expiry=None, renew="", peer=""):
+    """The series of one replica that publishes one gateway, and one customer gateway if it has a name."""
+    target = f'job="vpn",instance="{instance}",account="a",region="r"'
+    labels = f'job="vpn",instance="{instance}",{GATEWAY}'
+    series = {
+        f"gateways_up{{{target}}}": up,
+        f'gateway_info{{{labels},vpn_gateway_name="{name}",renew_flag="{renew}",public_ip_address="198.51.100.7"}}': 1,
+        **{f'gateway_state{{{labels},state="{one}"}}': int(one == state) for one in STATES},
+        f"gateway_restricted{{{labels}}}": restricted,
+        f"gateway_address_blocked{{{labels}}}": blocked,
+    }
+    if last_success:
+        series[f"gateways_last_success_timestamp_seconds{{{target}}}"] = last_success
+    if expiry is not None:
+        series[f"gateway_expiry_timestamp_seconds{{{labels}}}"] = expiry
+    if peer:
+        series[f'customer_gateway_info{{{target},customer_gateway_id="c",customer_gateway_name="{peer}"}}'] = 1
+    return [{"series": f"tencentcloud_vpn_{one}", "values": value} for one, value in series.items()]
+
+
+class Evaluation(unittest.TestCase):
+    """Queries that promtool evaluates."""
 
     def evaluate(self, expected, *replicas):
         """Each expression must give the tunnel with these labels and this value, or nothing."""
@@ -132,6 +156,10 @@ class Status(unittest.TestCase):
         with directory() as path:
             (path / "test.yml").write_text(yaml.safe_dump({"tests": [test]}))
             run(tool("promtool"), "test", "rules", path / "test.yml")
+
+
+class Status(Evaluation):
+    """The status that all panels show."""
 
     def expect(self, status, blind, *replicas):
         expected = [(tunnels.status(""), f"{{{TUNNEL}}}", RANKS[status] + (0 if blind else 10))]
@@ -155,13 +183,18 @@ class Status(unittest.TestCase):
 
     def test_down_tunnels_have_names_and_a_time(self):
         names = 'vpn_connection_name="n",customer_gateway_id="c",remote_identity="p"'
-        down, seen = (target["expr"] for target in DASHBOARDS["overview.json"]["panels"][0]["targets"])
+        down, seen, problem = (
+            expressions.filled_in(target["expr"], LABELS) for target in DASHBOARDS["overview.json"]["panels"][0]["targets"])
         info = {"series": f'tencentcloud_vpn_tunnel_info{{job="vpn",instance="x",{TUNNEL},{names}}}', "values": "1"}
         changed = {"series": f"tencentcloud_vpn_tunnel_last_transition_timestamp_seconds{{{TUNNEL}}}", "values": "900"}
-        for since, extra in ((0, []), (900_000, [changed])):
+        for since, extra, ends, rank in (
+            (0, [], 'gateway="g",peer="c"', None),
+            (900_000, [changed, *gateway("x", "hq", blocked=1, peer="branch")],
+             'gateway="hq",vpn_gateway_name="hq",peer="branch",customer_gateway_name="branch"', 2),
+            (0, gateway("x", "hq", up=0, last_success=None), 'gateway="hq",vpn_gateway_name="hq",peer="c"', None),
+        ):
             self.evaluate(
-                [(expressions.filled_in(down, LABELS), f"{{{TUNNEL},{names}}}", since),
-                 (expressions.filled_in(seen, LABELS), f"{{{TUNNEL}}}", 1)],
+                [(down, f"{{{TUNNEL},{names},{ends}}}", since), (seen, f"{{{TUNNEL}}}", 1), (problem, f"{{{TUNNEL}}}", rank)],
                 replica("x", 1, 1000, "down"), [info, *extra])
 
     def test_blind_replica_shows_neither_names_nor_api_statuses(self):
@@ -183,9 +216,56 @@ class Status(unittest.TestCase):
             replica("x", 1, 1000, "up"), replica("blind", 0, 900, "down"), series)
 
 
+class Gateways(Evaluation):
+    """The gateways that all panels show."""
+
+    def panel(self, title):
+        (panel,) = (one for one in DASHBOARDS["gateways.json"]["panels"] if one["title"] == title)
+        return expressions.filled_in(panel["targets"][0]["expr"], LABELS)
+
+    def test_first_status_that_applies_is_shown(self):
+        for status, series in {
+            "isolated": {"restricted": 1, "blocked": 1, "state": "PENDING_ERROR"},
+            "address blocked": {"blocked": 1, "state": "DELETING_ERROR"},
+            "error": {"state": "DELETING_ERROR"},
+            **{name: {"state": name.upper()} for name in ("unknown", "pending", "deleting", "available")},
+        }.items():
+            with self.subTest(status):
+                rank = GATEWAY_RANKS[status]
+                self.evaluate([(gateway_facts.gateway_status(""), f"{{{GATEWAY}}}", rank),
+                               (gateway_facts.broken(""), f"{{{GATEWAY}}}", rank if rank <= 3 else None)],
+                              gateway("x", "n", **series))
+
+    def test_gateways_without_automatic_renewal_need_attention(self):
+        for days, renew, rank in ((13, "", 11), (-1, "", 10), (15, "", None), (13, "NOTIFY_AND_AUTO_RENEW", None)):
+            with self.subTest(days=days, renew=renew):
+                labels = f'{GATEWAY},vpn_gateway_name="n",public_ip_address="198.51.100.7"' + (f',renew_flag="{renew}"' if renew else "")
+                self.evaluate([(self.panel("Needs attention"), f"{{{labels}}}", rank)],
+                              gateway("x", "n", expiry=days * 86_400, renew=renew))
+
+    def test_replica_with_newest_listing_names_the_gateway(self):
+        named = gateway_facts.with_gateway(tunnels.having("up", ""), "")
+        for name, replicas in {
+            "new": (gateway("x", "old", last_success=1000), gateway("y", "new", last_success=1030)),
+            "seen": (gateway("x", "old", up=0, last_success=1030), gateway("y", "seen", last_success=1000)),
+            "one": (gateway("x", "one", up=0, last_success=None), []),
+            "": ([], []),
+        }.items():
+            with self.subTest(name):
+                labels = f'gateway="{name}",vpn_gateway_name="{name}"' if name else 'gateway="g"'
+                self.evaluate([(expressions.filled_in(named, LABELS), f"{{{TUNNEL},{labels}}}", 1)],
+                              replica("x", 1, 1000, "up"), replica("y", 1, 990, "up"), *replicas)
+
+    def test_unlisted_gateway_of_a_tunnel_needs_attention(self):
+        expr = self.panel("Needs attention")
+        seen = [one for one in gateway("x", "n") if "{" in one["series"] and "vpn_gateway_id" not in one["series"]]
+        self.evaluate([(expr, f"{{{GATEWAY}}}", 12), (self.panel("Not listed"), "{}", 1)], replica("x", 1, 1000, "up"), seen)
+        self.evaluate([(expr, "{}", None), (self.panel("Not listed"), "{}", None)], replica("x", 1, 1000, "up"))
+
+
 # The rules of Grafana's dashboard-linter, by their names there. Each yields the places that break it.
 
-UNITS = {"none", "short", "s", "bytes", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow"}
+UNITS = {"none", "short", "s", "bytes", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow", "bps"}
 
 
 def variables(dashboard, kind):

@@ -17,6 +17,8 @@ PERMANENT_KEY = "the demo's key is permanent"
 LISTED_REGIONS = "the demo lists its regions, so that none is discovered"
 HONORED = "the shipped scrape configuration keeps our labels"
 STRONGER = "no tunnel of the demo is that weak"
+OTHER_PROBLEM = "no gateway of the demo has this problem"
+BY_THE_HOUR = "the chosen tunnel's gateway may be billed by the hour"
 WITHOUT_DATA = {
     "exporter: Credentials expire in": PERMANENT_KEY,
     "exporter: Credentials and regions B": PERMANENT_KEY,
@@ -28,6 +30,7 @@ WITHOUT_DATA = {
     "exporter: Clock offset": "the demo's two clocks are one",
     "exporter: Unknown values": KNOWN,
     "annotation Target blind": ALL_WELL,
+    "annotation Gateways not seen": ALL_WELL,
     "annotation Credentials": ALL_WELL,
     "TencentCloudVpnCredentialsExpiring 1": PERMANENT_KEY,
     "TencentCloudVpnCredentialsExpiring 2": ALL_WELL,
@@ -41,7 +44,6 @@ WITHOUT_DATA = {
     "TencentCloudVpnTunnelStatusUnknown": KNOWN,
     "TencentCloudVpnUnknownValues": KNOWN,
     "TencentCloudVpnTunnelUnencrypted 1": STRONGER,
-    "TencentCloudVpnTunnelWeakParameters 2": STRONGER,
     "ALERTS{": ALL_WELL,
     "tencentcloud_vpn_credentials_expiry_": PERMANENT_KEY,
     "tencentcloud_vpn_region_discovery_": LISTED_REGIONS,
@@ -52,10 +54,18 @@ WITHOUT_DATA = {
     'tencentcloud_vpn:tunnel_status{status="unknown"}': KNOWN,
     'tencentcloud_vpn:tunnel_status{status="deleting"}': "tunnels of the demo are deleted only now and then",
     "NULL": STRONGER,
-    'tunnel_ipsec_info{encryption=~"(?i)3?DES.*"': STRONGER,
-    'tunnel_ipsec_info{account="demo", encryption=~"(?i)3?DES.*"': STRONGER,
-    'integrity=~"(?i)MD5"': STRONGER,
-    "pfs_dh_group=~": STRONGER,
+    'pfs_dh_group=~"(?i)DH-GROUP': STRONGER,
+    "TencentCloudVpnGatewayAddressBlocked 2": OTHER_PROBLEM,
+    "TencentCloudVpnGatewayError 2": OTHER_PROBLEM,
+    'gateway_problem{problem="address blocked"}': OTHER_PROBLEM,
+    'gateway_problem{problem=~".+_ERROR"}': OTHER_PROBLEM,
+    "TencentCloudVpnGatewayExpiring 1": BY_THE_HOUR,
+    "TencentCloudVpnGatewayIsolated 2": BY_THE_HOUR,
+    "tencentcloud_vpn_gateway_expiry_timestamp_seconds{vpn_gateway_id=": BY_THE_HOUR,
+    "TencentCloudVpnGatewaysNotSeen 1": ALL_WELL,
+    "tencentcloud_vpn:gateway_muted": NO_MUTE,
+    "tencentcloud_vpn:gateway_tag_mute": NO_MUTE,
+    "tencentcloud_vpn:gateways_outdated": ALL_WELL,
 }
 
 STAGE = contextlib.ExitStack()
@@ -111,6 +121,9 @@ class Queries(unittest.TestCase):
             "tencentcloud_vpn_tunnel_info and on (vpn_connection_id) tencentcloud_vpn_tunnel_health_check_enabled == 1 "
             "and on (vpn_connection_id) tencentcloud_vpn_tunnel_last_transition_timestamp_seconds"), seconds=120)
         cls.tunnel = changed[0]["metric"]
+        wait_for("a tunnel is down because its gateway is isolated", lambda: PROMETHEUS.query(
+            'tencentcloud_vpn_tunnel_status{status="down"} == 1 and on (vpn_gateway_id) tencentcloud_vpn_gateway_restricted == 1'),
+            seconds=60)
 
     def filled_in(self, source):
         return [(name, expressions.filled_in(expr, self.tunnel)) for name, expr in source]
@@ -152,7 +165,8 @@ class Queries(unittest.TestCase):
     def test_every_label_exists(self):
         known = set(PROMETHEUS.get("labels"))
         grouped = {label for _, expr in expressions.everything() for label in expressions.labels(expr)}
-        text = "".join((ROOT / "dashboards" / name).read_text() for name in ("overview.json", "tunnel.json", "exporter.json"))
+        text = "".join((ROOT / "dashboards" / name).read_text() for name in
+                       ("overview.json", "gateways.json", "tunnel.json", "exporter.json"))
         shown = set(re.findall(r"\{\{(\w+)\}\}", text))
         columns = {
             name for dashboard in map(json.loads, [path.read_text() for path in (ROOT / "dashboards").glob("*.json")])
@@ -161,4 +175,5 @@ class Queries(unittest.TestCase):
         }
         made = {label for _, expr in expressions.dashboards() for label in re.findall(r'[})], "(\w+)", ', expr)}
         self.assertTrue(grouped and shown and columns)
-        self.assertEqual(set(), (grouped | shown | columns) - made - known)
+        # Nothing in the demo has the tag `mute`.
+        self.assertEqual(set(), (grouped | shown | columns) - made - known - {"tag_mute"})

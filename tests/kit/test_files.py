@@ -98,7 +98,8 @@ class Policy(unittest.TestCase):
     def test_policy_allows_only_reading(self):
         policy = json.loads((DEPLOY / "cam-policy.json").read_text())
         allowed = [action for statement in policy["statement"] for action in statement["action"]]
-        self.assertEqual(["name/vpc:DescribeVpnConnections", "name/region:DescribeRegions"], allowed)
+        vpc = ["DescribeVpnConnections", "DescribeVpnGateways", "DescribeCustomerGateways"]
+        self.assertEqual([f"name/vpc:{action}" for action in vpc] + ["name/region:DescribeRegions"], allowed)
         self.assertEqual({"allow"}, {statement["effect"] for statement in policy["statement"]})
 
 

@@ -81,9 +81,14 @@ class Chart(unittest.TestCase):
                 rule["annotations"]["runbook_url"] = link.replace(
                     "https://wiki.internal/vpn", "https://tencentcloud-vpn-exporter.example/docs/runbooks")
         self.assertEqual(list(rules()), made)
-        (shown,) = (one for one in of_kind(resources, "ConfigMap") if one["metadata"]["name"].endswith("-dashboards"))
+        shown = [one for one in of_kind(resources, "ConfigMap") if "-dashboard-" in one["metadata"]["name"]]
         files = {f"tencentcloud-vpn-{path.name}": json.loads(path.read_text()) for path in (ROOT / "dashboards").glob("*.json")}
-        self.assertEqual(files, {name: json.loads(text) for name, text in shown["data"].items()})
+        self.assertEqual(files, {name: json.loads(text) for one in shown for name, text in one["data"].items()})
+
+    def test_every_resource_can_be_applied(self):
+        """`kubectl apply` stores a copy of the resource in an annotation."""
+        for one in self.sets["own-secret"]:
+            self.assertLess(len(json.dumps(one)), 256 * 1024, one["metadata"]["name"])
 
     def test_chart_carries_the_shipped_files(self):
         copies = {path.relative_to(CHART / "files"): path.read_bytes() for path in (CHART / "files").rglob("*") if path.is_file()}

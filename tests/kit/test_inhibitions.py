@@ -41,9 +41,13 @@ class Inhibitions(unittest.TestCase):
             wait_for(f"the notifications are {expected}", lambda: notified() == sorted(expected), seconds=5)
 
     def test_blind_target_inhibits_only_its_own_alerts(self):
+        # Listings of gateways may succeed while those of tunnels fail.
+        listed_separately = ["GatewayIsolated", "GatewayAddressBlocked", "GatewayError"]
         self.assert_notified(
-            [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w")],
-            alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
+            [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w"), *[(name, "") for name in listed_separately],
+             ("GatewayExpiring", "z")],
+            alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("GatewaysNotSeen", TARGET), alert("TunnelDown", TUNNEL),
+            *[alert(name, GATEWAY) for name in listed_separately], alert("GatewayExpiring", OTHER_GATEWAY),
             alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}), alert("TunnelIdle", OTHER_TUNNEL),
             alert("PollsNearDeadline", TARGET), alert("TargetFlaky", TARGET), alert("NoTunnels", TARGET),
             alert("TunnelDown", OTHER_TARGET), alert("CredentialsRefused", {"account": "p", "reason": "auth"}),
@@ -52,7 +56,9 @@ class Inhibitions(unittest.TestCase):
     def test_lost_target_inhibits_only_its_own_tunnels(self):
         self.assert_notified(
             [("TargetGone", ""), ("ShardMissing", ""), ("TunnelWeakParameters", ""), ("TunnelDown", "w")],
-            alert("TargetGone", TARGET), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
+            alert("TargetGone", TARGET), alert("GatewayDown", GATEWAY),
+            *[alert(f"Gateway{name}", GATEWAY) for name in ("Isolated", "AddressBlocked", "Expiring", "Error")],
+            alert("GatewaysNotSeen", TARGET), alert("TunnelDown", TUNNEL),
             alert("TunnelDown", OTHER_TARGET), alert("ShardMissing", {"job": "j"}), alert("TunnelWeakParameters", {"account": "p"}),
         )
 
@@ -62,6 +68,39 @@ class Inhibitions(unittest.TestCase):
             alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL), alert("TunnelDown", OTHER_TUNNEL),
             alert("TunnelDown", OTHER_GATEWAY), alert("TunnelDown", OTHER_TARGET),
             alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}),
+        )
+
+    def test_isolated_or_blocked_gateway_inhibits_its_own_tunnels(self):
+        for name in ("GatewayIsolated", "GatewayAddressBlocked"):
+            with self.subTest(name):
+                self.assert_notified(
+                    [(name, ""), ("GatewayError", ""), ("GatewaysNotSeen", ""), ("RedundancyLost", ""),
+                     ("TunnelDown", "w"), ("TunnelDown", "z"), ("TunnelUnencrypted", "x")],
+                    alert(name, GATEWAY | {"problem": "p"}), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
+                    alert("TunnelFlapping", OTHER_TUNNEL), alert("TunnelIdle", OTHER_TUNNEL), alert("TunnelStatusUnknown", TUNNEL),
+                    alert("GatewayError", GATEWAY), alert("TunnelUnencrypted", TUNNEL), alert("GatewaysNotSeen", TARGET),
+                    alert("TunnelDown", OTHER_GATEWAY), alert("TunnelDown", OTHER_TARGET),
+                    alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}),
+                )
+
+    def test_expiring_gateway_notifies_once(self):
+        warning, critical = {"severity": "warning"}, {"severity": "critical"}
+        self.assert_notified(
+            [("GatewayExpiring", ""), ("GatewayExpiring", "other"), ("TunnelDown", "x")],
+            alert("GatewayExpiring", GATEWAY | warning), alert("GatewayExpiring", GATEWAY | critical), alert("TunnelDown", TUNNEL),
+            alert("GatewayExpiring", OTHER_GATEWAY | warning | {"vpn_connection_id": "other"}),
+        )
+
+    def test_isolated_gateway_inhibits_its_own_expiry(self):
+        expiring = [alert("GatewayExpiring", GATEWAY | {"severity": severity}) for severity in ("warning", "critical")]
+        self.assert_notified(
+            [("GatewayIsolated", ""), ("GatewayExpiring", "other")],
+            alert("GatewayIsolated", GATEWAY | {"problem": "isolated", "severity": "critical"}), *expiring,
+            alert("GatewayExpiring", OTHER_GATEWAY | {"severity": "warning", "vpn_connection_id": "other"}),
+        )
+        self.assert_notified(
+            [("GatewayAddressBlocked", ""), ("GatewayExpiring", "")],
+            alert("GatewayAddressBlocked", GATEWAY | {"severity": "critical"}), *expiring,
         )
 
     def test_prometheus_alert_does_not_inhibit_another_prometheus(self):
@@ -139,6 +178,9 @@ class Names(unittest.TestCase):
         for rule in yaml.safe_load(CONFIG.read_text())["inhibit_rules"]:
             for matcher in rule["source_matchers"] + rule["target_matchers"]:
                 name, operator, pattern = re.fullmatch(r'(\w+)(=~|!=|=)"(.*)"', matcher).groups()
+                if name == "severity":
+                    self.assertIn(pattern, {"critical", "warning", "info"})
+                    continue
                 self.assertEqual("alertname", name)
                 prefix, _, choices = pattern.rstrip(")").partition("(")
                 for choice in choices.split("|"):

@@ -155,3 +155,33 @@ class Scenarios(unittest.TestCase):
             self.assertIn(tunnel, tunnels(prometheus.firing("TunnelDown")))
             self.assertEqual([PAGED], pager.about_tunnel(tunnel))
             self.assertEqual([], prometheus.fired("TargetBlind|TunnelDisappeared"))
+
+    def test_isolated_gateway_is_paged_instead_of_its_tunnels(self):
+        with contextlib.ExitStack() as stage:
+            place = stage.enter_context(directory())
+            simulator = stage.enter_context(run_simulator(REGION))
+            address = stage.enter_context(run_exporter(simulator.config(place, REGION)))
+            prometheus, pager = stage.enter_context(run_prometheus(address))
+            # Traffic does not start these tunnels, so they will be down and not idle.
+            small, large = wait_for("each gateway has tunnels", lambda: prometheus.query(
+                'sort(count by (vpn_gateway_id) (tencentcloud_vpn_tunnel_info{negotiation_type!="flowTrigger"}))'))
+            small, large = (series["metric"]["vpn_gateway_id"] for series in (small, large))
+            simulator.set_gateway_problem(REGION, large, "isolated")
+            page, = wait_for("the isolation is paged", lambda: pager.about("GatewayIsolated", "firing"))
+            self.assertEqual(large, page["labels"]["vpn_gateway_id"])
+            alerts = wait_for("its tunnels are down", lambda: [
+                alert for alert in prometheus.get("alerts")["alerts"]
+                if alert["labels"]["alertname"] == "TencentCloudVpnTunnelDown" and alert["state"] == "firing"])
+            name = prometheus.query(f'tencentcloud_vpn_gateway_info{{vpn_gateway_id="{large}"}}')[0]["metric"]["vpn_gateway_name"]
+            for alert in alerts:
+                text = alert["annotations"]["description"]
+                self.assertIn(f'Gateway {large} "{name}" (problem: isolated (unpaid)), peer cgw-', text)
+            simulator.set_gateway_problem(REGION, small, "address_blocked")
+            page, = wait_for("the block is paged", lambda: pager.about("GatewayAddressBlocked", "firing"))
+            self.assertEqual(small, page["labels"]["vpn_gateway_id"])
+            wait_for("tunnels of both are down", lambda: {small, large} == {
+                series["metric"]["vpn_gateway_id"] for series in prometheus.firing("TunnelDown")})
+            simulator.set_gateway_problem(REGION, large, None)
+            wait_for("the end of the isolation is notified", lambda: pager.about("GatewayIsolated", "resolved"))
+            self.assertEqual([], pager.about_tunnel())
+            self.assertEqual([], pager.about("GatewayDown"))

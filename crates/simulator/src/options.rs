@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 Options { gateway_problems: Some(vec![DEMO_PROBLEMS[0]; 3]), ..regions(&[("eu", 11)]) },
-                "gateway_problems: 3 are given and the world has 2 gateways",
+                "gateway_problems: 3 are given, but the world has 2 gateways",
             ),
         ];
         for (options, expected) in table {
