@@ -27,6 +27,10 @@
 //!   `metrics/compress.rs`, `metrics/exposition.rs`
 //! - the scrape: `web/server.rs`, `web/routes.rs`, `web/state.rs`, `web/response.rs`, `metrics/plain.rs`
 //!
+//! Gateways and customer gateways come the same way, by a second task for each target: `poll/gateways.rs`,
+//! `tencent/describe_vpn_gateways.rs`, `domain/gateway.rs`, `domain/gateway_status.rs`, `snapshot/gateways.rs`,
+//! `metrics/gateway.rs`, and the same files of customer gateways.
+//!
 //! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
 //! [`domain`] has the types that all modules share, [`telemetry`] the counters that `poll`, `tencent` and `app` write;
 //! [`regular_file`] reads files.

@@ -73,15 +73,15 @@ pub fn mib(bytes: u64) -> f64 {
 
 /// Prints a figure that should be at most `goal`.
 pub fn at_most(what: &str, figure: f64, goal: f64) {
-    verdict(what, figure, "at most", goal, figure <= goal);
+    print_result(what, figure, "at most", goal, figure <= goal);
 }
 
 /// Prints a figure that should be at least `goal`.
 pub fn at_least(what: &str, figure: f64, goal: f64) {
-    verdict(what, figure, "at least", goal, figure >= goal);
+    print_result(what, figure, "at least", goal, figure >= goal);
 }
 
-fn verdict(what: &str, figure: f64, bound: &str, goal: f64, reached: bool) {
-    let verdict = if reached { "reached" } else { "MISSED" };
-    println!("  => {what}: {figure:.2} (goal: {bound} {goal}): {verdict}");
+fn print_result(what: &str, figure: f64, bound: &str, goal: f64, reached: bool) {
+    let result = if reached { "reached" } else { "MISSED" };
+    println!("  => {what}: {figure:.2} (goal: {bound} {goal}): {result}");
 }

@@ -28,7 +28,6 @@ pub struct CustomerGateway {
 impl Row for CustomerGateway {
     type Id = CustomerGatewayId;
     type Status = ();
-    const ID_FIELD: &'static str = "customer_gateway_id";
     const STATUS_FIELDS: &'static [&'static str] = &[];
 
     fn id(&self) -> &CustomerGatewayId {

@@ -71,7 +71,6 @@ impl Gateway {
 impl Row for Gateway {
     type Id = GatewayId;
     type Status = GatewayStatus;
-    const ID_FIELD: &'static str = "vpn_gateway_id";
     const STATUS_FIELDS: &'static [&'static str] = &[GatewayState::FIELD, Self::RESTRICT_STATE_FIELD];
 
     fn id(&self) -> &GatewayId {

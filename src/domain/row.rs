@@ -12,9 +12,6 @@ pub trait Row: Clone + Eq + fmt::Debug + Send + Sync + 'static {
     /// The one status of a row, whose changes are counted.
     type Status: Status;
 
-    /// The name of the id: the value of the label `field` that counts rows without a usable id.
-    const ID_FIELD: &'static str;
-
     /// The names of the API's statuses, in a fixed order: values of the label `field`, for values that are new to the exporter.
     /// No other kind of row may use the same name, because one metric has the names of all kinds.
     const STATUS_FIELDS: &'static [&'static str];

@@ -142,10 +142,14 @@ pub struct Tunnel {
     pub tags: Tags,
 }
 
+impl Tunnel {
+    /// The name of the id: the value of the label `field` that counts rows without a usable id.
+    pub const ID_FIELD: &'static str = "vpn_connection_id";
+}
+
 impl Row for Tunnel {
     type Id = TunnelId;
     type Status = TunnelStatus;
-    const ID_FIELD: &'static str = "vpn_connection_id";
     const STATUS_FIELDS: &'static [&'static str] =
         &[TunnelState::FIELD, NetStatus::FIELD, HealthCheckStatus::FIELD];
 

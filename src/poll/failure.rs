@@ -31,11 +31,13 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
     Failure { reason, message: format!("{place}{message}{advice}") }
 }
 
-/// The failure of a poll with this time limit.
+/// The failure of a poll with this time limit. A last request that waited for less than half of it is not the cause.
 pub(super) fn of_poll(error: &ApiError, timeout: Duration, route: &Route, permission: &str) -> Failure {
     match error {
         ApiError::OutOfTime => deadline_passed(timeout, None, route),
-        ApiError::CutOff(waited) => deadline_passed(timeout, Some(*waited), route),
+        ApiError::CutOff(waited) => {
+            deadline_passed(timeout, Some(*waited).filter(|waited| *waited * 2 >= timeout), route)
+        }
         _ => from_error(error, route, permission),
     }
 }
@@ -112,6 +114,24 @@ mod tests {
         );
         let status = ApiError::Status { status: 503, retry_after: None };
         assert_eq!(message(&status), "https://vpc.tencentcloudapi.com/: HTTP status 503");
+    }
+
+    #[test]
+    fn deadline_names_the_request_that_used_the_time() {
+        let cut_off = |milliseconds| {
+            let url = Url::parse("https://vpc.tencentcloudapi.com").expect("a URL");
+            let error = ApiError::CutOff(Duration::from_millis(milliseconds));
+            of_poll(&error, Duration::from_secs(4), &Route { url, proxy: None }, Tunnel::PERMISSION).message
+        };
+        assert_eq!(
+            cut_off(3900),
+            "https://vpc.tencentcloudapi.com/: the poll did not finish within 4s: its last request had no response after 3s \
+             900ms; raise poll.timeout if the API is only slow, else check api.endpoint, the network and any proxy"
+        );
+        assert_eq!(
+            cut_off(300),
+            "the poll did not finish within 4s; poll.timeout or api.requests_per_second may be too small"
+        );
     }
 
     #[test]

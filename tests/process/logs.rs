@@ -190,7 +190,7 @@ async fn tunnel_name_forges_no_line_or_field() {
         let log = stop(daemon).await.stderr;
         let changed = [("level", "info"), ("msg", "tunnel changed"), ("change", "up -> deleting")];
         let lines = with(format, &log, &changed);
-        // Control characters are replaced, because terminals obey them.
+        // Control characters are replaced, because terminals interpret them.
         let visible =
             |text: &str| text.replace(|c: char| c.is_control() && !"\t\r\n".contains(c), "\u{fffd}");
         for text in HOSTILE {
