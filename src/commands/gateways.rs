@@ -92,6 +92,9 @@ struct PrintedGateway {
     /// Whether the gateway is isolated, blocked or in error. The key `status` has the same information.
     #[serde(skip)]
     is_broken: bool,
+    /// Whether the gateway is isolated. The key `restrict_state` has the reason.
+    #[serde(skip)]
+    is_restricted: bool,
 }
 
 /// The gateways of a target, in the order of their ids.
@@ -145,6 +148,7 @@ impl PrintedGateway {
             tunnels: tunnels.map(|tunnels| tunnels.all),
             tunnels_up: tunnels.map(|tunnels| tunnels.up),
             is_broken: gateway.status().is_broken(),
+            is_restricted: gateway.is_restricted(),
         }
     }
 
@@ -160,9 +164,7 @@ impl PrintedGateway {
 
     /// What restricts the gateway: `RestrictState`, a blocked address, both, or a dash.
     fn restriction(&self) -> Cell {
-        let is_isolated =
-            !self.restrict_state.is_empty() && !self.restrict_state.eq_ignore_ascii_case("NORMAL");
-        let restrict_state = is_isolated.then(|| one_line(&self.restrict_state));
+        let restrict_state = self.is_restricted.then(|| one_line(&self.restrict_state));
         let blocked = (self.address_blocked == Some(true)).then(|| "address blocked".to_owned());
         let restrictions: Vec<_> = restrict_state.into_iter().chain(blocked).collect();
         if restrictions.is_empty() {
