@@ -17,6 +17,7 @@ use super::{
     journal::{Entry, Journal},
     limit::Limit,
     listing::{Listing, Query},
+    monitor::MonitorRequest,
     names,
     options::Options,
     parameters::Parameters,
@@ -41,7 +42,9 @@ pub(super) struct Api {
     roles: Vec<Role>,
     pub(super) latency: Duration,
     deletion: Duration,
+    requests_per_second: usize,
     limit: Mutex<Limit>,
+    max_instances: usize,
 }
 
 /// The outer object of every response.
@@ -92,7 +95,9 @@ impl Api {
             roles: options.roles.clone(),
             latency: options.latency,
             deletion: options.deletion,
-            limit: Mutex::new(Limit::new(options.requests_per_second)),
+            requests_per_second: options.requests_per_second,
+            limit: Mutex::default(),
+            max_instances: options.max_instances,
         }
     }
 
@@ -122,11 +127,26 @@ impl Api {
     /// Writes a request to the journal whose response a fault replaces.
     pub(super) fn record_replaced(&self, headers: &HeaderMap, body: &[u8], plan: &Plan, now: Now) {
         let mut entry = entry(headers, plan, now);
-        let listing = Action::listing(&entry.action);
-        if let Ok(query) = Parameters::parse(body).and_then(|parameters| Query::parse(listing, parameters)) {
-            query.note(&mut entry);
+        if let Ok(parameters) = Parameters::parse(body) {
+            self.note(parameters, &mut entry);
         }
         self.journal.write(entry);
+    }
+
+    /// Adds valid parameters to a journal entry.
+    fn note(&self, parameters: Parameters, entry: &mut Entry) {
+        match Action::listing(&entry.action) {
+            Some(listing) => {
+                if let Ok(query) = Query::parse(listing, parameters) {
+                    query.note(entry);
+                }
+            }
+            None => {
+                if let Ok(request) = MonitorRequest::parse(parameters, self.max_instances) {
+                    request.note(entry);
+                }
+            }
+        }
     }
 
     fn perform(
@@ -143,9 +163,7 @@ impl Api {
             self.world.read().unwrap_or_else(PoisonError::into_inner).required_region(region)?;
         }
         self.identities.check_permission(&caller, action.name())?;
-        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-        limit.grant(&caller.account, region, action.name(), now.instant)?;
-        drop(limit);
+        self.limit(&caller.account, region, action, now)?;
         let parameters = Parameters::parse(body)?;
         match action {
             Action::DescribeVpnConnections => self.describe(Listing::VpnConnections, parameters, now, entry),
@@ -154,6 +172,7 @@ impl Api {
                 self.describe(Listing::CustomerGateways, parameters, now, entry)
             }
             Action::DeleteVpnConnection => self.delete(parameters, now, entry),
+            Action::GetMonitorData => self.monitor_data(parameters, now, entry),
             Action::AssumeRole => {
                 let granted = assume_role(parameters, &self.roles, &self.identities.sessions, now.unix)?;
                 Ok(success(granted, &entry.request_id))
@@ -164,6 +183,15 @@ impl Api {
                 Ok(success(describe_regions(parameters, &offered)?, &entry.request_id))
             }
         }
+    }
+
+    fn limit(&self, account: &str, region: &str, action: Action, now: Now) -> Result<(), ApiError> {
+        let (region, per_second) = match action.limit_over_all_regions() {
+            Some(most) => ("", most.min(self.requests_per_second)),
+            None => (region, self.requests_per_second),
+        };
+        let mut limit = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.grant(account, region, action.name(), per_second, now.instant)
     }
 
     fn describe(
@@ -183,6 +211,15 @@ impl Api {
             Listing::VpnGateways => success(query.page(region.gateways(at))?, request_id),
             Listing::CustomerGateways => success(query.page(region.customer_gateways(at))?, request_id),
         })
+    }
+
+    fn monitor_data(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
+        let request = MonitorRequest::parse(parameters, self.max_instances)?;
+        request.note(entry);
+        let timeline = self.clock.timeline();
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        let region = world.required_region(&entry.region)?;
+        Ok(success(request.data(region, &timeline, now), &entry.request_id))
     }
 
     fn delete(&self, parameters: Parameters, now: Now, entry: &mut Entry) -> Result<Vec<u8>, ApiError> {
@@ -210,10 +247,11 @@ impl Api {
     /// Changes the listed rows of a region after a response, if a `Drift` fault applies.
     fn drift(&self, plan: &Plan, entry: &Entry, now: Now) {
         for kind in plan.kinds() {
-            if let FaultKind::Drift { remove, add } = kind {
+            if let (FaultKind::Drift { remove, add }, Some(listing)) = (kind, Action::listing(&entry.action))
+            {
                 let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
                 if let Some(region) = world.region_mut(&entry.region) {
-                    region.drift(Action::listing(&entry.action), *remove, *add, now.world);
+                    region.drift(listing, *remove, *add, now.world);
                 }
             }
         }

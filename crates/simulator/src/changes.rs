@@ -25,6 +25,11 @@ impl Changes {
         self.0.clear();
     }
 
+    /// The new value of a changed field.
+    pub(super) fn value(&self, field: &str) -> Option<&Value> {
+        self.0.get(field)?.as_ref()
+    }
+
     /// The text of a field, as the row shows it. `unchanged` is the text without changes.
     pub(super) fn text<'a>(&'a self, field: &str, unchanged: Option<Cow<'a, str>>) -> Option<Cow<'a, str>> {
         match self.0.get(field) {

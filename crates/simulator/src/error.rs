@@ -22,6 +22,10 @@ impl ApiError {
         Self::new("InvalidParameter", format!("The parameter `{parameter}` must be {expected}."))
     }
 
+    pub(super) fn invalid_value(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterValue", message)
+    }
+
     pub(super) fn limit_exceeded(parameter: &str, found: impl std::fmt::Display, limit: usize) -> Self {
         let message = format!("The parameter `{parameter}` is or has {found}, and the limit is {limit}.");
         Self::new("InvalidParameterValue.LimitExceeded", message)

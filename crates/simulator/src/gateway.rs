@@ -4,6 +4,7 @@ use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 
 use fastrand::Rng;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::{
     changes::Changes,
@@ -44,13 +45,18 @@ pub(super) struct Gateway {
     pub(super) state: GatewayState,
     pub(super) problem: Option<PlannedProblem>,
     pub(super) changes: Changes,
+    /// Whether a test has switched off its data in Cloud Monitor.
+    pub(super) without_data: bool,
+    /// The number of its first tunnel.
+    pub(super) first_tunnel: usize,
+    /// `InternetMaxBandwidthOut`, in Mbit/s.
+    pub(super) bandwidth: u32,
     name: String,
     /// The CCN of a CCN gateway.
     network_instance_id: String,
     billing: Billing,
     /// The billing while the problem is `Expiring`.
     expiring: Billing,
-    bandwidth: u32,
     created: String,
     zone: String,
     version: &'static str,
@@ -101,6 +107,8 @@ impl Gateway {
             state: GatewayState::Available,
             problem: None,
             changes: Changes::default(),
+            without_data: false,
+            first_tunnel,
             name: format!("gw-{place}-{}", index + 1),
             network_instance_id,
             billing: Billing::draw(created, started, rng),
@@ -119,6 +127,12 @@ impl Gateway {
             Some(GatewayProblem::PendingError) => GatewayState::Unavailable,
             _ => self.state,
         }
+    }
+
+    /// `InternetMaxBandwidthOut` in its row, in Mbit/s. A changed value that is not a positive number is ignored.
+    pub(super) fn shown_bandwidth(&self) -> f64 {
+        let changed = self.changes.value("InternetMaxBandwidthOut").and_then(Value::as_f64);
+        changed.filter(|bandwidth| *bandwidth > 0.0).unwrap_or(self.bandwidth.into())
     }
 
     /// The problem at a time since the simulation started.

@@ -43,6 +43,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const FAULTS: &str = "/_faults";
 /// The path to set the problem of a gateway.
 const GATEWAY_PROBLEM: &str = "/_gateway_problem";
+/// The path to change the traffic of a tunnel, or the data of a tunnel or gateway.
+const TRAFFIC: &str = "/_traffic";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
@@ -93,10 +95,12 @@ async fn respond(
     }
     match (&head.method, head.uri.path(), body) {
         (&Method::POST, "/", Some(body)) => call(control.api(), &head, &body).await,
-        (method, path @ (FAULTS | GATEWAY_PROBLEM), Some(body)) => {
+        (method, path @ (FAULTS | GATEWAY_PROBLEM | TRAFFIC), Some(body)) => {
             Ok(handle_control(control, peer, method, path, &body))
         }
-        (method, "/" | FAULTS | GATEWAY_PROBLEM, body) => Ok(refuse(control.api(), method, body.is_some())),
+        (method, "/" | FAULTS | GATEWAY_PROBLEM | TRAFFIC, body) => {
+            Ok(refuse(control.api(), method, body.is_some()))
+        }
         _ => Ok(not_found(control.api())),
     }
 }
@@ -131,7 +135,7 @@ async fn call_metadata(api: &Api, request: MetadataRequest<'_>) -> Result<Respon
     entry.error = plan.error().map(str::to_owned).or_else(|| body.is_none().then(|| "404".to_owned()));
     api.journal.write(entry);
     let response = match (plan.replacement(), body) {
-        (Some(kind), _) => faults::replacement(kind, Listing::VpnConnections).await?,
+        (Some(kind), _) => faults::replacement(kind, Some(Listing::VpnConnections)).await?,
         (None, Some(body)) => faults::modified(&plan, body),
         (None, None) => not_found(api),
     };
@@ -172,7 +176,8 @@ fn handle_control(
     }
     match path {
         FAULTS => handle_faults(control, method, body),
-        _ => handle_gateway_problem(control, method, body),
+        GATEWAY_PROBLEM => handle_gateway_problem(control, method, body),
+        _ => handle_traffic(control, method, body),
     }
 }
 
@@ -209,14 +214,47 @@ struct ProblemOfGateway {
 
 /// Starts or ends the problem of one gateway.
 fn handle_gateway_problem(control: &Control, method: &Method, body: &[u8]) -> Response<Body> {
-    let api = control.api();
     if *method != Method::POST {
-        return response(api, StatusCode::METHOD_NOT_ALLOWED, TEXT, "POST sets the problem of a gateway\n");
+        let message = "POST sets the problem of a gateway\n";
+        return response(control.api(), StatusCode::METHOD_NOT_ALLOWED, TEXT, message);
     }
     let result = serde_json::from_slice(body).map_err(|error| format!("gateway problem: {error}\n"));
     let result = result.and_then(|ProblemOfGateway { region, vpn_gateway_id, problem }| {
         control.set_gateway_problem(&region, &vpn_gateway_id, problem).map_err(|error| format!("{error}\n"))
     });
+    changed(control.api(), result)
+}
+
+/// A change of the traffic of a tunnel, or of the data of a tunnel or gateway. A missing key changes nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Traffic {
+    region: String,
+    id: String,
+    /// The factor for bandwidth and packets of a tunnel; 1 is normal.
+    #[serde(default)]
+    share: Option<f64>,
+    #[serde(default)]
+    without_data: Option<bool>,
+}
+
+/// Changes the traffic of a tunnel, or switches data off or on.
+fn handle_traffic(control: &Control, method: &Method, body: &[u8]) -> Response<Body> {
+    if *method != Method::POST {
+        let message = "POST changes the traffic of a tunnel, or its data\n";
+        return response(control.api(), StatusCode::METHOD_NOT_ALLOWED, TEXT, message);
+    }
+    let result = serde_json::from_slice(body).map_err(|error| format!("traffic: {error}\n"));
+    let result = result.and_then(|Traffic { region, id, share, without_data }| {
+        let share = share.map_or(Ok(()), |share| control.set_traffic(&region, &id, Some(share)));
+        let set_data = |without_data| control.set_without_data(&region, &id, without_data);
+        share.and_then(|()| without_data.map_or(Ok(()), set_data)).map_err(|error| format!("{error}\n"))
+    });
+    changed(control.api(), result)
+}
+
+/// The response to a change of the world.
+fn changed(api: &Api, result: Result<(), String>) -> Response<Body> {
     match result {
         Ok(()) => response(api, StatusCode::OK, TEXT, "set\n"),
         Err(problem) => response(api, StatusCode::BAD_REQUEST, TEXT, problem),
@@ -292,6 +330,33 @@ mod tests {
         assert_eq!(row()["RestrictState"], "NORMAL");
         for bad in [body(r#""broken""#), body("null").replace("vpngw", "vpnx"), "[]".to_owned()] {
             assert_eq!(set(bad.clone()), StatusCode::BAD_REQUEST, "{bad}");
+        }
+    }
+
+    #[test]
+    fn traffic_and_data_are_changed_over_http() {
+        let control = Control::new(&Options { frozen: true, ..Options::default() }).expect("good options");
+        let region = "eu-frankfurt";
+        let id = control.ids(region).expect("the region").swap_remove(0);
+        let gateway = control.gateway_rows(region).expect("the region")[0]["VpnGatewayId"].clone();
+        let bandwidth = || control.data_point(region, &id, "OutBandwidth", 60, 1_800_000_000);
+        let usual = bandwidth().expect("data");
+        let set = |id: &str, change: &str| {
+            let body = format!(r#"{{"region": "{region}", "id": {id}, {change}}}"#);
+            handle_traffic(&control, &Method::POST, body.as_bytes()).status()
+        };
+        let tunnel = format!("{id:?}");
+        assert_eq!(set(&tunnel, r#""share": 0"#), StatusCode::OK);
+        assert_eq!(bandwidth(), Some(0.0));
+        assert_eq!(set(&tunnel, r#""share": 1, "without_data": true"#), StatusCode::OK);
+        assert_eq!(bandwidth(), None);
+        assert_eq!(set(&tunnel, r#""without_data": false"#), StatusCode::OK);
+        assert_eq!(bandwidth(), Some(usual));
+        assert_eq!(set(&gateway.to_string(), r#""without_data": true"#), StatusCode::OK);
+        for (id, change) in
+            [(&*tunnel, r#""shares": 1"#), (&gateway.to_string(), r#""share": 1"#), ("5", r#""share": 1"#)]
+        {
+            assert_eq!(set(id, change), StatusCode::BAD_REQUEST, "{id} {change}");
         }
     }
 

@@ -31,8 +31,19 @@ pub struct Entry {
     pub limit: Option<usize>,
     /// `Filters` of such a request: names and values.
     pub filters: Vec<(String, Vec<String>)>,
-    /// The identifiers in such a request, or the `VpnConnectionId` of a `DeleteVpnConnection` request.
+    /// The identifiers in such a request, the `VpnConnectionId` of a `DeleteVpnConnection` request, or the instances of a
+    /// `GetMonitorData` request in the requested order.
     pub ids: Vec<String>,
+    /// `Namespace` of a `GetMonitorData` request with valid parameters.
+    pub namespace: Option<String>,
+    /// `MetricName` of such a request.
+    pub metric: Option<String>,
+    /// `Period` of such a request, in seconds.
+    pub period: Option<u64>,
+    /// `StartTime` of such a request, as it was sent.
+    pub start_time: Option<String>,
+    /// `EndTime` of such a request, as it was sent.
+    pub end_time: Option<String>,
     /// The faults that affected it, by their names in JSON.
     pub faults: Vec<&'static str>,
     /// The `RequestId` of the response.

@@ -1,9 +1,9 @@
-//! A simulated VPC API for demos, tests and other clients.
+//! A simulated VPC API, with Cloud Monitor, for demos, tests and other clients.
 //!
 //! It uses real HTTP and follows Tencent's documents of `DescribeVpnConnections`, `DescribeVpnGateways`,
-//! `DescribeCustomerGateways` and `DeleteVpnConnection`. It also simulates STS, the list of regions, and the metadata
-//! service. It shares no code with the client and checks signatures with its own code, so that it detects mistakes in
-//! the client.
+//! `DescribeCustomerGateways` and `DeleteVpnConnection`, and of Cloud Monitor's `GetMonitorData`. It also simulates STS,
+//! the list of regions, and the metadata service. It shares no code with the client and checks signatures with its own
+//! code, so that it detects mistakes in the client.
 
 mod api;
 mod behaviour;
@@ -15,12 +15,14 @@ mod delete;
 mod error;
 mod faults;
 mod gateway;
+mod hash;
 mod http;
 mod identity;
 mod journal;
 mod limit;
 mod listing;
 mod metadata;
+mod monitor;
 mod names;
 mod options;
 mod parameters;
@@ -35,6 +37,7 @@ mod signature;
 mod sts;
 mod tag;
 mod times;
+mod traffic;
 mod tunnel;
 mod world;
 

@@ -39,8 +39,10 @@ pub struct Options {
     /// The delay of every response.
     pub latency: Duration,
     /// The maximum number of requests per second for each account, action and region. Tencent's limit is 100, and 300 for
-    /// `DescribeVpnGateways`.
+    /// `DescribeVpnGateways`. `GetMonitorData` has at most 20 for each account over all regions.
     pub requests_per_second: usize,
+    /// The maximum number of instances of a `GetMonitorData` request: 50 at the China site, 10 at the international one.
+    pub max_instances: usize,
     /// How long a tunnel stays `DELETING` after a request, in simulated time.
     pub deletion: Duration,
     /// The number of accounts with permanent credentials. They all see the same tunnels.
@@ -72,6 +74,7 @@ impl Default for Options {
             speed: 1.0,
             latency: Duration::ZERO,
             requests_per_second: 100,
+            max_instances: 50,
             deletion: Duration::from_secs(20),
             accounts: 1,
             roles: vec![instance_role("monitoring")],
@@ -109,6 +112,9 @@ impl Options {
         }
         if self.requests_per_second == 0 {
             return Err(InvalidOptions::NoRequests);
+        }
+        if self.max_instances == 0 {
+            return Err(InvalidOptions::NoInstances);
         }
         if self.accounts == 0 || self.accounts > MOST_ACCOUNTS {
             return Err(InvalidOptions::Accounts(self.accounts));
@@ -177,6 +183,9 @@ pub enum InvalidOptions {
     /// The rate limit is 0, which refuses every request.
     #[error("requests_per_second: 0 refuses every request; choose at least 1 (Tencent allows 100)")]
     NoRequests,
+    /// The maximum number of instances is 0, which refuses every request.
+    #[error("max_instances: 0 refuses every request; choose at least 1 (Tencent allows 50 or 10)")]
+    NoInstances,
     /// The number of accounts is 0 or too large.
     #[error("accounts: {0} is out of bounds; choose 1 to {MOST_ACCOUNTS}")]
     Accounts(usize),
@@ -253,6 +262,7 @@ mod tests {
                 Options { requests_per_second: 0, ..good.clone() },
                 "requests_per_second: 0 refuses every request",
             ),
+            (Options { max_instances: 0, ..good.clone() }, "max_instances: 0 refuses every request"),
             (
                 Options { gateway_problems: Some(vec![DEMO_PROBLEMS[0]; 3]), ..regions(&[("eu", 11)]) },
                 "gateway_problems: 3 are given, but the world has 2 gateways",

@@ -11,6 +11,9 @@ pub(super) struct Parameters(Map<String, Value>);
 /// The name and the values of a filter.
 pub(super) type Filter = (String, Vec<String>);
 
+/// The names and values of the dimensions of an instance.
+pub(super) type Dimensions = Vec<(String, String)>;
+
 impl Parameters {
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match serde_json::from_slice(body) {
@@ -66,6 +69,18 @@ impl Parameters {
         }
     }
 
+    /// Reads an optional list of instances, each with its dimensions.
+    pub(super) fn instances(&mut self, key: &str) -> Result<Option<Vec<Dimensions>>, ApiError> {
+        let Some(instances) = self.take(key) else { return Ok(None) };
+        let instances = objects(key, instances)?.into_iter().map(|mut instance| {
+            let key = format!("{key}.Dimensions");
+            let dimensions = instance.take("Dimensions").ok_or_else(|| ApiError::missing(&key))?;
+            instance.finish()?;
+            objects(&key, dimensions)?.into_iter().map(dimension).collect()
+        });
+        instances.collect::<Result<_, _>>().map(Some)
+    }
+
     /// Refuses parameters that were not read.
     pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
@@ -84,6 +99,18 @@ impl Parameters {
 
 fn texts(key: &str, value: Value) -> Result<Vec<String>, ApiError> {
     serde_json::from_value(value).map_err(|_| ApiError::mistyped(key, "a list of strings"))
+}
+
+fn objects(key: &str, value: Value) -> Result<Vec<Parameters>, ApiError> {
+    let objects: Result<Vec<Map<_, _>>, _> = serde_json::from_value(value);
+    let objects = objects.map_err(|_| ApiError::mistyped(key, "a list of objects"))?;
+    Ok(objects.into_iter().map(Parameters).collect())
+}
+
+fn dimension(mut dimension: Parameters) -> Result<(String, String), ApiError> {
+    let read = (dimension.required_text("Name")?, dimension.required_text("Value")?);
+    dimension.finish()?;
+    Ok(read)
 }
 
 fn filter(key: &str, value: Value) -> Result<Filter, ApiError> {

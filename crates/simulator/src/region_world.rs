@@ -102,21 +102,22 @@ impl RegionWorld {
             if needs_gateway(number, total) {
                 region.add_gateway();
             }
-            region.add_to_last_gateway(plan);
+            region.add_to_last_gateway(plan, Duration::ZERO);
         }
         region
     }
 
-    /// Creates a tunnel at the end of the list, on the last gateway or on a new one.
-    pub(super) fn add(&mut self, behaviour: Behaviour) -> &Tunnel {
+    /// Creates a tunnel at the end of the list, on the last gateway or on a new one. `at` is the time since the simulation
+    /// started.
+    pub(super) fn add(&mut self, behaviour: Behaviour, at: Duration) -> &Tunnel {
         if self.gateways.rows.is_empty() || needs_gateway(self.tunnels.count, 0) {
             self.add_gateway();
         }
-        self.add_to_last_gateway(behaviour)
+        self.add_to_last_gateway(behaviour, at)
     }
 
     /// A primary tunnel gets a new customer gateway. A backup gets the last one, which is its primary's.
-    fn add_to_last_gateway(&mut self, behaviour: Behaviour) -> &Tunnel {
+    fn add_to_last_gateway(&mut self, behaviour: Behaviour, added: Duration) -> &Tunnel {
         let number = self.tunnels.count;
         if self.customer_gateways.rows.is_empty() || number.is_multiple_of(2) {
             self.add_customer_gateway();
@@ -127,6 +128,7 @@ impl RegionWorld {
             customer_gateway: self.customer_gateways.rows.last().expect("there is a customer gateway"),
             number,
             behaviour,
+            added,
         };
         self.tunnels.push(Tunnel::draw(place, &mut self.rng))
     }
@@ -202,6 +204,11 @@ impl RegionWorld {
         })
     }
 
+    /// The tunnels, including those whose planned deletion is over.
+    pub(super) fn all_tunnels(&self) -> &[Tunnel] {
+        &self.tunnels.rows
+    }
+
     pub(super) fn gateway(&self, id: &str) -> Option<&Gateway> {
         self.gateways.rows.iter().find(|gateway| gateway.id == id)
     }
@@ -258,7 +265,7 @@ impl RegionWorld {
             self.remove(&id);
         }
         for _ in 0..add {
-            self.add(Behaviour::Steady);
+            self.add(Behaviour::Steady, at);
         }
     }
 }

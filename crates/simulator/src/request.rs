@@ -30,6 +30,7 @@ pub(super) enum Action {
     DescribeVpnGateways,
     DescribeCustomerGateways,
     DeleteVpnConnection,
+    GetMonitorData,
     AssumeRole,
     AssumeRoleWithWebIdentity,
     DescribeRegions,
@@ -37,18 +38,19 @@ pub(super) enum Action {
 
 impl Action {
     /// The product, name and value of each action.
-    const ALL: [(&str, &str, Self); 7] = [
+    const ALL: [(&str, &str, Self); 8] = [
         ("vpc", "DescribeVpnConnections", Self::DescribeVpnConnections),
         ("vpc", "DescribeVpnGateways", Self::DescribeVpnGateways),
         ("vpc", "DescribeCustomerGateways", Self::DescribeCustomerGateways),
         ("vpc", "DeleteVpnConnection", Self::DeleteVpnConnection),
+        ("monitor", "GetMonitorData", Self::GetMonitorData),
         ("sts", "AssumeRole", Self::AssumeRole),
         ("sts", "AssumeRoleWithWebIdentity", Self::AssumeRoleWithWebIdentity),
         ("region", "DescribeRegions", Self::DescribeRegions),
     ];
     /// The API version of each product.
-    const VERSIONS: [(&str, &str); 3] =
-        [("vpc", "2017-03-12"), ("sts", "2018-08-13"), ("region", "2022-06-27")];
+    const VERSIONS: [(&str, &str); 4] =
+        [("vpc", "2017-03-12"), ("monitor", "2018-07-24"), ("sts", "2018-08-13"), ("region", "2022-06-27")];
 
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(.., action)| *action == self).expect("every action is listed").1
@@ -59,12 +61,18 @@ impl Action {
         !matches!(self, Self::AssumeRole | Self::AssumeRoleWithWebIdentity | Self::DescribeRegions)
     }
 
-    /// The listing that an action with this name reads. Other actions concern the tunnels.
-    pub(super) fn listing(name: &str) -> Listing {
+    /// The maximum number of requests per second over all regions, if the action has one: 20 for `GetMonitorData`.
+    pub(super) fn limit_over_all_regions(self) -> Option<usize> {
+        (self == Self::GetMonitorData).then_some(20)
+    }
+
+    /// The listing that an action with this name reads. Other actions concern the tunnels, except `GetMonitorData`.
+    pub(super) fn listing(name: &str) -> Option<Listing> {
         match name {
-            "DescribeVpnGateways" => Listing::VpnGateways,
-            "DescribeCustomerGateways" => Listing::CustomerGateways,
-            _ => Listing::VpnConnections,
+            "DescribeVpnGateways" => Some(Listing::VpnGateways),
+            "DescribeCustomerGateways" => Some(Listing::CustomerGateways),
+            "GetMonitorData" => None,
+            _ => Some(Listing::VpnConnections),
         }
     }
 

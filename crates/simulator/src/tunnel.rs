@@ -13,6 +13,7 @@ use super::{
     names,
     tag::Tag,
     times,
+    traffic::Traffic,
 };
 
 /// The prefix of every simulated `PreShareKey`; the tunnel's identifier follows. A test can search output for it to
@@ -41,6 +42,11 @@ pub(super) struct Tunnel {
     pub(super) behaviour: Behaviour,
     /// The time during which it is `DELETING`, since the simulation started; after that it does not exist.
     deletion: Option<Range<Duration>>,
+    /// Its creation, since the simulation started.
+    pub(super) added: Duration,
+    pub(super) traffic: Traffic,
+    /// Whether a test has switched off its data in Cloud Monitor.
+    pub(super) without_data: bool,
     pub(super) changes: Changes,
 }
 
@@ -113,12 +119,14 @@ pub(super) struct NewTunnel<'a> {
     /// Its index in the region, in the order of creation.
     pub(super) number: usize,
     pub(super) behaviour: Behaviour,
+    /// Its creation, since the simulation started.
+    pub(super) added: Duration,
 }
 
 impl Tunnel {
     /// Chooses the remaining attributes at random.
     pub(super) fn draw(place: NewTunnel<'_>, rng: &mut Rng) -> Self {
-        let NewTunnel { id, gateway, customer_gateway, number, behaviour } = place;
+        let NewTunnel { id, gateway, customer_gateway, number, behaviour, added } = place;
         // The second and third byte of the network behind the tunnel, unique among a region's first 65,536 tunnels.
         let [high, low] = u16::try_from(number % 0x10000).expect("less than 2^16").to_be_bytes();
         // The IKE identity of a device behind NAT is its private address.
@@ -150,6 +158,9 @@ impl Tunnel {
             tags: Tag::draw(rng),
             deletion: behaviour.deletion(),
             behaviour,
+            added,
+            traffic: Traffic::new(&id, gateway, number - gateway.first_tunnel),
+            without_data: false,
             changes: Changes::default(),
             id,
         }
@@ -175,6 +186,11 @@ impl Tunnel {
     pub(super) fn delete(&mut self, during: Range<Duration>) {
         self.changes.undo("State");
         self.deletion = Some(during);
+    }
+
+    /// The text of a changed field.
+    pub(super) fn text_of_change(&self, field: &str) -> Option<&str> {
+        self.changes.value(field)?.as_str()
     }
 
     /// The value of a filterable field, as its row shows it.

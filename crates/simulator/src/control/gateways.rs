@@ -132,7 +132,7 @@ impl Control {
     }
 }
 
-fn no_gateway(id: &str) -> NotFound {
+pub(super) fn no_gateway(id: &str) -> NotFound {
     NotFound::Gateway(id.to_owned())
 }
 

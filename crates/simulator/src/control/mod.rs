@@ -1,6 +1,7 @@
 //! Controls the simulator from a test or a demo: reads the journal and changes the tunnels and gateways.
 
 mod gateways;
+mod traffic;
 
 use std::{
     sync::{Arc, PoisonError},
@@ -151,7 +152,8 @@ impl Control {
         self.api.faults.list()
     }
 
-    /// Moves the simulated time forward. The clock used to check signatures does not change.
+    /// Moves the simulated time forward. The clock used to check signatures and the timestamps of data points do not
+    /// change: a data point of an hour ago then has the status of an hour before the new time.
     pub fn advance(&self, by: Duration) {
         self.api.clock.advance(by);
     }
@@ -166,9 +168,11 @@ impl Control {
         self.read(region, |region, now| region.tunnels(now).map(|row| row.tunnel.id.clone()).collect())
     }
 
-    /// Adds a tunnel that is always up, at the end of the rows, and returns its identifier.
+    /// Adds a tunnel that is always up, at the end of the rows, and returns its identifier. Cloud Monitor has no data of
+    /// the time before.
     pub fn add(&self, region: &str) -> Result<String, NotFound> {
-        self.write(region, |region| Ok(region.add(Behaviour::Steady).id.clone()))
+        let now = self.api.clock.now().world;
+        self.write(region, |region| Ok(region.add(Behaviour::Steady, now).id.clone()))
     }
 
     /// Removes a tunnel immediately, without the `DELETING` state.

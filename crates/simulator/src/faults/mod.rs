@@ -85,7 +85,7 @@ pub enum FaultKind {
         mebibytes: usize,
     },
     /// The page ignores the parameters and has a fixed number of rows of the requested listing. Each row has only an
-    /// identifier.
+    /// identifier. The response of `GetMonitorData` has this number of tunnels without data.
     Rows {
         /// The number of rows.
         count: usize,
@@ -121,7 +121,7 @@ pub enum FaultKind {
         seconds: i64,
     },
     /// The rows of the requested listing change after the response, so that later pages shift: the region's tunnels,
-    /// gateways or customer gateways. Removed gateways keep their tunnels.
+    /// gateways or customer gateways. Removed gateways keep their tunnels. It has no effect on `GetMonitorData`.
     Drift {
         /// The index of the row to remove.
         #[serde(default)]

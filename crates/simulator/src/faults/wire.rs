@@ -38,8 +38,9 @@ pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// The response that replaces the API's. For `StallHeaders` this never completes. Replaced rows are of this listing.
-pub(crate) async fn replacement(kind: &FaultKind, listing: Listing) -> Result<Response<Body>, Reset> {
+/// The response that replaces the API's. For `StallHeaders` this never completes. Replaced rows are of this listing, or are
+/// data points.
+pub(crate) async fn replacement(kind: &FaultKind, listing: Option<Listing>) -> Result<Response<Body>, Reset> {
     match kind {
         FaultKind::Reset => Err(Reset),
         FaultKind::StallHeaders => std::future::pending().await,
@@ -115,8 +116,8 @@ fn drip(bytes: Bytes, bytes_per_second: usize) -> impl Stream<Item = io::Result<
     })
 }
 
-fn endless(listing: Listing) -> Body {
-    let start = stream::iter([format!(r#"{{"Response": {{"{}": ["#, listing.names().set)]);
+fn endless(listing: Option<Listing>) -> Body {
+    let start = stream::iter([format!(r#"{{"Response": {{"{}": ["#, set(listing))]);
     let row = Bytes::from(format!("{},", row(listing, 0)).repeat(400));
     streamed(start.map(Bytes::from).chain(stream::repeat(row)).map(Ok))
 }
@@ -131,15 +132,24 @@ fn inflating(mebibytes: usize) -> Vec<u8> {
     gzip.finish().expect("memory takes every byte")
 }
 
-fn rows(listing: Listing, count: usize) -> Vec<u8> {
+fn rows(listing: Option<Listing>, count: usize) -> Vec<u8> {
     let rows: Vec<_> = (0..count).map(|number| row(listing, number)).collect();
-    let (set, rows, request_id) = (listing.names().set, rows.join(","), crate::names::request_id());
+    let (set, rows, request_id) = (set(listing), rows.join(","), crate::names::request_id());
     format!(r#"{{"Response":{{"TotalCount":{count},"{set}":[{rows}],"RequestId":"{request_id}"}}}}"#)
         .into_bytes()
 }
 
-/// A row that has only an identifier.
-fn row(listing: Listing, number: usize) -> String {
+/// The name of the list of rows or data points.
+fn set(listing: Option<Listing>) -> &'static str {
+    listing.map_or("DataPoints", |listing| listing.names().set)
+}
+
+/// A row that has only an identifier, or the data of an instance that has none.
+fn row(listing: Option<Listing>, number: usize) -> String {
+    let Some(listing) = listing else {
+        let dimension = format!(r#"{{"Name":"vpnConnId","Value":"vpnx-{number:08}"}}"#);
+        return format!(r#"{{"Dimensions":[{dimension}],"Timestamps":[],"Values":[]}}"#);
+    };
     let names = listing.names();
     format!(r#"{{"{}":"{}-{number:08}"}}"#, names.id, names.prefix)
 }
