@@ -31,6 +31,9 @@
 //! `tencent/describe_vpn_gateways.rs`, `domain/gateway.rs`, `domain/gateway_status.rs`, `snapshot/gateways.rs`,
 //! `metrics/gateway.rs`, and the same files of customer gateways.
 //!
+//! Traffic comes the same way, by a third task for each target, but without listings: `poll/traffic.rs`,
+//! `tencent/get_monitor_data.rs`, `domain/traffic.rs`, `snapshot/traffic.rs`, `metrics/traffic.rs`.
+//!
 //! [`app`] puts these together and watches them; [`commands`] has the subcommands, [`cli`] their flags.
 //! [`domain`] has the types that all modules share, [`telemetry`] the counters that `poll`, `tencent` and `app` write;
 //! [`regular_file`] reads files.

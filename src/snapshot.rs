@@ -6,6 +6,7 @@
 pub mod gateways;
 pub mod listed;
 pub mod record;
+pub mod traffic;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::{
+    gateway::Gateway,
     listing::Listing,
     reason::Reason,
     target::{AccountName, Target},
@@ -25,6 +27,7 @@ use crate::domain::{
 use gateways::GatewaysSnapshot;
 use listed::Listed;
 use record::{Change, Record};
+use traffic::TrafficSnapshot;
 
 /// The complete state at one moment.
 #[derive(Debug, Clone, Default)]
@@ -77,11 +80,13 @@ impl Snapshots {
         });
     }
 
-    /// Replaces the state of a target, but not its gateways. A target that was removed is not added again.
+    /// Replaces the state of a target, but not its gateways and traffic. A target that was removed is not added again.
     pub fn publish(&self, mut target: Arc<TargetSnapshot>) {
         self.0.send_if_modified(|snapshot| {
             let Some(present) = Arc::make_mut(snapshot).targets.get_mut(&target.target) else { return false };
-            Arc::make_mut(&mut target).gateways.clone_from(&present.gateways);
+            let state = Arc::make_mut(&mut target);
+            state.gateways.clone_from(&present.gateways);
+            state.traffic.clone_from(&present.traffic);
             *present = target;
             true
         });
@@ -92,6 +97,19 @@ impl Snapshots {
         self.0.send_if_modified(|snapshot| {
             let Some(present) = Arc::make_mut(snapshot).targets.get_mut(target) else { return false };
             Arc::make_mut(present).gateways = gateways;
+            true
+        });
+    }
+
+    /// Replaces the traffic of a target; `None` if it is not queried. A target that was removed is not added again.
+    pub fn publish_traffic(&self, target: &Target, traffic: Option<Arc<TrafficSnapshot>>) {
+        self.0.send_if_modified(|snapshot| {
+            let is_none = |present: &Arc<TargetSnapshot>| present.traffic.is_none();
+            if traffic.is_none() && snapshot.targets.get(target).is_none_or(is_none) {
+                return false;
+            }
+            let Some(present) = Arc::make_mut(snapshot).targets.get_mut(target) else { return false };
+            Arc::make_mut(present).traffic = traffic;
             true
         });
     }
@@ -181,6 +199,8 @@ pub struct TargetSnapshot {
     pub listed_tunnels: Listed<Tunnel>,
     /// Its gateways; `None` if the configuration disables them.
     pub gateways: Option<Arc<GatewaysSnapshot>>,
+    /// Its traffic; `None` if the configuration disables it.
+    pub traffic: Option<Arc<TrafficSnapshot>>,
     /// Whether polls have failed for longer than `stale_after`, so that the tunnels are no longer published.
     stale: bool,
 }
@@ -219,6 +239,7 @@ impl TargetSnapshot {
             clock_offset: 0,
             listed_tunnels: Listed::default(),
             gateways: None,
+            traffic: None,
             stale: false,
         }
     }
@@ -233,6 +254,13 @@ impl TargetSnapshot {
     #[must_use]
     pub fn tunnels(&self) -> &[Arc<Record<Tunnel>>] {
         self.published_tunnels().unwrap_or_default()
+    }
+
+    /// The published VPN gateways, or none.
+    #[must_use]
+    pub fn published_gateways(&self) -> &[Arc<Record<Gateway>>] {
+        let gateways = self.gateways.as_deref();
+        gateways.and_then(|gateways| gateways.gateways.published()).unwrap_or_default()
     }
 
     /// Whether the tunnels are no longer published, because polls have failed for longer than `stale_after`.

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         shard::Shard,
         target::{AccountName, Region, Target},
+        traffic::{TrafficSettings, TunnelInstance},
     },
     poll::{
         fleet::Plan,
@@ -25,10 +26,12 @@ use crate::{
     telemetry::Telemetry,
     tencent::{
         account::{Account, AccountSettings},
+        caller::Rate,
         client::Client,
         describe_customer_gateways::DescribeCustomerGateways,
         describe_vpn_connections::DescribeVpnConnections,
         describe_vpn_gateways::DescribeVpnGateways,
+        get_monitor_data::{self, GetMonitorData},
         transport::{Authorities, ClientError, ConnectionSettings},
     },
 };
@@ -114,11 +117,13 @@ impl Wiring {
             let before = before.get(&account.name);
             let same = before.filter(|before| *before.account.settings() == settings);
             let discovered = || before.and_then(|before| before.discovered.clone()).unwrap_or_default();
+            let kept_or_new = match same {
+                Some(same) => Arc::clone(&same.account),
+                None => new_account(settings, &context, &client),
+            };
+            start_counters(&kept_or_new, &config);
             WiredAccount {
-                account: match same {
-                    Some(same) => Arc::clone(&same.account),
-                    None => new_account(settings, &context, &client, config.gateways.enabled),
-                },
+                account: kept_or_new,
                 discovered: (account.regions == Regions::All).then(discovered),
             }
         };
@@ -163,6 +168,12 @@ impl Wiring {
         let config = Config { accounts, ..self.config.clone() };
         let context = Context { shard: Shard::SOLE, ..self.context.clone() };
         Self::new(config, context, self.authorities.clone())
+    }
+
+    /// Which share of the targets this process polls.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        self.context.shard
     }
 
     /// The names of all accounts.
@@ -212,27 +223,27 @@ fn account_settings(config: &Config, context: &Context, account: &config::Accoun
         endpoint: config.endpoint(account),
         metadata_endpoint: config.api.metadata_endpoint.clone(),
         connection: connection(config),
-        requests_per_second: config.api.requests_per_second / f64::from(context.shard.count()),
+        rate: Rate { requests_per_second: config.api.requests_per_second, shards: context.shard.count() },
         credentials: account.credentials.clone(),
         assume_role: account.assume_role.clone(),
     }
 }
 
-/// `gateways`: whether gateways are listed.
-fn new_account(
-    settings: AccountSettings,
-    context: &Context,
-    client: &Client,
-    gateways: bool,
-) -> Arc<Account> {
+fn new_account(settings: AccountSettings, context: &Context, client: &Client) -> Arc<Account> {
     let telemetry = context.telemetry.account(&settings.name);
-    let account = Account::new(settings, client, telemetry, &context.variables);
+    Arc::new(Account::new(settings, client, telemetry, &context.variables))
+}
+
+/// Starts the counters of the actions that the configuration enables at zero.
+fn start_counters(account: &Account, config: &Config) {
     account.count_from_zero::<DescribeVpnConnections<'_>>();
-    if gateways {
+    if config.gateways.enabled {
         account.count_from_zero::<DescribeVpnGateways<'_>>();
         account.count_from_zero::<DescribeCustomerGateways<'_>>();
     }
-    Arc::new(account)
+    if config.traffic.enabled {
+        account.count_from_zero::<GetMonitorData<'_, TunnelInstance>>();
+    }
 }
 
 fn poll_settings(config: &Config, account: &config::AccountConfig) -> Settings {
@@ -244,6 +255,17 @@ fn poll_settings(config: &Config, account: &config::AccountConfig) -> Settings {
         discovered: account.regions == Regions::All,
         tag_labels: config.metrics.tag_labels.clone(),
         gateways_interval: config.gateways.enabled.then_some(config.gateways.interval),
+        traffic: config.traffic.enabled.then(|| traffic_settings(config, account)),
+    }
+}
+
+/// How the traffic of an account is queried, if traffic is enabled.
+#[must_use]
+pub fn traffic_settings(config: &Config, account: &config::AccountConfig) -> TrafficSettings {
+    TrafficSettings {
+        period: config.traffic.period,
+        metrics: config.traffic.metrics.clone(),
+        instances_per_request: get_monitor_data::instances_per_request(account.site),
     }
 }
 

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     app::{self, ReadConfig},
     cli::DemoFlags,
-    config::{AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions},
+    config::{
+        AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions, TrafficConfig,
+    },
     domain::{
         credential_source::CredentialSource,
         endpoint::Endpoint,
@@ -24,6 +26,7 @@ use crate::{
         site::Site,
         tag_label::TagLabel,
         target::{AccountName, Region},
+        traffic::Period,
     },
     logging,
     tencent::transport::Authorities,
@@ -94,6 +97,7 @@ fn config(simulator: &Simulator, regions: Vec<Region>) -> anyhow::Result<Config>
         },
         metrics: MetricsConfig { tag_labels: ["env", "team"].map(TagLabel::new).into() },
         gateways: GatewaysConfig { interval: Duration::from_secs(5), ..GatewaysConfig::default() },
+        traffic: TrafficConfig { enabled: true, period: Period::OneMinute, ..TrafficConfig::default() },
         accounts: vec![account],
     })
 }

@@ -1,5 +1,5 @@
-//! The polls of commands that poll once: discovery of regions, then one poll of each target and one listing
-//! of its gateways. Failures go to standard error.
+//! The polls of commands that poll once: discovery of regions, then one poll of each target, one listing of its gateways and one
+//! query of its traffic. Failures go to standard error.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,8 +26,9 @@ use crate::{
         fleet::Plan,
         gateways,
         poller::{self, Assignment},
+        traffic::query::query,
     },
-    snapshot::{TargetSnapshot, gateways::GatewaysSnapshot},
+    snapshot::{TargetSnapshot, gateways::GatewaysSnapshot, traffic::TrafficSnapshot},
     telemetry::Telemetry,
     tencent::{
         action::{Action, home_region},
@@ -92,7 +93,7 @@ pub(super) enum GatewayListing {
     Always,
 }
 
-/// Polls every target once, and lists its gateways. Reports each failure.
+/// Polls every target once, lists its gateways, and then queries its traffic. Reports each failure.
 pub(super) async fn poll_each_once(
     plan: Plan,
     gateways: GatewayListing,
@@ -123,6 +124,19 @@ fn report_failures(snapshot: &TargetSnapshot) {
     for failure in failures.filter(|failure| reported != Some(failure.reason)) {
         report(format_args!("{target}: gateways cannot be listed: {}", failure.message));
     }
+    if let Some(failure) = snapshot.traffic.as_ref().and_then(|traffic| traffic.failure()) {
+        report(format_args!("{target}: traffic cannot be queried: {}", failure.message));
+    }
+}
+
+/// Queries the traffic of a target whose tunnels were listed, within the time of a poll. `None`: it is disabled, or the tunnels could
+/// not be listed.
+async fn query_traffic(
+    Assignment { account, settings }: &Assignment,
+    state: &TargetSnapshot,
+) -> Option<TrafficSnapshot> {
+    let traffic = settings.traffic.as_ref().filter(|_| state.failure().is_none())?;
+    Some(query(account, traffic, state, settings.timeout).await)
 }
 
 async fn poll_once((target, assignment): (Target, Assignment), listing: GatewayListing) -> TargetSnapshot {
@@ -147,5 +161,6 @@ async fn poll_once((target, assignment): (Target, Assignment), listing: GatewayL
         }
     }
     snapshot.gateways = listed;
+    snapshot.traffic = query_traffic(&assignment, &snapshot).await.map(Arc::new);
     snapshot
 }

@@ -1,12 +1,16 @@
 //! `check-config --probe`: calls each account in each region once for each permission, and reports what its credentials allow.
 
+mod estimate;
 mod row;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use self::row::{Call, ProbeRow, probe_table};
+use self::{
+    estimate::print_estimates,
+    row::{Call, ProbeRow, probe_table},
+};
 use super::{
     error::{CommandError, client_error},
     output::{print, report},
@@ -17,7 +21,12 @@ use crate::{
     domain::{
         customer_gateway::CustomerGateway, gateway::Gateway, site::Site, target::Target, tunnel::Tunnel,
     },
-    poll::{failure, gateways::applicable, poller::Assignment},
+    poll::{
+        failure::{self, MONITOR_PERMISSION},
+        gateways::applicable,
+        poller::Assignment,
+        traffic::query::query_one,
+    },
     tencent::{
         action::{Action, Service, WithServerTime, home_region},
         describe_regions::DescribeRegions,
@@ -41,6 +50,7 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
             tunnels: Call::Ended { permission: DescribeRegions::PERMISSION, result: Err(error) },
             gateways: Call::Skipped,
             customer_gateways: Call::Skipped,
+            traffic: Call::Skipped,
             clock_offset: None,
         })
         .collect();
@@ -48,6 +58,7 @@ pub(super) async fn run(mut wiring: Wiring) -> Result<(), CommandError> {
     rows.extend(join_all(plan.iter().map(|(target, assignment)| probe(target, assignment))).await);
     rows.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
     print(probe_table(&rows).as_bytes())?;
+    print_estimates(&wiring, &rows)?;
     for account in accounts_with_unknown_key(&wiring, &rows) {
         let result = query_other_site(&wiring, account).await.map_err(client_error)?;
         report(format_args!("{}: {result}", account.name));
@@ -132,6 +143,7 @@ async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
         Err(_) => None,
     };
     let clock_offset = server_time.map(|time| time.duration_since(Timestamp::now()).as_secs());
+    let tunnel = result.as_ref().ok().and_then(|response| response.value.rows.first()).cloned();
     let tunnels = Call::ended(result);
     let (gateways, customer_gateways) = if tunnels.error().is_some() && !tunnels.is_permission_missing() {
         (Call::Skipped, Call::Skipped)
@@ -139,6 +151,15 @@ async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
         (Call::Off, Call::Off)
     } else {
         tokio::join!(call::<Gateway>(target, assignment), call::<CustomerGateway>(target, assignment))
+    };
+    let traffic = match (&assignment.settings.traffic, tunnel) {
+        (None, _) => Call::Off,
+        // Without a tunnel there is nothing to query.
+        (Some(_), None) => Call::Skipped,
+        (Some(settings), Some(tunnel)) => {
+            let result = query_one(assignment, settings, target, &tunnel).await;
+            Call::Ended { permission: MONITOR_PERMISSION, result: result.map(|()| None) }
+        }
     };
     let row = ProbeRow {
         account: target.account.to_string(),
@@ -148,9 +169,10 @@ async fn probe(target: &Target, assignment: &Assignment) -> ProbeRow {
         tunnels,
         gateways,
         customer_gateways,
+        traffic,
         clock_offset,
     };
-    report_failures(target, &row);
+    report_failures(target, assignment, &row);
     row
 }
 
@@ -158,13 +180,15 @@ async fn call<R: ListedRow>(target: &Target, assignment: &Assignment) -> Call {
     Call::ended(first_page::<R>(target, assignment).await)
 }
 
-fn report_failures(target: &Target, row: &ProbeRow) {
+fn report_failures(target: &Target, assignment: &Assignment, row: &ProbeRow) {
     if row.is_without_vpn() {
         return;
     }
-    for call in [&row.tunnels, &row.gateways, &row.customer_gateways] {
+    let of_vpc = [&row.tunnels, &row.gateways, &row.customer_gateways].map(|call| (call, Service::VPC));
+    for (call, service) in of_vpc.into_iter().chain([(&row.traffic, Service::MONITOR)]) {
         if let Call::Ended { permission, result: Err(error) } = call {
-            let failure = failure::from_error(error, &row.route, permission);
+            let route = assignment.account.route(service, &target.region);
+            let failure = failure::from_error(error, &route, permission);
             report(format_args!("{target}: {}", failure.message));
         }
     }

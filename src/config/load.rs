@@ -21,7 +21,7 @@ use crate::domain::{proxy::Proxy, site::Site};
 const SECRET_KEYS: &[&str] = &["credentials", "secret_id", "secret_key", "external_id"];
 
 /// The top-level keys of the file.
-const SECTIONS: &[&str] = &["poll", "api", "metrics", "gateways", "accounts"];
+const SECTIONS: &[&str] = &["poll", "api", "metrics", "gateways", "traffic", "accounts"];
 
 /// The variables that describe the only account if there is no file.
 const REGION_VARIABLE: &str = "TENCENTCLOUD_REGION";
@@ -146,8 +146,16 @@ fn read(root: &Node<'_>, base: &Path) -> Option<Config> {
     let api = sections::api(&root, base);
     let metrics = sections::metrics(&root);
     let gateways = sections::gateways(&root, poll.as_ref().map(|poll| poll.stale_after));
+    let traffic = sections::traffic(&root);
     let accounts = accounts::read(&root, base);
-    Some(Config { poll: poll?, api: api?, metrics: metrics?, gateways: gateways?, accounts: accounts? })
+    Some(Config {
+        poll: poll?,
+        api: api?,
+        metrics: metrics?,
+        gateways: gateways?,
+        traffic: traffic?,
+        accounts: accounts?,
+    })
 }
 
 /// The file as a source of the `config` crate. Unknown keys are omitted: the crate would interpret a top-level key

@@ -28,6 +28,7 @@ use crate::domain::{
     site::Site,
     tag_label::TagLabel,
     target::{AccountName, Region},
+    traffic::{Period, TrafficMetric},
 };
 
 /// The whole configuration, from file and environment.
@@ -41,6 +42,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// `gateways`: whether and when gateways are listed.
     pub gateways: GatewaysConfig,
+    /// `traffic`: whether and when traffic is queried.
+    pub traffic: TrafficConfig,
     /// `accounts`: at least one, with distinct names.
     pub accounts: Vec<AccountConfig>,
 }
@@ -123,6 +126,23 @@ pub struct GatewaysConfig {
 impl Default for GatewaysConfig {
     fn default() -> Self {
         Self { enabled: true, interval: Duration::from_mins(5) }
+    }
+}
+
+/// `traffic`: whether and when the traffic of tunnels and gateways is queried from Cloud Monitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrafficConfig {
+    /// Whether it is queried.
+    pub enabled: bool,
+    /// `interval`: the period of the data, and the time from one query of a target to the next.
+    pub period: Period,
+    /// `metrics`: at least one, without duplicates.
+    pub metrics: Vec<TrafficMetric>,
+}
+
+impl Default for TrafficConfig {
+    fn default() -> Self {
+        Self { enabled: false, period: Period::FiveMinutes, metrics: TrafficMetric::ALL.into() }
     }
 }
 

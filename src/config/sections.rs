@@ -1,4 +1,4 @@
-//! `poll`, `api`, `metrics` and `gateways`: parses them into their types.
+//! `poll`, `api`, `metrics`, `gateways` and `traffic`: parses them into their types.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,14 +8,15 @@ use std::{
 use config::ValueKind;
 
 use super::{
-    ApiConfig, GatewaysConfig, MetricsConfig, PollConfig, duration,
-    reader::{Node, Table},
+    ApiConfig, GatewaysConfig, MetricsConfig, PollConfig, TrafficConfig, duration,
+    reader::{Node, Table, distinct},
 };
 use crate::{
     domain::{
         ca_file::CaFile,
         endpoint::{Endpoint, base_url},
         tag_label::TagLabel,
+        traffic::{Period, TrafficMetric},
     },
     regular_file,
 };
@@ -82,7 +83,7 @@ fn endpoint(node: &Node<'_>) -> Option<Endpoint> {
     // The text is not repeated: it may have a password.
     let endpoint = Endpoint::new(node.text()?).map_err(|error| node.problem(error)).ok()?;
     if endpoint.is_for_one_service() {
-        node.warning("is the address of a single service, but the exporter calls three; use {service} in the host name");
+        node.warning("is the address of a single service, but the exporter calls several; use {service} in the host name");
     }
     Some(endpoint)
 }
@@ -126,6 +127,34 @@ pub(super) fn gateways(root: &Table<'_>, stale_after: Option<Duration>) -> Optio
         }
         Some(GatewaysConfig { enabled: enabled?, interval: interval? })
     })
+}
+
+pub(super) fn traffic(root: &Table<'_>) -> Option<TrafficConfig> {
+    root.read_or("traffic", TrafficConfig::default(), |section| {
+        let section = section.table(&["enabled", "interval", "metrics"])?;
+        let default = TrafficConfig::default();
+        let enabled = section.read_or("enabled", default.enabled, Node::boolean);
+        let period = section.read_or("interval", default.period, |node| {
+            let period = Period::of(duration(node)?);
+            if period.is_none() {
+                node.error("is not a period of Cloud Monitor's data; write 1m or 5m");
+            }
+            period
+        });
+        let metrics = section.read_or("metrics", default.metrics, traffic_metrics);
+        Some(TrafficConfig { enabled: enabled?, period: period?, metrics: metrics? })
+    })
+}
+
+fn traffic_metrics(node: &Node<'_>) -> Option<Vec<TrafficMetric>> {
+    let nodes = node.list()?;
+    if nodes.is_empty() {
+        node.problem(
+            "is empty; list bandwidth, packets, packet_loss or latency, or write traffic.enabled: false",
+        );
+        return None;
+    }
+    distinct(&nodes, |node| node.parsed(TrafficMetric::parse))
 }
 
 fn tag_labels(node: &Node<'_>) -> Option<Vec<TagLabel>> {

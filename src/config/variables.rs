@@ -1,4 +1,4 @@
-//! The environment variables that override keys of `poll`, `api`, `metrics` and `gateways`:
+//! The environment variables that override keys of `poll`, `api`, `metrics`, `gateways` and `traffic`:
 //! `TENCENTCLOUD_VPN_EXPORTER__POLL__INTERVAL` overrides `poll.interval`.
 //!
 //! An empty variable counts as absent, because templates and compose files write unset variables in this way.
@@ -15,7 +15,7 @@ use super::{
 const PREFIX: &str = "TENCENTCLOUD_VPN_EXPORTER__";
 
 /// The paths of the keys that have a variable, and the form of its text.
-const KEYS: [(&str, Form); 11] = [
+const KEYS: [(&str, Form); 14] = [
     ("poll.interval", Form::Text),
     ("poll.timeout", Form::Text),
     ("poll.stale_after", Form::Text),
@@ -27,6 +27,9 @@ const KEYS: [(&str, Form); 11] = [
     ("metrics.tag_labels", Form::TagLabels),
     ("gateways.enabled", Form::Boolean),
     ("gateways.interval", Form::Text),
+    ("traffic.enabled", Form::Boolean),
+    ("traffic.interval", Form::Text),
+    ("traffic.metrics", Form::List),
 ];
 
 /// The form of a variable's text.
@@ -35,6 +38,8 @@ enum Form {
     Text,
     Number,
     Boolean,
+    /// Separated by commas.
+    List,
     /// Separated by commas; `key=label` names a tag's label.
     TagLabels,
 }
@@ -96,10 +101,12 @@ fn value(name: &str, text: &str, form: Form) -> Value {
     let origin = name.to_owned();
     let value = |kind| Value::new(Some(&origin), kind);
     let as_text = |text: &str| ValueKind::String(text.to_owned());
+    let list = |items: Vec<Value>| value(ValueKind::Array(items));
     match form {
         Form::Text => value(as_text(text)),
         Form::Boolean => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Boolean)),
         Form::Number => value(text.trim().parse().map_or_else(|_| as_text(text), ValueKind::Float)),
+        Form::List => list(text.split(',').map(|item| value(as_text(item.trim()))).collect()),
         Form::TagLabels => {
             let item = |item: &str| match item.trim().rsplit_once('=') {
                 None => value(as_text(item.trim())),
@@ -108,7 +115,7 @@ fn value(name: &str, text: &str, form: Form) -> Value {
                     value(ValueKind::Table(HashMap::from([entry("tag", tag), entry("label", label)])))
                 }
             };
-            value(ValueKind::Array(text.split(',').map(item).collect()))
+            list(text.split(',').map(item).collect())
         }
     }
 }

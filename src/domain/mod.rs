@@ -1,4 +1,4 @@
-//! The shared types: accounts, regions, targets, tunnels and gateways. Their values are always valid.
+//! The shared types: accounts, regions, targets, tunnels, gateways and traffic. Their values are always valid.
 //!
 //! It must not depend on I/O, wire formats or metrics.
 
@@ -22,5 +22,6 @@ pub mod site;
 pub mod status;
 pub mod tag_label;
 pub mod target;
+pub mod traffic;
 pub mod tunnel;
 pub mod tunnel_status;

@@ -15,12 +15,19 @@ pub mod registry;
 pub mod renderer;
 mod section;
 mod target;
+mod traffic;
 mod tunnel;
 
 use std::sync::Arc;
 
 use crate::{
-    domain::{customer_gateway::CustomerGateway, gateway::Gateway, tag_label::TagLabel, tunnel::Tunnel},
+    domain::{
+        customer_gateway::CustomerGateway,
+        gateway::{Gateway, GatewayId},
+        tag_label::TagLabel,
+        traffic::{Traffic, TunnelInstance},
+        tunnel::Tunnel,
+    },
     snapshot::{AccountSnapshot, TargetSnapshot, record::Record},
 };
 use section::{RowSection, Section};
@@ -31,6 +38,8 @@ fn sections(tag_labels: &Arc<[TagLabel]>) -> Vec<Box<dyn RowSection>> {
         Box::new(Section::<Record<Tunnel>>::new(tag_labels)),
         Box::new(Section::<Record<Gateway>>::new(tag_labels)),
         Box::new(Section::<Record<CustomerGateway>>::new(tag_labels)),
+        Box::new(Section::<Traffic<TunnelInstance>>::new(tag_labels)),
+        Box::new(Section::<Traffic<GatewayId>>::new(tag_labels)),
         Box::new(Section::<TargetSnapshot>::new(tag_labels)),
         Box::new(Section::<AccountSnapshot>::new(tag_labels)),
     ]

@@ -65,13 +65,23 @@ mod tests {
     use crate::telemetry::BuildInfo;
 
     /// The table of each kind of row, in the order of [`sections`]. A page needs both marker lines of a table.
-    const TABLES: [&str; 5] = ["tunnels", "gateways", "customer gateways", "targets", "accounts"];
+    const TABLES: [&str; 7] = [
+        "tunnels",
+        "gateways",
+        "customer gateways",
+        "traffic of tunnels",
+        "traffic of gateways",
+        "targets",
+        "accounts",
+    ];
 
-    /// The metrics of rows that need no age: they count polls, or name the targets of this process.
-    const WITHOUT_AGE: [&str; 3] = [
+    /// The metrics of rows that need no age: they count polls, name the targets of this process, or are a data point's time.
+    const WITHOUT_AGE: [&str; 5] = [
         "tencentcloud_vpn_polls_total",
         "tencentcloud_vpn_poll_failures_total",
         "tencentcloud_vpn_target_info",
+        "tencentcloud_vpn_tunnel_traffic_timestamp_seconds",
+        "tencentcloud_vpn_gateway_traffic_timestamp_seconds",
     ];
 
     /// The rows of a table. Labels that all its metrics have are in the table's introduction.
@@ -112,6 +122,8 @@ mod tests {
                     "as of the last poll",
                     "as of the last listing of gateways",
                     "as of the last region discovery",
+                    "as of the newest data point",
+                    "as of the last query of traffic",
                 ];
                 let says_age = ages.iter().any(|age| desc.help.contains(age));
                 let needs_age = !WITHOUT_AGE.contains(&desc.fq_name.as_str());

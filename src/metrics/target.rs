@@ -117,6 +117,23 @@ const FAMILIES: &[Family<TargetSnapshot>] = &[
             samples.add_some(last_success.map(seconds));
         },
     ),
+    Family::gauge(
+        "tencentcloud_vpn_traffic_up",
+        &[],
+        "1 if all requests to Cloud Monitor succeeded, as of the last query of traffic; else 0. Absent before the first query, for a target without tunnels and gateways, and with traffic.enabled: false. Tunnels and gateways do not depend on it.",
+        |target, samples| {
+            samples.add_some(target.traffic.as_ref().and_then(|traffic| traffic.is_up()).map(flag));
+        },
+    ),
+    Family::gauge(
+        "tencentcloud_vpn_traffic_last_success_timestamp_seconds",
+        &[],
+        "Time at which a query of traffic last succeeded, as of the last query of traffic.",
+        |target, samples| {
+            let last_success = target.traffic.as_ref().and_then(|traffic| traffic.last_success);
+            samples.add_some(last_success.map(seconds));
+        },
+    ),
 ];
 
 fn add_unknown_values<R: Row>(listed: &Listed<R>, samples: &mut Samples<'_>) {

@@ -3,13 +3,25 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{display::is_unsafe_for_display, reason::Reason, site::Site},
+    domain::{display::is_unsafe_for_display, reason::Reason, site::Site, traffic::TunnelInstance},
     snapshot::Failure,
     tencent::{
+        action::Action,
         error::{ApiError, unknown_key_advice},
+        get_monitor_data::GetMonitorData,
         transport::Route,
     },
 };
+
+/// The permission to query traffic.
+pub const MONITOR_PERMISSION: &str = GetMonitorData::<TunnelInstance>::PERMISSION;
+
+/// What the user can do if Cloud Monitor refuses requests that are not free.
+const UNPAID_ADVICE: &str = "this month's free requests may be used up: activate paid requests in Cloud Monitor's console, pay \
+                             the account's bill, or set traffic.enabled: false";
+
+/// What the user can do if queries of traffic need too many requests. Other values of `traffic.interval` are not valid.
+pub const FEWER_REQUESTS_ADVICE: &str = "set traffic.interval: 5m, fewer traffic.metrics, or filters";
 
 /// The failure for an error of the API. The message has the route and, if a permission is missing, its name.
 #[must_use]
@@ -26,6 +38,7 @@ pub fn from_error(error: &ApiError, route: &Route, permission: &str) -> Failure 
         // The message of the source has this advice already.
         Some(_) if matches!(error, ApiError::Credentials(_)) => String::new(),
         Some(site) => format!("; {}", unknown_key_advice(site)),
+        None if error.is_unpaid() => format!("; {UNPAID_ADVICE}"),
         None => advice(reason, permission),
     };
     Failure { reason, message: format!("{place}{message}{advice}") }
@@ -39,6 +52,21 @@ pub(super) fn of_poll(error: &ApiError, timeout: Duration, route: &Route, permis
             deadline_passed(timeout, Some(*waited).filter(|waited| *waited * 2 >= timeout), route)
         }
         _ => from_error(error, route, permission),
+    }
+}
+
+/// The failure of a query of traffic with this time limit.
+pub(super) fn of_query(error: &ApiError, timeout: Duration, route: &Route) -> Failure {
+    match error {
+        ApiError::OutOfTime | ApiError::CutOff(_) => Failure {
+            reason: Reason::Timeout,
+            message: format!(
+                "{route}: the query of traffic did not finish within {}; if the network is not slow, it has too many requests: \
+                 {FEWER_REQUESTS_ADVICE}",
+                humantime::format_duration(timeout)
+            ),
+        },
+        _ => from_error(error, route, MONITOR_PERMISSION),
     }
 }
 
@@ -64,11 +92,21 @@ fn advice(reason: Reason, permission: &str) -> String {
         Reason::Timeout | Reason::Connection => {
             "; check the account's site or api.endpoint, the network and any proxy"
         }
+        // One exporter alone stays below Tencent's limit, and api.requests_per_second is mostly above it.
+        Reason::Throttled if permission == MONITOR_PERMISSION => {
+            return format!(
+                "; other programs or replicas share the limit of the account; if this lasts, {FEWER_REQUESTS_ADVICE}"
+            );
+        }
         Reason::Throttled => "; lower api.requests_per_second if this lasts",
         Reason::Auth => "; check the account's credentials",
         Reason::Unauthorized => {
+            let policy = match permission {
+                MONITOR_PERMISSION => "deploy/cam-policy-traffic.json",
+                _ => "deploy/cam-policy.json",
+            };
             return format!(
-                "; allow the account's credentials {permission} from this address, as in deploy/cam-policy.json"
+                "; allow the account's credentials {permission} from this address, as in {policy}"
             );
         }
         Reason::ClockSkew => "; set this machine's clock",
@@ -161,6 +199,18 @@ mod tests {
             message(&api_error("UnsupportedRegion", "No such region.")),
             "UnsupportedRegion: No such region. (request 6a9e); check the spelling of the region"
         );
+    }
+
+    #[test]
+    fn throttled_traffic_has_its_own_remedy() {
+        let url = Url::parse("https://monitor.tencentcloudapi.com").expect("a URL");
+        let error = api_error("RequestLimitExceeded", "Too many requests.");
+        let traffic = of_query(&error, Duration::from_mins(5), &Route { url, proxy: None }).message;
+        assert!(
+            traffic.ends_with("set traffic.interval: 5m, fewer traffic.metrics, or filters"),
+            "{traffic}"
+        );
+        assert!(message(&error).ends_with("lower api.requests_per_second if this lasts"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The pollers of all targets. Each target has one for tunnels and one for gateways. They are started, reassigned and stopped
-//! to match the plan.
+//! The pollers of all targets. Each target has one for tunnels, one for gateways and one for traffic. They are started,
+//! reassigned and stopped to match the plan.
 //!
 //! The caller adds the targets to the snapshot first, and removes them from it.
 
@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     gateways::{self, GatewayPoller},
     poller::{Assignment, Poller},
+    traffic::{self, TrafficPoller},
 };
 use crate::{
     domain::target::Target,
@@ -33,13 +34,14 @@ pub struct Fleet {
     handles: HashMap<Target, Handle>,
     /// Limits how many targets list gateways at the same time.
     gateway_permits: Arc<Semaphore>,
+    traffic: Arc<traffic::Shared>,
 }
 
 #[derive(Debug)]
 struct Handle {
     assignment: watch::Sender<Assignment>,
-    /// The poller of tunnels, and that of gateways.
-    pollers: [AbortHandle; 2],
+    /// The pollers of tunnels, gateways and traffic.
+    pollers: [AbortHandle; 3],
 }
 
 impl Fleet {
@@ -47,7 +49,13 @@ impl Fleet {
     #[must_use]
     pub fn new(snapshots: Snapshots) -> Self {
         let gateway_permits = Arc::new(Semaphore::new(gateways::CONCURRENT_TARGETS));
-        Self { snapshots, pollers: JoinSet::new(), handles: HashMap::new(), gateway_permits }
+        Self {
+            snapshots,
+            pollers: JoinSet::new(),
+            handles: HashMap::new(),
+            gateway_permits,
+            traffic: Arc::default(),
+        }
     }
 
     /// Starts and stops pollers to match the plan. A target that stays keeps its poller, and is polled at once if its
@@ -80,9 +88,15 @@ impl Fleet {
         let snapshots = || self.snapshots.clone();
         let permits = Arc::clone(&self.gateway_permits);
         let gateways = GatewayPoller::new(snapshots(), receiver.clone(), target.clone(), permits);
+        let shared = Arc::clone(&self.traffic);
+        let traffic = TrafficPoller::new(snapshots(), receiver.clone(), target.clone(), shared);
         let state = Arc::new(TargetSnapshot::new(target.clone()));
         let tunnels = Poller::new(snapshots(), receiver, state, Arc::clone(&list_gateways));
-        let pollers = [self.pollers.spawn(tunnels.run()), self.pollers.spawn(gateways.run(list_gateways))];
+        let pollers = [
+            self.pollers.spawn(tunnels.run()),
+            self.pollers.spawn(gateways.run(list_gateways)),
+            self.pollers.spawn(traffic.run()),
+        ];
         self.handles.insert(target, Handle { assignment, pollers });
     }
 

@@ -1,11 +1,22 @@
 //! Log messages about polls. Each has a fixed text, and is logged once.
 
+use super::failure::FEWER_REQUESTS_ADVICE;
 use crate::{
     domain::{
-        gateway::Gateway, listing::Listing, row::Row, status::Status, target::Target, tunnel::Tunnel,
+        gateway::Gateway,
+        listing::Listing,
+        row::Row,
+        status::Status,
+        target::{AccountName, Target},
+        traffic::TrafficSettings,
+        tunnel::Tunnel,
         tunnel_status::TunnelStatus,
     },
-    snapshot::{Failure, Poll, TargetSnapshot, gateways::GatewaysSnapshot, listed::Listed, record::Change},
+    snapshot::{
+        Failure, Poll, Snapshot, TargetSnapshot, gateways::GatewaysSnapshot, listed::Listed, record::Change,
+        traffic::TrafficSnapshot,
+    },
+    tencent::get_monitor_data::{FREE_REQUESTS, requests_per_month, requests_per_query},
 };
 
 /// Logs the first unknown value of each status.
@@ -156,4 +167,60 @@ fn gateway_change(target: &Target, change: &Change<Gateway>) {
         is_address_blocked = gateway.is_address_blocked,
         "{message}"
     );
+}
+
+/// Returns how many requests the traffic of an account takes in a month: of its targets in this process that were listed so far.
+/// Before the first query of a target it logs this number, and that of the target. The line of the last target has the total.
+pub(super) fn traffic_estimate(
+    snapshot: &Snapshot,
+    state: &TargetSnapshot,
+    settings: &TrafficSettings,
+    is_first: bool,
+) -> usize {
+    let (account, region) = (&state.target.account, &state.target.region);
+    let requests = |state: &TargetSnapshot| {
+        requests_per_query(settings, state.tunnels().len(), state.published_gateways().len())
+    };
+    let per_month = |requests| requests_per_month(settings, requests);
+    let targets = snapshot.targets.values().filter(|other| other.target.account == *account);
+    let of_account = per_month(targets.map(|target| requests(target)).sum());
+    if is_first {
+        let requests = requests(state);
+        tracing::info!(
+            %account, %region, tunnels = state.tunnels().len(), gateways = state.published_gateways().len(),
+            requests_per_query = requests, requests_per_month = per_month(requests),
+            account_requests_per_month = of_account, free_requests_per_month = FREE_REQUESTS,
+            "traffic is queried from Cloud Monitor"
+        );
+    }
+    of_account
+}
+
+/// Warns about an account whose traffic takes this many requests in a month.
+pub(super) fn expensive_traffic(account: &AccountName, requests: usize) {
+    tracing::warn!(
+        %account, account_requests_per_month = requests, free_requests_per_month = FREE_REQUESTS,
+        "traffic needs more requests than are free; Tencent Cloud bills or refuses the others: {FEWER_REQUESTS_ADVICE}"
+    );
+}
+
+/// Logs how a query of traffic ended. A failure is logged if its reason is new since the last success.
+pub(super) fn traffic(
+    target: &Target,
+    before: &TrafficSnapshot,
+    after: &TrafficSnapshot,
+    is_new_failure: bool,
+) {
+    let (account, region) = (&target.account, &target.region);
+    match (before.failure(), after.failure()) {
+        (_, Some(failure)) if is_new_failure => tracing::warn!(
+            %account, %region, reason = failure.reason.as_str(), error = %failure.message,
+            "traffic cannot be queried; tunnels and gateways are not affected"
+        ),
+        (_, Some(failure)) => tracing::debug!(
+            %account, %region, error = %failure.message, "traffic cannot be queried again"
+        ),
+        (Some(_), None) => tracing::info!(%account, %region, "traffic is queried again"),
+        (None, None) => tracing::debug!(%account, %region, "traffic queried"),
+    }
 }

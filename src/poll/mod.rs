@@ -1,4 +1,5 @@
-//! Decides when targets are polled, gateways are listed and regions are discovered, and reads complete listings.
+//! Decides when targets are polled, gateways are listed, traffic is queried and regions are discovered, and reads complete
+//! listings.
 //!
 //! It must not depend on how results are shown.
 
@@ -11,3 +12,4 @@ mod log;
 pub mod poller;
 mod reading;
 mod schedule;
+pub mod traffic;

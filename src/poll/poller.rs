@@ -15,7 +15,7 @@ use super::{
     schedule::{Schedule, phase},
 };
 use crate::{
-    domain::{filter::Filter, reason::Reason, tag_label::TagLabel, tunnel::Tunnel},
+    domain::{filter::Filter, reason::Reason, tag_label::TagLabel, traffic::TrafficSettings, tunnel::Tunnel},
     snapshot::{
         Snapshots, TargetSnapshot,
         record::{Change, Record},
@@ -46,6 +46,8 @@ pub struct Settings {
     pub tag_labels: Vec<TagLabel>,
     /// The time from one listing of the target's gateways to the next. `None`: gateways are not listed.
     pub gateways_interval: Option<Duration>,
+    /// Which traffic is queried. `None`: none.
+    pub traffic: Option<TrafficSettings>,
 }
 
 /// What a poller works with: the account to call, and the settings.

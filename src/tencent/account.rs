@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     action::{Action, Service, WithServerTime},
-    caller::{Caller, Signer},
+    caller::{Caller, Rate, Signer},
     client::Client,
     credentials::{cache::CredentialCache, configured::Sources},
     error::ApiError,
@@ -36,7 +36,7 @@ pub struct AccountSettings {
     /// The settings of connections.
     pub connection: ConnectionSettings,
     /// The rate limit of each action, for all regions of the account together.
-    pub requests_per_second: f64,
+    pub rate: Rate,
     /// The source of the credentials.
     pub credentials: CredentialSource,
     /// The role to assume with those credentials.
@@ -66,7 +66,7 @@ impl Account {
             Some(end) => expiry.set(end.as_second() as f64),
             None => expiry.clear(),
         };
-        let caller = Caller::new(name, endpoint, client.clone(), settings.requests_per_second, telemetry);
+        let caller = Caller::new(name, endpoint, client.clone(), settings.rate, telemetry);
         let caller = Arc::new(caller);
         let metadata_endpoint = &settings.metadata_endpoint;
         let sources = Sources { caller: &caller, client, metadata_endpoint, variables };

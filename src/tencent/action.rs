@@ -28,6 +28,8 @@ impl Service {
     pub const STS: Self = Self { name: "sts", version: "2018-08-13" };
     /// Region management, which lists the regions of a product.
     pub const REGION: Self = Self { name: "region", version: "2022-06-27" };
+    /// Cloud Monitor, which has the traffic of tunnels and gateways.
+    pub const MONITOR: Self = Self { name: "monitor", version: "2018-07-24" };
 }
 
 /// The region for calls to global services such as STS.
@@ -44,6 +46,8 @@ pub trait Action: Serialize + fmt::Debug + Sync {
     const SERVICE: Service;
     /// The permission that the action needs.
     const PERMISSION: &'static str;
+    /// The largest number of requests a second of this action for an account, also if the configuration allows more.
+    const MAX_REQUESTS_PER_SECOND: f64 = f64::INFINITY;
     /// The type of the parsed response.
     type Response: Send;
 

@@ -43,13 +43,29 @@ pub enum Signer<'a> {
     Unsigned,
 }
 
+/// How many requests of an action may be sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Requests a second of an account, over all its regions.
+    pub requests_per_second: f64,
+    /// How many processes share these requests.
+    pub shards: u32,
+}
+
+impl Rate {
+    /// The requests a second of this process, for an action with this limit.
+    fn of_process(self, limit_of_action: f64) -> f64 {
+        self.requests_per_second.min(limit_of_action) / f64::from(self.shards)
+    }
+}
+
 /// Calls the API for one account.
 #[derive(Debug)]
 pub struct Caller {
     account: AccountName,
     endpoint: Endpoint,
     client: Client,
-    requests_per_second: f64,
+    rate: Rate,
     /// The rate limit of each action that was called. The API counts by action too, so no action has to wait for another.
     limits: Mutex<BTreeMap<&'static str, Arc<RateLimit>>>,
     telemetry: AccountTelemetry,
@@ -59,20 +75,20 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls each action of `endpoint` at most `requests_per_second` times a second. Nothing is sent yet.
+    /// Calls the actions of `endpoint`. Nothing is sent yet.
     #[must_use]
     pub fn new(
         account: AccountName,
         endpoint: Endpoint,
         client: Client,
-        requests_per_second: f64,
+        rate: Rate,
         telemetry: AccountTelemetry,
     ) -> Self {
         Self {
             account,
             endpoint,
             client,
-            requests_per_second,
+            rate,
             limits: Mutex::default(),
             telemetry,
             clock_offsets: Mutex::default(),
@@ -206,7 +222,8 @@ impl Caller {
 
     /// The rate limit of an action.
     fn limit<A: Action>(&self) -> Arc<RateLimit> {
-        let new = || Arc::new(RateLimit::new(self.requests_per_second, self.telemetry.throttle.clone()));
+        let rate = self.rate.of_process(A::MAX_REQUESTS_PER_SECOND);
+        let new = || Arc::new(RateLimit::new(rate, self.telemetry.throttle.clone()));
         Arc::clone(locked(&self.limits).entry(A::NAME).or_insert_with(new))
     }
 
@@ -275,4 +292,17 @@ async fn renew(
 ) -> Result<bool, ApiError> {
     let (Signer::Cache(cache), Some(refused)) = (signer, refused) else { return Ok(false) };
     with_deadline(deadline, cache.renew(refused)).await.unwrap_or(Ok(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_share_the_smaller_limit() {
+        let rate = |requests_per_second, shards| Rate { requests_per_second, shards };
+        assert_eq!(rate(20.0, 1).of_process(f64::INFINITY), 20.0);
+        assert_eq!(rate(20.0, 4).of_process(10.0), 2.5);
+        assert_eq!(rate(4.0, 1).of_process(10.0), 4.0);
+    }
 }

@@ -13,6 +13,10 @@ const UNKNOWN_KEY: &str = "AuthFailure.SecretIdNotFound";
 /// The code for something that does not exist.
 pub(super) const NOT_FOUND: &str = "ResourceNotFound";
 
+/// The codes of Cloud Monitor for requests that are not free: the account did not enable them, or owes money.
+const NOT_OPEN: &str = "FailedOperation.ErrNotOpen";
+const OWED: &str = "FailedOperation.ErrOwed";
+
 /// The code of an error of the API, such as `AuthFailure.SignatureFailure`.
 ///
 /// Comparisons use the original code. `Display` and `Debug` show it without the secrets that were in it: a short secret, such
@@ -177,6 +181,13 @@ impl ApiError {
         let Self::Api { code, .. } = self else { return false };
         let code = code.exact();
         code == NOT_FOUND || code.starts_with("Invalid") && code.ends_with("Id.NotFound")
+    }
+
+    /// Whether Cloud Monitor refuses requests beyond the free ones, because the account does not pay for them.
+    #[must_use]
+    pub fn is_unpaid(&self) -> bool {
+        let Self::Api { code, .. } = self else { return false };
+        [NOT_OPEN, OWED].contains(&code.exact())
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -25,3 +25,4 @@ pub mod describe_customer_gateways;
 pub mod describe_regions;
 pub mod describe_vpn_connections;
 pub mod describe_vpn_gateways;
+pub mod get_monitor_data;

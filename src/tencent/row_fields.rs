@@ -14,7 +14,7 @@ const MAX_TEXT_CHARS: usize = 128;
 const MAX_TAGS: usize = 50;
 
 /// The zone of the API's times: China Standard Time (unverified: the API names no zone).
-const API_ZONE: tz::Offset = tz::offset(8);
+pub(super) const API_ZONE: tz::Offset = tz::offset(8);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

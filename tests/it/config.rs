@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use tencentcloud_vpn_exporter::{
     config::{
-        AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions,
+        AccountConfig, ApiConfig, Config, GatewaysConfig, MetricsConfig, PollConfig, Regions, TrafficConfig,
         load::LoadedConfig, problem::Problems,
     },
     domain::{
@@ -23,6 +23,7 @@ use tencentcloud_vpn_exporter::{
         site::Site,
         tag_label::TagLabel,
         target::{AccountName, Region},
+        traffic::{Period, TrafficMetric},
     },
 };
 
@@ -115,6 +116,11 @@ fn every_key_is_read() {
             ],
         },
         gateways: GatewaysConfig { enabled: false, interval: Duration::from_mins(10) },
+        traffic: TrafficConfig {
+            enabled: true,
+            period: Period::OneMinute,
+            metrics: vec![TrafficMetric::Latency, TrafficMetric::Bandwidth],
+        },
         accounts: vec![AccountConfig {
             site: Site::China,
             credentials: CredentialSource::Static {
@@ -146,10 +152,12 @@ fn absent_key_has_its_default() {
     let config = load(&format!("{GOOD}/least.yml")).config;
     let accounts = vec![account("production", Regions::All)];
     let (poll, api, metrics) = (PollConfig::default(), ApiConfig::default(), MetricsConfig::default());
-    let gateways = GatewaysConfig::default();
+    let (gateways, traffic) = (GatewaysConfig::default(), TrafficConfig::default());
     assert_eq!(poll.stale_after, Duration::from_hours(1), "alerts rely on it");
     assert_eq!((gateways.enabled, gateways.interval), (true, Duration::from_mins(5)));
-    assert_eq!(config, Config { poll, api, metrics, gateways, accounts });
+    assert_eq!((traffic.enabled, traffic.period), (false, Period::FiveMinutes));
+    assert_eq!(traffic.metrics, TrafficMetric::ALL);
+    assert_eq!(config, Config { poll, api, metrics, gateways, traffic, accounts });
 }
 
 #[test]
@@ -187,6 +195,9 @@ fn variable_overrides_the_file() {
         ("TENCENTCLOUD_VPN_EXPORTER__METRICS__TAG_LABELS", "team, 7,true"),
         ("TENCENTCLOUD_VPN_EXPORTER__GATEWAYS__ENABLED", "true"),
         ("TENCENTCLOUD_VPN_EXPORTER__GATEWAYS__INTERVAL", "30s"),
+        ("TENCENTCLOUD_VPN_EXPORTER__TRAFFIC__ENABLED", "false"),
+        ("TENCENTCLOUD_VPN_EXPORTER__TRAFFIC__INTERVAL", "5m"),
+        ("TENCENTCLOUD_VPN_EXPORTER__TRAFFIC__METRICS", "packets, packet_loss"),
         ("TENCENTCLOUD_REGION", "eu-frankfurt"),
         ("PATH", "/bin"),
     ]);
@@ -209,6 +220,8 @@ fn variable_overrides_the_file() {
     let labels: Vec<_> = found.metrics.tag_labels.iter().map(|tag| tag.label.as_str()).collect();
     assert_eq!(labels, ["tag_team", "tag_7", "tag_true"]);
     assert_eq!(found.gateways, GatewaysConfig { enabled: true, interval: seconds(30) });
+    let metrics = vec![TrafficMetric::Packets, TrafficMetric::PacketLoss];
+    assert_eq!(found.traffic, TrafficConfig { enabled: false, period: Period::FiveMinutes, metrics });
     assert_eq!(found.accounts, load(&file).config.accounts);
 }
 
@@ -356,6 +369,7 @@ fn site_decides_the_endpoint_unless_one_is_set() {
             api: ApiConfig { endpoint, ..ApiConfig::default() },
             metrics: MetricsConfig::default(),
             gateways: GatewaysConfig::default(),
+            traffic: TrafficConfig::default(),
             accounts: vec![account.clone()],
         };
         let region = Region::new(region).expect("a region");

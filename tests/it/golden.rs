@@ -22,7 +22,8 @@ use tencentcloud_vpn_exporter::{
     tencent::{action::Action, describe_vpn_connections::DescribeVpnConnections, envelope},
 };
 use test_support::worlds::{
-    self, TargetBuilder, down, empty, failing, mixed_snapshot, snapshot, tunnel, with_failed_discovery,
+    self, TargetBuilder, customer_gateway, down, empty, failing, gateway, mixed_snapshot, snapshot, tunnel,
+    with_failed_discovery,
 };
 use tokio::sync::watch;
 
@@ -124,6 +125,17 @@ fn target_before_its_first_poll() {
     assert_golden("before_first_poll.prom", &exposition(target()));
 }
 
+#[test]
+fn gateways_and_traffic() {
+    let target = worlds::target("production", "ap-guangzhou")
+        .with_listing(20, ["vpnx-00000001", "vpnx-00000002"].map(|id| tunnel(id, "branch")))
+        .with_gateways([gateway("offices")], [customer_gateway("berlin")])
+        .with_traffic(0.25)
+        .with_failed_traffic(Reason::Refused, "FailedOperation.ErrOwed")
+        .with_listing(10, [tunnel("vpnx-00000002", "branch")]);
+    assert_golden("traffic.prom", &exposition(target.0));
+}
+
 /// The lines of a text in a fixed order. The `process_*` change from one reading to the next: their values are left out.
 fn sorted_lines(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text
@@ -134,7 +146,7 @@ fn sorted_lines(text: &str) -> Vec<&str> {
     lines
 }
 
-/// Two targets, one of which changes a little from poll to poll. Both have more tunnels than are rendered together.
+/// Two targets, one of which changes a little from poll to poll, and then the other gets gateways and traffic. Both have more tunnels than are rendered together.
 fn successive_polls() -> Vec<Snapshot> {
     let tunnels = |count: usize| (0..count).map(|number| tunnel(&format!("vpnx-{number:08}"), "branch"));
     let steady = worlds::target("production", "ap-guangzhou").with_listing(50, tunnels(300));
@@ -144,6 +156,10 @@ fn successive_polls() -> Vec<Snapshot> {
     let shrunk = changed.clone().with_listing(10, tunnels(599));
     let polls = [first, grown, changed.clone(), changed.with_expired_tunnels(), shrunk];
     let mut worlds: Vec<_> = polls.map(|state| snapshot([steady.clone(), state])).into();
+    let with_gateways = steady.clone().with_gateways([gateway("offices")], [customer_gateway("berlin")]);
+    let with_traffic = with_gateways.clone().with_traffic(1.0);
+    let changed = with_traffic.clone().with_traffic(2.5).with_listing(5, tunnels(299));
+    worlds.extend([with_gateways, with_traffic, changed].map(|state| snapshot([state])));
     worlds.push(snapshot([steady]));
     worlds
 }

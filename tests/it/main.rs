@@ -14,5 +14,6 @@ mod regions;
 mod reload;
 mod shards;
 mod status_page;
+mod traffic;
 mod tunnel_lifecycle;
 mod web;

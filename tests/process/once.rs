@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_support::{
     Api, Metrics, Sample,
     binary::{Finished, WorkDir, assert_exit, run},
-    frozen, with_gateways,
+    frozen, with_gateways, with_traffic,
 };
 
 const EMPTY: &str = "ap-tokyo";
@@ -93,6 +93,24 @@ async fn denied_gateways_do_not_fail_once() {
     let Printed { metrics, .. } = Printed::read(&finished.stdout);
     assert_eq!((metrics.value("gateways_up", &[]), metrics.value("up", &[])), (Some(0.0), Some(1.0)));
     assert_eq!(metrics.count("gateway_info", &[]), 1);
+}
+
+#[tokio::test]
+async fn once_includes_traffic() {
+    let api = Api::start(frozen(&[(ONE, 1), (EMPTY, 0)])).await;
+    let config = with_traffic(&with_gateways(&config(&api, &[ONE, EMPTY]), "5m"), "interval: 5m");
+    let finished = once_with(&config).await;
+    assert_exit("once", &finished, 0, &[]);
+    let Printed { metrics, .. } = Printed::read(&finished.stdout);
+    assert_eq!((metrics.sum("traffic_up", &[]), metrics.count("traffic_up", &[])), (1.0, 1));
+    assert_eq!(metrics.count("tunnel_receive_bytes_per_second", &[]), 1);
+    assert_eq!(metrics.count("gateway_bandwidth_usage_ratio", &[]), 1);
+    let account = &api.control.accounts()[0].number;
+    api.control.forbid(account, "GetMonitorData").expect("an account");
+    let finished = once_with(&config).await;
+    assert_exit("once", &finished, 0, &["monitor:GetMonitorData", "deploy/cam-policy-traffic.json"]);
+    let Printed { metrics, .. } = Printed::read(&finished.stdout);
+    assert_eq!((metrics.sum("traffic_up", &[]), metrics.sum("up", &[])), (0.0, 2.0));
 }
 
 fn config(api: &Api, regions: &[&str]) -> String {

@@ -123,6 +123,11 @@ pub fn with_gateways(config: &str, interval: &str) -> String {
     config.replace("gateways: {enabled: false}", &enabled)
 }
 
+/// The same configuration, but traffic is queried, with these settings of `traffic`.
+pub fn with_traffic(config: &str, settings: &str) -> String {
+    format!("traffic: {{enabled: true, {settings}}}\n{config}")
+}
+
 /// The daemon's settings besides the configuration file.
 pub struct DaemonOptions {
     pub variables: Variables,

@@ -201,3 +201,18 @@ pub fn assert_others_unaffected(before: &Metrics, now: &Metrics) {
         assert_eq!(tunnels(now, target), tunnels(before, target));
     }
 }
+
+/// A fault whose response is this error of the API.
+pub fn error(code: &str) -> FaultKind {
+    FaultKind::Error { code: code.to_owned() }
+}
+
+/// A fault that replaces the response by this text.
+pub fn body(text: &str) -> FaultKind {
+    FaultKind::Body { content_type: "text/html".to_owned(), text: text.to_owned() }
+}
+
+/// A fault with this HTTP status.
+pub fn status(status: u16) -> FaultKind {
+    FaultKind::Status { status, retry_after: None }
+}

@@ -12,11 +12,13 @@ use tencentcloud_vpn_exporter::{
         row::Row,
         status::{GatewayState, HealthCheckStatus, NetStatus, TunnelState},
         target::{AccountName, Region, Target},
+        traffic::{DataPoint, Instance, Statistic, Traffic, TunnelInstance},
         tunnel::{HealthCheck, IkeParameters, IpsecParameters, NegotiationType, Tunnel, TunnelId},
     },
     snapshot::{
         AccountSnapshot, Failure, RegionDiscovery, Snapshot, Snapshots, TargetSnapshot,
         gateways::{GatewaysSnapshot, Refreshed},
+        traffic::{ReceivedTraffic, TrafficSnapshot},
     },
     web::{status_page::StatusPage, telemetry_path::TelemetryPath},
 };
@@ -90,10 +92,50 @@ impl TargetBuilder {
         self
     }
 
+    /// Adds a successful query of traffic: each statistic of its tunnels and gateways has this value, a minute ago.
+    pub fn with_traffic(mut self, value: f64) -> Self {
+        let tunnels = self.0.tunnels().iter().map(|record| TunnelInstance::of(&record.row));
+        let gateways = self.0.published_gateways().iter().map(|record| record.row.id.clone());
+        let received = ReceivedTraffic {
+            tunnels: tunnels.map(|instance| traffic(instance, &OF_TUNNELS, value)).collect(),
+            gateways: gateways.map(|instance| traffic(instance, &OF_GATEWAYS, value)).collect(),
+        };
+        let before = self.0.traffic.as_deref().cloned().unwrap_or_default();
+        self.0.traffic = Some(Arc::new(before.with(received).ended(Ok(()), ago(MINUTE))));
+        self
+    }
+
+    /// Adds a failed query of traffic. The data points of earlier queries stay.
+    pub fn with_failed_traffic(mut self, reason: Reason, message: &str) -> Self {
+        let before = self.0.traffic.as_deref().cloned().unwrap_or_default();
+        let failure = Failure { reason, message: message.to_owned() };
+        self.0.traffic = Some(Arc::new(TrafficSnapshot { last_attempt: Some(Err(failure)), ..before }));
+        self
+    }
+
     /// Hides its tunnels because they are stale.
     pub fn with_expired_tunnels(self) -> Self {
         Self(self.0.expired())
     }
+}
+
+const OF_TUNNELS: [Statistic; 6] = [
+    Statistic::ReceivedBytes,
+    Statistic::TransmittedBytes,
+    Statistic::ReceivedPackets,
+    Statistic::TransmittedPackets,
+    Statistic::PacketLoss,
+    Statistic::Latency,
+];
+const OF_GATEWAYS: [Statistic; 3] =
+    [Statistic::ReceivedBytes, Statistic::TransmittedBytes, Statistic::BandwidthUsage];
+
+fn traffic<I: Instance>(instance: I, statistics: &[Statistic], value: f64) -> Traffic<I> {
+    let mut traffic = Traffic::new(instance);
+    for statistic in statistics {
+        traffic.add(*statistic, DataPoint { time: ago(MINUTE).as_second(), value });
+    }
+    traffic
 }
 
 pub fn snapshot(targets: impl IntoIterator<Item = TargetBuilder>) -> Snapshot {

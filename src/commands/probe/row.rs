@@ -26,6 +26,8 @@ pub(super) struct ProbeRow {
     pub(super) tunnels: Call,
     pub(super) gateways: Call,
     pub(super) customer_gateways: Call,
+    /// One request for the traffic of one tunnel.
+    pub(super) traffic: Call,
     /// The API's clock minus the local clock, in seconds.
     pub(super) clock_offset: Option<i64>,
 }
@@ -41,16 +43,24 @@ pub(super) enum Call {
     Ended {
         /// What a policy must allow for it.
         permission: &'static str,
-        /// The number of rows.
-        result: Result<u64, ApiError>,
+        /// The number of rows; `None` if the call lists nothing.
+        result: Result<Option<u64>, ApiError>,
     },
 }
 
 impl Call {
     /// A call that has ended with a page of rows.
     pub(super) fn ended<R: ListedRow>(result: Result<WithServerTime<Page<R>>, ApiError>) -> Self {
-        let result = result.map(|response| response.value.total_count);
+        let result = result.map(|response| Some(response.value.total_count));
         Self::Ended { permission: R::PERMISSION, result }
+    }
+
+    /// The number of rows of a listing; `None` if it was not called or failed.
+    pub(super) fn count(&self) -> Option<usize> {
+        match self {
+            Self::Ended { result: Ok(count), .. } => count.and_then(|count| usize::try_from(count).ok()),
+            _ => None,
+        }
     }
 
     pub(super) fn error(&self) -> Option<&ApiError> {
@@ -73,7 +83,8 @@ impl Call {
         match self {
             Self::Off => "off".to_owned(),
             Self::Skipped => "-".to_owned(),
-            Self::Ended { result: Ok(count), .. } => count.to_string(),
+            Self::Ended { result: Ok(Some(count)), .. } => count.to_string(),
+            Self::Ended { result: Ok(None), .. } => "yes".to_owned(),
             Self::Ended { permission, result: Err(error) } => obstacle(error, permission),
         }
     }
@@ -110,12 +121,13 @@ fn obstacle(error: &ApiError, permission: &str) -> String {
 }
 
 impl ProbeRow {
-    /// Whether no call failed. A missing permission for gateways is reported, but is no failure: tunnels do not need it.
+    /// Whether no call failed. A missing permission for gateways or traffic is reported, but is no failure: tunnels do not need
+    /// it.
     pub(super) fn is_ok(&self) -> bool {
-        let of_gateways = [&self.gateways, &self.customer_gateways];
+        let others = [&self.gateways, &self.customer_gateways, &self.traffic];
         self.is_without_vpn()
             || self.tunnels.error().is_none()
-                && of_gateways.iter().all(|call| call.error().is_none() || call.is_permission_missing())
+                && others.iter().all(|call| call.error().is_none() || call.is_permission_missing())
     }
 
     /// Whether it is a discovered region without VPN. Such a region is not polled, so it is not a failure.
@@ -142,7 +154,7 @@ impl ProbeRow {
     }
 }
 
-fn gateways_cell(call: &Call) -> Cell {
+fn optional_cell(call: &Call) -> Cell {
     match call.error() {
         Some(_) if call.is_permission_missing() => Cell::styled(call.text(), YELLOW),
         Some(_) => Cell::styled(call.text(), RED),
@@ -151,8 +163,17 @@ fn gateways_cell(call: &Call) -> Cell {
 }
 
 pub(super) fn probe_table(rows: &[ProbeRow]) -> String {
-    let header =
-        ["ACCOUNT", "REGION", "REACHABLE", "ENDPOINT", "TUNNELS", "GATEWAYS", "CUSTOMER GATEWAYS", "CLOCK"];
+    let header = [
+        "ACCOUNT",
+        "REGION",
+        "REACHABLE",
+        "ENDPOINT",
+        "TUNNELS",
+        "GATEWAYS",
+        "CUSTOMER GATEWAYS",
+        "TRAFFIC",
+        "CLOCK",
+    ];
     let rows = rows.iter().map(|row| {
         [
             Cell::new(one_line(&row.account)),
@@ -160,8 +181,9 @@ pub(super) fn probe_table(rows: &[ProbeRow]) -> String {
             Cell::new(row.reachable()),
             Cell::new(row.route.url.authority()),
             row.tunnels_cell(),
-            gateways_cell(&row.gateways),
-            gateways_cell(&row.customer_gateways),
+            optional_cell(&row.gateways),
+            optional_cell(&row.customer_gateways),
+            optional_cell(&row.traffic),
             Cell::new(row.clock_offset.map_or("-".to_owned(), clock)),
         ]
     });
@@ -188,7 +210,7 @@ pub(super) mod tests {
     }
 
     fn call(permission: &'static str, result: Result<u64, ApiError>) -> Call {
-        Call::Ended { permission, result }
+        Call::Ended { permission, result: result.map(Some) }
     }
 
     fn row(tunnels: Result<u64, ApiError>, gateways: Call) -> ProbeRow {
@@ -201,6 +223,7 @@ pub(super) mod tests {
             tunnels: call("vpc:DescribeVpnConnections", tunnels),
             gateways,
             customer_gateways: call("vpc:DescribeCustomerGateways", Ok(0)),
+            traffic: Call::Ended { permission: "monitor:GetMonitorData", result: Ok(None) },
             clock_offset: None,
         }
     }

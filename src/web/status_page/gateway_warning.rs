@@ -6,9 +6,9 @@ use super::{
     headline::{broken_gateways, capitalized},
     summary::{BrokenGateway, Summary, TunnelOfTarget},
     target_row::MAX_NAMED,
-    text::{counted, escape_invisible, number},
+    text::{counted, escape_invisible},
 };
-use crate::domain::{gateway_status::GatewayStatus, tunnel_status::TunnelStatus};
+use crate::domain::{display::number, gateway_status::GatewayStatus, tunnel_status::TunnelStatus};
 
 /// The warning about broken gateways.
 #[derive(Debug)]

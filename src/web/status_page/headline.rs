@@ -2,9 +2,9 @@
 
 use super::{
     summary::{PollStatus, Summary},
-    text::{counted, number},
+    text::counted,
 };
-use crate::domain::{gateway_status::GatewayStatus, tunnel_status::TunnelStatus};
+use crate::domain::{display::number, gateway_status::GatewayStatus, tunnel_status::TunnelStatus};
 
 /// The headline and its severity.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,9 @@
 //! Counts a snapshot: tunnels by status, and targets by the outcome of their last poll.
 
-use super::text;
 use crate::{
     domain::{
-        customer_gateway::CustomerGateway, gateway::Gateway, gateway_status::GatewayStatus, row::Row,
-        status::Status, target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus,
+        customer_gateway::CustomerGateway, display::number, gateway::Gateway, gateway_status::GatewayStatus,
+        row::Row, status::Status, target::AccountName, tunnel::Tunnel, tunnel_status::TunnelStatus,
     },
     snapshot::{Failure, Snapshot, TargetSnapshot, record::Record},
 };
@@ -161,7 +160,7 @@ impl<'a> Summary<'a> {
         if self.targets.iter().all(|(_, target)| target.listed_tunnels.records().is_none()) {
             return "–".to_owned();
         }
-        text::number(self.count(tunnel_status))
+        number(self.count(tunnel_status))
     }
 
     /// The parts of the bar, side by side.

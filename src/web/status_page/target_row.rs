@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{
     relative_time::RelativeTime,
     summary::{FailedDiscovery, PollStatus, Summary},
-    text::{counted, escape_invisible, number},
+    text::{counted, escape_invisible},
 };
 use crate::{
-    domain::reason::Reason,
+    domain::{display::number, reason::Reason},
     snapshot::{Failure, TargetSnapshot},
 };
 
@@ -63,11 +63,11 @@ pub(super) struct TargetRow<'a> {
     pub(super) notes: Vec<Note<'a>>,
 }
 
-/// A listing of gateways that failed. It is not a failure of the target.
+/// A listing of gateways or a query of traffic that failed. It is not a failure of the target.
 #[derive(Debug)]
 pub(super) struct Note<'a> {
-    /// The rows that cannot be listed.
-    pub(super) rows: &'static str,
+    /// What failed: `gateways cannot be listed`.
+    pub(super) problem: &'static str,
     pub(super) error: ErrorText<'a>,
 }
 
@@ -200,13 +200,17 @@ impl<'a> TargetRow<'a> {
 }
 
 fn notes(target: &TargetSnapshot) -> Vec<Note<'_>> {
-    let Some(gateways) = &target.gateways else { return Vec::new() };
+    let (gateways, traffic) = (target.gateways.as_deref(), target.traffic.as_deref());
     let failures = [
-        ("gateways", gateways.gateways.failure()),
-        ("customer gateways", gateways.customer_gateways.failure()),
+        ("gateways cannot be listed", gateways.and_then(|gateways| gateways.gateways.failure())),
+        (
+            "customer gateways cannot be listed",
+            gateways.and_then(|gateways| gateways.customer_gateways.failure()),
+        ),
+        ("traffic cannot be queried", traffic.and_then(|traffic| traffic.failure())),
     ];
-    let notes = failures.into_iter().filter_map(|(rows, failure)| failure.map(|failure| (rows, failure)));
-    notes.map(|(rows, failure)| Note { rows, error: ErrorText::of(failure) }).collect()
+    let note = |(problem, failure)| Some(Note { problem, error: ErrorText::of(failure?) });
+    failures.into_iter().filter_map(note).collect()
 }
 
 impl<'a> FailedDiscoveryRow<'a> {

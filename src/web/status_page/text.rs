@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::display::is_unsafe_for_display;
+use crate::domain::display::{is_unsafe_for_display, number};
 
 /// Escapes invisible characters and characters that change the reading order in a text from the API.
 pub(super) fn escape_invisible(text: &str) -> Cow<'_, str> {
@@ -20,19 +20,6 @@ pub(super) fn escape_invisible(text: &str) -> Cow<'_, str> {
 pub(super) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", number(count))
-}
-
-/// A number with its thousands separated.
-pub(super) fn number(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{
     query::Query,
     summary::{Summary, TunnelOfTarget},
-    text::{counted, number},
+    text::counted,
     tunnel_row::TunnelRow,
 };
-use crate::domain::tunnel_status::TunnelStatus;
+use crate::domain::{display::number, tunnel_status::TunnelStatus};
 
 /// The maximum number of tunnels on one page, small enough for a phone.
 const TUNNELS_PER_PAGE: usize = 200;

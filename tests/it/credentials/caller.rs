@@ -11,14 +11,14 @@ use tencentcloud_vpn_exporter::{
     },
 };
 
-use super::setup::{RunningSimulator, account_name, options, region, telemetry};
+use super::setup::{RunningSimulator, account_name, options, rate, region, telemetry};
 
 #[tokio::test]
 async fn sts_requests_share_the_account_rate_limit() {
     let api = RunningSimulator::start(options()).await;
     let telemetry = telemetry();
     let endpoint = Endpoint::new(api.url.as_str()).expect("an endpoint");
-    let caller = Caller::new(account_name(), endpoint, api.client.clone(), 4.0, telemetry.clone());
+    let caller = Caller::new(account_name(), endpoint, api.client.clone(), rate(4.0), telemetry.clone());
     let sts = Sts { caller: Arc::new(caller), region: region() };
     let source = AssumedRole { sts, ..api.assumed() };
     let loads = futures_util::future::join_all((0..4).map(|_| source.load())).await;

@@ -71,6 +71,7 @@ fn assignment(account: Account) -> Assignment {
         discovered: false,
         tag_labels: vec![],
         gateways_interval: None,
+        traffic: None,
     };
     Assignment { account: Arc::new(account), settings }
 }

@@ -17,7 +17,7 @@ use tencentcloud_vpn_exporter::{
     telemetry::{AccountTelemetry, BuildInfo, Telemetry},
     tencent::{
         account::{Account, AccountSettings},
-        caller::{Caller, Signer},
+        caller::{Caller, Rate, Signer},
         client::Client,
         credentials::{
             assumed_role::AssumedRole,
@@ -158,7 +158,7 @@ impl RunningSimulator {
             endpoint: Endpoint::new(self.url.as_str()).expect("an endpoint"),
             metadata_endpoint: self.url.clone(),
             connection: connection(),
-            requests_per_second,
+            rate: rate(requests_per_second),
             credentials: CredentialSource::Environment,
             assume_role: Some(role()),
         };
@@ -231,9 +231,14 @@ fn role() -> Role {
     Role { external_id: Some(Secret::new(EXTERNAL_ID)), ..Role::new(ROLE_ARN) }
 }
 
+/// The rate of an account that no other process uses.
+pub(crate) fn rate(requests_per_second: f64) -> Rate {
+    Rate { requests_per_second, shards: 1 }
+}
+
 fn caller(client: &Client, endpoint: &str) -> Arc<Caller> {
     let endpoint = Endpoint::new(endpoint).expect("an endpoint");
-    Arc::new(Caller::new(account_name(), endpoint, client.clone(), 1e6, telemetry()))
+    Arc::new(Caller::new(account_name(), endpoint, client.clone(), rate(1e6), telemetry()))
 }
 
 pub(crate) fn cache(source: impl Source + 'static) -> CredentialCache {

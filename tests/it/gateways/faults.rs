@@ -6,7 +6,10 @@ use simulator::{Entry, Fault, FaultKind};
 use super::{CUSTOMER_GATEWAYS, GATEWAYS, TUNNELS, config, requests};
 use test_support::{
     Metrics, frozen,
-    scene::{FAULTY_TARGET, FRANKFURT, GUANGZHOU, OTHER_TARGETS, Scene, assert_others_unaffected, tunnels},
+    scene::{
+        FAULTY_TARGET, FRANKFURT, GUANGZHOU, OTHER_TARGETS, Scene, assert_others_unaffected, body, error,
+        status, tunnels,
+    },
     with_timeout,
 };
 
@@ -124,20 +127,8 @@ macro_rules! faults {
     };
 }
 
-fn error(code: &str) -> FaultKind {
-    FaultKind::Error { code: code.to_owned() }
-}
-
-fn body(text: &str) -> FaultKind {
-    FaultKind::Body { content_type: "text/html".to_owned(), text: text.to_owned() }
-}
-
 fn replaced(pointer: &str, value: Value) -> FaultKind {
     FaultKind::Replace { pointer: pointer.to_owned(), value }
-}
-
-fn status(status: u16) -> FaultKind {
-    FaultKind::Status { status, retry_after: None }
 }
 
 faults! {

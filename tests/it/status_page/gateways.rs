@@ -146,6 +146,20 @@ fn unlisted_gateways_do_not_fail_the_target() {
 }
 
 #[test]
+fn failed_traffic_does_not_fail_the_target() {
+    let target = target("production", "eu-frankfurt")
+        .with_listing(31, [tunnel("vpnx-3c1r8y5d", "partner-lyon")])
+        .with_traffic(1.0)
+        .with_failed_traffic(Reason::Unauthorized, "UnauthorizedOperation: <b>not authorized</b>");
+    let page = html(&snapshot([target]), "");
+    let rows = rows(&page, "targets");
+    assert!(rows[0].starts_with("● Working"), "{rows:#?}");
+    let note = "traffic cannot be queried: the permission is missing UnauthorizedOperation: ";
+    assert!(rows[0].contains(&format!("0 of 1 {note}")), "{rows:#?}");
+    assert!(!page.contains("<b>not authorized"), "{page}");
+}
+
+#[test]
 fn unknown_tunnels_are_not_absent_tunnels() {
     let world = [isolated(gateway("offices"))];
     let listed = target("production", "ap-guangzhou").with_listing(12, [down("vpnx-1", "a")]);
