@@ -42,11 +42,12 @@ class Inhibitions(unittest.TestCase):
 
     def test_blind_target_inhibits_only_its_own_alerts(self):
         # Listings of gateways may succeed while those of tunnels fail.
-        listed_separately = ["GatewayIsolated", "GatewayAddressBlocked", "GatewayError"]
+        listed_separately = ["GatewayIsolated", "GatewayAddressBlocked", "GatewayError", "GatewayBandwidthHigh"]
         self.assert_notified(
             [("TargetBlind", ""), ("CredentialsRefused", ""), ("TunnelDown", "w"), *[(name, "") for name in listed_separately],
              ("GatewayExpiring", "z")],
             alert("TargetBlind", TARGET), alert("GatewayDown", GATEWAY), alert("GatewaysNotSeen", TARGET), alert("TunnelDown", TUNNEL),
+            alert("TrafficNotSeen", TARGET), alert("TunnelPacketLoss", TUNNEL), alert("TunnelUnused", OTHER_TUNNEL),
             *[alert(name, GATEWAY) for name in listed_separately], alert("GatewayExpiring", OTHER_GATEWAY),
             alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}), alert("TunnelIdle", OTHER_TUNNEL),
             alert("PollsNearDeadline", TARGET), alert("TargetFlaky", TARGET), alert("NoTunnels", TARGET),
@@ -57,8 +58,9 @@ class Inhibitions(unittest.TestCase):
         self.assert_notified(
             [("TargetGone", ""), ("ShardMissing", ""), ("TunnelWeakParameters", ""), ("TunnelDown", "w")],
             alert("TargetGone", TARGET), alert("GatewayDown", GATEWAY),
-            *[alert(f"Gateway{name}", GATEWAY) for name in ("Isolated", "AddressBlocked", "Expiring", "Error")],
-            alert("GatewaysNotSeen", TARGET), alert("TunnelDown", TUNNEL),
+            *[alert(f"Gateway{name}", GATEWAY) for name in ("Isolated", "AddressBlocked", "Expiring", "Error", "BandwidthHigh")],
+            alert("GatewaysNotSeen", TARGET), alert("TrafficNotSeen", TARGET), alert("TunnelDown", TUNNEL),
+            alert("TunnelPacketLoss", TUNNEL), alert("TunnelUnused", OTHER_TUNNEL),
             alert("TunnelDown", OTHER_TARGET), alert("ShardMissing", {"job": "j"}), alert("TunnelWeakParameters", {"account": "p"}),
         )
 
@@ -74,10 +76,14 @@ class Inhibitions(unittest.TestCase):
         for name in ("GatewayIsolated", "GatewayAddressBlocked"):
             with self.subTest(name):
                 self.assert_notified(
-                    [(name, ""), ("GatewayError", ""), ("GatewaysNotSeen", ""), ("RedundancyLost", ""),
-                     ("TunnelDown", "w"), ("TunnelDown", "z"), ("TunnelUnencrypted", "x")],
+                    [(name, ""), ("GatewayBandwidthHigh", ""), ("GatewayError", ""), ("GatewaysNotSeen", ""), ("RedundancyLost", ""),
+                     ("TrafficNotSeen", ""), ("TunnelDown", "w"), ("TunnelDown", "z"), ("TunnelPacketLoss", "z"), ("TunnelUnencrypted", "x"),
+                     ("TunnelUnused", "w")],
                     alert(name, GATEWAY | {"problem": "p"}), alert("GatewayDown", GATEWAY), alert("TunnelDown", TUNNEL),
                     alert("TunnelFlapping", OTHER_TUNNEL), alert("TunnelIdle", OTHER_TUNNEL), alert("TunnelStatusUnknown", TUNNEL),
+                    alert("TunnelPacketLoss", TUNNEL), alert("TunnelUnused", OTHER_TUNNEL),
+                    alert("TunnelPacketLoss", OTHER_GATEWAY), alert("TunnelUnused", OTHER_TARGET), alert("TrafficNotSeen", TARGET),
+                    alert("GatewayBandwidthHigh", GATEWAY),
                     alert("GatewayError", GATEWAY), alert("TunnelUnencrypted", TUNNEL), alert("GatewaysNotSeen", TARGET),
                     alert("TunnelDown", OTHER_GATEWAY), alert("TunnelDown", OTHER_TARGET),
                     alert("RedundancyLost", TARGET | {"customer_gateway_id": "c"}),

@@ -74,11 +74,16 @@ def run(*command, **options):
     return done.stdout
 
 
+def groups():
+    """Every group of rules of every shipped file."""
+    for path in RULES:
+        yield from yaml.safe_load(path.read_text())["groups"]
+
+
 def rules():
     """Every rule of every shipped file."""
-    for path in RULES:
-        for group in yaml.safe_load(path.read_text())["groups"]:
-            yield from group["rules"]
+    for group in groups():
+        yield from group["rules"]
 
 
 def alerts():
