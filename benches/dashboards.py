@@ -53,6 +53,7 @@ ZERO, ONE, LAST = samples(lambda at: 0), samples(lambda at: 1), samples(lambda a
 DIP, DIPPED = samples(lambda at: not DOWN_AT <= at < UP_AT), samples(lambda at: DOWN_AT <= at < UP_AT)
 CHANGES = samples(lambda at: (at >= DOWN_AT) + (at >= UP_AT))
 EXPIRY = samples(lambda at: END + 40 * 86_400)
+TRAFFIC = [samples(lambda at, scale=scale: scale * (1000 + at % 600)) for scale in range(1, 8)]
 CHANGED = samples(lambda at: UP_AT if at >= UP_AT else DOWN_AT)
 
 
@@ -71,6 +72,10 @@ def tunnel(number):
     yield "tunnel_transitions_total", ids, CHANGES if kind(number) == "dip" else ZERO
     if kind(number) == "dip":
         yield "tunnel_last_transition_timestamp_seconds", ids, CHANGED
+    for metric in ("receive_bytes", "transmit_bytes", "receive_packets", "transmit_packets"):
+        yield f"tunnel_{metric}_per_second", ids, TRAFFIC[number % 7]
+    yield from ((f"tunnel_{metric}", ids, ZERO) for metric in ("packet_loss_ratio", "latency_seconds"))
+    yield "tunnel_traffic_timestamp_seconds", ids, LAST
     yield "tunnel_info", {
         **ids, "vpn_connection_name": f"branch {number}", "vpc_id": "vpc-1", "customer_gateway_id": f"cgw-{number // 2:06}",
         "local_identity": "198.51.100.7", "remote_identity": f"203.0.{number // 500}.{number // 2 % 250}",
@@ -100,6 +105,9 @@ def ends(number):
     yield "gateway_restricted", ids, ONE if number // 8 % 100 == 0 else ZERO
     yield from ((f"gateway_{name}", ids, ZERO) for name in ("address_blocked", "bandwidth_bytes_per_second"))
     yield "gateway_expiry_timestamp_seconds", ids, EXPIRY
+    yield from ((f"gateway_{way}_bytes_per_second", ids, TRAFFIC[number % 7]) for way in ("receive", "transmit"))
+    yield "gateway_bandwidth_usage_ratio", ids, ONE
+    yield "gateway_traffic_timestamp_seconds", ids, LAST
 
 
 def target(number):
@@ -107,7 +115,8 @@ def target(number):
     labels = {"account": f"account-{number % 2}", "region": f"region-{number // 2 % 4}"}
     yield from ((name, labels, ONE) for name in ("up", "target_info", "last_poll_duration_seconds"))
     yield from ((name, labels, LAST) for name in ("last_success_timestamp_seconds", "gateways_last_success_timestamp_seconds"))
-    yield "gateways_up", labels, ONE
+    yield "traffic_last_success_timestamp_seconds", labels, LAST
+    yield from ((name, labels, ONE) for name in ("gateways_up", "traffic_up"))
     yield from (("tunnels", {**labels, "status": name}, ONE) for name in STATUSES)
 
 
@@ -197,7 +206,8 @@ def main(tunnels, replicas):
                 if variable["type"] == "query":
                     expr = re.fullmatch(r"\w+\((.*?)(?:, *\w+)?\)", variable["query"]["query"]).group(1)
                     (found,) = report(address, cpu, f"{path.stem}: variable {variable['name']}", [(expr, True)], chosen)
-                    label = {"changed": "vpn_connection_id", "watched": "vpn_gateway_id"}.get(variable["name"])
+                    label = {"changed": "vpn_connection_id", "busiest": "vpn_connection_id", "watched": "vpn_gateway_id",
+                             "fullest": "vpn_gateway_id"}.get(variable["name"])
                     if label:
                         chosen[variable["name"]] = "|".join(one["metric"][label] for one in found)
             for panel in dashboard["panels"]:

@@ -1,7 +1,7 @@
 """The dashboard that shows the exporter at work."""
 
 from generator.parts import (
-    LISTING, alert_annotation, dashboard, graph, measured, query, row, stat, table, timeline, variable,
+    LISTING, alert_annotation, bar_gauge, dashboard, graph, measured, query, row, stat, table, timeline, variable,
 )
 
 TARGET = 'account=~"$account",region=~"$region"'
@@ -77,6 +77,34 @@ GATEWAYS = [
           unit="s", no_data="Gateways were never listed: gateways.enabled is false, or the policy does not allow listing them"),
 ]
 
+NO_TRAFFIC = "Traffic is off (traffic.enabled: false), or no query has ended"
+WHY_NO_TRAFFIC = ("No data means one of these: traffic is off (set traffic.enabled: true), no query of traffic has {}, or the target "
+                  "has neither tunnels nor gateways.")
+FREE = 1_000_000
+
+TRAFFIC = [
+    timeline("Queries of traffic",
+             [query(f"max by (account, region) (tencentcloud_vpn_traffic_up{{{TARGET}}})", "{{account}} {{region}}")],
+             LISTING,
+             description="Whether all requests of the last query of traffic succeeded. The policy must allow monitor:GetMonitorData. "
+                         f"Tunnels and gateways do not depend on it. {WHY_NO_TRAFFIC.format('ended')}",
+             no_data=NO_TRAFFIC, width=8, height=8),
+    graph("Oldest queries of traffic",
+          [query("topk(10, time() - max by (account, region) "
+                 f"(tencentcloud_vpn_traffic_last_success_timestamp_seconds{{{TARGET}}}))", "{{account}} {{region}}")],
+          description="Time since all requests of a query of traffic last succeeded, for the ten targets where it is longest. A query "
+                      f"starts every traffic.interval, 5 m by default. {WHY_NO_TRAFFIC.format('succeeded')}",
+          unit="s", no_data="Traffic is off (traffic.enabled: false), or no query has succeeded", width=8),
+    bar_gauge("Cloud Monitor requests in 30 days",
+              "sort_desc(sum by (account) (increase(tencentcloud_vpn_api_requests_total"
+              f'{{action="GetMonitorData",{ACCOUNT}}}[30d])))', "{{account}}",
+              description="Requests of GetMonitorData that the scraped exporters sent in the last 30 days, all replicas together, "
+                          "against the million that is free each month. It leaves out requests of other programs of the account, of "
+                          "once and check-config, and those of the time for which Prometheus has no data. No data means one of "
+                          "these: traffic is off (set traffic.enabled: true), or no query has ended.",
+              unit="short", no_data=NO_TRAFFIC, width=8, most=FREE, steps=["green", (0.8 * FREE, "orange"), (FREE, "red")]),
+]
+
 POLLS = [
     graph("Polls", [query(total("polls_total", "account"), "{{account}}")],
           description="Polls that ended, successful or not, of all replicas.", unit="ops", no_data=NO_POLL),
@@ -115,7 +143,8 @@ CALLS = [
            query(quantile(0.99, "api_request_duration_seconds", "action"), "{{action}} 99 %")],
           description="Duration of single requests.", unit="s", no_data="No request yet"),
     graph("Waiting for the rate limit", [query(total("api_throttle_seconds_total", "account", ACCOUNT), "{{account}}")],
-          description="Seconds per second that requests waited for the limit api.requests_per_second.", unit="s",
+          description="Seconds per second that requests waited for the limit api.requests_per_second, or for the limit of 10 "
+                      "requests of traffic a second.", unit="s",
           no_data="No account is configured, or no exporter is scraped"),
     graph("Clock offset",
           [query(f"max by (account, region) (tencentcloud_vpn_api_clock_offset_seconds{{{TARGET}}}) != 0",
@@ -172,5 +201,6 @@ PROCESS = [
 DASHBOARD = dashboard(
     "exporter", "Tencent Cloud VPN / Exporter", "The exporter itself: polls, requests to Tencent Cloud, scrapes, resources.",
     VARIABLES, ANNOTATIONS,
-    [*OVERALL, TARGET_HISTORY, *GATEWAYS, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS, row("Process"), *PROCESS],
+    [*OVERALL, TARGET_HISTORY, *GATEWAYS, *TRAFFIC, row("Polls"), *POLLS, row("Tencent Cloud's API"), *CALLS, ACCOUNTS,
+     row("Process"), *PROCESS],
 )

@@ -97,9 +97,9 @@ def name_or_id(expr, label, kind):
     return expr
 
 
-def with_gateway(expr, scope=SCOPE):
-    """The expression with the label `gateway`. The scope must not select tunnels."""
-    return name_or_id(with_gateway_facts(expr, "vpn_gateway_name", scope), "gateway", "vpn_gateway")
+def with_gateway(expr, scope=SCOPE, gateways=None):
+    """The expression with the label `gateway`. `gateways` selects gateways; without it, `scope` does and must not select tunnels."""
+    return name_or_id(with_gateway_facts(expr, "vpn_gateway_name", scope, gateways), "gateway", "vpn_gateway")
 
 
 def with_peer(expr, scope=SCOPE):

@@ -1,5 +1,6 @@
 """The dashboard that shows VPN gateways and customer gateways."""
 
+from generator import traffic
 from generator.gateway_facts import (
     BROKEN, CHOICE, CHOICES, CUSTOMER_GATEWAY, GATEWAY, SHOWN, expiring, gateway_status, of_gateways, ranked, with_gateway,
     with_gateway_facts, with_peer, with_peer_facts,
@@ -27,11 +28,18 @@ WATCHED = (f"query_result(topk(10, max by (vpn_gateway_id) ({LAST_CHANGE}) "
            f"or 0 * count by (vpn_gateway_id) ({series('gateway_info', HAS_ID)})))")
 WATCHED_SCOPE = f'vpn_gateway_id=~"$watched",{TARGET}'
 
+# The gateways whose usage of the bandwidth is shown over time. They are few for the same reason.
+HIGHEST = f"max_over_time({series('gateway_bandwidth_usage_ratio', HAS_ID)}[$__range])"
+FULLEST = f"query_result(topk(10, max by (vpn_gateway_id) ({HIGHEST})))"
+FULLEST_SCOPE = f'vpn_gateway_id=~"$fullest",{TARGET}'
+
 VARIABLES = [
     variable("account", "Account", "label_values(tencentcloud_vpn_target_info, account)"),
     variable("region", "Region", 'label_values(tencentcloud_vpn_target_info{account=~"$account"}, region)'),
     variable("gateway", "Gateway", CHOICES, regex=CHOICE),
     hidden_variable("watched", "Gateways with details", WATCHED, regex='/vpn_gateway_id="([^"]+)"/'),
+    hidden_variable("fullest", "Gateways with the highest usage", FULLEST, regex='/vpn_gateway_id="([^"]+)"/'),
+    traffic.BUSIEST,
 ]
 
 ANNOTATIONS = [
@@ -162,6 +170,53 @@ GATEWAYS = table(
     height=12,
 )
 
+USAGE = graph(
+    "Usage of the bandwidth",
+    [query(with_gateway(traffic.of_gateways("bandwidth_usage_ratio", FULLEST_SCOPE), FULLEST_SCOPE),
+           "{{gateway}} {{vpn_gateway_id}}")],
+    description=traffic.explained("Usage of the bandwidth that is paid for, as Cloud Monitor measures it: the ten of the selected "
+                                  "gateways with the highest maximum in the selected time. The line is at 80 %: after 15 minutes "
+                                  "above it an alert fires.",
+                                  of=traffic.GATEWAYS),
+    unit="percentunit",
+    no_data=traffic.OFF,
+    limit=0.8,
+    scale=1,
+    height=9,
+)
+
+MEASURED = traffic.of_gateways("traffic_timestamp_seconds")
+
+TRAFFIC = table(
+    "Traffic now",
+    [
+        query(with_gateway(f"time() - {MEASURED}"), table=True),
+        query(traffic.of_gateways("bandwidth_usage_ratio"), table=True),
+        *(query(traffic.bits(traffic.of_gateways(f"{way}_bytes_per_second")), table=True) for way in ("receive", "transmit")),
+        query(f"8 * {of_gateways('gateway_bandwidth_bytes_per_second')} and on ({GATEWAY}) {MEASURED}", table=True),
+    ],
+    {"gateway": "Gateway", "vpn_gateway_id": "Gateway id", "Value #B": "Usage", "Value #C": "Receive", "Value #D": "Transmit",
+     "Value #E": "Paid for", "Value #A": "Age of the data", **PLACE},
+    description=traffic.explained("Each selected gateway that has data: its traffic, the bandwidth that is paid for, and the time since "
+                                  "the newest data point of Cloud Monitor. A gateway has its id if its name is not known.",
+                                  of=traffic.GATEWAYS),
+    no_data=traffic.OFF,
+    sort={"Usage": True},
+    properties={
+        "Gateway": GATEWAY_LINK, "Gateway id": HIDDEN, "Usage": measured("percentunit"), "Age of the data": measured("s"),
+        **{name: measured("bps") for name in ("Receive", "Transmit", "Paid for")},
+    },
+    width=12,
+    height=9,
+)
+
+TOP_TALKERS = traffic.top_talkers(
+    directions=True,
+    description=traffic.explained("The ten tunnels of the selected gateways that carry most now. Receive is towards the VPC. Gateway and "
+                                  "peer have their ids if their names are not known.", of="these tunnels"),
+    height=9,
+)
+
 HISTORY = timeline(
     "Gateways over time",
     [query(with_gateway(gateway_status(WATCHED_SCOPE), WATCHED_SCOPE), "{{gateway}} {{vpn_gateway_id}}")],
@@ -192,6 +247,24 @@ TUNNELS = timeline(
     STATES,
     description="The status of the tunnels of these gateways. A gap means that the tunnel was not published.",
     no_data=NO_TUNNELS,
+    width=24,
+    height=10,
+)
+
+CARRIED = graph(
+    "Receive and transmit",
+    [
+        *(query(with_gateway(traffic.bits(traffic.of_gateways(f"{way}_bytes_per_second", WATCHED_SCOPE)), WATCHED_SCOPE),
+                f"{{{{gateway}}}} {{{{vpn_gateway_id}}}} {way}") for way in ("receive", "transmit")),
+        query(with_gateway(f"8 * {of_gateways('gateway_bandwidth_bytes_per_second', scope=WATCHED_SCOPE)} "
+                           f"and on ({GATEWAY}) {traffic.of_gateways('traffic_timestamp_seconds', WATCHED_SCOPE)}", WATCHED_SCOPE),
+              "{{gateway}} {{vpn_gateway_id}} paid for"),
+    ],
+    description=traffic.explained("What these gateways carry. Receive is towards the VPC. The dashed lines are the bandwidth that is paid "
+                                  f"for. Select a gateway to see it alone. {FEW}", of=traffic.GATEWAYS),
+    unit="bps",
+    no_data=traffic.OFF,
+    dashed="C",
     width=24,
     height=10,
 )
@@ -232,11 +305,12 @@ PEERS = table(
 
 DASHBOARD = dashboard(
     "gateways", "Tencent Cloud VPN / Gateways",
-    "VPN gateways: which need attention, and their tunnels and peers.",
+    "VPN gateways: which need attention, what they carry, and their tunnels and peers.",
     VARIABLES, ANNOTATIONS,
     [
         *NUMBERS, ATTENTION, GATEWAYS, NOT_SEEN,
+        row("Traffic"), USAGE, TRAFFIC, TOP_TALKERS,
         row("Details of at most ten of the selected gateways"),
-        HISTORY, COUNTS, TUNNELS, TUNNELS_NOW, PEERS,
+        HISTORY, COUNTS, CARRIED, TUNNELS, TUNNELS_NOW, PEERS,
     ],
 )

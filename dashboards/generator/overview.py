@@ -1,9 +1,10 @@
 """The dashboard that shows all tunnels."""
 
+from generator import traffic
 from generator.gateway_facts import CHOICE, CHOICES, GATEWAY, broken, with_gateway, with_peer
 from generator.parts import (
-    COLORS, GATEWAY_LINK, GATEWAY_STATES, HIDDEN, LISTING, STATES, TUNNEL_LINK, alert_annotation, colored, dashboard, graph,
-    hidden_variable, measured, panel, query, row, stat, table, thresholds, timeline, variable,
+    COLORS, GATEWAY_LINK, GATEWAY_STATES, HIDDEN, LISTING, STATES, TUNNEL_LINK, alert_annotation, bar_gauge, colored, dashboard, graph,
+    hidden_variable, measured, query, row, stat, table, timeline, variable,
 )
 from generator.tunnels import (
     IDS, LEGEND, NAMES, ON, SCOPE, SHOWN, TARGET, counted, having, listed, merged, named, series, status,
@@ -30,6 +31,7 @@ VARIABLES = [
     variable("region", "Region", 'label_values(tencentcloud_vpn_target_info{account=~"$account"}, region)'),
     variable("gateway", "Gateway", CHOICES, regex=CHOICE),
     hidden_variable("changed", "Changed tunnels", CHANGED, regex='/vpn_connection_id="([^"]+)"/'),
+    traffic.BUSIEST,
 ]
 
 ANNOTATIONS = [
@@ -200,21 +202,36 @@ TARGETS = table(
 
 CHANGES = f"max by ({IDS}) (increase({series('tunnel_transitions_total', scope=CHANGED_SCOPE)}[$__range])) > 0"
 
-FLAPPERS = panel(
-    "bargauge", "Most changes",
-    [query(f"topk(10, {named(CHANGES, scope=CHANGED_SCOPE)})", LEGEND, instant=True)],
+FLAPPERS = bar_gauge(
+    "Most changes", f"topk(10, {named(CHANGES, scope=CHANGED_SCOPE)})", LEGEND,
     description="Tunnels with the most changes of their status in the selected time, as seen by polls: of the 50 with the latest "
                 "changes.",
     unit="short",
     no_data="No tunnel has changed in the selected time",
     width=12,
     height=9,
-    defaults={"decimals": 0, "min": 0, "color": {"mode": "thresholds"},
-              "thresholds": thresholds("blue", (6, "orange"), (20, "red"))},
-    options={
-        "displayMode": "basic", "orientation": "horizontal", "showUnfilled": False, "valueMode": "text",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-    },
+    decimals=0,
+    steps=["blue", (6, "orange"), (20, "red")],
+)
+
+FULLEST = bar_gauge(
+    "Gateways with the highest usage",
+    f"topk(10, {with_gateway(traffic.of_gateways('bandwidth_usage_ratio'))})", "{{gateway}} {{vpn_gateway_id}}",
+    description=traffic.explained("Usage of the bandwidth that is paid for, as Cloud Monitor measures it: the ten gateways where it "
+                                  "is highest. See the dashboard *Gateways*.", of=traffic.GATEWAYS),
+    unit="percentunit",
+    no_data=traffic.OFF,
+    width=9,
+    height=10,
+    most=1,
+    steps=["green", (0.8, "orange"), (0.95, "red")],
+)
+
+TOP_TALKERS = traffic.top_talkers(
+    description=traffic.explained(f"The ten tunnels that carry most now: receive and transmit together. {ID_IF_UNNAMED}",
+                                  of="these tunnels"),
+    width=15,
+    height=10,
 )
 
 ALERTS = timeline(
@@ -276,12 +293,13 @@ TUNNELS = table(
 )
 
 DASHBOARD = dashboard(
-    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: which are down, and since when; how many are up.",
+    "overview", "Tencent Cloud VPN / Overview", "All VPN tunnels: which are down, and since when; how many are up; which carry most.",
     VARIABLES, ANNOTATIONS,
     [
         DOWN_NOW, *NUMBERS, TIMELINE,
         row("What else is affected"), GATEWAYS, PEERS, AFFECTED,
         row("Over time"), COUNTS, ALERTS, TARGETS, FLAPPERS,
+        row("Traffic"), FULLEST, TOP_TALKERS,
         row("Tunnels"), TUNNELS, WEAK_PARAMETERS,
     ],
 )

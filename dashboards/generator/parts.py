@@ -94,8 +94,8 @@ def stat(title, expr, *, color="text", steps=None, values=None, text="auto", wid
                  options=options, **rest)
 
 
-def graph(title, queries, *, stacked=False, bars=False, colors=None, **rest):
-    """Lines or bars over time."""
+def graph(title, queries, *, stacked=False, bars=False, colors=None, dashed=(), limit=None, scale=None, **rest):
+    """Lines or bars over time. The queries in `dashed` have dashed lines. A line marks the limit; the axis reaches the scale."""
     custom = {
         "drawStyle": "bars" if bars else "line",
         "lineWidth": 1,
@@ -103,6 +103,12 @@ def graph(title, queries, *, stacked=False, bars=False, colors=None, **rest):
         "showPoints": "never",
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
     }
+    defaults = {"custom": custom, "min": 0}
+    if scale is not None:
+        custom["axisSoftMax"] = scale
+    if limit is not None:
+        custom["thresholdsStyle"] = {"mode": "dashed"}
+        defaults["thresholds"] = thresholds("transparent", (limit, "orange"))
     overrides = [
         {
             "matcher": {"id": "byName", "options": name},
@@ -110,12 +116,32 @@ def graph(title, queries, *, stacked=False, bars=False, colors=None, **rest):
         }
         for name, color in (colors or {}).items()
     ]
+    overrides += [
+        {
+            "matcher": {"id": "byFrameRefID", "options": ref},
+            "properties": [{"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}}],
+        }
+        for ref in dashed
+    ]
     options = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return panel("timeseries", title, queries, defaults={"custom": custom, "min": 0}, options=options,
-                 overrides=overrides, **rest)
+    return panel("timeseries", title, queries, defaults=defaults, options=options, overrides=overrides, **rest)
+
+
+def bar_gauge(title, expr, legend, *, steps, most=None, decimals=None, **rest):
+    """The current values as bars."""
+    defaults = {"min": 0, "color": {"mode": "thresholds"}, "thresholds": thresholds(*steps)}
+    if most is not None:
+        defaults["max"] = most
+    if decimals is not None:
+        defaults["decimals"] = decimals
+    options = {
+        "displayMode": "basic", "orientation": "horizontal", "showUnfilled": most is not None, "valueMode": "text",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    }
+    return panel("bargauge", title, [query(expr, legend, instant=True)], defaults=defaults, options=options, **rest)
 
 
 def timeline(title, queries, values, *, per_page=25, **rest):

@@ -1,6 +1,6 @@
 """The dashboard that shows one tunnel."""
 
-from generator import tunnels
+from generator import traffic, tunnels
 from generator.gateway_facts import (
     CHOICE, CHOICES as GATEWAY_CHOICES, GATEWAY, gateway_status, with_gateway, with_gateway_facts, with_peer, with_peer_facts,
 )
@@ -98,6 +98,33 @@ TRANSITIONS = graph(
     width=24,
     height=6,
 )
+
+
+def carried(metric):
+    """A metric of Cloud Monitor about this tunnel."""
+    return f"max({series(f'tunnel_{metric}')} {traffic.SHOWN})"
+
+
+LATE = "Cloud Monitor's data points are some minutes late."
+CHECKED_ONLY = "It probably exists only where a health check is configured."
+
+TRAFFIC = [
+    graph("Receive and transmit",
+          [query(traffic.bits(carried(f"{way.lower()}_bytes_per_second")), way) for way in traffic.COLORS],
+          description=traffic.explained(f"What the tunnel carries. Receive is towards the VPC. {LATE}"),
+          unit="bps", no_data=traffic.OFF, colors=traffic.COLORS),
+    graph("Packets",
+          [query(carried(f"{way.lower()}_packets_per_second"), way) for way in traffic.COLORS],
+          description=traffic.explained(f"Packets per second. Receive is towards the VPC. {LATE}", "packets"),
+          unit="pps", no_data=traffic.OFF, colors=traffic.COLORS),
+    graph("Packet loss", [query(carried("packet_loss_ratio"), "Packet loss")],
+          description=traffic.explained(f"Share of packets that are lost. {CHECKED_ONLY} {LATE} The line is at 5 %: above "
+                                        "it an alert fires.", "packet_loss"),
+          unit="percentunit", no_data=traffic.NO_HEALTH_CHECK, limit=0.05, scale=0.1),
+    graph("Latency", [query(carried("latency_seconds"), "Latency")],
+          description=traffic.explained(f"Latency of the tunnel. {CHECKED_ONLY} {LATE}", "latency"),
+          unit="s", no_data=traffic.NO_HEALTH_CHECK),
+]
 
 IKE = table(
     "IKE parameters",
@@ -198,7 +225,7 @@ GATEWAY_STATUS = stat(
     no_data="The gateway is not listed: gateways.enabled is false, the policy does not allow listing gateways, or no listing has ended",
     values=GATEWAY_STATES,
     text="value",
-    width=8,
+    width=6,
     height=3,
 )
 
@@ -210,7 +237,7 @@ TARGET_STATUS = stat(
     no_data=NOTHING,
     values={0: ("Failing", "red"), 1: ("Working", "green")},
     text="value",
-    width=8,
+    width=6,
     height=3,
 )
 
@@ -222,15 +249,28 @@ AGE = stat(
     unit="s",
     no_data=NOTHING,
     steps=["green", (120, "orange"), (300, "red")],
-    width=8,
+    width=6,
+    height=3,
+)
+
+TRAFFIC_AGE = stat(
+    "Age of the traffic",
+    f"time() - {carried('traffic_timestamp_seconds')}",
+    description=traffic.explained("Age of the newest data point of Cloud Monitor: normally at most 18 minutes, and it is dropped "
+                                  "after 20 minutes. With traffic.interval: 1m at most 6 and 8 minutes.", statistic=None),
+    unit="s",
+    no_data=traffic.OFF,
+    steps=["green", (18 * 60, "orange")],
+    width=6,
     height=3,
 )
 
 DASHBOARD = dashboard(
-    "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its status over time, its parameters and related tunnels.",
+    "tunnel", "Tencent Cloud VPN / Tunnel", "One VPN tunnel: its status over time, its traffic, its parameters and related tunnels.",
     VARIABLES, ANNOTATIONS,
     [
-        *NUMBERS, GATEWAY_STATUS, TARGET_STATUS, AGE, HISTORY, API_HISTORY, TRANSITIONS, OWN_END, PEER, SETTINGS, IKE, IPSEC,
+        *NUMBERS, GATEWAY_STATUS, TARGET_STATUS, AGE, TRAFFIC_AGE, HISTORY, API_HISTORY, TRANSITIONS, *TRAFFIC, OWN_END, PEER,
+        SETTINGS, IKE, IPSEC,
         neighbours("Same gateway", "vpn_gateway_id", "Tunnels of the same VPN gateway, including this one."),
         neighbours("Same peer", "remote_identity", "Tunnels whose peer has the same IKE identity, including this one."),
     ],

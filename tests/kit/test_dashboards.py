@@ -97,6 +97,18 @@ class Dashboards(unittest.TestCase):
         self.assertTrue(linked)
         self.assertLessEqual(linked, known)
 
+    def test_traffic_panels_say_what_no_data_means(self):
+        found = [(name, panel) for name, panel in panels()
+                 if any(expressions.TRAFFIC.search(target["expr"]) for target in panel["targets"])]
+        self.assertEqual({name.partition(":")[0] for name, _ in found}, set(DASHBOARDS))
+        for name, panel in found:
+            with self.subTest(name):
+                self.assertIn("traffic.enabled: false", panel["fieldConfig"]["defaults"]["noValue"])
+                self.assertIn("No data means", panel["description"])
+                self.assertIn("set traffic.enabled: true", panel["description"])
+                if re.search("packet_loss|latency", panel["targets"][0]["expr"]):
+                    self.assertIn("only where a health check is configured", panel["description"])
+
     def test_only_the_api_statuses_of_one_tunnel_are_shown_beside_the_status(self):
         for name, expr in expressions.dashboards():
             if re.search(r"tunnel_(up|state|net_status|health_check_\w+)\b", expr):
@@ -147,10 +159,10 @@ def gateway(instance, name, up=1, last_success=1000, state="AVAILABLE", restrict
 class Evaluation(unittest.TestCase):
     """Queries that promtool evaluates."""
 
-    def evaluate(self, expected, *replicas):
+    def evaluate(self, expected, *replicas, at="0m"):
         """Each expression must give the tunnel with these labels and this value, or nothing."""
-        test = {"input_series": [one for series in replicas for one in series], "promql_expr_test": [
-            {"expr": expr, "eval_time": "0m", "exp_samples": [] if value is None else [{"labels": labels, "value": value}]}
+        test = {"interval": "1m", "input_series": [one for series in replicas for one in series], "promql_expr_test": [
+            {"expr": expr, "eval_time": at, "exp_samples": [] if value is None else [{"labels": labels, "value": value}]}
             for expr, labels, value in expected
         ]}
         with directory() as path:
@@ -263,9 +275,93 @@ class Gateways(Evaluation):
         self.evaluate([(expr, "{}", None), (self.panel("Not listed"), "{}", None)], replica("x", 1, 1000, "up"))
 
 
+def traffic(instance, up=1, last_success=1000, tunnel=TUNNEL, **values):
+    """The series of one replica that queries traffic. Without values its queries never returned a data point."""
+    target = f'job="vpn",instance="{instance}",account="a",region="r"'
+    series = {f"traffic_up{{{target}}}": up}
+    if last_success:
+        series[f"traffic_last_success_timestamp_seconds{{{target}}}"] = last_success
+    for name, value in values.items():
+        labels = tunnel if name.startswith("tunnel_") else GATEWAY
+        series[f'{name}{{job="vpn",instance="{instance}",{labels}}}'] = value
+    return [{"series": f"tencentcloud_vpn_{one}", "values": value} for one, value in series.items()]
+
+
+class Traffic(Evaluation):
+    """What the panels show of Cloud Monitor's data."""
+
+    def queries(self, dashboard, title):
+        """The queries of a panel."""
+        (panel,) = (one for one in DASHBOARDS[dashboard]["panels"] if one["title"] == title)
+        return [expressions.filled_in(target["expr"], LABELS) for target in panel["targets"]]
+
+    def test_bytes_are_shown_as_bits(self):
+        receive, transmit = self.queries("tunnel.json", "Receive and transmit")
+        self.evaluate([(receive, "{}", 800), (transmit, "{}", 1600)],
+                      traffic("x", tunnel_receive_bytes_per_second=100, tunnel_transmit_bytes_per_second=200))
+
+    def test_newest_good_query_wins(self):
+        (latency,) = self.queries("tunnel.json", "Latency")
+        for value, replicas in {
+            1: (traffic("x", last_success=1060, tunnel_latency_seconds=1), traffic("y", tunnel_latency_seconds=2)),
+            2: (traffic("x", up=0, last_success=1060, tunnel_latency_seconds=1), traffic("y", tunnel_latency_seconds=2)),
+            3: (traffic("x", up=0, last_success=None, tunnel_latency_seconds=3), []),
+            None: (traffic("x", last_success=1060), traffic("y", tunnel_latency_seconds=2)),
+        }.items():
+            with self.subTest(value):
+                self.evaluate([(latency, "{}", value)], *replicas)
+
+    def test_replica_without_traffic_hides_no_data(self):
+        (latency,) = self.queries("tunnel.json", "Latency")
+        self.evaluate([(latency, "{}", 2)],
+                      replica("off", 1, 2000, "up"), replica("y", 1, 1000, "up"), traffic("y", tunnel_latency_seconds=2))
+
+    def test_top_talkers_have_names_and_both_directions(self):
+        names = 'vpn_connection_name="n",customer_gateway_id="c",remote_identity="p"'
+        ends = 'gateway="hq",vpn_gateway_name="hq",peer="branch",customer_gateway_name="branch"'
+        info = {"series": f'tencentcloud_vpn_tunnel_info{{job="vpn",instance="x",{TUNNEL},{names}}}', "values": "1"}
+        series = [replica("x", 1, 1000, "up"), gateway("x", "hq", peer="branch"), [info],
+                  traffic("x", tunnel_receive_bytes_per_second=100, tunnel_transmit_bytes_per_second=200)]
+        (total,) = self.queries("overview.json", "Top talkers")
+        self.evaluate([(total, f"{{{TUNNEL},{names},{ends}}}", 2400)], *series)
+        both, receive, transmit = self.queries("gateways.json", "Top talkers")
+        self.evaluate([(both, f"{{{TUNNEL},{names},{ends}}}", 2400), (receive, f"{{{TUNNEL}}}", 800),
+                       (transmit, f"{{{TUNNEL}}}", 1600)], *series)
+
+    def test_ten_tunnels_that_carry_most_are_chosen(self):
+        chosen = expressions.filled_in(dict(expressions.dashboards())["overview: variable busiest"], LABELS)
+        series = [traffic("x", tunnel=TUNNEL.replace('"t"', f'"t{number}"'), tunnel_receive_bytes_per_second=number,
+                          tunnel_transmit_bytes_per_second=1) for number in range(12)]
+        # All have the same series of the target.
+        series = [series[0], *([one for one in some if "vpn_connection_id" in one["series"]] for some in series[1:])]
+        self.evaluate([(f"count({chosen})", "{}", 10), (f"min({chosen})", "{}", 3)], *series)
+
+    def test_gateways_are_compared_with_their_bandwidth(self):
+        labels = f'{GATEWAY},gateway="hq",vpn_gateway_name="hq"'
+        paid = {"series": f'tencentcloud_vpn_gateway_bandwidth_bytes_per_second{{job="vpn",instance="x",{GATEWAY}}}', "values": 1000}
+        series = [gateway("x", "hq"), [paid], traffic(
+            "x", gateway_receive_bytes_per_second=100, gateway_transmit_bytes_per_second=900, gateway_bandwidth_usage_ratio=0.9,
+            gateway_traffic_timestamp_seconds=-180)]
+        expected = {
+            ("overview.json", "Gateways with the highest usage"): [0.9], ("gateways.json", "Usage of the bandwidth"): [0.9],
+            ("gateways.json", "Receive and transmit"): [800, 7200, 8000], ("gateways.json", "Traffic now"): [180],
+        }
+        for place, values in expected.items():
+            with self.subTest(place):
+                self.evaluate([(expr, f"{{{labels}}}", value) for expr, value in zip(self.queries(*place), values)], *series)
+        self.evaluate([(self.queries("gateways.json", "Receive and transmit")[2], "{}", None)], gateway("x", "hq"), [paid])
+
+    def test_requests_of_all_replicas_are_added(self):
+        (requests,) = self.queries("exporter.json", "Cloud Monitor requests in 30 days")
+        labels = 'job="vpn",account="a",action='
+        series = [{"series": f'tencentcloud_vpn_api_requests_total{{instance="{instance}",{labels}"{action}"}}', "values": "0+9x60"}
+                  for instance in "xy" for action in ("GetMonitorData", "DescribeVpnGateways")]
+        self.evaluate([(requests, '{account="a"}', 1080)], series, at="1h")
+
+
 # The rules of Grafana's dashboard-linter, by their names there. Each yields the places that break it.
 
-UNITS = {"none", "short", "s", "bytes", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow", "bps"}
+UNITS = {"none", "short", "s", "bytes", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow", "bps", "pps", "percentunit"}
 
 
 def variables(dashboard, kind):

@@ -63,6 +63,7 @@ WITHOUT_DATA = {
     "TencentCloudVpnGatewayIsolated 2": BY_THE_HOUR,
     "tencentcloud_vpn_gateway_expiry_timestamp_seconds{vpn_gateway_id=": BY_THE_HOUR,
     "TencentCloudVpnGatewaysNotSeen 1": ALL_WELL,
+    "TencentCloudVpnTrafficNotSeen 1": ALL_WELL,
     "tencentcloud_vpn:gateway_muted": NO_MUTE,
     "tencentcloud_vpn:gateway_tag_mute": NO_MUTE,
     "tencentcloud_vpn:gateways_outdated": ALL_WELL,
@@ -117,8 +118,13 @@ class Queries(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        changed = wait_for("a tunnel with a health check changed", lambda: PROMETHEUS.query(
+        wait_for("a query of traffic of every target succeeded", lambda: PROMETHEUS.query(
+            "count(tencentcloud_vpn_traffic_up == 1) == count(tencentcloud_vpn_target_info)"), seconds=60)
+        # Cloud Monitor has no data for some tunnels, so that the panels of these are empty.
+        changed = wait_for("a tunnel with a health check and traffic changed", lambda: PROMETHEUS.query(
             "tencentcloud_vpn_tunnel_info and on (vpn_connection_id) tencentcloud_vpn_tunnel_health_check_enabled == 1 "
+            "and on (vpn_connection_id) tencentcloud_vpn_tunnel_latency_seconds "
+            "and on (vpn_gateway_id) tencentcloud_vpn_gateway_bandwidth_usage_ratio "
             "and on (vpn_connection_id) tencentcloud_vpn_tunnel_last_transition_timestamp_seconds"), seconds=120)
         cls.tunnel = changed[0]["metric"]
         wait_for("a tunnel is down because its gateway is isolated", lambda: PROMETHEUS.query(
