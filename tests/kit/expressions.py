@@ -9,6 +9,10 @@ from kit.tools import ROOT, rules
 NAME = re.compile(r"\b(?:tencentcloud_vpn[\w:]+|process_\w+|scrape_\w+|ALERTS|up)\b(?!\s*\()")
 LABEL_LISTS = re.compile(r"\b(?:by|on|group_left|group_right|without|ignoring)\s*\(([^()]*)\)")
 
+# What exists only with `traffic.enabled: true`: metrics, and the action that is called for them.
+TRAFFIC = re.compile(r"tencentcloud_vpn_(traffic|(tunnel|gateway)_(receive|transmit|traffic)|tunnel_(packet_loss|latency)"
+                     r"|gateway_bandwidth_usage)_\w+|GetMonitorData")
+
 
 def dashboards():
     """The queries of panels, variables and annotations."""
@@ -74,8 +78,8 @@ def filled_in(expr, tunnel):
     values = {
         "$__range": "2m", "$__range_s": "120", "$__rate_interval": "10s", "$account": ".*", "$region": ".*", "$gateway": ".*",
         "$tunnel": tunnel["vpn_connection_id"], "$changed": tunnel["vpn_connection_id"],
-        "$watched": tunnel["vpn_gateway_id"], "ACCOUNT": tunnel["account"],
-        "REGION": tunnel["region"], "GATEWAY": tunnel["vpn_gateway_id"], "TUNNEL": tunnel["vpn_connection_id"],
-        "CUSTOMER_GATEWAY": tunnel.get("customer_gateway_id", ""),
+        "$busiest": tunnel["vpn_connection_id"], "$watched": tunnel["vpn_gateway_id"], "$fullest": tunnel["vpn_gateway_id"],
+        "ACCOUNT": tunnel["account"], "REGION": tunnel["region"], "GATEWAY": tunnel["vpn_gateway_id"],
+        "TUNNEL": tunnel["vpn_connection_id"], "CUSTOMER_GATEWAY": tunnel.get("customer_gateway_id", ""),
     }
     return re.sub(r"\$\w+|\b[A-Z]+(_[A-Z]+)?\b", lambda name: values.get(name.group(), name.group()), expr)

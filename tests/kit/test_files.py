@@ -1,9 +1,10 @@
-"""The files that need no container and no cluster: the unit, the compose file, the policy, sample configurations, the release."""
+"""The files that need no container and no cluster: the unit, the compose file, policies, sample configurations, the release."""
 
 import json
 import re
 import shutil
 import subprocess
+import textwrap
 import unittest
 
 import yaml
@@ -12,6 +13,7 @@ from kit.tools import DEPLOY, ROOT, RULES, directory, exporter, run, tool
 
 UNIT = DEPLOY / "systemd/tencentcloud-vpn-exporter.service"
 COMPOSE = DEPLOY / "compose.yaml"
+CREDENTIALS = {"TENCENTCLOUD_SECRET_ID": "AKIDEXAMPLE", "TENCENTCLOUD_SECRET_KEY": "example"}
 
 
 class Unit(unittest.TestCase):
@@ -71,7 +73,7 @@ class Compose(unittest.TestCase):
         with directory() as place:
             shutil.copy(DEPLOY / "compose/prometheus.yml", place)
             shutil.copytree(RULES[0].parent, place / "rules")
-            self.assertIn("3 rule files found", run(tool("promtool"), "check", "config", place / "prometheus.yml"))
+            self.assertIn("4 rule files found", run(tool("promtool"), "check", "config", place / "prometheus.yml"))
         config = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text())
         targets = [address for one in config["alerting"]["alertmanagers"] + config["scrape_configs"]
                    for group in one["static_configs"] for address in group["targets"]]
@@ -94,6 +96,43 @@ class Compose(unittest.TestCase):
         self.assertTrue((ROOT / "dashboards" / home.rpartition("/")[2]).exists())
 
 
+MIGRATION = (ROOT / "docs/from-tencentcloud-exporter.md").read_text()
+OLD_NAMES = """
+rule_files: [rules.yml]
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'tencentcloud_vpn_tunnel_receive_bytes_per_second{vpn_connection_id="x"}', values: 1250000}
+      - {series: 'tencentcloud_vpn_tunnel_packet_loss_ratio{vpn_connection_id="x"}', values: 0.5}
+      - {series: 'tencentcloud_vpn_tunnel_latency_seconds{vpn_connection_id="x"}', values: 0.25}
+      - {series: 'tencentcloud_vpn_gateway_bandwidth_usage_ratio{vpn_gateway_id="g"}', values: 0.75}
+    promql_expr_test:
+      - {expr: 'sum by (vpn_conn_id) (qce_vpnx_inbandwidth_max)', exp_samples: [{labels: '{vpn_conn_id="x"}', value: 10}]}
+      - {expr: 'sum by (vpn_conn_id) (qce_vpnx_pkgdrop_max)', exp_samples: [{labels: '{vpn_conn_id="x"}', value: 50}]}
+      - {expr: 'sum by (vpn_conn_id) (qce_vpnx_delay_max)', exp_samples: [{labels: '{vpn_conn_id="x"}', value: 250}]}
+      - {expr: 'sum by (vpn_gw_id) (qce_vpngw_vpnbandwidthusagerate_max)', exp_samples: [{labels: '{vpn_gw_id="g"}', value: 75}]}
+"""
+
+
+class Migration(unittest.TestCase):
+    """The page for those who come from tencentcloud-exporter."""
+
+    def setUp(self):
+        blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", MIGRATION, re.DOTALL | re.MULTILINE)
+        self.configuration, self.rules = (textwrap.dedent(block) for _, block in blocks)
+
+    def test_the_exporter_accepts_the_configuration(self):
+        with directory() as place:
+            (place / "config.yml").write_text(self.configuration)
+            self.assertIn("is valid", run(exporter(), "check-config", f"--config.file={place}/config.yml", env=CREDENTIALS))
+
+    def test_rules_give_old_names_their_old_units(self):
+        with directory() as place:
+            (place / "rules.yml").write_text(self.rules)
+            (place / "test.yml").write_text(OLD_NAMES)
+            run(tool("promtool"), "test", "rules", place / "test.yml")
+
+
 class Policy(unittest.TestCase):
     def test_policy_allows_only_reading(self):
         policy = json.loads((DEPLOY / "cam-policy.json").read_text())
@@ -101,6 +140,24 @@ class Policy(unittest.TestCase):
         vpc = ["DescribeVpnConnections", "DescribeVpnGateways", "DescribeCustomerGateways"]
         self.assertEqual([f"name/vpc:{action}" for action in vpc] + ["name/region:DescribeRegions"], allowed)
         self.assertEqual({"allow"}, {statement["effect"] for statement in policy["statement"]})
+
+    def test_traffic_policy_allows_one_action(self):
+        policy = json.loads((DEPLOY / "cam-policy-traffic.json").read_text())
+        allowed = {"effect": "allow", "action": ["name/monitor:GetMonitorData"], "resource": ["*"]}
+        self.assertEqual([allowed], policy["statement"])
+
+    def test_documented_permissions_are_those_of_the_policies(self):
+        table = (ROOT / "docs/configuration.md").read_text().partition("\n## Permissions\n")[2]
+        documented = re.findall(r"^\| `(\w+:\w+)` \|", table, re.MULTILINE)
+        policies = [json.loads((DEPLOY / name).read_text()) for name in ("cam-policy.json", "cam-policy-traffic.json")]
+        allowed = [action for policy in policies for statement in policy["statement"] for action in statement["action"]]
+        self.assertEqual([f"name/{permission}" for permission in documented[:len(allowed)]], allowed)
+
+    def test_release_has_every_policy(self):
+        packed = (ROOT / ".github/workflows/release.yml").read_text()
+        self.assertIn("deploy/cam-policy*.json", packed)
+        policies = sorted(path.name for path in DEPLOY.glob("cam-policy*.json"))
+        self.assertEqual(["cam-policy-traffic.json", "cam-policy.json"], policies)
 
 
 class Release(unittest.TestCase):

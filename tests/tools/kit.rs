@@ -48,6 +48,12 @@ fn unit_compose_policy_and_release_files_are_valid() {
 
 #[test]
 #[ignore = "needs Python and the tools that tests/run installs"]
+fn documented_costs_match_their_formula() {
+    check("test_costs");
+}
+
+#[test]
+#[ignore = "needs Python and the tools that tests/run installs"]
 fn prometheus_answers_every_query_on_the_demo() {
     check("test_demo");
 }
