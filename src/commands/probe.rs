@@ -184,12 +184,13 @@ fn report_failures(target: &Target, assignment: &Assignment, row: &ProbeRow) {
     if row.is_without_vpn() {
         return;
     }
-    let of_vpc = [&row.tunnels, &row.gateways, &row.customer_gateways].map(|call| (call, Service::VPC));
-    for (call, service) in of_vpc.into_iter().chain([(&row.traffic, Service::MONITOR)]) {
+    let of_vpc = [&row.tunnels, &row.gateways, &row.customer_gateways].map(|call| (call, Service::VPC, ""));
+    let of_traffic = (&row.traffic, Service::MONITOR, "traffic cannot be queried: ");
+    for (call, service, problem) in of_vpc.into_iter().chain([of_traffic]) {
         if let Call::Ended { permission, result: Err(error) } = call {
             let route = assignment.account.route(service, &target.region);
             let failure = failure::from_error(error, &route, permission);
-            report(format_args!("{target}: {}", failure.message));
+            report(format_args!("{target}: {problem}{}", failure.message));
         }
     }
 }

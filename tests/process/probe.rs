@@ -38,7 +38,8 @@ async fn probe(config: &str) -> Output {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
     };
     let lines = text.lines().skip_while(|line| !line.starts_with("ACCOUNT"));
-    let (estimates, table): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains("Cloud Monitor"));
+    let (estimates, table): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line.contains("requests") && line.contains("traffic"));
     Output {
         status: output.status,
         table: table.into_iter().map(cells).collect(),
@@ -275,6 +276,7 @@ async fn only_missing_traffic_permission_is_no_failure() {
         assert_eq!(output.status.success(), is_ok, "{output:?}");
         assert_eq!(output.row("main", GUANGZHOU)[2..], ["2", "1", "1", cell, "0 s"]);
         let lines: Vec<_> = output.problems.lines().collect();
-        assert!(matches!(lines[..], [line] if line.contains(remedy)), "{output:?}");
+        let is_named = |line: &str| line.contains("traffic cannot be queried: ") && line.contains(remedy);
+        assert!(matches!(lines[..], [line] if is_named(line)), "{output:?}");
     }
 }

@@ -40,6 +40,8 @@ struct Estimate {
     per_month: usize,
     /// How many requests can be sent in one interval.
     most_per_query: f64,
+    /// How many regions are included.
+    known_regions: usize,
     /// How many regions are not included, because their tunnels are not known.
     unknown_regions: usize,
     /// Whether other shards make requests too.
@@ -50,11 +52,12 @@ impl Estimate {
     fn of(wiring: &Wiring, account: &AccountConfig, rows: &[ProbeRow]) -> Self {
         let (config, shard) = (wiring.config(), wiring.shard());
         let settings = traffic_settings(config, account);
-        let (mut per_query, mut unknown_regions) = (0, 0);
+        let (mut per_query, mut known_regions, mut unknown_regions) = (0, 0, 0);
         let own = rows.iter().filter(|row| row.account == account.name.as_str());
         for row in own.filter(|row| !row.is_without_vpn()) {
             match row.tunnels.count() {
                 Some(tunnels) => {
+                    known_regions += 1;
                     let gateways = row.gateways.count().unwrap_or_default();
                     per_query += requests_per_query(&settings, tunnels, gateways);
                 }
@@ -67,6 +70,7 @@ impl Estimate {
             per_query,
             per_month: requests_per_month(&settings, per_query),
             most_per_query: rate * settings.period.duration().as_secs_f64(),
+            known_regions,
             unknown_regions,
             is_of_shard: shard.count() > 1,
         }
@@ -100,6 +104,9 @@ impl Estimate {
 
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.known_regions == 0 && self.unknown_regions > 0 {
+            return f.write_str("the requests of traffic are not known, because no tunnels could be listed");
+        }
         f.write_str(if self.is_enabled {
             "a query of traffic takes "
         } else {
@@ -127,6 +134,7 @@ mod tests {
         per_query: 9,
         per_month: 77_760,
         most_per_query: 3000.0,
+        known_regions: 1,
         unknown_regions: 0,
         is_of_shard: false,
     };
@@ -144,6 +152,16 @@ mod tests {
             off.to_string(),
             "traffic is off; with traffic.enabled: true a query takes 9 requests, 77,760 a month, not counting 2 regions whose \
              tunnels are not known; Cloud Monitor's free allowance is 1,000,000"
+        );
+    }
+
+    #[test]
+    fn unknown_tunnels_are_not_estimated_as_none() {
+        let unknown =
+            Estimate { per_query: 0, per_month: 0, known_regions: 0, unknown_regions: 3, ..ESTIMATE };
+        assert_eq!(
+            unknown.to_string(),
+            "the requests of traffic are not known, because no tunnels could be listed"
         );
     }
 

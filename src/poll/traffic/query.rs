@@ -40,8 +40,8 @@ const MAX_FUTURE: SignedDuration = SignedDuration::from_mins(5);
 /// A query of which no request succeeded ends after this many failures.
 const MAX_FAILURES: usize = 3;
 
-/// Queries the traffic of a target's published tunnels and gateways once, within this time. Returns the state afterwards, and none
-/// of it if the target has neither tunnels nor gateways.
+/// Queries the traffic of a target's published tunnels and gateways once, within this time. Returns the state afterwards, which
+/// is empty if the target has neither tunnels nor gateways.
 pub async fn query(
     account: &Account,
     settings: &TrafficSettings,
